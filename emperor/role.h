@@ -1,0 +1,74 @@
+/*
+ * role - what the emperor and its two unprivileged roles say to each other: one SEQPACKET pair each, one struct
+ * role_msg per packet, descriptors beside it. The emperor execs itself as `emperor --role=gate` and
+ * `--role=stats` with that pair on descriptor ROLE_FD; the role has role users' uid, no_new_privs, its own session.
+ *
+ * Everything is a statement of how things are, not a delta to how they were, so that a role that was restarted is
+ * simply told everything again.
+ */
+#pragma once
+#include "shared/base.h"
+#include "shared/limits.h"
+
+struct err;
+
+#define ROLE_FD	     3
+#define ROLE_TEXT    1024
+#define ROLE_VERSION 1
+
+enum role_kind {
+	ROLE_NONE,
+	ROLE_READY, /* role -> emperor: a = ROLE_VERSION; sent once its loop runs */
+
+	/* emperor -> gate */
+	GATE_PORT,     /* app = index of the shared port; text = address; fd: the listener */
+	GATE_TRUST,    /* text = trusted proxies, "10.0.0.0/8 ::1": replaces the list */
+	GATE_APP,      /* app = id (never reused), a = uid; text = name; fds: door's gate end, door's front end */
+	GATE_APP_GONE, /* app = id: close its doors; what waits in them gets 503 */
+	GATE_STATE,    /* app = id, a = enum gate_state, b = seconds for Retry-After; text = reason for the log */
+	GATE_ROUTES,   /* fd: sealed memfd, one struct routes_head then routes_n struct route: the whole table */
+	GATE_STOP,     /* finish: answer what is in hand, close the ports, exit */
+
+	/* emperor -> stats */
+	STATS_DB,	/* text = path of the database ("" = none) */
+	STATS_LISTENER, /* text = app's name, "" = the emperor's own view; fd: the listener */
+	STATS_APP,	/* app = id; text = name; fd: scoreboard, read-only */
+	STATS_APP_GONE, /* app = id; history stays */
+	STATS_STATE,	/* app = id, a = enum app_state, b = generation, c = pid, d = wall ns since when,
+			   e = (uid << 32 | restarts); text = reason */
+	STATS_EVENT,	/* app = id, a = enum board_event_kind, b = generation, d = wall ns; text = what happened */
+	STATS_STOP,	/* store what is in hand, exit */
+	ROLE_KIND_COUNT,
+};
+
+enum gate_state {
+	GATE_SERVING, /* pass connections into the door; a sleeping or starting app too: they wait there */
+	GATE_DOWN,    /* drain the door and answer 503 */
+};
+
+struct role_msg {
+	uint16_t kind;
+	uint16_t text_n;
+	uint32_t app;
+	uint64_t a, b, c, d, e;
+	char text[ROLE_TEXT]; /* terminated by role_recv */
+};
+
+#define ROUTES_MAGIC 0x53545552u /* "RUTS" */
+#define ROUTES_MAX   (LIMIT_APPS * 8)
+
+struct routes_head {
+	uint32_t magic, epoch;
+	uint32_t routes_n, reserved;
+};
+
+struct route {
+	uint32_t app;
+	uint32_t reserved;
+	char host[LIMIT_HOST + 1]; /* lower case; "*.b.example"; "" = the default site */
+	char path[256];		   /* "" or "/blog" */
+};
+
+int role_send(int fd, const struct role_msg *m, const char *text, const int *fds, int nfds);
+/* 1 message, 0 end of file, -EAGAIN, -EBADMSG. fds: room for 2; *ret_nfds how many came (the caller's). */
+int role_recv(int fd, struct role_msg *ret_m, int fds[2], int *ret_nfds, struct err *err);

@@ -1,0 +1,16 @@
+# folder_library(NAME [LIBS lib...] [EXCLUDE file...]): every .c of the current folder as one static library. What a
+# folder may use is what it links, so a call in the wrong direction does not link in the unit tests.
+function(folder_library name)
+	cmake_parse_arguments(ARG "" "" "LIBS;EXCLUDE" ${ARGN})
+	file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+	foreach(file ${ARG_EXCLUDE})
+		list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+	endforeach()
+	if(NOT sources)
+		add_library(${name} INTERFACE)
+		target_link_libraries(${name} INTERFACE emperor_options ${ARG_LIBS})
+		return()
+	endif()
+	add_library(${name} STATIC ${sources})
+	target_link_libraries(${name} PUBLIC emperor_options ${ARG_LIBS})
+endfunction()

@@ -1,0 +1,49 @@
+/*
+ * http_head - an HTTP/1.x request head, from bytes to spans. Sans-I/O, no allocation, strict: what RFC 9112 lets
+ * a server refuse is refused (bare LF or CR, obs-fold, NUL and other controls, space before the colon, empty or
+ * non-token names, bad versions), because a lenient parser behind another one is how requests are smuggled.
+ *
+ * Used by the gate (http_head_peek: only request line and Host) and by the front (http_head_parse: everything).
+ */
+#pragma once
+#include "shared/limits.h"
+#include "shared/span.h"
+
+enum http_result {
+	HTTP_MORE = 0,	/* every prefix of a good head says so */
+	HTTP_BAD = -1,	/* status says how to answer: 400, 414, 431, 501, 505 */
+};
+
+struct http_field {
+	struct span name, value; /* value trimmed; into the caller's bytes */
+};
+
+struct http_head {
+	struct span method, target; /* target as sent */
+	struct span host;	    /* from an absolute-form target if there is one (RFC 9112 3.2.2), else from Host;
+				       without port and trailing dot, brackets of an IPv6 literal kept; n = 0 if none */
+	struct span path;	    /* the target's path, raw: begins with '/', or is "*" ; without the query */
+	struct span query;	    /* after '?', n = 0 if none */
+	unsigned minor;		    /* HTTP/1.minor: 0 or 1 */
+	unsigned fields_n;
+	struct http_field fields[LIMIT_HEADERS];
+	int status;	    /* when HTTP_BAD: the status to answer with */
+	const char *reason; /* when HTTP_BAD: a few words for the log, static */
+};
+
+/*
+ * Bytes of the whole head (request line to empty line, both included), HTTP_MORE, or HTTP_BAD. limit: bytes a head
+ * may have (431, or 414 when the request line alone passes it). scanned: how many bytes an earlier call has seen
+ * (0 at first); a slow sender must not cost a rescan from the beginning each time.
+ */
+long http_head_parse(const char *p, size_t n, size_t limit, size_t scanned, struct http_head *ret);
+
+/*
+ * The gate's view: fills method, target, path, query, host, minor as soon as they are known (returns > 0), even if
+ * more fields follow; fields_n stays 0. HTTP_MORE until a Host field or the end of the head has come. An HTTP/1.1
+ * head that ends without Host is HTTP_BAD 400; HTTP/1.0 without one returns > 0 with host.n = 0.
+ */
+long http_head_peek(const char *p, size_t n, size_t limit, struct http_head *ret);
+
+/* The host part of "host:port": without port and trailing dot. False if it is no valid host (RFC 3986 3.2.2). */
+bool http_host_split(struct span authority, struct span *ret_host);

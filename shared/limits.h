@@ -1,0 +1,45 @@
+/*
+ * limits - every number that bounds a peer and is not an option, with its reason. Options have theirs in the
+ * option table (vassal_config.c, emperor/options.c). Nothing a peer sends may grow without one of these.
+ */
+#pragma once
+
+/* -- names and files ------------------------------------------------------------------------------------ */
+#define LIMIT_NAME	  64		    /* an app's name, NUL included: a file name less ".ini"; fits every status table */
+#define LIMIT_INI_BYTES	  (1024 * 1024)	    /* one ini file; the largest of 152 sampled had 12 KB */
+#define LIMIT_INI_LINE	  (64 * 1024)	    /* one line; log-format and log-encoder lines pass 200 bytes, none 64 K */
+#define LIMIT_INI_ITEMS	  4096		    /* key/value pairs after includes and loops: bounds a for-loop bomb */
+#define LIMIT_INI_DEPTH	  16		    /* includes inside includes */
+#define LIMIT_CONFIG_BLOB (4 * 1024 * 1024) /* the config memfd of one generation: items with their origins */
+#define LIMIT_APPS	  1024		    /* apps of one emperor: each costs it 4 to 8 descriptors */
+#define LIMIT_LISTENERS	  16		    /* an app's own addresses */
+#define LIMIT_DOMAINS	  64		    /* names of one app */
+#define LIMIT_PORTS	  16		    /* shared ports of one emperor */
+
+/* -- processes ------------------------------------------------------------------------------------------ */
+#define LIMIT_WORKERS 128 /* processes of one app: the scoreboard has a row for each */
+#define LIMIT_THREADS 64  /* threads of one worker */
+#define LIMIT_LANES   512 /* workers x threads of one app: exchange lanes and scoreboard rows */
+#define LIMIT_BANKS   4	  /* generations of one app alive at once: one serving, one starting, two draining */
+
+/* -- a request ------------------------------------------------------------------------------------------ */
+#define LIMIT_HEAD_BYTES      (64 * 1024) /* request line and fields; more is 431. The uwsgi protocol's own ceiling */
+#define LIMIT_HEADERS	      128	  /* fields of one head; browsers send 20, proxies add 10 */
+#define LIMIT_HOST	      255	  /* a DNS name is 253 (RFC 1035 2.3.4) plus ":port" of which we keep none */
+#define LIMIT_REQUEST_ID      64	  /* an X-Request-ID that we take over; longer ones are replaced */
+#define LIMIT_RESPONSE_HEAD   (64 * 1024) /* status and fields from the app; more is the app's mistake: 500 */
+#define LIMIT_CHUNK_LINE      256	  /* chunk size with extensions (RFC 9112 7.1.1); more is an attack */
+#define LIMIT_TRAILER_BYTES   8192	  /* trailer section of a chunked body; read and dropped */
+
+/* -- the gate ------------------------------------------------------------------------------------------- */
+#define LIMIT_GATE_HEAD	      8192 /* bytes the gate reads while it looks for Host; more without one is 431 */
+#define LIMIT_PASS_BYTES      (16 * 1024) /* bytes already read that travel with a passed connection */
+#define LIMIT_GATE_CONNS      4096 /* connections that have not shown their Host yet; more wait in the backlog */
+#define LIMIT_GATE_QUEUE      256  /* connections per app that its door does not take just now; more get 503 */
+#define LIMIT_CARVE_BYTES     2048 /* other apps' paths below this one's, on the same host, sent with a connection */
+
+/* -- control -------------------------------------------------------------------------------------------- */
+#define LIMIT_CONTROL_LINE  4096 /* a command to the emperor */
+#define LIMIT_CONTROL_CONNS 64	 /* clients of the control socket at once */
+#define LIMIT_STATS_CONNS   64	 /* clients of the stats sockets at once */
+#define LIMIT_MSG_TEXT	    2048 /* text in a control message: the last lines of a traceback */

@@ -1,0 +1,189 @@
+/*
+ * exchange - the shared memory between one front and its workers: request slots, a queue of filled slots, and a
+ * lane back for each worker thread. Its layout is private to this folder; front, pool and engine use these calls.
+ *
+ *   front                                                        worker thread (owner of one lane)
+ *   slot = exchange_slot_get()
+ *   fill exchange_request(slot), exchange_data(slot)
+ *   exchange_submit(slot) ──► queue of slots ──────────────────► exchange_take()      claims it: one CAS, which also
+ *                                                                                     says who holds it
+ *   exchange_peek(lane)  ◄── ring of frames, one per lane ◄───── exchange_reply_*()   HEAD DATA DATA ... END
+ *   exchange_consume(lane)
+ *   exchange_slot_put(slot)  after END, or after the worker's death
+ *
+ * Rules:
+ * - Only the front allocates and frees; a worker that dies at any instruction loses nothing but its own answer.
+ * - A slot's owner word is the one truth about who holds it. exchange_bury() finds what a dead worker held.
+ * - Everything read from a lane is hostile (the app's process wrote it): lengths are checked here, a bad frame is
+ *   FRAME_BROKEN, and the front then kills that worker.
+ * - Wake-ups cost a system call only when the other side sleeps: futex towards workers, eventfd towards the front.
+ * - The front is one thread; each lane is used by one thread. Times are CLOCK_MONOTONIC ns.
+ */
+#pragma once
+#include "shared/limits.h"
+#include "shared/span.h"
+
+struct err;
+struct exchange;
+
+#define EXCHANGE_SLOTS_MAX  1024
+#define EXCHANGE_SLOT_BYTES (192 * 1024) /* vars (a 64 KiB head grows when names become HTTP_*) + body in memory */
+#define EXCHANGE_BODY_MAX   (64 * 1024)	 /* a longer body travels as a file (EXCHANGE_BODY_FILE) */
+#define EXCHANGE_RING_BYTES (128 * 1024) /* per lane; an answer that is larger waits for the front to take it */
+#define EXCHANGE_FRAME_MAX  (64 * 1024)	 /* payload of one frame */
+
+struct exchange_shape {
+	unsigned slots;	  /* requests that can be queued or in work */
+	unsigned workers; /* 1 .. LIMIT_WORKERS */
+	unsigned threads; /* lanes of each worker; lane = worker * threads + thread */
+};
+
+enum exchange_body { EXCHANGE_BODY_NONE, EXCHANGE_BODY_MEMORY, EXCHANGE_BODY_FILE };
+
+enum exchange_request_flags {
+	EXCHANGE_HEAD = 1,	  /* HEAD: the front sends no body bytes, whatever comes */
+	EXCHANGE_HTTPS = 2,	  /* wsgi.url_scheme */
+	EXCHANGE_HTTP11 = 4,
+};
+
+/* The fixed part of a request. data holds vars_n bytes of vars (shared/vars.h), then, if in memory, the body. */
+struct exchange_request {
+	uint64_t queued_ns;	/* the request was complete */
+	uint64_t body_n;	/* bytes of body; 0 if none */
+	uint32_t vars_n;
+	uint16_t body;		/* enum exchange_body */
+	uint16_t flags;		/* enum exchange_request_flags */
+	char line[160];		/* "GET /path", for the scoreboard, NUL-terminated, cut */
+	char id[LIMIT_REQUEST_ID]; /* request id, NUL-terminated */
+};
+
+/* -- both sides ----------------------------------------------------------------------------------------- */
+
+/* Makes one (front). Its two descriptors, to be inherited by the engine: the memory, and the front's eventfd. */
+int exchange_create(struct exchange **ret_x, const struct exchange_shape *shape, struct err *err);
+int exchange_memory_fd(const struct exchange *x);
+int exchange_event_fd(const struct exchange *x);
+/* Maps one (engine). Takes over neither descriptor. */
+int exchange_attach(struct exchange **ret_x, int memory_fd, int event_fd, struct err *err);
+void exchange_free(struct exchange *x);
+const struct exchange_shape *exchange_get_shape(const struct exchange *x);
+
+struct exchange_request *exchange_request(struct exchange *x, unsigned slot);
+uint8_t *exchange_data(struct exchange *x, unsigned slot); /* EXCHANGE_SLOT_BYTES */
+
+/* -- front: requests ------------------------------------------------------------------------------------ */
+
+/* A free slot, or -1 when all are in use. Most recently freed first, so few pages are ever touched. */
+int exchange_slot_get(struct exchange *x);
+/* Frees it; touched = bytes of data that were written (large ones give their pages back). */
+void exchange_slot_put(struct exchange *x, unsigned slot, size_t touched);
+/* Queues a filled slot and wakes a sleeping worker if there is one. */
+void exchange_submit(struct exchange *x, unsigned slot);
+/*
+ * The client has gone, or waited too long. True: nobody had taken it, it is the front's again (put it).
+ * False: a worker has it; it is told (exchange_client_gone) and its frames still have to be consumed up to END.
+ */
+bool exchange_cancel(struct exchange *x, unsigned slot);
+/* Requests submitted and not yet taken. */
+unsigned exchange_queued(const struct exchange *x);
+/* The lane that holds this slot, or -1 while it waits. */
+int exchange_holder(const struct exchange *x, unsigned slot);
+/* When it was taken; 0 while it waits. */
+uint64_t exchange_taken_ns(const struct exchange *x, unsigned slot);
+
+/* -- front: answers ------------------------------------------------------------------------------------- */
+
+enum frame_kind {
+	FRAME_HEAD = 1,	 /* struct frame_head, then fields as "Name: value\r\n" */
+	FRAME_DATA = 2,	 /* body bytes */
+	FRAME_END = 3,	 /* struct frame_end */
+	FRAME_BROKEN = 4, /* never sent: what peek says of nonsense */
+};
+
+struct frame_head {
+	uint16_t status;    /* 100..999 */
+	uint16_t reason_n;  /* reason phrase, right after this struct */
+	uint32_t fields_n;  /* then the fields */
+	uint32_t flags;	    /* enum frame_head_flags */
+	uint32_t reserved;
+	int64_t length;	    /* Content-Length that the app gave or the worker knows; -1 unknown */
+};
+
+/* What the fields already hold, so that the front need not look. Hop-by-hop fields never come: the worker
+   refuses them (PEP 3333). A Content-Length never stands in fields: it is length. */
+enum frame_head_flags {
+	FRAME_HAS_DATE = 1,
+	FRAME_HAS_SERVER = 2,
+	FRAME_HAS_REQUEST_ID = 4,
+};
+
+struct frame_end {
+	uint32_t flags; /* enum frame_end_flags */
+	uint32_t reserved;
+	uint64_t app_ns;
+};
+
+enum frame_end_flags {
+	FRAME_END_OK = 0,
+	FRAME_END_EXCEPTION = 1, /* the app raised: 500 if no HEAD came, else cut the connection visibly */
+	FRAME_END_SHORT = 2,	 /* fewer bytes than Content-Length: same */
+	FRAME_END_EXITING = 4,	 /* the worker leaves after this one (sys.exit in the app) */
+};
+
+struct frame {
+	enum frame_kind kind;
+	unsigned slot; /* whose answer */
+	const uint8_t *p; /* payload, contiguous, in shared memory: may change under a hostile worker */
+	size_t n;
+	size_t next; /* private: where the following frame begins */
+};
+
+/*
+ * Arms the front's eventfd and says whether something is already there: call it before sleeping in the loop;
+ * true = do not sleep. On wake-up exchange_front_woken() empties the eventfd.
+ */
+bool exchange_front_sleep(struct exchange *x);
+void exchange_front_woken(struct exchange *x);
+
+/* The next frame of a lane. First call: *at = 0. True: *ret_frame; call again to look behind it. */
+bool exchange_peek(struct exchange *x, unsigned lane, size_t *at, struct frame *ret_frame);
+/* Everything up to and including this frame has been used: gives the room back, wakes a waiting worker. */
+void exchange_consume(struct exchange *x, unsigned lane, const struct frame *upto);
+
+/* -- front: workers ------------------------------------------------------------------------------------- */
+
+/* Empties the lanes of a worker before a new process takes its number. */
+void exchange_worker_begin(struct exchange *x, unsigned worker);
+/* This worker takes no further request; wakes it. It leaves once its lanes are idle. */
+void exchange_worker_retire(struct exchange *x, unsigned worker);
+/*
+ * The process is gone. Calls fn for each slot it still held after all its complete frames were consumed by the
+ * caller (peek first); the slots are the front's again (answer 502, put them).
+ */
+void exchange_bury(struct exchange *x, unsigned worker, void (*fn)(void *arg, unsigned slot, unsigned lane),
+		   void *arg);
+
+/* -- worker --------------------------------------------------------------------------------------------- */
+
+enum exchange_taken { EXCHANGE_TAKEN = 1, EXCHANGE_NOTHING = 0, EXCHANGE_RETIRE = -1 };
+
+/* Takes the oldest request without waiting. */
+enum exchange_taken exchange_take(struct exchange *x, unsigned lane, unsigned *ret_slot);
+/*
+ * Sleeps until there may be something to take, a retire, or timeout_ns (0 = for ever) has passed, or a signal came
+ * (returns -EINTR so that Python can run its handlers). Call it without the GIL.
+ */
+int exchange_wait(struct exchange *x, unsigned lane, uint64_t timeout_ns);
+
+/*
+ * Room for the payload of one frame of up to want bytes: contiguous, at least min(want, EXCHANGE_FRAME_MAX) bytes,
+ * or NULL when the ring has less than that free (then exchange_reply_wait without the GIL, and again).
+ * exchange_reply_commit makes it visible; publish = wake the front now (false while more follows at once).
+ */
+uint8_t *exchange_reply_room(struct exchange *x, unsigned lane, size_t want);
+void exchange_reply_commit(struct exchange *x, unsigned lane, unsigned slot, enum frame_kind kind, size_t n,
+			   bool publish);
+/* Waits for want bytes of room. 0, -EINTR after a signal, -EPIPE when the front is gone (then _exit). */
+int exchange_reply_wait(struct exchange *x, unsigned lane, size_t want);
+/* The client is not there any more: stop producing, still call close(), still send END. */
+bool exchange_client_gone(struct exchange *x, unsigned slot);

@@ -1,0 +1,84 @@
+/*
+ * pool - the engine processes of one front: starts the mold, has it fork workers, reaps, measures, replaces. What to
+ * do is decided by policy.h (pure); this is the hand that does it (the only fork+exec of a vassal).
+ *
+ * Workers are numbered 0 .. exchange workers - 1; processes of them serve, the rest are room for replacements: a
+ * worker that is due (max-requests, memory) is retired only when its replacement has reported ready, at most
+ * max(1, processes / 4) at a time. A number that dies is respawned with back-off of its own.
+ *
+ * One front, one loop (libev's default loop, which reaps every child; the front is a subreaper). Callbacks come from
+ * the loop, never from inside a pool_* call.
+ */
+#pragma once
+#include <sys/types.h>
+#include "shared/base.h"
+#include "shared/msg.h"
+
+struct board_bank;
+struct err;
+struct ev_loop;
+struct exchange;
+struct pool;
+struct scoreboard;
+struct vassal_config;
+
+struct pool_death {
+	unsigned worker;
+	pid_t pid;
+	int status;	      /* as wait() gave it */
+	bool expected;	      /* retired or told to: nothing to say */
+	char why[256];	      /* "killed by signal 11 (Segmentation fault)", "harakiri", "exited with 3" */
+};
+
+struct pool_events {
+	/* Imported, warmed up, all workers wait: the generation may serve. Once. */
+	void (*ready)(void *arg, uint64_t import_us, unsigned workers);
+	/* Will never serve; every process of it is being ended. Once, instead of ready. */
+	void (*failed)(void *arg, enum fail_phase phase, const char *text);
+	/*
+	 * A worker process is gone. The front consumes what its lanes still hold, then exchange_bury()s and answers
+	 * 502 for what it held. The number is reused only after this returned.
+	 */
+	void (*died)(void *arg, const struct pool_death *death);
+	/* A worker needs the body of this slot as a file. Returns a borrowed descriptor, -1 if the slot is not its. */
+	int (*body)(void *arg, unsigned worker, unsigned slot);
+	/* Bytes that the app printed on stdout or stderr; whole lines, but for a line that is too long. */
+	void (*output)(void *arg, const char *p, size_t n);
+	/* Something for the log and the event ring: enum board_event_kind, 1-based worker or 0. */
+	void (*event)(void *arg, unsigned kind, unsigned worker, const char *text);
+	/* After pool_stop: the last process has gone. Once. */
+	void (*stopped)(void *arg);
+};
+
+struct pool_setup {
+	const struct vassal_config *config; /* borrowed for the pool's life */
+	int config_fd;			    /* memfd that the engine gets (handoff.h) */
+	int board_fd;
+	struct scoreboard *board;
+	struct board_bank *bank;
+	struct exchange *exchange;
+	uint64_t generation;
+	const char *name;
+	const char *engine_dir; /* where engine-pythonX.Y stand */
+};
+
+/* How many exchange workers this configuration wants: processes and their room for replacements. */
+unsigned pool_worker_numbers(const struct vassal_config *config);
+
+int pool_start(struct pool **ret_pool, struct ev_loop *loop, const struct pool_setup *setup,
+	       const struct pool_events *events, void *arg, struct err *err);
+
+/* The front saw an answer of this worker end: counts towards max-requests. */
+void pool_served(struct pool *pool, unsigned worker);
+
+/*
+ * This worker must go now: its stacks are asked for (they come as output), and after STACKS_GRACE_MS it is killed.
+ * why goes to the log and to died(). The request it holds has already been answered by the front.
+ */
+void pool_kill(struct pool *pool, unsigned worker, const char *why);
+/* Only the stacks, for a request that is slow and may live. */
+void pool_stacks(struct pool *pool, unsigned worker);
+
+/* Retires every worker and ends the mold; kills what is left after grace_s. Then stopped(). */
+void pool_stop(struct pool *pool, unsigned grace_s);
+void pool_free(struct pool *pool);
