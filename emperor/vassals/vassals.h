@@ -1,0 +1,57 @@
+/*
+ * vassals - the table of apps and their generations: what reconcile wants, lifecycle decides and spawn does meets here.
+ * The one place that knows which processes, doors and scoreboards belong to which app. Owned by main, on its loop.
+ */
+#pragma once
+#include "emperor/app_state.h"
+#include "shared/base.h"
+#include "shared/limits.h"
+#include <sys/types.h>
+
+struct err;
+struct vassals;
+
+/* A snapshot for control and stats. Strings are borrowed until the loop turns. */
+struct app_info {
+	uint32_t id; /* never reused while the emperor lives */
+	const char *name;
+	const char *file;	/* path of the ini */
+	enum app_state state;
+	const char *reason;	/* why it is in that state, "" if plain */
+	const char *last_error; /* of the last failed generation, with traceback lines; "" if the last one succeeded */
+	uint64_t since_wall_ns;
+	uint64_t next_try_wall_ns; /* BACKOFF; else 0 */
+	uint64_t generation;	/* that serves, or that starts if none serves */
+	pid_t pid;		/* of its front; 0 */
+	uid_t uid;
+	gid_t gid;
+	unsigned restarts;	/* fronts that ended without being asked to */
+	unsigned failures;	/* in a row */
+	const char *domains;	/* "blog.example, *.blog.example/x" */
+	const char *addresses;	/* its own listeners */
+	int board_fd;		/* scoreboard, read-only descriptor; -1 */
+	unsigned warnings;	/* notes about its ini; texts by vassals_notes() */
+};
+
+typedef void vassals_visit_fn(void *arg, const struct app_info *info);
+
+void vassals_visit(struct vassals *v, vassals_visit_fn *fn, void *arg);
+/* False if there is no such app. */
+bool vassals_find(struct vassals *v, const char *name, struct app_info *ret_info);
+/* The notes of its ini, "file:line: text" one per line; "" if none. Borrowed. */
+const char *vassals_notes(struct vassals *v, const char *name);
+
+/* Commands of people. They reset back-off. err says why not (no such app, already so). */
+int vassals_reload(struct vassals *v, const char *name, struct err *err); /* NULL: all */
+int vassals_stop(struct vassals *v, const char *name, struct err *err);
+int vassals_start(struct vassals *v, const char *name, struct err *err);
+int vassals_reopen_logs(struct vassals *v, const char *name, struct err *err); /* NULL: all */
+
+/*
+ * Called after each change of an app's state, reason or generation (app gone: info->state APP_STOPPED and gone true), and
+ * for each event worth keeping (kind: enum board_event_kind, 0 = only a change). Several observers: gate and stats
+ * links, control's waiting clients.
+ */
+typedef void vassals_observer_fn(void *arg, const struct app_info *info, bool gone, unsigned event_kind,
+				 const char *event_text);
+int vassals_observe(struct vassals *v, vassals_observer_fn *fn, void *arg);
