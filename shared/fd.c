@@ -39,7 +39,8 @@ ssize_t fd_send(int sock, const struct iovec *iov, int iovcnt, const int *fds, i
 		char buf[CMSG_SPACE(FD_SEND_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt};
+	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+			     .msg_iovlen = (size_t)iovcnt};
 	ssize_t n;
 
 	if (nfds > FD_SEND_MAX)

@@ -46,7 +46,8 @@ int pass_recv(int sock, void *buf, size_t size, struct pass *ret_pass, struct er
 	    (size_t)n != sizeof(*head) + head->script_n + head->carve_n + (size_t)head->bytes_n) {
 		if (nfds == 1)
 			(void)close(fd);
-		return err_set(err, -EBADMSG, "passed connection: malformed message of %zd bytes", n);
+		return err_set(err, -EBADMSG, "passed connection: malformed message of %zd bytes",
+			       n);
 	}
 	ret_pass->head = *head;
 	ret_pass->script = span_of(rest, head->script_n);

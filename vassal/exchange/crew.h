@@ -13,11 +13,11 @@
 #include "shared/limits.h"
 #include <stdint.h>
 
-#define CREW_MOLD_FD	 3 /* SEQPACKET to the front */
-#define CREW_CONFIG_FD	 4 /* the sealed memfd of handoff.h (struct handoff, then resolved items) */
+#define CREW_MOLD_FD     3 /* SEQPACKET to the front */
+#define CREW_CONFIG_FD   4 /* the sealed memfd of handoff.h (struct handoff, then resolved items) */
 #define CREW_EXCHANGE_FD 5
-#define CREW_EVENT_FD	 6 /* the exchange's eventfd towards the front */
-#define CREW_BOARD_FD	 7 /* scoreboard, writable */
+#define CREW_EVENT_FD    6 /* the exchange's eventfd towards the front */
+#define CREW_BOARD_FD    7 /* scoreboard, writable */
 
 #define CREW_TEXT_MAX 1900
 
@@ -27,14 +27,14 @@ enum crew_kind {
 	CREW_FORK, /* worker = number; one descriptor: the worker's end of its pair */
 	CREW_QUIT, /* leave; workers stay */
 	/* mold -> front */
-	CREW_MOLD_READY,  /* a = us for import and warm-up, b = 1 if preloaded (0: lazy-apps), text = a note or "" */
+	CREW_MOLD_READY, /* a = us for import and warm-up, b = 1 if preloaded (0: lazy-apps), text = a note or "" */
 	CREW_MOLD_FAILED, /* a = enum fail_phase (msg.h), text = reason and last lines of the traceback; then exits */
-	CREW_FORKED,	  /* worker, a = pid */
+	CREW_FORKED,      /* worker, a = pid */
 	CREW_FORK_FAILED, /* worker, text */
 	/* worker -> front */
 	CREW_WORKER_READY,  /* a = pid, b = us it took (import included with lazy-apps) */
 	CREW_WORKER_FAILED, /* lazy-apps: a = enum fail_phase, text; then exits */
-	CREW_WANT_BODY,	    /* a = slot: send me the body's file */
+	CREW_WANT_BODY,     /* a = slot: send me the body's file */
 	CREW_WORKER_LEAVES, /* text = why, of its own will (sys.exit, retired) */
 	/* front -> worker */
 	CREW_BODY, /* a = slot; one descriptor, positioned anywhere, read with pread */
@@ -51,9 +51,9 @@ struct crew_msg {
 
 /* Exit codes of engine processes; anything else is a crash or the app's doing. */
 enum crew_exit {
-	CREW_EXIT_OK = 0,	/* retired or told to quit */
-	CREW_EXIT_FAILED = 22,	/* could not load the app; MOLD_FAILED / WORKER_FAILED said why */
-	CREW_EXIT_ORPHAN = 23,	/* the front is gone */
+	CREW_EXIT_OK = 0,      /* retired or told to quit */
+	CREW_EXIT_FAILED = 22, /* could not load the app; MOLD_FAILED / WORKER_FAILED said why */
+	CREW_EXIT_ORPHAN = 23, /* the front is gone */
 };
 
 /* Signal on which faulthandler prints all threads' stacks to stderr; registered by the engine at start. */

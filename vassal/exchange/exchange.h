@@ -26,14 +26,16 @@
 struct err;
 struct exchange;
 
-#define EXCHANGE_SLOTS_MAX  1024
-#define EXCHANGE_SLOT_BYTES (192 * 1024) /* vars (a 64 KiB head grows when names become HTTP_*) + body in memory */
-#define EXCHANGE_BODY_MAX   (64 * 1024)	 /* a longer body travels as a file (EXCHANGE_BODY_FILE) */
-#define EXCHANGE_RING_BYTES (128 * 1024) /* per lane; an answer that is larger waits for the front to take it */
-#define EXCHANGE_FRAME_MAX  (64 * 1024)	 /* payload of one frame */
+#define EXCHANGE_SLOTS_MAX 1024
+#define EXCHANGE_SLOT_BYTES \
+	(192 * 1024) /* vars (a 64 KiB head grows when names become HTTP_*) + body in memory */
+#define EXCHANGE_BODY_MAX (64 * 1024) /* a longer body travels as a file (EXCHANGE_BODY_FILE) */
+#define EXCHANGE_RING_BYTES \
+	(128 * 1024) /* per lane; an answer that is larger waits for the front to take it */
+#define EXCHANGE_FRAME_MAX (64 * 1024) /* payload of one frame */
 
 struct exchange_shape {
-	unsigned slots;	  /* requests that can be queued or in work */
+	unsigned slots;   /* requests that can be queued or in work */
 	unsigned workers; /* 1 .. LIMIT_WORKERS */
 	unsigned threads; /* lanes of each worker; lane = worker * threads + thread */
 };
@@ -41,19 +43,19 @@ struct exchange_shape {
 enum exchange_body { EXCHANGE_BODY_NONE, EXCHANGE_BODY_MEMORY, EXCHANGE_BODY_FILE };
 
 enum exchange_request_flags {
-	EXCHANGE_HEAD = 1,	  /* HEAD: the front sends no body bytes, whatever comes */
-	EXCHANGE_HTTPS = 2,	  /* wsgi.url_scheme */
+	EXCHANGE_HEAD = 1,  /* HEAD: the front sends no body bytes, whatever comes */
+	EXCHANGE_HTTPS = 2, /* wsgi.url_scheme */
 	EXCHANGE_HTTP11 = 4,
 };
 
 /* The fixed part of a request. data holds vars_n bytes of vars (shared/vars.h), then, if in memory, the body. */
 struct exchange_request {
-	uint64_t queued_ns;	/* the request was complete */
-	uint64_t body_n;	/* bytes of body; 0 if none */
+	uint64_t queued_ns; /* the request was complete */
+	uint64_t body_n;    /* bytes of body; 0 if none */
 	uint32_t vars_n;
-	uint16_t body;		/* enum exchange_body */
-	uint16_t flags;		/* enum exchange_request_flags */
-	char line[160];		/* "GET /path", for the scoreboard, NUL-terminated, cut */
+	uint16_t body;             /* enum exchange_body */
+	uint16_t flags;            /* enum exchange_request_flags */
+	char line[160];            /* "GET /path", for the scoreboard, NUL-terminated, cut */
 	char id[LIMIT_REQUEST_ID]; /* request id, NUL-terminated */
 };
 
@@ -84,7 +86,7 @@ void exchange_submit(struct exchange *x, unsigned slot);
  * False: a worker has it; it is told (exchange_client_gone) and its frames still have to be consumed up to END.
  */
 bool exchange_cancel(struct exchange *x, unsigned slot);
-/* Requests submitted and not yet taken. */
+/* Requests submitted and not yet taken, cancelled ones possibly included: a gauge, not a truth. */
 unsigned exchange_queued(const struct exchange *x);
 /* The lane that holds this slot, or -1 while it waits. */
 int exchange_holder(const struct exchange *x, unsigned slot);
@@ -94,19 +96,19 @@ uint64_t exchange_taken_ns(const struct exchange *x, unsigned slot);
 /* -- front: answers ------------------------------------------------------------------------------------- */
 
 enum frame_kind {
-	FRAME_HEAD = 1,	 /* struct frame_head, then fields as "Name: value\r\n" */
-	FRAME_DATA = 2,	 /* body bytes */
-	FRAME_END = 3,	 /* struct frame_end */
+	FRAME_HEAD = 1,   /* struct frame_head, then fields as "Name: value\r\n" */
+	FRAME_DATA = 2,   /* body bytes */
+	FRAME_END = 3,    /* struct frame_end */
 	FRAME_BROKEN = 4, /* never sent: what peek says of nonsense */
 };
 
 struct frame_head {
-	uint16_t status;    /* 100..999 */
-	uint16_t reason_n;  /* reason phrase, right after this struct */
-	uint32_t fields_n;  /* then the fields */
-	uint32_t flags;	    /* enum frame_head_flags */
+	uint16_t status;   /* 100..999 */
+	uint16_t reason_n; /* reason phrase, right after this struct */
+	uint32_t fields_n; /* then the fields */
+	uint32_t flags;    /* enum frame_head_flags */
 	uint32_t reserved;
-	int64_t length;	    /* Content-Length that the app gave or the worker knows; -1 unknown */
+	int64_t length; /* Content-Length that the app gave or the worker knows; -1 unknown */
 };
 
 /* What the fields already hold, so that the front need not look. Hop-by-hop fields never come: the worker
@@ -125,15 +127,17 @@ struct frame_end {
 
 enum frame_end_flags {
 	FRAME_END_OK = 0,
-	FRAME_END_EXCEPTION = 1, /* the app raised: 500 if no HEAD came, else cut the connection visibly */
-	FRAME_END_SHORT = 2,	 /* fewer bytes than Content-Length: same */
-	FRAME_END_EXITING = 4,	 /* the worker leaves after this one (sys.exit in the app) */
+	FRAME_END_EXCEPTION =
+		1, /* the app raised: 500 if no HEAD came, else cut the connection visibly */
+	FRAME_END_SHORT = 2,   /* fewer bytes than Content-Length: same */
+	FRAME_END_EXITING = 4, /* the worker leaves after this one (sys.exit in the app) */
 };
 
 struct frame {
 	enum frame_kind kind;
 	unsigned slot; /* whose answer */
-	const uint8_t *p; /* payload, contiguous, in shared memory: may change under a hostile worker */
+	const uint8_t
+		*p; /* payload, contiguous, in shared memory: may change under a hostile worker */
 	size_t n;
 	size_t next; /* private: where the following frame begins */
 };
@@ -160,8 +164,8 @@ void exchange_worker_retire(struct exchange *x, unsigned worker);
  * The process is gone. Calls fn for each slot it still held after all its complete frames were consumed by the
  * caller (peek first); the slots are the front's again (answer 502, put them).
  */
-void exchange_bury(struct exchange *x, unsigned worker, void (*fn)(void *arg, unsigned slot, unsigned lane),
-		   void *arg);
+void exchange_bury(struct exchange *x, unsigned worker,
+		   void (*fn)(void *arg, unsigned slot, unsigned lane), void *arg);
 
 /* -- worker --------------------------------------------------------------------------------------------- */
 
@@ -178,12 +182,14 @@ int exchange_wait(struct exchange *x, unsigned lane, uint64_t timeout_ns);
 /*
  * Room for the payload of one frame of up to want bytes: contiguous, at least min(want, EXCHANGE_FRAME_MAX) bytes,
  * or NULL when the ring has less than that free (then exchange_reply_wait without the GIL, and again).
- * exchange_reply_commit makes it visible; publish = wake the front now (false while more follows at once).
+ * exchange_reply_commit closes it. publish: everything committed so far becomes visible to the front at once, and it is
+ * woken if it sleeps; false while more follows immediately, so that a small answer arrives in one piece.
  */
 uint8_t *exchange_reply_room(struct exchange *x, unsigned lane, size_t want);
-void exchange_reply_commit(struct exchange *x, unsigned lane, unsigned slot, enum frame_kind kind, size_t n,
-			   bool publish);
-/* Waits for want bytes of room. 0, -EINTR after a signal, -EPIPE when the front is gone (then _exit). */
+void exchange_reply_commit(struct exchange *x, unsigned lane, unsigned slot, enum frame_kind kind,
+			   size_t n, bool publish);
+/* Publishes, then waits for want bytes of room, without the GIL. 0, -EINTR after a signal, -EPIPE when the front is gone
+   (then _exit). */
 int exchange_reply_wait(struct exchange *x, unsigned lane, size_t want);
 /* The client is not there any more: stop producing, still call close(), still send END. */
 bool exchange_client_gone(struct exchange *x, unsigned slot);

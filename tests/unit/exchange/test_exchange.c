@@ -1,0 +1,480 @@
+/*
+ * The exchange between one front (this process) and workers: in-process lanes for the rules, forked workers for
+ * sleeping, waking and dying.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "shared/clock.h"
+#include "shared/err.h"
+#include "vassal/exchange/exchange.h"
+#include "vassal/exchange/layout.h"
+
+static struct exchange *make(unsigned slots, unsigned workers, unsigned threads)
+{
+	struct exchange_shape shape = {slots, workers, threads};
+	struct exchange *x;
+	struct err err;
+
+	assert_int_equal(exchange_create(&x, &shape, &err), 0);
+	return x;
+}
+
+static unsigned submit(struct exchange *x, const char *line)
+{
+	int slot = exchange_slot_get(x);
+
+	assert_true(slot >= 0);
+	(void)snprintf(exchange_request(x, (unsigned)slot)->line,
+		       sizeof(exchange_request(x, (unsigned)slot)->line), "%s", line);
+	exchange_submit(x, (unsigned)slot);
+	return (unsigned)slot;
+}
+
+/* A worker that answers with the line it was asked, in three frames published as one. */
+static void answer(struct exchange *x, unsigned lane, unsigned slot)
+{
+	const char *line = exchange_request(x, slot)->line;
+	struct frame_head head = {.status = 200, .length = (int64_t)strlen(line)};
+	struct frame_end end = {.app_ns = 1};
+	uint8_t *p;
+
+	p = exchange_reply_room(x, lane, sizeof(head));
+	assert_non_null(p);
+	memcpy(p, &head, sizeof(head));
+	exchange_reply_commit(x, lane, slot, FRAME_HEAD, sizeof(head), false);
+	p = exchange_reply_room(x, lane, strlen(line));
+	memcpy(p, line, strlen(line));
+	exchange_reply_commit(x, lane, slot, FRAME_DATA, strlen(line), false);
+	p = exchange_reply_room(x, lane, sizeof(end));
+	memcpy(p, &end, sizeof(end));
+	exchange_reply_commit(x, lane, slot, FRAME_END, sizeof(end), true);
+}
+
+static void requests_come_in_the_order_they_were_submitted(void **state)
+{
+	struct exchange *x = make(8, 1, 1);
+	unsigned a, b, got;
+
+	(void)state;
+	a = submit(x, "a");
+	b = submit(x, "b");
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+	assert_int_equal(got, a);
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+	assert_int_equal(got, b);
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_NOTHING);
+	exchange_free(x);
+}
+
+static void a_taken_slot_says_who_holds_it_and_since_when(void **state)
+{
+	struct exchange *x = make(4, 2, 2);
+	unsigned got;
+	unsigned slot = submit(x, "a");
+
+	(void)state;
+	assert_int_equal(exchange_holder(x, slot), -1);
+	assert_int_equal(exchange_taken_ns(x, slot), 0);
+	assert_int_equal(exchange_take(x, 3, &got), EXCHANGE_TAKEN);
+	assert_int_equal(exchange_holder(x, slot), 3);
+	assert_true(exchange_taken_ns(x, slot) > 0);
+	exchange_free(x);
+}
+
+static void unpublished_frames_are_not_seen(void **state)
+{
+	struct exchange *x = make(4, 1, 1);
+	struct frame f;
+	size_t at = 0;
+	unsigned got;
+
+	(void)state;
+	(void)submit(x, "a");
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+	assert_non_null(exchange_reply_room(x, 0, 10));
+	exchange_reply_commit(x, 0, got, FRAME_DATA, 10, false);
+	assert_false(exchange_peek(x, 0, &at, &f));
+	assert_non_null(exchange_reply_room(x, 0, 1));
+	exchange_reply_commit(x, 0, got, FRAME_END, 1, true);
+	assert_true(exchange_peek(x, 0, &at, &f));
+	assert_int_equal(f.kind, FRAME_DATA);
+	assert_int_equal(f.n, 10);
+	assert_true(exchange_peek(x, 0, &at, &f));
+	assert_int_equal(f.kind, FRAME_END);
+	assert_false(exchange_peek(x, 0, &at, &f));
+	exchange_free(x);
+}
+
+static void a_frame_across_the_rings_end_is_contiguous(void **state)
+{
+	struct exchange *x = make(4, 1, 1);
+	unsigned slot;
+
+	(void)state;
+	(void)submit(x, "a");
+	assert_int_equal(exchange_take(x, 0, &slot), EXCHANGE_TAKEN);
+	for (unsigned round = 0; round < 40; round++) {
+		size_t n = 20000 + round * 7;
+		size_t at = 0;
+		struct frame f;
+		uint8_t *p = exchange_reply_room(x, 0, n);
+
+		assert_non_null(p);
+		memset(p, (int)('a' + round % 26), n);
+		exchange_reply_commit(x, 0, slot, FRAME_DATA, n, true);
+		assert_true(exchange_peek(x, 0, &at, &f));
+		assert_int_equal(f.n, n);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(f.p[i], 'a' + round % 26);
+		exchange_consume(x, 0, &f);
+	}
+	exchange_free(x);
+}
+
+static void a_full_ring_gives_no_room_until_it_is_consumed(void **state)
+{
+	struct exchange *x = make(4, 1, 1);
+	struct frame f;
+	size_t at = 0;
+	unsigned slot;
+	unsigned frames = 0;
+
+	(void)state;
+	(void)submit(x, "a");
+	assert_int_equal(exchange_take(x, 0, &slot), EXCHANGE_TAKEN);
+	while (exchange_reply_room(x, 0, 30000)) {
+		exchange_reply_commit(x, 0, slot, FRAME_DATA, 30000, true);
+		frames++;
+	}
+	assert_int_equal(frames, EXCHANGE_RING_BYTES / frame_size(30000));
+	assert_true(exchange_peek(x, 0, &at, &f));
+	exchange_consume(x, 0, &f);
+	assert_non_null(exchange_reply_room(x, 0, 30000));
+	exchange_free(x);
+}
+
+static void nonsense_in_a_ring_is_broken_and_never_followed(void **state)
+{
+	static const struct {
+		uint32_t n;
+		uint16_t kind, slot;
+		uint64_t head;
+	} cases[] = {
+		{4, 9, 0, 16},                      /* no such kind */
+		{4, FRAME_DATA, 77, 16},            /* no such slot */
+		{4, FRAME_DATA, 1, 16},             /* a slot of somebody else */
+		{100000, FRAME_DATA, 0, 16},        /* longer than a frame may be */
+		{64, FRAME_DATA, 0, 16},            /* longer than what is there */
+		{4, FRAME_DATA, 0, 4},              /* less than a frame's own header */
+		{4, FRAME_DATA, 0, 1ULL << 40},     /* more than the ring holds */
+		{4, FRAME_DATA, 0, UINT64_MAX - 7}, /* behind the tail */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct exchange *x = make(4, 1, 1);
+		struct ring_frame f = {cases[i].n, cases[i].kind, cases[i].slot};
+		struct frame got;
+		size_t at = 0;
+		unsigned slot;
+
+		(void)submit(x, "a");
+		assert_int_equal(exchange_take(x, 0, &slot), EXCHANGE_TAKEN);
+		memcpy(x->rings[0], &f, sizeof(f));
+		atomic_store(&x->m->lanes[0].head, cases[i].head);
+		assert_true(exchange_peek(x, 0, &at, &got));
+		assert_int_equal(got.kind, FRAME_BROKEN);
+		exchange_free(x);
+	}
+}
+
+static void a_waiting_request_can_be_cancelled_and_a_taken_one_is_told(void **state)
+{
+	struct exchange *x = make(4, 1, 1);
+	unsigned a, b, got;
+
+	(void)state;
+	a = submit(x, "a");
+	b = submit(x, "b");
+	assert_true(exchange_cancel(x, a));
+	exchange_slot_put(x, a, 0);
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+	assert_int_equal(got, b);
+	assert_false(exchange_client_gone(x, b));
+	assert_false(exchange_cancel(x, b));
+	assert_true(exchange_client_gone(x, b));
+	exchange_free(x);
+}
+
+static void endless_cancelling_never_fills_the_queue_and_keeps_the_order(void **state)
+{
+	struct exchange *x = make(8, 1, 1);
+	unsigned first = submit(x, "first");
+	unsigned second = submit(x, "second");
+	unsigned got;
+
+	(void)state;
+	for (unsigned i = 0; i < 5 * LAYOUT_CELLS; i++) {
+		unsigned s = submit(x, "gone");
+
+		assert_true(exchange_cancel(x, s));
+		exchange_slot_put(x, s, 0);
+	}
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+	assert_int_equal(got, first);
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+	assert_int_equal(got, second);
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_NOTHING);
+	exchange_free(x);
+}
+
+static void slots_run_out_and_come_back_last_used_first(void **state)
+{
+	struct exchange *x = make(3, 1, 1);
+
+	(void)state;
+	assert_int_equal(exchange_slot_get(x), 0);
+	assert_int_equal(exchange_slot_get(x), 1);
+	assert_int_equal(exchange_slot_get(x), 2);
+	assert_int_equal(exchange_slot_get(x), -1);
+	exchange_slot_put(x, 1, EXCHANGE_SLOT_BYTES);
+	assert_int_equal(exchange_slot_get(x), 1);
+	exchange_free(x);
+}
+
+static void a_retired_worker_takes_nothing_more(void **state)
+{
+	struct exchange *x = make(4, 2, 1);
+	unsigned got;
+
+	(void)state;
+	(void)submit(x, "a");
+	exchange_worker_retire(x, 0);
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_RETIRE);
+	assert_int_equal(exchange_take(x, 1, &got), EXCHANGE_TAKEN);
+	exchange_free(x);
+}
+
+struct buried {
+	unsigned slots[8], n;
+};
+
+static void remember(void *arg, unsigned slot, unsigned lane)
+{
+	struct buried *b = arg;
+
+	(void)lane;
+	b->slots[b->n++] = slot;
+}
+
+static void burying_a_worker_gives_back_what_it_held_and_nothing_else(void **state)
+{
+	struct exchange *x = make(8, 2, 2);
+	struct buried b = {0};
+	unsigned mine, other, got;
+
+	(void)state;
+	mine = submit(x, "mine");
+	other = submit(x, "other");
+	(void)submit(x, "waiting");
+	assert_int_equal(exchange_take(x, 1, &got), EXCHANGE_TAKEN);
+	assert_int_equal(exchange_take(x, 2, &got), EXCHANGE_TAKEN);
+	exchange_bury(x, 0, remember, &b);
+	assert_int_equal(b.n, 1);
+	assert_int_equal(b.slots[0], mine);
+	assert_int_equal(exchange_holder(x, other), 2);
+	exchange_slot_put(x, mine, 0);
+	exchange_free(x);
+}
+
+static void an_exchange_of_another_size_is_refused(void **state)
+{
+	struct exchange *x = make(4, 1, 1);
+	struct exchange *y = NULL;
+	struct err err;
+
+	(void)state;
+	x->m->version++;
+	assert_int_equal(exchange_attach(&y, exchange_memory_fd(x), exchange_event_fd(x), &err),
+			 -EPROTO);
+	x->m->version--;
+	x->m->shape.slots++;
+	assert_int_equal(exchange_attach(&y, exchange_memory_fd(x), exchange_event_fd(x), &err),
+			 -EPROTO);
+	assert_null(y);
+	exchange_free(x);
+}
+
+/* -- real processes ------------------------------------------------------------------------------------- */
+
+static void worker_process(struct exchange *front, unsigned lane, pid_t parent, unsigned die_after)
+{
+	struct exchange *x;
+	unsigned done = 0;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent ||
+	    exchange_attach(&x, exchange_memory_fd(front), exchange_event_fd(front), NULL) < 0)
+		_exit(1);
+	for (;;) {
+		unsigned slot;
+
+		switch (exchange_take(x, lane, &slot)) {
+		case EXCHANGE_RETIRE:
+			_exit(0);
+		case EXCHANGE_NOTHING:
+			(void)exchange_wait(x, lane, 0);
+			break;
+		case EXCHANGE_TAKEN:
+			if (die_after && ++done == die_after)
+				(void)raise(SIGKILL);
+			answer(x, lane, slot);
+			break;
+		}
+	}
+}
+
+static pid_t start_worker(struct exchange *x, unsigned lane, unsigned die_after)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		worker_process(x, lane, parent, die_after);
+	return pid;
+}
+
+/* Consumes what is there; returns the answers that ended. */
+static unsigned collect(struct exchange *x, unsigned lanes)
+{
+	unsigned ended = 0;
+
+	for (unsigned lane = 0; lane < lanes; lane++) {
+		struct frame f;
+		size_t at = 0;
+		bool any = false;
+		unsigned slots[64];
+		unsigned n = 0;
+
+		while (n < ARRAY_SIZE(slots) && exchange_peek(x, lane, &at, &f)) {
+			assert_int_not_equal(f.kind, FRAME_BROKEN);
+			any = true;
+			if (f.kind == FRAME_DATA)
+				assert_memory_equal(f.p, exchange_request(x, f.slot)->line, f.n);
+			if (f.kind == FRAME_END)
+				slots[n++] = f.slot;
+		}
+		if (!any)
+			continue;
+		exchange_consume(x, lane, &f);
+		for (unsigned i = 0; i < n; i++)
+			exchange_slot_put(x, slots[i], 0);
+		ended += n;
+	}
+	return ended;
+}
+
+static void sleep_front(struct exchange *x)
+{
+	struct pollfd p = {.fd = exchange_event_fd(x), .events = POLLIN};
+
+	if (exchange_front_sleep(x))
+		return;
+	assert_int_not_equal(poll(&p, 1, 5000), 0); /* nobody woke us: a lost wake-up */
+	exchange_front_woken(x);
+}
+
+static void every_request_is_answered_once_by_sleeping_workers(void **state)
+{
+	const unsigned total = 20000;
+	struct exchange *x = make(16, 3, 1);
+	pid_t pids[3];
+	unsigned sent = 0;
+	unsigned done = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		pids[i] = start_worker(x, i, 0);
+	while (done < total) {
+		while (sent < total && sent - done < 16) {
+			char line[32];
+
+			(void)snprintf(line, sizeof(line), "GET /%u", sent);
+			(void)submit(x, line);
+			sent++;
+		}
+		done += collect(x, 3);
+		if (done < sent)
+			sleep_front(x);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		exchange_worker_retire(x, i);
+	for (unsigned i = 0; i < 3; i++) {
+		int status;
+
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+	exchange_free(x);
+}
+
+static void what_a_killed_worker_held_is_found_and_the_rest_is_served(void **state)
+{
+	struct exchange *x = make(8, 1, 1);
+	struct buried b = {0};
+	unsigned done = 0;
+	pid_t pid;
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		(void)submit(x, "r");
+	pid = start_worker(x, 0, 3);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	done = collect(x, 1);
+	assert_int_equal(done, 2);
+	exchange_bury(x, 0, remember, &b);
+	assert_int_equal(b.n, 1);
+	exchange_slot_put(x, b.slots[0], 0);
+	exchange_worker_begin(x, 0);
+	pid = start_worker(x, 0, 0);
+	while (done < 4) {
+		done += collect(x, 1);
+		if (done < 4)
+			sleep_front(x);
+	}
+	exchange_worker_retire(x, 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	exchange_free(x);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(requests_come_in_the_order_they_were_submitted),
+		cmocka_unit_test(a_taken_slot_says_who_holds_it_and_since_when),
+		cmocka_unit_test(unpublished_frames_are_not_seen),
+		cmocka_unit_test(a_frame_across_the_rings_end_is_contiguous),
+		cmocka_unit_test(a_full_ring_gives_no_room_until_it_is_consumed),
+		cmocka_unit_test(nonsense_in_a_ring_is_broken_and_never_followed),
+		cmocka_unit_test(a_waiting_request_can_be_cancelled_and_a_taken_one_is_told),
+		cmocka_unit_test(endless_cancelling_never_fills_the_queue_and_keeps_the_order),
+		cmocka_unit_test(slots_run_out_and_come_back_last_used_first),
+		cmocka_unit_test(a_retired_worker_takes_nothing_more),
+		cmocka_unit_test(burying_a_worker_gives_back_what_it_held_and_nothing_else),
+		cmocka_unit_test(an_exchange_of_another_size_is_refused),
+		cmocka_unit_test(every_request_is_answered_once_by_sleeping_workers),
+		cmocka_unit_test(what_a_killed_worker_held_is_found_and_the_rest_is_served),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

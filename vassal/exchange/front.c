@@ -1,0 +1,265 @@
+/*
+ * front - the front's half of the exchange: slots, the queue's head, the lanes' tails. One thread.
+ *
+ * Sleeping: each side says that it will sleep, then looks once more, then sleeps; the other side publishes, then
+ * looks whether somebody sleeps. Both orders are sequentially consistent, so one of the two always notices.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "vassal/exchange/exchange.h"
+#include "vassal/exchange/layout.h"
+
+/* A slot that was filled beyond this gives its further pages back: big requests are rare, memory is not. */
+#define KEEP_BYTES (16 * 1024)
+
+int exchange_slot_get(struct exchange *x)
+{
+	unsigned slot;
+
+	if (x->free_n == 0)
+		return -1;
+	slot = x->free_slots[--x->free_n];
+	atomic_store_explicit(&x->m->slots[slot].owner,
+			      owner_word(x->sequence[slot], 0, OWNER_FRONT), memory_order_relaxed);
+	return (int)slot;
+}
+
+void exchange_slot_put(struct exchange *x, unsigned slot, size_t touched)
+{
+	if (touched > KEEP_BYTES)
+		(void)madvise(exchange_data(x, slot) + KEEP_BYTES, EXCHANGE_SLOT_BYTES - KEEP_BYTES,
+			      MADV_REMOVE);
+	atomic_store_explicit(&x->m->slots[slot].owner,
+			      owner_word(x->sequence[slot], 0, OWNER_FREE), memory_order_release);
+	x->free_slots[x->free_n++] = (uint16_t)slot;
+}
+
+static void wake_one_worker(struct exchange *x)
+{
+	unsigned words = (x->lanes + 63) / 64;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned i = 0; i < words; i++) {
+		uint64_t mask = atomic_load_explicit(&x->m->idle_lanes[i], memory_order_relaxed);
+		unsigned bit;
+
+		if (mask == 0)
+			continue;
+		bit = (unsigned)__builtin_ctzll(mask);
+		atomic_fetch_and(&x->m->idle_lanes[i], ~(1ULL << bit));
+		atomic_store(&x->m->lanes[i * 64 + bit].idle, 0);
+		futex_wake(&x->m->lanes[i * 64 + bit].idle);
+		return;
+	}
+}
+
+static void enqueue(struct exchange *x, unsigned slot)
+{
+	uint64_t head = atomic_load_explicit(&x->m->queue_head, memory_order_relaxed);
+
+	atomic_store_explicit(&x->m->cells[head % LAYOUT_CELLS],
+			      cell_word(head, slot, x->sequence[slot]), memory_order_release);
+	atomic_store_explicit(&x->m->queue_head, head + 1, memory_order_release);
+}
+
+/*
+ * Cancelled requests leave stale entries that only workers pass by; while all of them are busy, those could fill the
+ * cells. One turn through the whole queue drops the stale ones and appends the others again, in their order.
+ */
+static void tidy_queue(struct exchange *x)
+{
+	/* exactly as many as there are now: one more would put the first behind the last */
+	uint64_t entries = atomic_load(&x->m->queue_head) - atomic_load(&x->m->queue_tail);
+
+	for (uint64_t i = 0; i < MIN(entries, (uint64_t)LAYOUT_CELLS); i++) {
+		uint64_t tail = atomic_load(&x->m->queue_tail);
+		uint64_t cell = atomic_load(&x->m->cells[tail % LAYOUT_CELLS]);
+		unsigned slot = (cell >> 32) & 0xffff;
+		uint64_t queued;
+
+		if (tail >= atomic_load(&x->m->queue_head))
+			return;
+		/* our own sequence numbers, not the cell's: a worker may have scribbled on that */
+		if (slot >= x->shape.slots || (uint32_t)cell != x->sequence[slot]) {
+			(void)atomic_compare_exchange_strong(&x->m->queue_tail, &tail, tail + 1);
+			continue;
+		}
+		queued = owner_word((uint32_t)cell, 0, OWNER_QUEUED);
+		if (atomic_compare_exchange_strong(
+			    &x->m->slots[slot].owner, &queued,
+			    owner_word(x->sequence[slot] + 1, 0, OWNER_QUEUED))) {
+			x->sequence[slot]++;
+			(void)atomic_compare_exchange_strong(&x->m->queue_tail, &tail, tail + 1);
+			enqueue(x, slot);
+		} else {
+			(void)atomic_compare_exchange_strong(&x->m->queue_tail, &tail, tail + 1);
+		}
+	}
+}
+
+void exchange_submit(struct exchange *x, unsigned slot)
+{
+	struct slot *s = &x->m->slots[slot];
+
+	if (atomic_load_explicit(&x->m->queue_head, memory_order_relaxed) -
+		    atomic_load_explicit(&x->m->queue_tail, memory_order_relaxed) >=
+	    LAYOUT_CELLS - 1)
+		tidy_queue(x);
+	x->sequence[slot]++;
+	atomic_store_explicit(&s->gone, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->taken_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->owner, owner_word(x->sequence[slot], 0, OWNER_QUEUED),
+			      memory_order_release);
+	enqueue(x, slot);
+	wake_one_worker(x);
+}
+
+bool exchange_cancel(struct exchange *x, unsigned slot)
+{
+	struct slot *s = &x->m->slots[slot];
+	uint64_t queued = owner_word(x->sequence[slot], 0, OWNER_QUEUED);
+
+	if (atomic_compare_exchange_strong(&s->owner, &queued,
+					   owner_word(x->sequence[slot], 0, OWNER_FRONT)))
+		return true;
+	atomic_store_explicit(&s->gone, 1, memory_order_release);
+	return false;
+}
+
+unsigned exchange_queued(const struct exchange *x)
+{
+	uint64_t tail = atomic_load_explicit(&x->m->queue_tail, memory_order_relaxed);
+	uint64_t head = atomic_load_explicit(&x->m->queue_head, memory_order_relaxed);
+
+	return head > tail ? (unsigned)MIN(head - tail, (uint64_t)x->shape.slots) : 0;
+}
+
+static bool lane_has_frames(const struct exchange *x, unsigned lane)
+{
+	const struct lane *l = &x->m->lanes[lane];
+
+	return atomic_load_explicit(&l->head, memory_order_acquire) !=
+	       atomic_load_explicit(&l->tail, memory_order_relaxed);
+}
+
+bool exchange_front_sleep(struct exchange *x)
+{
+	atomic_store(&x->m->front_sleeps, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned i = 0; i < x->lanes; i++) {
+		if (lane_has_frames(x, i)) {
+			atomic_store(&x->m->front_sleeps, 0);
+			return true;
+		}
+	}
+	return false;
+}
+
+void exchange_front_woken(struct exchange *x)
+{
+	uint64_t count;
+
+	atomic_store(&x->m->front_sleeps, 0);
+	(void)!read(x->event_fd, &count, sizeof(count));
+}
+
+/* What stands in the ring is the worker's word; nothing of it is used before it was checked here. */
+static bool frame_is_sane(const struct exchange *x, unsigned lane, const struct ring_frame *f,
+			  uint64_t available)
+{
+	return f->kind >= FRAME_HEAD && f->kind <= FRAME_END && f->n <= EXCHANGE_FRAME_MAX &&
+	       frame_size(f->n) <= available && f->slot < x->shape.slots &&
+	       exchange_holder(x, f->slot) == (int)lane;
+}
+
+bool exchange_peek(struct exchange *x, unsigned lane, size_t *at, struct frame *ret_frame)
+{
+	const struct lane *l = &x->m->lanes[lane];
+	uint64_t head = atomic_load_explicit(&l->head, memory_order_acquire);
+	uint64_t from = atomic_load_explicit(&l->tail, memory_order_relaxed) + *at;
+	const uint8_t *p = x->rings[lane] + from % EXCHANGE_RING_BYTES;
+	struct ring_frame f;
+
+	if (head == from)
+		return false;
+	*ret_frame = (struct frame){.kind = FRAME_BROKEN, .next = *at};
+	if (head - from > EXCHANGE_RING_BYTES || head - from < sizeof(f) || from % 8 != 0)
+		return true;
+	memcpy(&f, p, sizeof(f));
+	if (!frame_is_sane(x, lane, &f, head - from))
+		return true;
+	*at += frame_size(f.n);
+	*ret_frame = (struct frame){.kind = (enum frame_kind)f.kind,
+				    .slot = f.slot,
+				    .p = p + sizeof(f),
+				    .n = f.n,
+				    .next = *at};
+	return true;
+}
+
+void exchange_consume(struct exchange *x, unsigned lane, const struct frame *upto)
+{
+	struct lane *l = &x->m->lanes[lane];
+	uint64_t tail = atomic_load_explicit(&l->tail, memory_order_relaxed) + upto->next;
+	uint32_t want;
+
+	atomic_store(&l->tail, tail);
+	want = atomic_load(&l->room_wait);
+	if (want == 0 ||
+	    EXCHANGE_RING_BYTES - (atomic_load_explicit(&l->head, memory_order_relaxed) - tail) <
+		    want)
+		return;
+	atomic_store(&l->room_wait, 0);
+	futex_wake(&l->room_wait);
+}
+
+static void clear_idle(struct exchange *x, unsigned lane)
+{
+	atomic_fetch_and(&x->m->idle_lanes[lane / 64], ~(1ULL << (lane % 64)));
+	atomic_store(&x->m->lanes[lane].idle, 0);
+}
+
+void exchange_worker_begin(struct exchange *x, unsigned worker)
+{
+	for (unsigned t = 0; t < x->shape.threads; t++) {
+		unsigned lane = worker * x->shape.threads + t;
+		struct lane *l = &x->m->lanes[lane];
+
+		clear_idle(x, lane);
+		atomic_store(&l->retire, 0);
+		atomic_store(&l->room_wait, 0);
+		atomic_store(&l->head, 0);
+		atomic_store(&l->tail, 0);
+	}
+}
+
+void exchange_worker_retire(struct exchange *x, unsigned worker)
+{
+	for (unsigned t = 0; t < x->shape.threads; t++) {
+		unsigned lane = worker * x->shape.threads + t;
+
+		atomic_store(&x->m->lanes[lane].retire, 1);
+		atomic_thread_fence(memory_order_seq_cst);
+		clear_idle(x, lane);
+		futex_wake(&x->m->lanes[lane].idle);
+	}
+}
+
+void exchange_bury(struct exchange *x, unsigned worker,
+		   void (*fn)(void *arg, unsigned slot, unsigned lane), void *arg)
+{
+	unsigned first = worker * x->shape.threads;
+
+	for (unsigned t = 0; t < x->shape.threads; t++)
+		clear_idle(x, first + t);
+	for (unsigned slot = 0; slot < x->shape.slots; slot++) {
+		int lane = exchange_holder(x, slot);
+
+		if (lane < (int)first || lane >= (int)(first + x->shape.threads))
+			continue;
+		atomic_store(&x->m->slots[slot].owner,
+			     owner_word(x->sequence[slot], 0, OWNER_FRONT));
+		fn(arg, slot, (unsigned)lane);
+	}
+}

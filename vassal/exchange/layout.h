@@ -1,0 +1,111 @@
+/*
+ * layout - the bytes of an exchange. Private to this folder: front.c and worker.c of it work on them, nobody else.
+ *
+ *   header | slots | data (one region per slot) | rings (one per lane)
+ *
+ * A slot's owner word is (sequence << 32 | lane << 16 | state). It changes only by compare-and-swap, so at every
+ * instant exactly one side holds the slot, and a dead worker's slots can be read off the words. The queue holds
+ * (position << 48 | slot << 32 | sequence): an entry whose sequence is no longer the slot's is stale and skipped.
+ */
+#pragma once
+#include <stdatomic.h>
+
+#include "vassal/exchange/exchange.h"
+
+#define LAYOUT_MAGIC   0x47434358u /* "XCCG" */
+#define LAYOUT_VERSION 1
+#define LAYOUT_CELLS \
+	(2 * EXCHANGE_SLOTS_MAX) /* room for stale entries before the front has to tidy up */
+#define LAYOUT_LINE 64           /* cache line: what two processes write stays apart */
+
+enum owner_state { OWNER_FREE, OWNER_FRONT, OWNER_QUEUED, OWNER_TAKEN };
+
+struct slot {
+	_Atomic uint64_t owner __attribute__((aligned(LAYOUT_LINE)));
+	_Atomic uint64_t taken_ns;
+	_Atomic uint32_t gone; /* the client is not there any more */
+	struct exchange_request request;
+};
+
+struct lane {
+	/* the worker sleeps on idle (futex): 1 while it waits for a request */
+	_Atomic uint32_t idle __attribute__((aligned(LAYOUT_LINE)));
+	_Atomic uint32_t retire;
+	/* ring positions count bytes for ever; the worker writes head, the front tail */
+	_Atomic uint64_t head __attribute__((aligned(LAYOUT_LINE)));
+	_Atomic uint64_t tail __attribute__((aligned(LAYOUT_LINE)));
+	_Atomic uint32_t room_wait; /* futex: bytes the worker waits for, 0 = does not wait */
+};
+
+struct layout {
+	uint32_t magic, version;
+	uint64_t size;
+	struct exchange_shape shape;
+	int32_t front_pid;
+	uint32_t reserved;
+	_Atomic uint32_t front_sleeps __attribute__((aligned(LAYOUT_LINE)));
+	_Atomic uint64_t queue_head __attribute__((aligned(LAYOUT_LINE))); /* the front */
+	_Atomic uint64_t queue_tail
+		__attribute__((aligned(LAYOUT_LINE))); /* workers, and the front when it tidies */
+	_Atomic uint64_t idle_lanes[LIMIT_LANES / 64] __attribute__((aligned(LAYOUT_LINE)));
+	_Atomic uint64_t cells[LAYOUT_CELLS] __attribute__((aligned(LAYOUT_LINE)));
+	struct lane lanes[LIMIT_LANES];
+	struct slot slots[]; /* shape.slots */
+};
+
+/* A frame in a ring; payload follows, padded to 8. */
+struct ring_frame {
+	uint32_t n;
+	uint16_t kind;
+	uint16_t slot;
+};
+
+/* Per process: the mapping, and each side's own memory of it. */
+struct exchange {
+	struct layout *m;
+	uint8_t *data; /* slots * EXCHANGE_SLOT_BYTES */
+	uint8_t **
+		rings; /* of each lane, mapped twice in a row so that a frame is always contiguous */
+	size_t size;   /* of the mapping of m */
+	unsigned lanes;
+	int memory_fd, event_fd;
+	struct exchange_shape
+		shape; /* our own copy: the one in shared memory is a worker's to spoil */
+
+	/* front */
+	uint16_t *free_slots;
+	unsigned free_n;
+	uint32_t *sequence; /* of each slot's last submit */
+	/* worker */
+	uint64_t *
+		pending; /* of each lane: head including what is not published; UINT64_MAX = not known yet */
+};
+
+static inline uint64_t owner_word(uint32_t sequence, unsigned lane, enum owner_state state)
+{
+	return (uint64_t)sequence << 32 | (uint64_t)lane << 16 | state;
+}
+
+static inline enum owner_state owner_state(uint64_t word)
+{
+	return (enum owner_state)(word & 0xffff);
+}
+
+static inline unsigned owner_lane(uint64_t word)
+{
+	return (word >> 16) & 0xffff;
+}
+
+static inline uint64_t cell_word(uint64_t position, unsigned slot, uint32_t sequence)
+{
+	return (position & 0xffff) << 48 | (uint64_t)slot << 32 | sequence;
+}
+
+static inline size_t frame_size(size_t n)
+{
+	return sizeof(struct ring_frame) + ((n + 7) & ~(size_t)7);
+}
+
+/* futex.c: 0, or -errno (-EAGAIN: the word was not expected; -EINTR; -ETIMEDOUT). timeout_ns 0 = for ever. */
+int futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_ns);
+void futex_wake(_Atomic uint32_t *word);
