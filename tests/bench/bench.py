@@ -1,0 +1,282 @@
+"""scripts/bench: us and our peers in turn, medians, ratios, and the limits that we promise."""
+
+import argparse
+import contextlib
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+import servers
+from servers import APPS
+
+failures = []
+
+
+def promise(text, value, limit, unit=""):
+    good = value <= limit
+    print("  %-62s %8.2f%s  (at most %g)  %s" % (text, value, unit, limit, "ok" if good else "MISSED"), flush=True)
+    if not good:
+        failures.append(text)
+
+
+def wrk(port, path="/", host="localhost", connections=64, seconds=3, close=False):
+    """Runs wrk; returns (requests, errors, requests per second)."""
+    argv = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds, "-H", "Host: " + host]
+    if close:
+        argv += ["-H", "Connection: close"]
+    out = subprocess.run(argv + ["http://127.0.0.1:%d%s" % (port, path)], capture_output=True, text=True).stdout
+    requests = int(re.search(r"(\d+) requests in", out).group(1))
+    errors = sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", out))
+    errors += sum(int(n) for n in re.findall(r"Non-2xx or 3xx responses: (\d+)", out))
+    return requests, errors, float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+
+
+def cpu_per_request(server, port=None, **kw):
+    """Microseconds of CPU, of all processes of the server, kernel included."""
+    pids = server.pids()
+    before = server.cpu_s(pids)
+    requests, errors, _ = wrk(port or server.port, host=server.host, **kw)
+    used = server.cpu_s(pids) - before
+    if errors and server.name != "uwsgi":  # it closes without saying so, which wrk counts as errors
+        print("  note: %d errors of %s" % (errors, server.name))
+    return used * 1e6 / max(requests, 1)
+
+
+def in_turn(arguments, measured):
+    """measured: name -> function. Interleaves rounds; returns name -> median, and says them."""
+    samples = {name: [] for name in measured}
+    for _ in range(arguments.rounds):
+        for name, measure in measured.items():
+            samples[name].append(measure())
+    medians = {name: statistics.median(values) for name, values in samples.items()}
+    for name, values in samples.items():
+        print("  %-40s %8.1f us CPU per request   (%.1f .. %.1f)" % (name, medians[name], min(values), max(values)))
+    return medians
+
+
+@contextlib.contextmanager
+def running(*started):
+    try:
+        yield started
+    finally:
+        for server in started:
+            server.stop()
+
+
+def section_hello(a):
+    with running(servers.vassal("hello"), servers.uwsgi("hello"), servers.gunicorn("hello")) as (us, uwsgi, gunicorn):
+        m = in_turn(a, {
+            "vassal": lambda: cpu_per_request(us, seconds=a.seconds),
+            "uwsgi http-socket": lambda: cpu_per_request(uwsgi, seconds=a.seconds),
+            "gunicorn sync": lambda: cpu_per_request(gunicorn, seconds=a.seconds)})
+    promise("hello, keep-alive, 64 connections: us / uwsgi", m["vassal"] / m["uwsgi http-socket"], 0.36)
+
+
+def section_connection(a):
+    with running(servers.vassal("hello"), servers.uwsgi("hello")) as (us, uwsgi):
+        m = in_turn(a, {
+            "vassal": lambda: cpu_per_request(us, seconds=a.seconds, close=True),
+            "uwsgi http-socket": lambda: cpu_per_request(uwsgi, seconds=a.seconds, close=True)})
+    promise("hello, a connection per request: us / uwsgi", m["vassal"] / m["uwsgi http-socket"], 1.05)
+
+
+def section_gate(a):
+    with running(servers.emperor("hello")) as (us,):
+        m = in_turn(a, {
+            "own address, keep-alive": lambda: cpu_per_request(us, us.own_port, seconds=a.seconds),
+            "through the gate, keep-alive": lambda: cpu_per_request(us, seconds=a.seconds),
+            "own address, connection each": lambda: cpu_per_request(us, us.own_port, seconds=a.seconds, close=True),
+            "through the gate, connection each": lambda: cpu_per_request(us, seconds=a.seconds, close=True)})
+    promise("keep-alive through the gate / own address",
+            m["through the gate, keep-alive"] / m["own address, keep-alive"], 1.1)
+    promise("a connection through the gate costs more by",
+            m["through the gate, connection each"] - m["own address, connection each"], 25, " us")
+
+
+def _app(a, app, connections=16):
+    path = APPS[app][3]
+    with running(servers.vassal(app), servers.uwsgi(app), servers.gunicorn(app)) as (us, uwsgi, gunicorn):
+        m = in_turn(a, {
+            "vassal": lambda: cpu_per_request(us, path=path, connections=connections, seconds=a.seconds),
+            "uwsgi http-socket": lambda: cpu_per_request(uwsgi, path=path, connections=connections, seconds=a.seconds),
+            "gunicorn sync": lambda: cpu_per_request(gunicorn, path=path, connections=connections,
+                                                     seconds=a.seconds)})
+    promise("%s, 1 worker: us / uwsgi" % app, m["vassal"] / m["uwsgi http-socket"], 0.92)
+
+
+def section_django(a):
+    _app(a, "django")
+
+
+def section_flask(a):
+    _app(a, "flask")
+
+
+def _exactly(port, path, total, connections=8, host="localhost"):
+    """total requests, spread over a few clients; returns failures."""
+    failed = []
+
+    def client(count):
+        for _ in range(count):
+            try:
+                if servers.get(port, path, host) != 200:
+                    failed.append(1)
+            except OSError:
+                failed.append(1)
+
+    threads = [threading.Thread(target=client, args=(total // connections,)) for _ in range(connections)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return len(failed)
+
+
+def section_memory(a):
+    us = servers.emperor("django", workers=4, extra="warmup = /")
+    with running(us, servers.uwsgi("django", 4), servers.gunicorn("django", 4, "--preload")) as (us, uwsgi, gunicorn):
+        total = {}
+        for server in (us, uwsgi, gunicorn):
+            failed = _exactly(server.port, "/", 2000, host=server.host)
+            if failed:
+                failures.append("memory: %d failed requests of %s" % (failed, server.name))
+        titles = us.titles()
+        roles = [p for p, t in titles.items() if t.startswith("emperor") or "/emperor " in t]
+        fronts = [p for p, t in titles.items() if t.startswith("vassal")]
+        for server in (us, uwsgi, gunicorn):
+            # the app's own processes: the emperor and its roles are shared by all apps and stand apart below
+            pids = [p for p in server.pids() if server is not us or p not in roles]
+            total[server.name] = server.pss_kib(pids) / 1024
+            print("  %-40s %8.1f MiB PSS in %d processes" % (server.name, total[server.name], len(pids)))
+        for pid, title in sorted(titles.items()):
+            print("    %-38s %8.1f MiB PSS" % (title[:38], servers.pss_of(pid) / 1024))
+        promise("Django, 4 workers, 2,000 requests: PSS us / uwsgi", total["emperor"] / total["uwsgi"], 0.7)
+        promise("the same: us / gunicorn --preload", total["emperor"] / total["gunicorn"], 0.999)
+        promise("a front's PSS", us.pss_kib(fronts) / 1024 / max(len(fronts), 1), 2, " MiB")
+        promise("emperor, gate and stats together", us.pss_kib(roles) / 1024, 8, " MiB")
+
+
+class Drip(threading.Thread):
+    """200 clients that send a byte a second, in the head or after the head."""
+
+    def __init__(self, port, host, kind, count=200):
+        super().__init__(daemon=True)
+        self.stop = threading.Event()
+        self.sockets = []
+        self.kind = kind
+        for _ in range(count):
+            s = socket.create_connection(("127.0.0.1", port))
+            if kind == "head":
+                s.sendall(b"GET / HTTP/1.1\r\nHost: %s\r\nX-Slow: " % host.encode())
+            else:
+                s.sendall(b"POST / HTTP/1.1\r\nHost: %s\r\nContent-Length: 100000\r\n\r\nx" % host.encode())
+            self.sockets.append(s)
+
+    def run(self):
+        while not self.stop.wait(1):
+            for s in self.sockets:
+                with contextlib.suppress(OSError):
+                    s.sendall(b"x")
+
+    def end(self):
+        self.stop.set()
+        self.join()
+        for s in self.sockets:
+            s.close()
+
+
+def section_slow(a):
+    with running(servers.emperor("hello", workers=2)) as (us,):
+        alone, head, body = [], [], []
+        for _ in range(a.rounds):
+            alone.append(wrk(us.port, host=us.host, connections=16, seconds=a.seconds)[2])
+            for kind, into in (("head", head), ("body", body)):
+                drip = Drip(us.port, us.host, kind)
+                drip.start()
+                into.append(wrk(us.port, host=us.host, connections=16, seconds=a.seconds)[2])
+                drip.end()
+        noise = (max(alone) - min(alone)) / statistics.median(alone)
+        print("  alone %.0f/s, with slow heads %.0f/s, with stalled bodies %.0f/s (alone varies by %.0f %%)" % (
+            statistics.median(alone), statistics.median(head), statistics.median(body), noise * 100))
+        limit = 1 + max(noise, 0.15)
+        promise("throughput alone / with 200 slow heads", statistics.median(alone) / statistics.median(head), limit)
+        promise("throughput alone / with 200 stalled bodies", statistics.median(alone) / statistics.median(body), limit)
+
+
+def section_many(a):
+    folder = APPS["hello"][0]
+    with running(servers.emperor()) as (us,):
+        started = time.monotonic()
+        for n in range(100):
+            (us.vassals / ("app%d.ini" % n)).write_text(
+                "[vassal]\ndomain = app%d.test\nchdir = %s\nmodule = hello\n" % (n, folder))
+        for n in range(100):
+            us.wait(host="app%d.test" % n, seconds=120)
+        print("  100 apps dropped at once: all answer after %.1f s" % (time.monotonic() - started))
+        print("  PSS of everything: %.1f MiB" % (us.pss_kib() / 1024))
+        titles = us.titles()
+        roles = [p for p, t in titles.items() if t.startswith("emperor") or "/emperor " in t]
+        time.sleep(3)
+        before_all, before = us.cpu_s(), us.cpu_s(roles)
+        time.sleep(20)
+        promise("emperor, gate and stats idle with 100 apps", (us.cpu_s(roles) - before) / 20 * 100, 0.5, " % of a core")
+        print("  everything idle: %.2f %% of a core" % ((us.cpu_s() - before_all) / 20 * 100))
+
+
+def _under_load(us, action, seconds=30):
+    result = []
+    load = threading.Thread(target=lambda: result.append(wrk(us.port, host=us.host, connections=16, seconds=seconds)))
+    closing = []
+    load2 = threading.Thread(
+        target=lambda: closing.append(wrk(us.port, host=us.host, connections=4, seconds=seconds, close=True)))
+    load.start()
+    load2.start()
+    action()
+    load.join()
+    load2.join()
+    return result[0][0] + closing[0][0], result[0][1] + closing[0][1]
+
+
+def section_reload(a):
+    with running(servers.emperor("hello", workers=2)) as (us,):
+        def ten_reloads():
+            for _ in range(10):
+                time.sleep(2.5)
+                os.utime(us.vassals / "app.ini")
+
+        requests, errors = _under_load(us, ten_reloads)
+        print("  %d requests" % requests)
+        promise("failed requests in 10 reloads under load", errors, 0)
+
+
+def section_recycle(a):
+    with running(servers.emperor("hello", workers=2, extra="max-requests = 1000")) as (us,):
+        requests, errors = _under_load(us, lambda: None)
+        print("  %d requests" % requests)
+        promise("failed requests with max-requests = 1000", errors, 0)
+
+
+SECTIONS = ["hello", "connection", "gate", "django", "flask", "memory", "slow", "many", "reload", "recycle"]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], default=[])
+    arguments = parser.parse_args()
+    for name in arguments.sections or SECTIONS:
+        print(name, flush=True)
+        globals()["section_" + name](arguments)
+    if failures:
+        print("missed: " + "; ".join(failures))
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The servers that are measured, ours and peers, each started on a free port with the same app."""
+
+import atexit
+import contextlib
+import http.client
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BIN = TOP / "build" / "release" / "bin"
+EXAMPLES = TOP / "vassals.d.example" / "apps"
+PYTHON = "/usr/bin/python3"
+_alive = []
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def get(port, path="/", host="localhost", timeout=10):
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        c.request("GET", path, headers={"Host": host, "Connection": "close"})
+        answer = c.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        c.close()
+
+
+class Server:
+    """A server and all processes that descend from it, found by a mark in their environment."""
+
+    def __init__(self, name, argv, port, cwd=None, host="localhost", path="/", env=None):
+        self.name, self.port, self.host = name, port, host
+        self.mark = "EMPEROR_BENCH=%d-%s-%d" % (os.getpid(), name.replace(" ", "_"), port)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="emperor-bench-"))
+        os.chmod(self.folder, 0o755)
+        key, value = self.mark.split("=", 1)
+        self.log = open(self.folder / "log", "wb")
+        self.process = subprocess.Popen(
+            [str(a) for a in argv], cwd=cwd, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            env=dict(os.environ, **{key: value}, **(env or {})))
+        _alive.append(self)
+        if port:
+            self.wait(path)
+
+    def wait(self, path="/", seconds=30, host=None):
+        deadline = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if get(self.port, path, host or self.host) == 200:
+                    return
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit("%s does not answer:\n%s" % (self.name, self.output()[-3000:]))
+            time.sleep(0.02)
+
+    def output(self):
+        return (self.folder / "log").read_text(errors="replace")
+
+    def pids(self):
+        found, mark = [], self.mark.encode()
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                with contextlib.suppress(OSError):
+                    with open("/proc/%s/environ" % entry, "rb") as f:
+                        if mark in f.read().split(b"\0"):
+                            found.append(int(entry))
+        return found
+
+    def cpu_s(self, pids=None):
+        """CPU seconds of all threads so far (schedstat: nanoseconds)."""
+        total = 0
+        for pid in pids if pids is not None else self.pids():
+            with contextlib.suppress(OSError):
+                for task in os.listdir("/proc/%d/task" % pid):
+                    with contextlib.suppress(OSError):
+                        with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
+                            total += int(f.read().split()[0])
+        return total / 1e9
+
+    def pss_kib(self, pids=None):
+        total = 0
+        for pid in pids if pids is not None else self.pids():
+            total += pss_of(pid)
+        return total
+
+    def titles(self):
+        """pid -> what ps shows."""
+        shown = {}
+        for pid in self.pids():
+            with contextlib.suppress(OSError):
+                with open("/proc/%d/cmdline" % pid, "rb") as f:
+                    shown[pid] = f.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        return shown
+
+    def stop(self):
+        if self in _alive:
+            _alive.remove(self)
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGINT if "uwsgi" in self.name else signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@atexit.register
+def _stop_all():
+    for server in list(_alive):
+        server.stop()
+
+
+def pss_of(pid):
+    with contextlib.suppress(OSError):
+        with open("/proc/%d/smaps_rollup" % pid) as f:
+            for line in f:
+                if line.startswith("Pss:"):
+                    return int(line.split()[1])
+    return 0
+
+
+APPS = {  # name -> (folder, module, callable, path)
+    "hello": (EXAMPLES / "hello", "hello", "application", "/"),
+    "flask": (EXAMPLES / "flask_app", "site_app", "app", "/json"),
+    "django": (EXAMPLES / "django_app", "guestbook.wsgi", "application", "/"),
+}
+
+
+def vassal(app, workers=1, *extra):
+    folder, module, callable_, path = APPS[app]
+    port = free_port()
+    return Server("vassal", [BIN / "vassal", "--http", "127.0.0.1:%d" % port, "--chdir", folder, "--module", module,
+                             "--callable", callable_, "--processes", str(workers), "--disable-logging", *extra],
+                  port, path=path)
+
+
+def emperor(app=None, workers=1, extra=""):
+    """An emperor with at most one app, on its shared port and on an address of its own (own_port)."""
+    port, own = free_port(), free_port()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="emperor-bench-vassals-"))
+    os.chmod(folder, 0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    vassals = folder / "vassals.d"
+    vassals.mkdir()
+    server = Server("emperor", [BIN / "emperor", "--vassals", vassals, "--http", "127.0.0.1:%d" % port, "--run-dir",
+                                folder / "run", "--db", folder / "emperor.db"], 0, host="app.test")
+    server.port, server.own_port, server.vassals, server.run_dir = port, own, vassals, folder / "run"
+    if app:
+        app_folder, module, callable_, path = APPS[app]
+        (vassals / "app.ini").write_text(
+            "[vassal]\ndomain = app.test\nhttp = 127.0.0.1:%d\nchdir = %s\nmodule = %s\ncallable = %s\n"
+            "processes = %d\ndisable-logging = true\n%s\n" % (own, app_folder, module, callable_, workers, extra))
+        server.wait(path)
+    return server
+
+
+def uwsgi(app, workers=1, *extra):
+    folder, module, callable_, path = APPS[app]
+    port = free_port()
+    return Server("uwsgi", ["/usr/bin/uwsgi-core", "--plugin", "python3", "--http-socket", "127.0.0.1:%d" % port,
+                            "--chdir", folder, "--module", module, "--callable", callable_, "--master", "--processes",
+                            str(workers), "--disable-logging", "--listen", "1024", "--need-app", *extra],
+                  port, path=path)
+
+
+def gunicorn(app, workers=1, *extra):
+    folder, module, callable_, path = APPS[app]
+    port = free_port()
+    return Server("gunicorn", [PYTHON, "/usr/bin/gunicorn", "--bind", "127.0.0.1:%d" % port, "--chdir", folder,
+                               "--workers", str(workers), *extra, "%s:%s" % (module, callable_)], port, path=path)
