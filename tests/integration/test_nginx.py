@@ -1,0 +1,86 @@
+"""Behind a real nginx with Debian's stock parameters."""
+
+import unittest
+
+import harness
+from harness import Case, eventually, request
+from test_http import serve
+
+STOCK = "location / { include /etc/nginx/uwsgi_params; uwsgi_pass %s; uwsgi_read_timeout 30; }"
+
+
+class Behind(Case):
+    def behind(self, address, location=STOCK, *args):
+        own = harness.free_port()
+        daemon = self.vassal("--http", "127.0.0.1:%d" % own, "--socket", address, "--chdir", str(harness.APPS),
+                             "--module", "shapes", "--processes", "2", *args)
+
+        def up():
+            try:
+                return request(own, "/plain").status == 200
+            except OSError:
+                self.assertTrue(daemon.alive(), daemon.output())
+
+        eventually(up, 15)
+        port = harness.free_port()
+        self.nginx(location % (address if ":" in address else "unix:" + address), port)
+        return port
+
+    def check(self, port):
+        text = request(port, "/dump/../dump?a=b%20c", headers={"X-Foo": "bar"}).text
+        for line in ("PATH_INFO='/dump'", "QUERY_STRING='a=b%20c'", "HTTP_X_FOO='bar'", "SCRIPT_NAME=''",
+                     "REMOTE_ADDR='127.0.0.1'", "REQUEST_METHOD='GET'", "wsgi.url_scheme='http'"):
+            self.assertIn(line, text)
+        body = b"0123456789" * 30000
+        self.assertEqual(request(port, "/echo", method="POST", body=body).body, body)
+        self.assertEqual(request(port, "/echo", method="POST", body=b"").body, b"")
+        self.assertEqual(request(port, "/stream").text.count("piece"), 5)
+        self.assertEqual(len(request(port, "/big?50").body), 50 * 65536)
+        self.assertEqual(request(port, "/raises").status, 500)
+        self.assertEqual(request(port, "/plain", method="HEAD").status, 200)
+        for _ in range(50):
+            self.assertEqual(request(port, "/plain").text, "plain")
+
+    def test_uwsgi_pass_over_tcp(self):
+        self.check(self.behind("127.0.0.1:%d" % harness.free_port()))
+
+    def test_uwsgi_pass_over_unix(self):
+        self.check(self.behind(str(self.folder / "app.sock")))
+
+    def test_proxy_pass_with_and_without_keep_alive(self):
+        for extra in ("", 'proxy_http_version 1.1; proxy_set_header Connection "";'):
+            own = harness.free_port()
+            daemon = self.vassal("--http", "127.0.0.1:%d" % own, "--chdir", str(harness.APPS), "--module", "shapes",
+                                 name="v%d" % own)
+            eventually(lambda: self._answers(own, daemon), 15)
+            port = harness.free_port()
+            nginx = self.nginx("location / { proxy_pass http://127.0.0.1:%d; %s }" % (own, extra), port)
+            self.check(port)
+            nginx.stop()
+            import shutil
+
+            shutil.rmtree(self.folder / "nginx")
+
+    def _answers(self, port, daemon):
+        try:
+            return request(port, "/plain").status == 200
+        except OSError:
+            self.assertTrue(daemon.alive(), daemon.output())
+
+
+class ThroughTheGate(Case):
+    def test_several_apps_behind_one_proxy_connection(self):
+        e = self.emperor("--trusted-proxies", "127.0.0.1")
+        for name in ("one", "two"):
+            e.drop(name, "named", "env = NAME=" + name)
+            e.wait_up(name)
+        port = harness.free_port()
+        self.nginx('location / { proxy_pass http://127.0.0.1:%d; proxy_http_version 1.1; proxy_set_header Connection "";'
+                   " proxy_set_header Host $host; }" % e.port, port)
+        for _ in range(10):
+            for name in ("one", "two"):
+                self.assertEqual(request(port, "/", host=name + ".test").text, name)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

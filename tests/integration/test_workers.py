@@ -1,0 +1,83 @@
+"""Workers that end, by limits, by signals, by their own mistakes; what clients and the log get to see."""
+
+import os
+import re
+import signal
+import threading
+import time
+import unittest
+
+import harness
+from harness import Case, eventually, request
+from test_http import serve
+
+
+class Ends(Case):
+    def test_a_stuck_request_gets_504_its_stack_is_logged_and_the_worker_replaced(self):
+        port, daemon = serve(self, "--harakiri", "1")
+        before = request(port, "/pid").text
+        started = time.monotonic()
+        self.assertEqual(request(port, "/sleep?60", timeout=20).status, 504)
+        self.assertLess(time.monotonic() - started, 5 * harness.PATIENCE)
+        eventually(lambda: "harakiri" in daemon.output() and "in sleep" in daemon.output(), 5, "stack of the stuck request")
+        self.assertIn("/sleep?60", daemon.output())
+        self.assertNotEqual(request(port, "/pid", timeout=20).text, before)
+
+    def test_a_worker_that_dies_in_a_request_is_a_502_named_in_the_log(self):
+        port, daemon = serve(self, "--processes", "2")
+        for path, words in (("/crash", r"signal 11"), ("/die", r"signal 9")):
+            with self.subTest(path=path):
+                self.assertEqual(request(port, path, timeout=20).status, 502)
+                eventually(lambda: re.search(words, daemon.output()), 5, words)
+                self.assertRegex(daemon.output(), r"%s.*GET %s|GET %s.*%s" % (words, path, path, words))
+        for _ in range(10):
+            self.assertEqual(request(port, "/plain", timeout=20).status, 200)
+
+    def test_an_idle_worker_that_is_killed_is_replaced_and_nobody_notices(self):
+        port, daemon = serve(self, "--processes", "1")
+        for _ in range(3):
+            pid = int(request(port, "/pid", timeout=20).text)
+            os.kill(pid, signal.SIGKILL)
+            answer = request(port, "/pid", timeout=20)
+            self.assertEqual(answer.status, 200)
+            self.assertNotEqual(int(answer.text), pid)
+
+    def test_requests_that_wait_survive_the_death_of_the_worker(self):
+        port, daemon = serve(self, "--processes", "1")
+        got = []
+        first = threading.Thread(target=lambda: got.append(("first", request(port, "/sleep?30", timeout=40).status)))
+        first.start()
+        eventually(lambda: len(harness.session_processes(daemon.marker)) >= 3)
+        time.sleep(0.3)
+        rest = [threading.Thread(target=lambda: got.append(("rest", request(port, "/plain", timeout=40).status))) for _ in range(5)]
+        for t in rest:
+            t.start()
+        time.sleep(0.3)
+        workers = [p for p in daemon.strays() if b"worker" in open("/proc/%d/cmdline" % p, "rb").read()]
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        for t in [first, *rest]:
+            t.join()
+        self.assertEqual(sorted(got), [("first", 502)] + [("rest", 200)] * 5)
+
+
+class Recycling(Case):
+    def test_max_requests_replaces_workers_without_a_failed_request(self):
+        port, daemon = serve(self, "--processes", "2", "--max-requests", "20")
+        pids = set()
+        for _ in range(300):
+            answer = request(port, "/pid", timeout=20)
+            self.assertEqual(answer.status, 200)
+            pids.add(answer.text)
+        self.assertGreater(len(pids), 4)
+        eventually(lambda: "max-requests" in daemon.output(), 5)
+
+    def test_memory_growth_replaces_the_worker_and_says_so(self):
+        port, daemon = serve(self, "--reload-on-rss", "80")
+        before = request(port, "/grow?100").text
+        eventually(lambda: request(port, "/pid", timeout=20).text != before, 20, "another worker")
+        self.assertIn("rss", daemon.output().lower())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
