@@ -1,0 +1,195 @@
+"""Existing uWSGI inis, broken ones, logs, and the commands that show them."""
+
+import os
+import pwd
+import subprocess
+import time
+import unittest
+
+import harness
+from harness import Case, eventually, request
+
+
+def localised(name, folder, ports):
+    """An example ini with other ports and paths."""
+    text = (harness.EXAMPLES / name).read_text().replace("%d", str(harness.EXAMPLES))
+    for old, new in ports.items():
+        text = text.replace(old, new)
+    return text
+
+
+class Examples(Case):
+    def test_the_three_examples_answer_by_name_on_one_port(self):
+        e = self.emperor()
+        for name in ("hello", "flask", "django"):
+            e.write(name, (harness.EXAMPLES / (name + ".ini")).read_text().replace("%d", str(harness.EXAMPLES)))
+        for host, words in (("hello.localhost", "Hello, world!"), ("flask.localhost", "Hello from Flask"),
+                            ("django.localhost", "Guest 49")):
+            def answers(host=host, words=words):
+                answer = request(e.port, "/", host=host, timeout=20)
+                return answer.status == 200 and words in answer.text
+
+            eventually(answers, 30, host)
+        css = request(e.port, "/static/style.css", host="django.localhost")
+        self.assertEqual((css.status, css.headers["Content-Type"].split(";")[0]), (200, "text/css"))
+        self.assertEqual(request(e.port, "/static/style.css", host="django.localhost",
+                                 headers={"If-Modified-Since": css.headers["Last-Modified"]}).status, 304)
+        for path in ("/static/../guestbook/settings.py", "/static/%2e%2e/guestbook/settings.py", "/static/..%2fguestbook/settings.py"):
+            self.assertNotIn("SECRET_KEY", request(e.port, path, host="django.localhost").text)
+
+    def test_tutorial_inis_work_unchanged_but_for_paths(self):
+        e = self.emperor(http=False)
+        ports = [harness.free_port() for _ in range(3)]
+        log = self.folder / "logs"
+        log.mkdir()
+        os.chmod(log, 0o777)
+        e.write("t1", localised("tutorial-django.ini", self.folder, {"9005": str(ports[0])}))
+        e.write("t2", localised("tutorial-flask.ini", self.folder, {"9006": str(ports[1])}))
+        e.write("t3", localised("tutorial-nginx.ini", self.folder, {"9090": str(ports[2]),
+                "/tmp/emperor-example-uwsgi.log": str(log / "uwsgi.log")}))
+        for port, words in ((ports[0], "Guest 49"), (ports[1], "Hello from Flask")):
+            def answers(port=port, words=words):
+                try:
+                    return words in request(port, "/", timeout=20).text
+                except OSError:
+                    return False
+
+            eventually(answers, 30, "port %d" % port)
+        self.assertEqual(request(ports[0], "/static/style.css").status, 200)
+        behind = harness.free_port()
+        self.nginx("location / { include /etc/nginx/uwsgi_params; uwsgi_pass 127.0.0.1:%d; }" % ports[2], behind)
+        eventually(lambda: request(behind, "/").text == "Hello, world!", 20)
+        eventually(lambda: (log / "uwsgi.log").exists() and "GET /" in (log / "uwsgi.log").read_text(), 10, "access line in daemonize's file")
+
+
+class Broken(Case):
+    def test_broken_huge_binary_and_half_written_inis_are_refused_with_the_reason(self):
+        e = self.emperor()
+        e.drop("good")
+        e.wait_up("good")
+        for name, data, words in (
+            ("binary", os.urandom(2000) + b"\0", "binary"), ("huge", b"[vassal]\n; " + b"x" * (2 << 20), "bytes"),
+            ("nosection", b"module = hello\n", "section"), ("conflict", b"[vassal]\n<<<<<<< HEAD\nmodule = a\n=======\n", "conflict"),
+            ("number", b"[vassal]\nmodule = hello\nprocesses = many\n", "number.ini:3: processes"),
+            ("nodir", b"[vassal]\nmodule = hello\nchdir = /no/such/dir\n", "/no/such/dir"),
+            ("nouser", b"[vassal]\nmodule = hello\nuid = nobody-like-this\n", "nobody-like-this"),
+        ):
+            with self.subTest(name=name):
+                (e.vassals / (name + ".ini")).write_bytes(data)
+                row = eventually(lambda: (lambda r: r if r and r["last_error"] else None)(e.state(name)), 10, name)
+                self.assertIn(words, row["last_error"])
+                self.assertEqual(e.get("good").status, 200)
+
+    def test_unknown_keys_are_warned_of_with_a_suggestion(self):
+        e = self.emperor()
+        e.drop("a", extra="vaccum = true\nbase = /srv\npidfile2 = %(base)/x")
+        e.wait_up("a")
+        self.assertRegex(e.output(), r"a\.ini:5: .*vaccum.*vacuum")
+        self.assertNotRegex(e.output(), r"a\.ini:6: .*base")
+        done = e.ctl_text("check", str(e.vassals / "a.ini"))
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"a\.ini:5: .*vaccum.*vacuum")
+        (self.folder / "bad.ini").write_text("[vassal]\nmodule = x\nharakiri = 5x\n")
+        done = e.ctl_text("check", str(self.folder / "bad.ini"))
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout + done.stderr, r'bad\.ini:3: harakiri: "5x"')
+
+    def test_apps_run_as_their_user_and_another_uid_is_refused_without_root(self):
+        e = self.emperor()
+        e.drop("a", "whoami", "uid = nobody")
+        e.drop("b", "whoami")
+        if os.getuid() != 0:
+            row = eventually(lambda: (lambda r: r if r and r["last_error"] else None)(e.state("a")), 10)
+            self.assertIn("nobody", row["last_error"])
+            self.assertEqual(e.wait_up("b").text.split()[0], str(os.getuid()))
+            return
+        self.assertEqual(e.wait_up("a").text.split()[0], str(pwd.getpwnam("nobody").pw_uid))
+        self.assertEqual(e.wait_up("b").text.split()[0], str(pwd.getpwnam("www-data").pw_uid))
+
+
+class Logs(Case):
+    def test_one_access_line_per_request_and_captured_output_in_the_apps_own_file(self):
+        folder = self.folder / "logs"
+        folder.mkdir()
+        os.chmod(folder, 0o777)
+        log = folder / "a.log"
+        e = self.emperor()
+        e.drop("a", "shapes", "logto = %s" % log)
+        e.wait_up("a", "/plain")
+        e.get("a", "/errors", headers={"X-Request-ID": "rid-77"})
+        eventually(lambda: "said to stdout" in log.read_text() and "rid-77" in log.read_text(), 5)
+        line = [l for l in log.read_text().splitlines() if "rid-77" in l][0]
+        self.assertRegex(line, r'"?GET /errors.* 200 ')
+        log.rename(folder / "a.log.1")
+        e.ctl("reopen", "a")
+        e.get("a", "/plain", headers={"X-Request-ID": "rid-78"})
+        eventually(lambda: log.exists() and "rid-78" in log.read_text(), 5, "a new file after reopen")
+
+    def test_logs_command_shows_and_follows(self):
+        e = self.emperor()
+        e.drop("a", "shapes")
+        e.wait_up("a", "/plain")
+        e.get("a", "/errors")
+        eventually(lambda: "said to stdout" in e.ctl_text("logs", "a").stdout, 5)
+        follow = subprocess.Popen([str(harness.BIN / "emperorctl"), "--run-dir", str(e.run_dir), "logs", "a", "-f"],
+                                  stdout=subprocess.PIPE, text=True)
+        try:
+            e.get("a", "/raises")
+            deadline = time.monotonic() + 10 * harness.PATIENCE
+            for line in follow.stdout:
+                if "raised on purpose" in line or time.monotonic() > deadline:
+                    break
+            self.assertIn("raised on purpose", line)
+        finally:
+            follow.kill()
+            follow.wait()
+            follow.stdout.close()
+
+
+class Alone(Case):
+    def test_vassal_app_ini_serves_without_an_emperor(self):
+        port = harness.free_port()
+        ini = self.folder / "app.ini"
+        ini.write_text("[uwsgi]\nhttp = :%d\nchdir = %s\nwsgi-file = hello.py\nprocesses = 2\n" % (port, harness.APPS))
+        daemon = self.vassal(str(ini))
+
+        def up():
+            try:
+                return request(port, "/").status == 200
+            except OSError:
+                self.assertTrue(daemon.alive(), daemon.output())
+
+        eventually(up, 15)
+        daemon.stop()
+        self.assertEqual(daemon.process.returncode, 0)
+
+    def test_as_an_ordinary_user(self):
+        if os.getuid() != 0:
+            return  # every other test runs as an ordinary user then
+        user = pwd.getpwnam("nobody")
+        work = self.folder / "user"
+        work.mkdir()
+        os.chown(work, user.pw_uid, user.pw_gid)
+        vassals = work / "vassals.d"
+        vassals.mkdir()
+        (vassals / "a.ini").write_text("[vassal]\ndomain = a.test\nchdir = %s\nmodule = whoami\n" % harness.APPS)
+        (vassals / "b.ini").write_text("[vassal]\ndomain = b.test\nchdir = %s\nmodule = whoami\nuid = root\n" % harness.APPS)
+        port = harness.free_port()
+        daemon = harness.Daemon(self.folder, "user-emperor", [
+            "setpriv", "--reuid", user.pw_uid, "--regid", user.pw_gid, "--clear-groups", harness.BIN / "emperor",
+            "--vassals", vassals, "--http", "127.0.0.1:%d" % port, "--run-dir", work / "run", "--db", work / "db"])
+        self.daemon(daemon)
+
+        def up():
+            try:
+                return request(port, "/", host="a.test").status == 200
+            except OSError:
+                self.assertTrue(daemon.alive(), daemon.output())
+
+        eventually(up, 15)
+        self.assertEqual(request(port, "/", host="a.test").text.split()[0], str(user.pw_uid))
+        eventually(lambda: "b.ini" in daemon.output() and "root" in daemon.output(), 5)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,116 @@
+"""What can be seen: stats sockets, history, emperorctl."""
+
+import json
+import os
+import socket
+import sqlite3
+import unittest
+
+import harness
+from harness import Case, eventually, request
+
+
+def bare(path_or_port):
+    """What a client gets that connects and says nothing."""
+    s = socket.socket(socket.AF_UNIX) if not isinstance(path_or_port, int) else socket.socket()
+    with s:
+        s.settimeout(10)
+        s.connect(path_or_port if not isinstance(path_or_port, int) else ("127.0.0.1", path_or_port))
+        data = b""
+        while True:
+            piece = s.recv(65536)
+            if not piece:
+                return data
+            data += piece
+
+
+class Stats(Case):
+    def test_an_apps_stats_socket_speaks_json_and_http_with_uwsgis_names(self):
+        port = harness.free_port()
+        e = self.emperor()
+        e.drop("a", "shapes", "stats = 127.0.0.1:%d\nprocesses = 2" % port)
+        e.wait_up("a", "/plain")
+        for _ in range(20):
+            e.get("a", "/plain")
+        e.get("a", "/raises")
+
+        def seen():
+            try:
+                stats = json.loads(bare(port))
+            except OSError:
+                return None
+            return stats if sum(w["requests"] for w in stats["workers"]) >= 21 else None
+
+        stats = eventually(seen, 10)
+        for key in ("version", "listen_queue", "listen_queue_errors", "signal_queue", "load", "pid", "uid", "gid", "cwd", "locks",
+                    "sockets", "workers"):
+            self.assertIn(key, stats)
+        self.assertEqual(len([w for w in stats["workers"] if w["pid"]]), 2)
+        for worker in stats["workers"]:
+            for key in ("id", "pid", "accepting", "requests", "delta_requests", "exceptions", "harakiri_count", "signals", "signal_queue",
+                        "status", "rss", "vsz", "running_time", "last_spawn", "respawn_count", "tx", "avg_rt", "apps", "cores"):
+                self.assertIn(key, worker)
+                if key not in ("status", "apps", "cores"):
+                    self.assertIsInstance(worker[key], int)
+        self.assertEqual(sum(w["exceptions"] for w in stats["workers"]), 1)
+        self.assertGreater(max(w["rss"] for w in stats["workers"]), 1 << 20)
+        answer = request(port, "/")
+        self.assertEqual((answer.status, answer.headers["Content-Type"].split(";")[0]), (200, "application/json"))
+        self.assertEqual(json.loads(answer.body)["workers"][0]["id"], 1)
+
+    def test_the_emperors_view_lists_vassals(self):
+        e = self.emperor()
+        e.drop("a")
+        e.wait_up("a")
+        view = eventually(lambda: (lambda v: v if any(x["id"] == "a" and x["ready"] for x in v["vassals"]) else None)(
+            json.loads(bare(str(e.run_dir / "stats.sock")))), 10)
+        self.assertEqual([v["id"] for v in view["vassals"]], ["a"])
+
+    def test_events_are_kept_in_sqlite_and_shown(self):
+        e = self.emperor()
+        path = e.drop("a", "shapes")
+        e.wait_up("a", "/plain")
+        before = e.state("a")["generation"]
+        os.utime(path)
+        eventually(lambda: e.state("a")["generation"] > before and e.state("a")["state"] == "running", 10)
+        e.get("a", "/die", timeout=20)
+
+        def kinds():
+            events = e.ctl("events", "a")
+            return {x["kind"] for x in events["events"]}
+
+        eventually(lambda: {"started", "reloaded"} <= kinds() and any("crash" in k or "kill" in k for k in kinds()), 10, "events")
+        e.stop()
+        with sqlite3.connect("file:%s?mode=ro" % e.db, uri=True) as db:
+            self.assertEqual(db.execute("pragma integrity_check").fetchone()[0], "ok")
+            tables = {r[0] for r in db.execute("select name from sqlite_master where type = 'table'")}
+            self.assertTrue({"events"} <= tables or any("event" in t for t in tables), tables)
+            minutes = [t for t in tables if "minute" in t]
+            self.assertTrue(minutes, tables)
+            self.assertGreater(db.execute("select sum(requests) from %s" % minutes[0]).fetchone()[0] or 0, 0)
+
+    def test_a_corrupt_database_is_set_aside(self):
+        (self.folder / "emperor.db").write_bytes(b"this is no database" * 1000)
+        os.chmod(self.folder, 0o777)
+        e = self.emperor()
+        e.drop("a")
+        e.wait_up("a")
+        eventually(lambda: [p for p in self.folder.iterdir() if "corrupt" in p.name], 10, "set aside")
+        eventually(lambda: "corrupt" in e.output(), 5)
+        eventually(lambda: e.ctl("events", "a")["events"], 10, "a new one begun")
+
+    def test_status_for_people_and_programs(self):
+        e = self.emperor()
+        e.drop("a")
+        e.wait_up("a")
+        done = e.ctl_text("status")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"(?m)^a +running")
+        self.assertEqual(e.ctl("status", "a")["apps"][0]["name"], "a")
+        self.assertEqual(e.ctl_text("status", "nobody").returncode, 1)
+        self.assertEqual(e.ctl_text("nonsense").returncode, 2)
+        self.assertIn("0.", e.ctl_text("version").stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
