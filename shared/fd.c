@@ -63,6 +63,7 @@ ssize_t fd_send(int sock, const struct iovec *iov, int iovcnt, const int *fds, i
 	return n < 0 ? -errno : n;
 }
 
+/* How many came; those beyond the room are closed at once. */
 static int take_fds(struct msghdr *msg, int *fds, int room)
 {
 	int got = 0;
@@ -78,9 +79,10 @@ static int take_fds(struct msghdr *msg, int *fds, int room)
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
 			if (got < room)
-				fds[got++] = fd;
+				fds[got] = fd;
 			else
 				(void)close(fd);
+			got++;
 		}
 	}
 	return got;
@@ -107,9 +109,11 @@ ssize_t fd_recv(int sock, void *buf, size_t size, int *fds, int *ret_nfds)
 	if (n < 0)
 		return -errno;
 	got = take_fds(&msg, fds, room);
-	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-		for (int i = 0; i < got; i++)
+	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || got > room) {
+		for (int i = 0; i < MIN(got, room); i++) {
 			(void)close(fds[i]);
+			fds[i] = -1; /* callers end theirs with fd_closep: never twice */
+		}
 		return -EMSGSIZE;
 	}
 	if (ret_nfds)

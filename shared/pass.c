@@ -40,6 +40,8 @@ int pass_recv(int sock, void *buf, size_t size, struct pass *ret_pass, struct er
 
 	if (n == -EMSGSIZE)
 		return err_set(err, -EBADMSG, "passed connection: message too large");
+	if (n == 0 && nfds == 1) /* an empty message with a descriptor: not ours, and not to be leaked */
+		(void)close(fd);
 	if (n <= 0)
 		return (int)n;
 	if ((size_t)n < sizeof(*head) || head->magic != PASS_MAGIC || nfds != 1 ||
@@ -61,6 +63,8 @@ bool pass_path_under(struct span path, struct span prefix)
 {
 	while (prefix.n > 0 && prefix.p[prefix.n - 1] == '/')
 		prefix.n--;
+	if (prefix.n == 0) /* everything, "*" of OPTIONS too */
+		return true;
 	if (!span_starts(path, prefix))
 		return false;
 	return path.n == prefix.n || path.p[prefix.n] == '/' || path.p[prefix.n] == '?';

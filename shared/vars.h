@@ -24,24 +24,43 @@ static inline void vars_init(struct vars *v, void *buf, size_t size)
 	*v = (struct vars){.p = buf, .size = size};
 }
 
-/* Room for a value of value_n bytes, to be filled in by the caller; NULL if it does not fit. */
-static inline char *vars_reserve(struct vars *v, struct span key, size_t value_n)
+/* Room for a key and, right behind it, a value, both to be filled in by the caller; NULL if it does not fit. */
+static inline char *vars_reserve_item(struct vars *v, size_t key_n, size_t value_n)
 {
-	uint16_t kn = (uint16_t)key.n;
+	uint16_t kn = (uint16_t)key_n;
 	uint32_t vn = (uint32_t)value_n;
 	uint8_t *p = v->p + v->n;
 
-	if (v->overflow || key.n > UINT16_MAX || value_n > UINT32_MAX / 2 ||
-	    VARS_ITEM_HEAD + key.n + value_n > v->size - v->n) {
+	if (v->overflow || key_n > UINT16_MAX || value_n > UINT32_MAX / 2 ||
+	    VARS_ITEM_HEAD + key_n + value_n > v->size - v->n) {
 		v->overflow = true;
 		return NULL;
 	}
 	memcpy(p, &kn, 2);
 	memcpy(p + 2, &vn, 4);
-	memcpy(p + VARS_ITEM_HEAD, key.p, key.n);
-	v->n += VARS_ITEM_HEAD + key.n + value_n;
+	v->n += VARS_ITEM_HEAD + key_n + value_n;
 	v->count++;
-	return (char *)p + VARS_ITEM_HEAD + key.n;
+	return (char *)p + VARS_ITEM_HEAD;
+}
+
+/* Room for a value of value_n bytes, to be filled in by the caller; NULL if it does not fit. */
+static inline char *vars_reserve(struct vars *v, struct span key, size_t value_n)
+{
+	char *p = vars_reserve_item(v, key.n, value_n);
+
+	if (!p)
+		return NULL;
+	memcpy(p, key.p, key.n);
+	return p + key.n;
+}
+
+/* The value of the item reserved last, whose key has key_n bytes, turned out shorter: value_n bytes of reserved. */
+static inline void vars_shrink_last(struct vars *v, size_t key_n, size_t reserved, size_t value_n)
+{
+	uint32_t vn = (uint32_t)value_n;
+
+	memcpy(v->p + v->n - reserved - key_n - 4, &vn, 4);
+	v->n -= reserved - value_n;
 }
 
 static inline void vars_add(struct vars *v, struct span key, struct span value)

@@ -6,8 +6,8 @@
 #include "shared/span.h"
 #include <sys/types.h>
 
-struct chunked { /* zeroed = at the beginning */
-	uint64_t left;	/* of the current chunk */
+struct chunked {       /* zeroed = at the beginning */
+	uint64_t left; /* of the current chunk */
 	unsigned state;
 	unsigned line_n; /* bytes of the current size line or of the trailers, to bound them */
 	bool done;

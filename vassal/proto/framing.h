@@ -6,22 +6,22 @@
 #include <sys/types.h>
 
 enum framing_body {
-	FRAMING_NONE,	 /* HEAD, 1xx, 204, 304: no body bytes whatever the app gives */
-	FRAMING_LENGTH,	 /* Content-Length known */
+	FRAMING_NONE,    /* HEAD, 1xx, 204, 304: no body bytes whatever the app gives */
+	FRAMING_LENGTH,  /* Content-Length known */
 	FRAMING_CHUNKED, /* HTTP/1.1, length unknown */
-	FRAMING_CLOSE,	 /* HTTP/1.0 or uwsgi, length unknown: the end of the connection is the end */
+	FRAMING_CLOSE, /* HTTP/1.0 or uwsgi, length unknown: the end of the connection is the end */
 };
 
 struct framing_facts {
 	unsigned status;
-	struct span reason;	/* "" = the standard phrase for status */
-	struct span fields;	/* "Name: value\r\n"..., already checked */
-	int64_t length;		/* -1 unknown */
-	unsigned minor;		/* of the request: 0 or 1 */
+	struct span reason; /* "" = the standard phrase for status */
+	struct span fields; /* "Name: value\r\n"..., already checked */
+	int64_t length;     /* -1 unknown */
+	unsigned minor;     /* of the request: 0 or 1 */
 	bool is_head;
-	bool keep_alive;	/* in: may the connection stay open? */
-	struct span date;	/* "Sat, 21 Nov 2026 04:55:16 GMT"; n = 0: the app gave one */
-	struct span server;	/* n = 0: none, or the app gave one */
+	bool keep_alive;        /* in: may the connection stay open? */
+	struct span date;       /* "Sat, 21 Nov 2026 04:55:16 GMT"; n = 0: the app gave one */
+	struct span server;     /* n = 0: none, or the app gave one */
 	struct span request_id; /* n = 0: none, or the app gave one */
 };
 
@@ -30,8 +30,8 @@ struct framing_facts {
  * follow; *ret_keep_alive is false when the connection has to close after it (FRAMING_CLOSE). The version in the
  * status line is always HTTP/1.1 (RFC 9110 2.5); HTTP/1.0 clients that asked for it get Connection: keep-alive.
  */
-ssize_t framing_head(char *buf, size_t size, const struct framing_facts *f, enum framing_body *ret_body,
-		     bool *ret_keep_alive);
+ssize_t framing_head(char *buf, size_t size, const struct framing_facts *f,
+		     enum framing_body *ret_body, bool *ret_keep_alive);
 
 /* "1f40\r\n" for a chunk of n bytes: into buf (at least 20), returns length. */
 size_t framing_chunk_line(char *buf, size_t n);

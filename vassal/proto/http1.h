@@ -20,5 +20,5 @@ int http1_request(const struct http_head *head, struct request *ret);
  * HTTP_*. Repeated fields are joined with ", ", Cookie with "; ". Names with '_' and Proxy are left out; so are
  * Transfer-Encoding, Trailer and TE, which the front has dealt with. vars->overflow says if it did not fit.
  */
-void http1_vars(const struct http_head *head, const struct request *rq, const struct request_facts *facts,
-		struct vars *vars);
+void http1_vars(const struct http_head *head, const struct request *rq,
+		const struct request_facts *facts, struct vars *vars);

@@ -14,24 +14,29 @@ enum body_kind { BODY_NONE, BODY_LENGTH, BODY_CHUNKED };
 struct request {
 	struct span method, target; /* target as sent (REQUEST_URI) */
 	struct span path, query;    /* raw; path begins with '/' or is "*" */
-	struct span host;	    /* without port */
-	struct span request_id;	    /* X-Request-ID if it is sane (token characters, <= LIMIT_REQUEST_ID - 1), else n = 0 */
+	struct span host;           /* without port */
+	/* X-Request-ID if it is sane (token characters, <= LIMIT_REQUEST_ID - 1), else n = 0 */
+	struct span request_id;
 	enum body_kind body;
-	uint64_t length;	/* BODY_LENGTH */
-	unsigned minor;		/* HTTP/1.minor that the answer may use; uwsgi: 1 with close */
-	bool keep_alive;	/* the client allows another request on this connection */
-	bool expect_continue;	/* wants 100 before it sends the body */
-	bool upgrade;		/* asks for another protocol */
+	uint64_t length; /* BODY_LENGTH; may be 0; at most INT64_MAX */
+	/*
+	 * HTTP/1.minor that the answer may use. uwsgi: 0, because its proxies read a body of unknown length up
+	 * to the close and take no chunks.
+	 */
+	unsigned minor;
+	bool keep_alive;      /* the client allows another request on this connection */
+	bool expect_continue; /* wants 100 before it sends the body */
+	bool upgrade;         /* asks for another protocol */
 	bool is_head;
 	bool https;
-	int status;		/* PROTO_BAD: the status to answer */
-	const char *reason;	/* PROTO_BAD: static words for the log */
+	int status;         /* PROTO_BAD: the status to answer */
+	const char *reason; /* PROTO_BAD: static words for the log */
 };
 
 /* What the front knows about the connection and the bytes of the request do not say. */
 struct request_facts {
 	struct span server_name, server_port; /* the listener's, used when there is no Host */
 	struct span remote_addr, remote_port; /* "" for UNIX peers */
-	struct span script_name;	      /* the route's path that goes to SCRIPT_NAME */
+	struct span script_name;              /* the route's path that goes to SCRIPT_NAME */
 	bool https;
 };

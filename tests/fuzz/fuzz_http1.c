@@ -1,0 +1,90 @@
+/* libs: shared vassal_proto */
+/*
+ * A whole HTTP request head down to its environment: what must never reach an app does not, whatever the bytes.
+ */
+#include "vassal/proto/http1.h"
+
+#define VARS_SIZE 16384
+
+static void check(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void check_key(struct span key)
+{
+	check(key.n > 0);
+	check(!span_eq(key, SPAN("HTTP_PROXY")) && !span_eq(key, SPAN("HTTP_CONTENT_LENGTH")));
+	check(!span_eq(key, SPAN("HTTP_CONTENT_TYPE")) &&
+	      !span_eq(key, SPAN("HTTP_TRANSFER_ENCODING")));
+	for (size_t i = 0; i < key.n; i++)
+		check(!(key.p[i] >= 'a' && key.p[i] <= 'z') && key.p[i] != '-');
+}
+
+static bool seen_before(const struct vars *v, size_t upto, struct span key)
+{
+	struct span k, value;
+	size_t at = 0;
+
+	while (at < upto && vars_next(v->p, upto, &at, &k, &value))
+		if (span_eq(k, key))
+			return true;
+	return false;
+}
+
+static void check_vars(const struct vars *v, const struct request *rq)
+{
+	struct span key, value;
+	unsigned count = 0;
+	size_t at = 0;
+	size_t before = 0;
+
+	for (; vars_next(v->p, v->n, &at, &key, &value); before = at) {
+		check_key(key);
+		check(!seen_before(v, before, key));
+		if (span_eq(key, SPAN("CONTENT_LENGTH")))
+			check(rq->body == BODY_LENGTH);
+		if (span_eq(key, SPAN("PATH_INFO")))
+			check(value.n == 0 ||
+			      (value.p[0] == '/' && !memchr(value.p, '\0', value.n)));
+		if (span_eq(key, SPAN("SERVER_NAME")) || span_eq(key, SPAN("SERVER_PORT")))
+			check(value.n > 0);
+		count++;
+	}
+	check(v->overflow || (at == v->n && count == v->count));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct request_facts facts = {
+		.server_name = {"here", 4},
+		.server_port = {"8000", 4},
+		.remote_addr = {"127.0.0.1", 9},
+		.remote_port = {"4711", 4},
+		.script_name = {"/blog", 5},
+	};
+	struct http_head h;
+	struct request rq;
+	struct vars vars;
+	uint8_t *buf;
+	/* A leading empty line chooses little room for the environment: that must be said, not overrun. */
+	size_t room = size > 0 && data[0] == '\r' ? size : VARS_SIZE;
+
+	if (http_head_parse((const char *)data, size, (size_t)LIMIT_HEAD_BYTES, 0, &h) <= 0)
+		return 0;
+	if (http1_request(&h, &rq) < 0) {
+		check(rq.status >= 400 && rq.reason && !rq.keep_alive);
+		return 0;
+	}
+	check(rq.minor > 0 || rq.body != BODY_CHUNKED);
+	check(rq.minor == 0 || rq.host.n > 0);
+	buf = malloc(room);
+	check(buf != NULL);
+	vars_init(&vars, buf, room);
+	http1_vars(&h, &rq, &facts, &vars);
+	check_vars(&vars, &rq);
+	free(buf);
+	return 0;
+}
