@@ -31,7 +31,8 @@ enum role_kind {
 
 	/* emperor -> stats */
 	STATS_DB,	/* text = path of the database ("" = none) */
-	STATS_LISTENER, /* text = app's name, "" = the emperor's own view; fd: the listener */
+	STATS_LISTENER, /* text = app's name, "" = the emperor's own view; fd: the listener. Of an app the
+			   newest replaces the one before; one that was shut down (SHUT_RD) is closed */
 	STATS_APP,	/* app = id; text = name; fd: scoreboard, read-only */
 	STATS_APP_GONE, /* app = id; history stays */
 	STATS_STATE,	/* app = id, a = enum app_state, b = generation, c = pid, d = wall ns since when,

@@ -13,7 +13,8 @@
 #define MIN(a, b)     ((a) < (b) ? (a) : (b))
 #define MAX(a, b)     ((a) > (b) ? (a) : (b))
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define container_of(ptr, type, member) \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* A local that ends itself: _cleanup_(fd_closep) int fd = ...; hand it on with TAKE_FD / TAKE_PTR. */
 #define _cleanup_(fn) __attribute__((cleanup(fn)))

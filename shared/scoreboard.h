@@ -160,7 +160,7 @@ static inline uint64_t board_get(const board_u64 *c)
 
 /*
  * Histogram of microseconds: two buckets for each power of two, so a percentile is right to within 25 %.
- * Bucket 0 holds 0 to 1 us; the last everything above about 12 s.
+ * Bucket 0 holds 0 to 1 us; the last everything above about 16 s.
  */
 static inline unsigned board_bucket(uint64_t us)
 {
@@ -178,6 +178,9 @@ static inline unsigned board_bucket(uint64_t us)
 
 /* Maps read-only through an O_RDONLY reopen, after checking size and seals. The content is still untrusted. */
 int board_map_readonly(int fd, const struct scoreboard **ret_board, struct err *err);
+
+/* Gives back the pages that this process has touched (they stay with the board): a reader of many boards stays small. */
+void board_trim(const struct scoreboard *b);
 
 /* Lower bound in microseconds of bucket b, and the p-th percentile (0..100) of a histogram, interpolated. */
 uint64_t board_bucket_floor_us(unsigned b);
@@ -201,6 +204,14 @@ bool board_read_lane(const struct board_lane *lane, char line[BOARD_LINE], char 
 
 /* The event with this number: 1 copied, 0 not written yet, -1 gone (overwritten). Text is terminated. */
 int board_read_event(const struct scoreboard *b, uint64_t number, struct board_event *ret);
+
+/*
+ * The event after number *at, which moves on to it. True = copied. Numbers that can never be read any more are skipped
+ * and added to *missed; never more than BOARD_EVENTS steps, whatever the board claims. An event that is just being
+ * written stops the walk while wait is set; without it it counts as missed (its writer may have been killed half-way).
+ */
+bool board_next_event(const struct scoreboard *b, uint64_t *at, bool wait, uint64_t *missed,
+		      struct board_event *ret);
 
 /* Log bytes from *at on (absolute position; moved forward). Skips what was overwritten. Returns bytes copied. */
 size_t board_log_read(const struct board_bank *bank, uint64_t *at, char *buf, size_t size);

@@ -1,0 +1,103 @@
+/*
+ * rows - see rows.h.
+ */
+#include "emperor/stats/rows.h"
+
+#include <errno.h>
+
+#include "emperor/stats/db.h"
+#include "shared/buf.h"
+#include "shared/clock.h"
+#include "shared/err.h"
+#include "shared/json.h"
+
+/* LIMIT_STATS_EVENTS with the longest texts, escaped. */
+#define ROWS_MAX ((size_t)8 * 1024 * 1024)
+
+/* An answer that grows row by row: each row is dumped at once, so that only the text is held. */
+struct answer {
+	struct buf out;
+	bool failed;
+	unsigned rows;
+};
+
+static void add_bytes(struct answer *a, const char *p, size_t n)
+{
+	a->failed = a->failed || buf_append(&a->out, p, n, ROWS_MAX) < 0;
+}
+
+static void add_row(struct answer *a, json_t *row)
+{
+	_cleanup_(freep) char *text = NULL;
+	size_t n = 0;
+
+	text = json_dump_text(row, false, &n);
+	json_decref(row);
+	if (!text) {
+		a->failed = true;
+		return;
+	}
+	if (a->rows++ > 0)
+		add_bytes(a, ",", 1);
+	add_bytes(a, text, n);
+}
+
+static void on_event_row(void *arg, const struct record_event *e)
+{
+	json_t *row = json_object();
+
+	json_put_u64(row, "id", (uint64_t)e->id);
+	json_put_u64(row, "time", e->wall_ns / NS_PER_S);
+	json_put_u64(row, "time_ns", e->wall_ns);
+	json_put_text(row, "app", e->app);
+	json_put_u64(row, "generation", e->generation);
+	json_put_text(row, "kind", board_event_name(e->kind));
+	json_put_u64(row, "worker", e->worker);
+	json_put_text(row, "text", e->text);
+	add_row(arg, row);
+}
+
+static void on_minute_row(void *arg, const struct record_minute *m)
+{
+	json_t *row = json_object();
+
+	json_put_u64(row, "time", (uint64_t)m->start_s);
+	for (size_t i = 0; i < record_counters_n(); i++)
+		json_put_u64(row, board_fields[i].name, m->counters[i]);
+	for (size_t i = 0; i < GAUGE_COUNT; i++)
+		json_put_u64(row, record_gauge_names[i], m->gauges[i]);
+	add_row(arg, row);
+}
+
+static int read_rows(struct db *db, const struct store_question *q, struct answer *a,
+		     struct err *err)
+{
+	if (q->what == STORE_EVENTS) {
+		add_bytes(a, "{\"events\":[", 11);
+		return db_read_events(db, q->app, q->after_id, q->n, on_event_row, a, err);
+	}
+	add_bytes(a, "{\"app\":", 7);
+	a->rows = 0;
+	add_row(a, json_text(q->app, strlen(q->app)));
+	a->rows = 0;
+	add_bytes(a, ",\"minutes\":[", 12);
+	return db_read_minutes(db, q->app, q->from_s, q->n, on_minute_row, a, err);
+}
+
+int rows_read(struct db *db, const struct store_question *q, char **ret_text, size_t *ret_n,
+	      struct err *err)
+{
+	struct answer a = {0};
+	int r = read_rows(db, q, &a, err);
+
+	add_bytes(&a, "]}\n", 4); /* terminated, as every text is */
+	if (r == 0 && a.failed)
+		r = err_set(err, -ENOMEM, "out of memory");
+	if (r < 0) {
+		buf_done(&a.out);
+		return r;
+	}
+	*ret_text = a.out.p;
+	*ret_n = a.out.n - 1;
+	return 0;
+}

@@ -1,0 +1,436 @@
+/*
+ * db: what was stored comes back; damage, foreign files, newer schemas and full disks end as db.h says.
+ */
+#include "emperor/stats/db.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "shared/clock.h"
+#include "shared/err.h"
+
+#define NOW_S 1700000040 /* a multiple of 60 */
+
+struct fixture {
+	char dir[64], path[96];
+	struct err err;
+	struct record_minute minutes[8];
+	struct record_event events[16];
+	unsigned minutes_n, events_n;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/emperor-db-XXXXXX");
+	if (!mkdtemp(f->dir))
+		return -1;
+	(void)snprintf(f->path, sizeof(f->path), "%s/h.db", f->dir);
+	*state = f;
+	return 0;
+}
+
+/* Files of the directory whose names begin so; all are removed if asked. */
+static unsigned files(const struct fixture *f, const char *begin, bool remove)
+{
+	DIR *d = opendir(f->dir);
+	const struct dirent *e;
+	unsigned n = 0;
+
+	while (d && (e = readdir(d))) {
+		if (strncmp(e->d_name, begin, strlen(begin)) != 0 || e->d_name[0] == '.')
+			continue;
+		n++;
+		if (remove)
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	}
+	(void)closedir(d);
+	return n;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)files(f, "", true);
+	(void)rmdir(f->dir);
+	free(f);
+	return 0;
+}
+
+static struct db *open_db(struct fixture *f)
+{
+	struct db *db = NULL;
+
+	f->err = (struct err){0};
+	if (db_open(&db, f->path, NOW_S, &f->err) < 0)
+		fail_msg("%s", f->err.text);
+	return db;
+}
+
+static void take_minute(void *arg, const struct record_minute *m)
+{
+	struct fixture *f = arg;
+
+	assert_true(f->minutes_n < ARRAY_SIZE(f->minutes));
+	f->minutes[f->minutes_n++] = *m;
+}
+
+static void take_event(void *arg, const struct record_event *e)
+{
+	struct fixture *f = arg;
+
+	assert_true(f->events_n < ARRAY_SIZE(f->events));
+	f->events[f->events_n++] = *e;
+}
+
+static struct record_minute minute(const char *app, int64_t start_s, uint64_t n)
+{
+	struct record_minute m = {.start_s = start_s};
+
+	(void)snprintf(m.app, sizeof(m.app), "%s", app);
+	for (size_t i = 0; i < record_counters_n(); i++)
+		m.counters[i] = n + i;
+	for (size_t i = 0; i < GAUGE_COUNT; i++)
+		m.gauges[i] = n * 10 + i;
+	return m;
+}
+
+static struct record_event event(const char *app, uint64_t wall_ns, const char *text)
+{
+	struct record_event e = {
+		.wall_ns = wall_ns, .generation = 3, .kind = EVENT_WORKER_KILLED, .worker = 2};
+
+	(void)snprintf(e.app, sizeof(e.app), "%s", app);
+	(void)snprintf(e.text, sizeof(e.text), "%s", text);
+	return e;
+}
+
+static int64_t ask(const char *path, const char *sql)
+{
+	sqlite3 *h = NULL;
+	sqlite3_stmt *st = NULL;
+	int64_t n = -1;
+
+	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
+	if (sqlite3_prepare_v2(h, sql, -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		n = sqlite3_column_int64(st, 0);
+	(void)sqlite3_finalize(st);
+	(void)sqlite3_close(h);
+	return n;
+}
+
+static void run_sql(const char *path, const char *sql)
+{
+	sqlite3 *h = NULL;
+
+	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+	(void)sqlite3_close(h);
+}
+
+static void every_counter_and_gauge_comes_back_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct record_minute m = minute("blog", NOW_S, 100);
+	struct db *db = open_db(f);
+
+	assert_int_equal(db_begin(db, &f->err), 0);
+	assert_int_equal(db_add_minute(db, &m, &f->err), 0);
+	assert_int_equal(db_commit(db, &f->err), 0);
+	db_close(db);
+
+	db = open_db(f);
+	assert_int_equal(db_read_minutes(db, "blog", NOW_S, 5, take_minute, f, &f->err), 0);
+	assert_int_equal(f->minutes_n, 1);
+	assert_memory_equal(&f->minutes[0], &m, sizeof(m));
+	f->minutes_n = 0;
+	assert_int_equal(db_read_minutes(db, "shop", 0, 5, take_minute, f, &f->err), 0);
+	assert_int_equal(db_read_minutes(db, "blog", NOW_S + 1, 5, take_minute, f, &f->err), 0);
+	assert_int_equal(f->minutes_n, 0);
+	db_close(db);
+	assert_int_equal(ask(f->path, "PRAGMA user_version"), DB_SCHEMA_VERSION);
+	assert_int_equal(ask(f->path, "SELECT requests FROM minutes"), 101);
+}
+
+static void two_rows_for_one_minute_are_added_up(void **state)
+{
+	struct fixture *f = *state;
+	struct record_minute a = minute("blog", NOW_S, 5);
+	struct record_minute b = minute("blog", NOW_S, 7);
+	struct db *db = open_db(f);
+
+	assert_int_equal(db_add_minute(db, &a, &f->err), 0);
+	assert_int_equal(db_add_minute(db, &b, &f->err), 0);
+	assert_int_equal(db_read_minutes(db, "blog", 0, 5, take_minute, f, &f->err), 0);
+	assert_int_equal(f->minutes_n, 1);
+	for (size_t i = 0; i < record_counters_n(); i++)
+		assert_int_equal(f->minutes[0].counters[i], a.counters[i] + b.counters[i]);
+	for (size_t i = 0; i < GAUGE_COUNT; i++)
+		assert_int_equal(f->minutes[0].gauges[i], b.gauges[i]);
+	db_close(db);
+}
+
+static void events_are_found_by_app_from_the_end_and_after_an_id(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = open_db(f);
+
+	for (unsigned i = 0; i < 10; i++) {
+		struct record_event e =
+			event(i % 2 ? "shop" : "blog", i + 1, "x'); DROP TABLE events;--");
+
+		assert_int_equal(db_add_event(db, &e, &f->err), 0);
+	}
+	assert_int_equal(db_read_events(db, "", -1, 3, take_event, f, &f->err), 0);
+	assert_int_equal(f->events_n, 3);
+	assert_int_equal(f->events[0].wall_ns, 8);
+	assert_int_equal(f->events[2].wall_ns, 10);
+	assert_string_equal(f->events[2].app, "shop");
+	assert_string_equal(f->events[2].text, "x'); DROP TABLE events;--");
+	assert_int_equal(f->events[2].kind, EVENT_WORKER_KILLED);
+	assert_int_equal(f->events[2].worker, 2);
+	assert_int_equal(f->events[2].generation, 3);
+
+	f->events_n = 0;
+	assert_int_equal(db_read_events(db, "blog", -1, 2, take_event, f, &f->err), 0);
+	assert_int_equal(f->events[0].wall_ns, 7);
+	assert_int_equal(f->events[1].wall_ns, 9);
+	f->events_n = 0;
+	assert_int_equal(db_read_events(db, "", 4, 2, take_event, f, &f->err), 0);
+	assert_int_equal(f->events[0].id, 5);
+	assert_int_equal(f->events[1].id, 6);
+	db_close(db);
+}
+
+static void the_same_event_twice_is_stored_once(void **state)
+{
+	struct fixture *f = *state;
+	struct record_event e = event("blog", 77, "once");
+	struct db *db = open_db(f);
+
+	assert_int_equal(db_add_event(db, &e, &f->err), 0);
+	assert_int_equal(db_add_event(db, &e, &f->err), 0);
+	assert_int_equal(db_read_events(db, "", -1, 9, take_event, f, &f->err), 0);
+	assert_int_equal(f->events_n, 1);
+	db_close(db);
+}
+
+static void pruning_removes_what_is_old_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t minutes_edge_s = NOW_S - (int64_t)DB_KEEP_MINUTES_DAYS * 86400;
+	const int64_t events_edge_s = NOW_S - (int64_t)DB_KEEP_EVENTS_DAYS * 86400;
+	struct record_minute old = minute("gone", minutes_edge_s - 60, 1);
+	struct record_minute kept = minute("blog", minutes_edge_s, 1);
+	struct record_event old_event =
+		event("blog", (uint64_t)(events_edge_s - 1) * NS_PER_S, "old");
+	struct record_event kept_event =
+		event("blog", (uint64_t)(events_edge_s + 1) * NS_PER_S, "kept");
+	struct db *db = open_db(f);
+	uint64_t rows = 0;
+
+	assert_int_equal(db_add_minute(db, &old, &f->err), 0);
+	assert_int_equal(db_add_minute(db, &kept, &f->err), 0);
+	assert_int_equal(db_add_event(db, &old_event, &f->err), 0);
+	assert_int_equal(db_add_event(db, &kept_event, &f->err), 0);
+	assert_int_equal(db_prune(db, NOW_S, &rows, &f->err), 0);
+	assert_int_equal(rows, 3); /* a minute, an event, an app that has neither left */
+	assert_int_equal(db_read_events(db, "", -1, 9, take_event, f, &f->err), 0);
+	assert_int_equal(f->events_n, 1);
+	assert_string_equal(f->events[0].text, "kept");
+	assert_int_equal(db_read_minutes(db, "blog", 0, 5, take_minute, f, &f->err), 0);
+	assert_int_equal(f->minutes_n, 1);
+	db_close(db);
+}
+
+static void write_file(const char *path, const char *text, size_t n)
+{
+	FILE *file = fopen(path, "wb");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, n, file), n);
+	(void)fclose(file);
+}
+
+static void a_file_that_is_no_database_is_set_aside(void **state)
+{
+	struct fixture *f = *state;
+	struct record_minute m = minute("blog", NOW_S, 1);
+	char junk[8192];
+	struct db *db;
+
+	memset(junk, 'x', sizeof(junk));
+	write_file(f->path, junk, sizeof(junk));
+	db = open_db(f);
+	assert_non_null(strstr(f->err.text, "set aside as"));
+	assert_int_equal(files(f, "h.db.corrupt-1700000040", false), 1);
+	assert_int_equal(db_add_minute(db, &m, &f->err), 0);
+	db_close(db);
+
+	/* the next one does not overwrite the first */
+	write_file(f->path, junk, sizeof(junk));
+	db_close(open_db(f));
+	assert_true(files(f, "h.db.corrupt-", false) >= 2);
+}
+
+static void damage_inside_is_reported_and_can_be_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = open_db(f);
+	struct stat st;
+	char junk[4096];
+	int r = 0;
+	int fd;
+
+	for (unsigned i = 0; i < 400; i++) {
+		struct record_event e =
+			event("blog", i + 1, "some text that fills a few pages of the file");
+
+		assert_int_equal(db_add_event(db, &e, &f->err), 0);
+	}
+	db_close(db);
+	assert_int_equal(stat(f->path, &st), 0);
+	fd = open(f->path, O_WRONLY | O_CLOEXEC);
+	memset(junk, 0x5a, sizeof(junk));
+	for (off_t at = 8 * 4096; at < st.st_size; at += 4096)
+		assert_int_equal(pwrite(fd, junk, sizeof(junk), at), sizeof(junk));
+	(void)close(fd);
+
+	db = open_db(f);
+	for (unsigned i = 0; i < 400 && r == 0; i++) {
+		struct record_event e = event("blog", 1000 + i, "more");
+
+		r = db_add_event(db, &e, &f->err);
+	}
+	assert_int_equal(r, -EUCLEAN);
+	db_close(db);
+	db = NULL;
+	assert_int_equal(db_replace(&db, f->path, NOW_S, &f->err), 0);
+	assert_int_equal(files(f, "h.db.corrupt-", false), 1);
+	assert_int_equal(db_read_events(db, "", -1, 9, take_event, f, &f->err), 0);
+	assert_int_equal(f->events_n, 0);
+	db_close(db);
+}
+
+static void a_newer_schema_is_kept_and_not_touched(void **state)
+{
+	struct fixture *f = *state;
+
+	run_sql(f->path, "CREATE TABLE future(x); PRAGMA user_version = 99;");
+	db_close(open_db(f));
+	assert_int_equal(files(f, "h.db.newer-1700000040", false), 1);
+	assert_int_equal(ask(f->path, "PRAGMA user_version"), DB_SCHEMA_VERSION);
+}
+
+static void somebody_elses_database_is_refused_and_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = NULL;
+
+	run_sql(f->path, "CREATE TABLE customers(name); INSERT INTO customers VALUES('x');");
+	assert_int_equal(db_open(&db, f->path, NOW_S, &f->err), -EEXIST);
+	assert_null(db);
+	assert_int_equal(ask(f->path, "SELECT count(*) FROM customers"), 1);
+	assert_int_equal(files(f, "h.db.", false), 0);
+}
+
+static void a_column_that_an_older_build_did_not_have_is_added(void **state)
+{
+	struct fixture *f = *state;
+	struct record_minute m = minute("blog", NOW_S, 1);
+	struct db *db;
+
+	db_close(open_db(f));
+	run_sql(f->path, "ALTER TABLE minutes DROP COLUMN log_dropped;");
+	assert_int_equal(ask(f->path, "SELECT log_dropped FROM minutes"), -1);
+	db = open_db(f);
+	assert_int_equal(db_add_minute(db, &m, &f->err), 0);
+	assert_int_equal(db_read_minutes(db, "blog", 0, 5, take_minute, f, &f->err), 0);
+	assert_memory_equal(&f->minutes[0], &m, sizeof(m));
+	db_close(db);
+}
+
+static void a_file_that_may_not_grow_is_a_full_disk_and_heals(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = open_db(f);
+	struct rlimit old;
+	struct rlimit tight;
+	int r = 0;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	tight = old;
+	tight.rlim_cur = 128 * 1024;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+	for (unsigned i = 0; i < 2000 && r == 0; i++) {
+		struct record_event e = event("blog", i + 1, "a disk fills up");
+
+		r = db_add_event(db, &e, &f->err);
+	}
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(r, -ENOSPC);
+	for (unsigned i = 0; i < 100; i++) {
+		struct record_event e = event("shop", i + 1, "and has room again");
+
+		assert_int_equal(db_add_event(db, &e, &f->err), 0);
+	}
+	db_close(db);
+}
+
+static void a_removed_file_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = open_db(f);
+
+	assert_false(db_has_moved(db));
+	assert_int_equal(unlink(f->path), 0);
+	assert_true(db_has_moved(db));
+	db_close(db);
+}
+
+static void a_directory_that_is_not_there_is_an_error_not_a_crash(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = NULL;
+
+	assert_true(db_open(&db, "/nonexistent/dir/h.db", NOW_S, &f->err) < 0);
+	assert_true(f->err.text[0] != '\0');
+	assert_null(db);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(every_counter_and_gauge_comes_back_after_a_restart),
+		TEST(two_rows_for_one_minute_are_added_up),
+		TEST(events_are_found_by_app_from_the_end_and_after_an_id),
+		TEST(the_same_event_twice_is_stored_once),
+		TEST(pruning_removes_what_is_old_and_nothing_else),
+		TEST(a_file_that_is_no_database_is_set_aside),
+		TEST(damage_inside_is_reported_and_can_be_replaced),
+		TEST(a_newer_schema_is_kept_and_not_touched),
+		TEST(somebody_elses_database_is_refused_and_left_alone),
+		TEST(a_column_that_an_older_build_did_not_have_is_added),
+		TEST(a_file_that_may_not_grow_is_a_full_disk_and_heals),
+		TEST(a_removed_file_is_noticed),
+		TEST(a_directory_that_is_not_there_is_an_error_not_a_crash),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
