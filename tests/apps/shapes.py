@@ -134,6 +134,16 @@ def short(environ, start_response):
     return [b"short"]
 
 
+def short_late(environ, start_response):
+    start_response("200 OK", [("Content-Length", "100")])
+
+    def produce():
+        yield b"short"
+        time.sleep(0.3)
+
+    return produce()
+
+
 def long(environ, start_response):
     start_response("200 OK", [("Content-Length", "4")])
     return [b"long answer"]

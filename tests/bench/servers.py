@@ -41,14 +41,12 @@ class Server:
 
     def __init__(self, name, argv, port, cwd=None, host="localhost", path="/", env=None):
         self.name, self.port, self.host = name, port, host
-        self.mark = "EMPEROR_BENCH=%d-%s-%d" % (os.getpid(), name.replace(" ", "_"), port)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="emperor-bench-"))
         os.chmod(self.folder, 0o755)
-        key, value = self.mark.split("=", 1)
         self.log = open(self.folder / "log", "wb")
         self.process = subprocess.Popen(
             [str(a) for a in argv], cwd=cwd, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-            env=dict(os.environ, **{key: value}, **(env or {})))
+            env=dict(os.environ, **(env or {})))
         _alive.append(self)
         if port:
             self.wait(path)
@@ -67,13 +65,19 @@ class Server:
         return (self.folder / "log").read_text(errors="replace")
 
     def pids(self):
-        found, mark = [], self.mark.encode()
+        """The process and all its descendants."""
+        children = {}
         for entry in os.listdir("/proc"):
             if entry.isdigit():
                 with contextlib.suppress(OSError):
-                    with open("/proc/%s/environ" % entry, "rb") as f:
-                        if mark in f.read().split(b"\0"):
-                            found.append(int(entry))
+                    with open("/proc/%s/stat" % entry) as f:
+                        state, parent = f.read().rsplit(")", 1)[1].split()[:2]
+                    if state != "Z":
+                        children.setdefault(int(parent), []).append(int(entry))
+        found, level = [], [self.process.pid]
+        while level:
+            found += level
+            level = [child for parent in level for child in children.get(parent, [])]
         return found
 
     def cpu_s(self, pids=None):
@@ -105,6 +109,7 @@ class Server:
     def stop(self):
         if self in _alive:
             _alive.remove(self)
+        pids = self.pids()
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGINT if "uwsgi" in self.name else signal.SIGTERM)
         try:
@@ -112,7 +117,9 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        for pid in self.pids():
+        for pid in pids:
+            if not os.path.exists("/proc/%d" % pid):
+                continue
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.log.close()

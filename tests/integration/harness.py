@@ -6,6 +6,7 @@ sleeps for luck: eventually() waits for a condition, with a limit.
 
 import atexit
 import contextlib
+import ctypes
 import http.client
 import json
 import os
@@ -70,21 +71,39 @@ def free_port():
         return s.getsockname()[1]
 
 
-def session_processes(marker):
-    """Pids whose environment holds marker: every process that descends from a test's daemon, whatever its session."""
-    found = []
+# Whatever a daemon leaves behind becomes our child (PR_SET_CHILD_SUBREAPER), so nothing can hide in a session of its own.
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def process_tree():
+    """pid -> parent, of all that are alive (zombies are not)."""
+    parents = {}
     for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open("/proc/%s/environ" % entry, "rb") as f:
-                if marker in f.read():
-                    with open("/proc/%s/stat" % entry) as g:
-                        if g.read().rsplit(")", 1)[1].split()[0] != "Z":
-                            found.append(int(entry))
-        except OSError:
-            continue
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                with open("/proc/%s/stat" % entry) as f:
+                    state, parent = f.read().rsplit(")", 1)[1].split()[:2]
+                if state != "Z":
+                    parents[int(entry)] = int(parent)
+    return parents
+
+
+def descendants(root, parents=None):
+    parents = parents or process_tree()
+    found, level = [], [root]
+    while level:
+        level = [pid for pid, parent in parents.items() if parent in level]
+        found += level
     return found
+
+
+def title(pid):
+    with contextlib.suppress(OSError):
+        return pathlib.Path("/proc/%d/cmdline" % pid).read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return ""
+
+
+started = set()  # pids that tests started themselves
 
 
 class Response:
@@ -130,13 +149,12 @@ class Daemon:
 
     def __init__(self, folder, name, argv, env=None):
         self.log_path = folder / (name + ".log")
-        self.marker = ("EMPEROR_TEST=%s-%s" % (folder.name, name)).encode()
-        environment = dict(os.environ, EMPEROR_TEST=self.marker.decode().split("=", 1)[1])
-        environment.update(env or {})
+        environment = dict(os.environ, **(env or {}))
         self.log = open(self.log_path, "wb")
         self.process = subprocess.Popen(
             [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment
         )
+        started.add(self.process.pid)
 
     def output(self):
         return self.log_path.read_text(errors="replace")
@@ -157,7 +175,13 @@ class Daemon:
         self.log.close()
 
     def strays(self):
-        return [p for p in session_processes(self.marker) if p != self.process.pid]
+        """What descends from this daemon, and what it has orphaned."""
+        parents = process_tree()
+        orphans = [pid for pid, parent in parents.items() if parent == os.getpid() and pid not in started]
+        found = descendants(self.process.pid, parents)
+        for pid in orphans:
+            found += [pid, *descendants(pid, parents)]
+        return found
 
     def end_strays(self):
         for pid in self.strays():
@@ -254,10 +278,7 @@ class Case(unittest.TestCase):
             try:
                 eventually(lambda d=daemon: not d.strays(), 10, "no process left behind")
             except AssertionError:
-                names = []
-                for pid in daemon.strays():
-                    with contextlib.suppress(OSError):
-                        names.append("%d %s" % (pid, pathlib.Path("/proc/%d/cmdline" % pid).read_bytes()))
+                names = ["%d %s" % (pid, title(pid)) for pid in daemon.strays()]
                 daemon.end_strays()
                 problems.append("left behind: %s\n%s" % (names, daemon.output()[-3000:]))
             if re.search(r"ERROR: (Address|Leak)Sanitizer|runtime error:", daemon.output()):

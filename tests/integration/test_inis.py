@@ -133,6 +133,7 @@ class Logs(Case):
         eventually(lambda: "said to stdout" in e.ctl_text("logs", "a").stdout, 5)
         follow = subprocess.Popen([str(harness.BIN / "emperorctl"), "--run-dir", str(e.run_dir), "logs", "a", "-f"],
                                   stdout=subprocess.PIPE, text=True)
+        harness.started.add(follow.pid)
         try:
             e.get("a", "/raises")
             deadline = time.monotonic() + 10 * harness.PATIENCE
