@@ -4,10 +4,10 @@
  * literal address, "localhost" or empty. Pure.
  */
 #pragma once
+#include "shared/span.h"
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <netinet/in.h>
-#include "shared/span.h"
 
 struct err;
 
@@ -21,8 +21,8 @@ struct address {
 		struct sockaddr_un un;
 		struct sockaddr_storage storage;
 	};
-	socklen_t len;	/* 0 = none */
-	bool any;	/* ":port": listen on IPv6 with V6ONLY off if possible, else on 0.0.0.0 */
+	socklen_t len; /* 0 = none */
+	bool any;      /* ":port": listen on IPv6 with V6ONLY off if possible, else on 0.0.0.0 */
 };
 
 int address_parse(const char *text, struct address *ret, struct err *err);

@@ -6,14 +6,16 @@
 #pragma once
 #include "shared/config_items.h"
 
-struct inifile_facts {	      /* what magic variables and conditions refer to; all borrowed */
-	const char *path;     /* as given: %o; absolute path %p, %d, %n ... come from it */
-	const char *section;  /* asked for with file.ini:section, or NULL: [vassal] and [uwsgi] */
+struct inifile_facts {       /* what magic variables and conditions refer to; all borrowed */
+	const char *path;    /* as given: %o; absolute path %p, %d, %n ... come from it */
+	const char *section; /* asked for with file.ini:section, or NULL: [vassal] and [uwsgi] */
 	const char *vassals_dir; /* %v */
-	char *const *environ; /* $(NAME), if-env */
-	unsigned cpus;	      /* %k: what affinity and cgroup allow */
-	bool allow_files;     /* includes and @(file) may be read (false for tenants' files under a root emperor) */
+	char *const *environ;    /* $(NAME), if-env */
+	unsigned cpus;           /* %k: what affinity and cgroup allow */
+	bool allow_files; /* includes and @(file) may be read (false for tenants' files under a root emperor) */
 };
+
+#define INIFILE_NOTE_TEXT 512 /* a note is one line for a terminal; cut, never grown */
 
 struct inifile_note { /* something the operator should know; not an error */
 	char *file;
@@ -26,8 +28,8 @@ struct inifile_notes { /* zeroed = empty; owns its strings; bounded (LIMIT_INI_I
 	size_t n, room;
 };
 
-void inifile_notes_add(struct inifile_notes *notes, const char *file, unsigned line, const char *fmt, ...)
-	_printf_(4, 5);
+void inifile_notes_add(struct inifile_notes *notes, const char *file, unsigned line,
+		       const char *fmt, ...) _printf_(4, 5);
 void inifile_notes_done(struct inifile_notes *notes);
 
 /*
@@ -35,8 +37,11 @@ void inifile_notes_done(struct inifile_notes *notes);
  * markers, NUL bytes or other binary, a line or file over its limit, unclosed if/for, include loops: err says
  * "file:line: reason". Unknown keys are no matter here.
  */
-int inifile_parse(const char *bytes, size_t n, const struct inifile_facts *facts, struct config_items *ret_items,
-		  struct inifile_notes *notes, struct err *err);
+int inifile_parse(const char *bytes, size_t n, const struct inifile_facts *facts,
+		  struct config_items *ret_items, struct inifile_notes *notes, struct err *err);
 
 /* Reads a file of at most LIMIT_INI_BYTES, without following a final link if nofollow. Bytes are the caller's. */
 int inifile_read(const char *path, char **ret_bytes, size_t *ret_n, struct err *err);
+
+/* For facts.cpus: what affinity and the cgroup's quota (/sys/fs/cgroup/cpu.max) allow; at least 1. */
+unsigned inifile_count_cpus(void);

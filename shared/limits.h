@@ -6,11 +6,11 @@
 
 /* -- names and files ------------------------------------------------------------------------------------ */
 #define LIMIT_NAME	  64		    /* an app's name, NUL included: a file name less ".ini"; fits every status table */
-#define LIMIT_INI_BYTES	  (1024 * 1024)	    /* one ini file; the largest of 152 sampled had 12 KB */
-#define LIMIT_INI_LINE	  (64 * 1024)	    /* one line; log-format and log-encoder lines pass 200 bytes, none 64 K */
+#define LIMIT_INI_BYTES	  1048576	    /* one ini file; the largest of 152 sampled had 12 KB */
+#define LIMIT_INI_LINE	  65536		    /* one line; log-format and log-encoder lines pass 200 bytes, none 64 K */
 #define LIMIT_INI_ITEMS	  4096		    /* key/value pairs after includes and loops: bounds a for-loop bomb */
 #define LIMIT_INI_DEPTH	  16		    /* includes inside includes */
-#define LIMIT_CONFIG_BLOB (4 * 1024 * 1024) /* the config memfd of one generation: items with their origins */
+#define LIMIT_CONFIG_BLOB 4194304 /* the config memfd of one generation: items with their origins */
 #define LIMIT_APPS	  1024		    /* apps of one emperor: each costs it 4 to 8 descriptors */
 #define LIMIT_LISTENERS	  16		    /* an app's own addresses */
 #define LIMIT_DOMAINS	  64		    /* names of one app */

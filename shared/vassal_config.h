@@ -4,17 +4,12 @@
  * pages, the example ini and the fuzz dictionary all walk it.
  */
 #pragma once
-#include <sys/types.h>
 #include "shared/address.h"
 #include "shared/config_items.h"
 #include "shared/inifile.h"
 #include "shared/limits.h"
 #include "shared/option.h"
-
-struct option_list { /* a repeated option: its values in order. Owns them. */
-	char **v;
-	size_t n;
-};
+#include <sys/types.h>
 
 enum listener_protocol { LISTENER_HTTP, LISTENER_UWSGI };
 
@@ -30,7 +25,7 @@ struct domain_config {
 };
 
 struct static_map_config {
-	char *mount; /* "/static": segment boundary */
+	char *mount;  /* "/static": segment boundary */
 	char *target; /* file or directory */
 };
 
@@ -40,29 +35,29 @@ struct vassal_config {
 	size_t listeners_n;
 	struct domain_config *domains;
 	size_t domains_n;
-	bool default_site;	/* default = true: requests that no domain claims */
-	unsigned listen;	/* backlog; 0 = somaxconn */
-	unsigned chmod_socket;	/* 0666 */
-	char *chown_socket;	/* "user:group" or NULL */
+	bool default_site;     /* default = true: requests that no domain claims */
+	unsigned listen;       /* backlog; 0 = somaxconn */
+	unsigned chmod_socket; /* 0666 */
+	char *chown_socket;    /* "user:group" or NULL */
 
 	/* the app */
-	char *module;	   /* "pkg.mod", "pkg.mod:obj", "pkg.mod:factory()" */
+	char *module; /* "pkg.mod", "pkg.mod:obj", "pkg.mod:factory()" */
 	char *wsgi_file;
-	char *callable;	   /* NULL: application, then app */
+	char *callable; /* NULL: application, then app */
 	char *chdir;
-	char *home;	   /* virtualenv */
-	char *python;	   /* "3.12" or NULL */
+	char *home;   /* virtualenv */
+	char *python; /* "3.12" or NULL */
 	struct option_list pythonpath;
-	struct option_list env;	   /* "NAME=value" */
+	struct option_list env;    /* "NAME=value" */
 	struct option_list warmup; /* "/path" */
 
 	/* processes */
 	unsigned processes, threads;
 	bool lazy_apps;
-	uint64_t max_requests; /* 0 = never */
-	uint64_t max_requests_delta; /* width of the jitter; UINT64_MAX = a tenth */
+	uint64_t max_requests;        /* 0 = never */
+	uint64_t max_requests_delta;  /* width of the jitter; UINT64_MAX = a tenth */
 	uint64_t reload_on_rss_bytes; /* 0 = off */
-	unsigned harakiri_s;	      /* 0 = off */
+	unsigned harakiri_s;          /* 0 = off */
 	unsigned slow_request_s;      /* warn; 0 = off */
 	unsigned startup_timeout_s;
 	unsigned graceful_timeout_s; /* reload-mercy */
@@ -71,30 +66,35 @@ struct vassal_config {
 	/* identity and limits */
 	char *uid, *gid; /* names or numbers as written, or NULL */
 	struct option_list add_gid;
-	mode_t umask;	 /* (mode_t)-1 = leave */
-	unsigned max_fd; /* 0 = leave */
+	mode_t umask;            /* (mode_t)-1 = leave */
+	unsigned max_fd;         /* 0 = leave */
 	uint64_t limit_as_bytes; /* 0 = none */
-	unsigned limit_nproc;	 /* 0 = leave */
+	unsigned limit_nproc;    /* 0 = leave */
 	bool no_new_privs;
 
 	/* requests */
-	unsigned buffer_size;	  /* bytes of a head: more is 431 */
-	uint64_t limit_post;	  /* bytes of a body: more is 413; 0 = unlimited */
-	unsigned post_buffering;  /* bytes of a body kept in memory */
-	unsigned keepalive_s;	  /* idle connection; 0 = no keep-alive */
+	unsigned buffer_size;    /* bytes of a head: more is 431 */
+	uint64_t limit_post;     /* bytes of a body: more is 413; 0 = unlimited */
+	unsigned post_buffering; /* bytes of a body kept in memory */
+	unsigned keepalive_s;    /* idle connection; 0 = no keep-alive */
 	unsigned header_timeout_s, body_timeout_s, socket_timeout_s;
-	unsigned queue_size;	  /* requests waiting; more get 503 */
+	unsigned queue_size;      /* requests waiting; more get 503 */
 	unsigned queue_timeout_s; /* waited longer: 503 */
-	uint64_t response_buffer; /* bytes of an answer kept in memory for a slow reader; then a file */
+	uint64_t
+		response_buffer; /* bytes of an answer kept in memory for a slow reader; then a file */
 	struct static_map_config *static_maps;
 	size_t static_maps_n;
 
 	/* logs, statistics */
 	char *logto;
 	bool disable_logging;
-	char *stats;	/* address of a stats socket of this app, or NULL */
+	char *stats; /* address of a stats socket of this app, or NULL */
 	char *pidfile;
 	char *procname; /* or NULL: the app's name */
+
+	/* while it is built */
+	enum listener_protocol protocol; /* of `socket` lines that follow */
+	bool strict;                     /* unknown keys are errors */
 };
 
 extern const struct option vassal_options[];
@@ -104,6 +104,9 @@ extern const size_t vassal_options_n;
  * Fills *ret from items; defaults first. Every bad value is an error "file:line: key: ...", unknown keys that nobody
  * refers to, odd numbers and options that do nothing here are notes. *ret is to be done in any case.
  */
-int vassal_config_build(const struct config_items *items, struct vassal_config *ret, struct inifile_notes *notes,
-			struct err *err);
+int vassal_config_build(const struct config_items *items, struct vassal_config *ret,
+			struct inifile_notes *notes, struct err *err);
 void vassal_config_done(struct vassal_config *c);
+
+/* True for the names of uWSGI's options, those that we do not know included. */
+bool uwsgi_names_has(const char *name);

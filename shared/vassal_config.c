@@ -1,0 +1,181 @@
+/*
+ * vassal_config - see vassal_config.h: builds a config from items and checks what no single option can see. The rows
+ * are in vassal_options.c, the values that need more than their type in vassal_sites.c and vassal_values.c.
+ */
+#include "shared/vassal_config.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "shared/err.h"
+
+static const struct config_item *last_item(const struct config_items *items, const char *key)
+{
+	for (size_t i = items->n; i > 0; i--)
+		if (str_eq(items->v[i - 1].key, key))
+			return &items->v[i - 1];
+	return NULL;
+}
+
+/* The app's own file: the emperor's defaults come before it and arguments behind, both without a line. */
+static const char *file_of(const struct config_items *items)
+{
+	for (size_t i = 0; i < items->n; i++)
+		if (items->v[i].line)
+			return items->v[i].file;
+	return items->n > 0 ? items->v[0].file : "configuration";
+}
+
+/* A note where key stands, or at the file if it does not. */
+static void note_key(struct inifile_notes *notes, const struct config_items *items, const char *key,
+		     const char *text)
+{
+	const struct config_item *item = last_item(items, key);
+
+	inifile_notes_add(notes, item ? item->file : file_of(items), item ? item->line : 0,
+			  "%s: %s", key, text);
+}
+
+/*
+ * uWSGI takes a relative path from where it was started; the tutorials that write one start it in the directory that
+ * chdir names. An emperor's own directory is nobody's idea of it.
+ */
+static int make_absolute(char **path, const char *dir, struct err *err)
+{
+	char *joined;
+
+	if (!*path || **path == '/' || **path == '@' || !dir)
+		return 0;
+	if (asprintf(&joined, "%s/%s", dir, strncmp(*path, "./", 2) == 0 ? *path + 2 : *path) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	free(*path);
+	*path = joined;
+	return 0;
+}
+
+static int absolute_listener(struct listener_config *l, const char *dir, struct err *err)
+{
+	char text[ADDRESS_TEXT];
+	char *path;
+	int r;
+
+	address_format(&l->address, text);
+	if (l->address.sa.sa_family != AF_UNIX || text[0] == '/' || text[0] == '@')
+		return 0;
+	path = strdup(text);
+	if (!path)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = make_absolute(&path, dir, err);
+	if (r == 0)
+		r = address_parse(path, &l->address, err);
+	free(path);
+	return r;
+}
+
+static int absolute_paths(struct vassal_config *c, struct err *err)
+{
+	int r = 0;
+
+	if (!c->chdir || c->chdir[0] != '/')
+		return 0;
+	for (size_t i = 0; i < c->listeners_n && r == 0; i++)
+		r = absolute_listener(&c->listeners[i], c->chdir, err);
+	for (size_t i = 0; i < c->static_maps_n && r == 0; i++)
+		r = make_absolute(&c->static_maps[i].target, c->chdir, err);
+	if (r == 0)
+		r = make_absolute(&c->logto, c->chdir, err);
+	if (r == 0)
+		r = make_absolute(&c->pidfile, c->chdir, err);
+	return r;
+}
+
+static int check_app(const struct vassal_config *c, const struct config_items *items,
+		     struct inifile_notes *notes, struct err *err)
+{
+	if (!c->module && !c->wsgi_file)
+		return err_set(err, -EINVAL,
+			       "%s: neither module nor wsgi-file: there is no app to run",
+			       file_of(items));
+	if (c->module && c->wsgi_file)
+		note_key(notes, items, "wsgi-file",
+			 "stands beside module: it is used if the module cannot be imported");
+	if (c->module && strchr(c->module, ':') && c->callable)
+		note_key(notes, items, "callable", "ignored: module already names its object");
+	return 0;
+}
+
+/*
+ * The pool keeps room for replacements, a quarter of the processes and at least one, and each has a lane per thread:
+ * all of them are rows of tables of fixed size.
+ */
+static int check_lanes(const struct vassal_config *c, const struct config_items *items,
+		       struct err *err)
+{
+	unsigned workers = c->processes + MAX(1U, c->processes / 4);
+
+	if (workers * c->threads > LIMIT_LANES)
+		return err_set(err, -ERANGE,
+			       "%s: %u processes with %u threads are too many: with replacements "
+			       "they are %u threads, at most %d are possible",
+			       file_of(items), c->processes, c->threads, workers * c->threads,
+			       LIMIT_LANES);
+	return 0;
+}
+
+static int check(struct vassal_config *c, const struct config_items *items,
+		 struct inifile_notes *notes, struct err *err)
+{
+	int r = check_app(c, items, notes, err);
+
+	if (r == 0)
+		r = check_lanes(c, items, err);
+	if (r == 0)
+		r = absolute_paths(c, err);
+	if (c->harakiri_s > 0 && c->slow_request_s >= c->harakiri_s)
+		c->slow_request_s = 0; /* harakiri says more, and sooner */
+	return r;
+}
+
+int vassal_config_build(const struct config_items *items, struct vassal_config *ret,
+			struct inifile_notes *notes, struct err *err)
+{
+	const char *strict = config_items_get(items, "strict");
+	struct option_unknown unknown = {
+		.strict = strict && option_is_true(strict), /* wherever it stands in the file */
+		.known_elsewhere = uwsgi_names_has,
+	};
+	int r;
+
+	*ret = (struct vassal_config){.protocol = LISTENER_UWSGI, .umask = (mode_t)-1};
+	r = option_defaults(vassal_options, vassal_options_n, ret, err);
+	if (r == 0)
+		r = option_apply_items(vassal_options, vassal_options_n, ret, items, &unknown,
+				       notes, err);
+	return r < 0 ? r : check(ret, items, notes, err);
+}
+
+void vassal_config_done(struct vassal_config *c)
+{
+	if (!c)
+		return;
+	option_done(vassal_options, vassal_options_n, c);
+	for (size_t i = 0; i < c->listeners_n; i++)
+		free(c->listeners[i].text);
+	for (size_t i = 0; i < c->domains_n; i++) {
+		free(c->domains[i].host);
+		free(c->domains[i].path);
+	}
+	free(c->domains);
+	for (size_t i = 0; i < c->static_maps_n; i++) {
+		free(c->static_maps[i].mount);
+		free(c->static_maps[i].target);
+	}
+	free(c->static_maps);
+	option_list_done(&c->pythonpath);
+	option_list_done(&c->env);
+	option_list_done(&c->warmup);
+	free(c->python);
+	free(c->logto);
+	free(c->stats);
+	*c = (struct vassal_config){0};
+}

@@ -1,0 +1,458 @@
+/*
+ * vassal_options - the option table of a vassal, the only source of its names, types, ranges, defaults and texts. To add
+ * an option: a field in struct vassal_config, a row here; help, manual, example ini and fuzz dictionary follow.
+ */
+#include "shared/vassal_parse.h"
+
+#define ROW_FIELD(ctype, field) OPTION_FIELD(struct vassal_config, ctype, field)
+
+/* clang-format off */
+#define NUMBER(name, aliases, type, ctype, field, def, min, max, unit, text, example, flags) \
+	{name, aliases, type, ROW_FIELD(ctype, field), def, min, max, unit, RELOAD_GENERATION, SECTION, \
+	 text, example, NULL, flags}
+#define STRING(name, aliases, type, ctype, field, def, unit, text, example, flags) \
+	{name, aliases, type, ROW_FIELD(ctype, field), def, 0, 0, unit, RELOAD_GENERATION, SECTION, \
+	 text, example, NULL, flags}
+#define SWITCH(name, aliases, field, def, text, example) \
+	{name, aliases, OPTION_BOOL, ROW_FIELD(bool, field), def, 0, 0, NULL, RELOAD_GENERATION, SECTION, \
+	 text, example, NULL, 0}
+#define CUSTOM(name, aliases, parse, def, min, max, unit, text, example, flags) \
+	{name, aliases, OPTION_CUSTOM, 0, def, min, max, unit, RELOAD_GENERATION, SECTION, \
+	 text, example, parse, flags}
+#define VERDICT(name, aliases, type, flags, text) \
+	{name, aliases, type, 0, NULL, 0, 0, NULL, RELOAD_NONE, "", text, NULL, NULL, flags}
+#define HOOK(name, aliases) \
+	{name, aliases, OPTION_IGNORED, 0, NULL, 0, 0, NULL, RELOAD_NONE, "", \
+	 "hooks are not run here; TERM is graceful without one", NULL, vassal_parse_hook, OPTION_VALUE}
+#define SILENT(name, aliases, flags, text)  VERDICT(name, aliases, OPTION_SILENT, flags, text)
+#define IGNORED(name, aliases, flags, text) VERDICT(name, aliases, OPTION_IGNORED, flags, text)
+#define REFUSED(name, aliases, flags, text) VERDICT(name, aliases, OPTION_REFUSED, flags, text)
+
+const struct option vassal_options[] = {
+#undef SECTION
+#define SECTION "Where it answers"
+	CUSTOM("domain", NULL, vassal_parse_domain, NULL, 0, 0, "host",
+	       "Names on the shared ports, HOST or HOST/PATH, separated by commas; *.b.example "
+	       "takes every name below b.example", "all-options.localhost",
+	       OPTION_CLEAN | OPTION_MANY | OPTION_ACTIVE),
+	SWITCH("default", NULL, default_site, "false", "Takes what no other app claims on the "
+	       "shared ports", "false"),
+	CUSTOM("http", "http-socket http11-socket", vassal_parse_http, NULL, 0, 0, "address",
+	       "An address of its own that speaks HTTP: PORT, HOST:PORT, [IPV6]:PORT, "
+	       "/path/of.sock, @abstract", "127.0.0.1:9001", OPTION_CLEAN | OPTION_MANY),
+	CUSTOM("socket", NULL, vassal_parse_socket, NULL, 0, 0, "address",
+	       "An address of its own that speaks what protocol says, uwsgi if nothing",
+	       "/run/blog.sock", OPTION_CLEAN | OPTION_MANY),
+	CUSTOM("uwsgi-socket", NULL, vassal_parse_uwsgi_socket, NULL, 0, 0, "address",
+	       "An address of its own that speaks the uwsgi protocol", "127.0.0.1:9091",
+	       OPTION_CLEAN | OPTION_MANY),
+	CUSTOM("protocol", "socket-protocol", vassal_parse_protocol, NULL, 0, 0, "name",
+	       "What the socket lines after this one speak: uwsgi or http", "uwsgi",
+	       OPTION_CLEAN | OPTION_MANY),
+	NUMBER("listen", NULL, OPTION_UINT, unsigned, listen, "0", 0, 1048576, "connections",
+	       "Connections that may wait on its own addresses; 0 is what the system allows, "
+	       "and more than that is cut to it", "1024", 0),
+	CUSTOM("chmod-socket", "chmod", vassal_parse_chmod, "666", 0, 0, "mode",
+	       "Mode of its UNIX sockets, 3 or 4 octal digits", "660", OPTION_CLEAN),
+	STRING("chown-socket", "!chown", OPTION_STRING, char *, chown_socket, NULL, "user:group",
+	       "Owner of its UNIX sockets", "www-data:www-data", OPTION_CLEAN),
+	CUSTOM("static-map", NULL, vassal_parse_static_map, NULL, 0, 0, "/url=/directory",
+	       "A path that is served from files, without Python", "/static=/srv/blog/static",
+	       OPTION_CLEAN | OPTION_MANY),
+
+#undef SECTION
+#define SECTION "The app"
+	STRING("module", "wsgi", OPTION_STRING, char *, module, NULL, "name",
+	       "The module to import, as pkg.mod, pkg.mod:object or pkg.mod:factory()",
+	       "wsgiref.simple_server:demo_app", OPTION_CLEAN | OPTION_ACTIVE),
+	STRING("wsgi-file", "file", OPTION_STRING, char *, wsgi_file, NULL, "file",
+	       "The file to run instead of a module", "app.py", OPTION_CLEAN),
+	STRING("callable", NULL, OPTION_STRING, char *, callable, NULL, "name",
+	       "Name of the object to call: application, else app, if nothing is said",
+	       "application", OPTION_CLEAN),
+	STRING("chdir", NULL, OPTION_STRING, char *, chdir, NULL, "directory",
+	       "Directory to change to before the app is imported; other relative paths are "
+	       "taken from it", "/srv/blog", OPTION_CLEAN),
+	STRING("home", "virtualenv venv pyhome", OPTION_STRING, char *, home, NULL, "directory",
+	       "The virtual environment", "/srv/blog/venv", OPTION_CLEAN),
+	CUSTOM("python", "python-version", vassal_parse_python, NULL, 0, 0, "version",
+	       "The Python to run it with, where there are several and no virtual environment "
+	       "says so", "3.11", OPTION_CLEAN),
+	CUSTOM("pythonpath", "python-path pp", vassal_parse_pythonpath, NULL, 0, 0, "directory",
+	       "A directory to look for modules in, before all others", "/srv/blog/lib",
+	       OPTION_CLEAN | OPTION_MANY),
+	CUSTOM("env", "ienv", vassal_parse_env, NULL, 0, 0, "NAME=value",
+	       "An environment variable of the app", "DJANGO_SETTINGS_MODULE=mysite.settings",
+	       OPTION_MANY),
+	CUSTOM("warmup", NULL, vassal_parse_warmup, NULL, 0, 0, "/path",
+	       "A page that is asked for once before workers are forked, so that they share "
+	       "what it loads", "/login", OPTION_CLEAN | OPTION_MANY),
+	CUSTOM("plugin", "plugins need-plugin need-plugins", vassal_parse_plugins, NULL, 0, 0,
+	       "names",
+	       "A plugin of uWSGI: those for Python and HTTP are built in, those for other "
+	       "languages are refused", NULL, OPTION_CLEAN | OPTION_MANY),
+
+#undef SECTION
+#define SECTION "Processes"
+	CUSTOM("processes", "workers !process", vassal_parse_processes, "1", 1, 100, "number",
+	       "Processes that run the app; auto is one per CPU", "4", OPTION_CLEAN),
+	NUMBER("threads", "!thread", OPTION_UINT, unsigned, threads, "1", 1, LIMIT_THREADS, NULL,
+	       "Threads of each process; with 1 the app runs on the main thread", "2", OPTION_ON),
+	SWITCH("lazy-apps", "lazy", lazy_apps, "false", "Imports the app in each process, "
+	       "instead of once before they are forked", "false"),
+	NUMBER("max-requests", NULL, OPTION_U64, uint64_t, max_requests, "0", 0, 0, "requests",
+	       "Replaces a process after so many requests, its successor first; 0 is never",
+	       "1000", 0),
+	CUSTOM("max-requests-delta", NULL, vassal_parse_delta, "auto", 0, 0, "requests",
+	       "Width of the jitter of max-requests, so that processes are not replaced "
+	       "together; auto is a tenth", "100", OPTION_CLEAN),
+	NUMBER("reload-on-rss", "evil-reload-on-rss", OPTION_MBYTES, uint64_t,
+	       reload_on_rss_bytes, "0", 0, 0, NULL,
+	       "Replaces a process that holds more memory than this; 0 is never", "300M", 0),
+	NUMBER("harakiri", NULL, OPTION_SECONDS, unsigned, harakiri_s, "0", 0, 86400, NULL,
+	       "Ends a request that takes longer: its client gets 504, its stacks are logged, "
+	       "its process is replaced; 0 is never", "60", 0),
+	NUMBER("slow-request", NULL, OPTION_SECONDS, unsigned, slow_request_s, "30", 0, 86400,
+	       NULL,
+	       "Logs the stacks of a request that takes longer; 0 is never", "10", 0),
+	NUMBER("startup-timeout", NULL, OPTION_SECONDS, unsigned, startup_timeout_s, "120", 1,
+	       86400, NULL,
+	       "Gives a new generation up that is not ready by then", "60", 0),
+	NUMBER("reload-mercy", NULL, OPTION_SECONDS, unsigned, graceful_timeout_s, "60", 1,
+	       86400, NULL,
+	       "Time that requests in hand have to finish when a generation ends", "30", 0),
+	NUMBER("worker-reload-mercy", NULL, OPTION_SECONDS, unsigned, worker_mercy_s, "60", 1,
+	       86400, NULL,
+	       "Time that a process which is replaced has to finish", "30", 0),
+
+#undef SECTION
+#define SECTION "Identity and limits"
+	STRING("uid", "immediate-uid", OPTION_STRING, char *, uid, NULL, "user",
+	       "The user to run as, name or number", "www-data", OPTION_CLEAN),
+	STRING("gid", "immediate-gid", OPTION_STRING, char *, gid, NULL, "group",
+	       "The group to run as, name or number; the group of uid if nothing is said",
+	       "www-data", OPTION_CLEAN),
+	STRING("add-gid", NULL, OPTION_LIST, struct option_list, add_gid, NULL, "group",
+	       "One more group", "adm", OPTION_CLEAN),
+	CUSTOM("umask", NULL, vassal_parse_umask, NULL, 0, 0, "mode",
+	       "Mask of the modes of new files; unchanged if nothing is said", "022",
+	       OPTION_CLEAN),
+	NUMBER("max-fd", NULL, OPTION_UINT, unsigned, max_fd, "0", 0, 1048576, "descriptors",
+	       "Open files of each process; 0 leaves the limit", "4096", 0),
+	NUMBER("limit-as", NULL, OPTION_MBYTES, uint64_t, limit_as_bytes, "0", 0, 0, NULL,
+	       "Address space of each process; 0 is no limit", "2G", 0),
+	NUMBER("limit-nproc", NULL, OPTION_UINT, unsigned, limit_nproc, "0", 0, 0, "processes",
+	       "Processes of its user; 0 leaves the limit", "200", 0),
+	SWITCH("no-new-privs", NULL, no_new_privs, "true", "Programs that the app starts gain "
+	       "no rights (set-uid programs do not work)", "true"),
+
+#undef SECTION
+#define SECTION "Requests"
+	CUSTOM("buffer-size", NULL, vassal_parse_head_bytes, "64k", 1024, 0, "bytes",
+	       "Bytes of a request's head, at most 64k; a longer one is answered 431", "32k",
+	       OPTION_CLEAN),
+	NUMBER("limit-post", NULL, OPTION_U64, uint64_t, limit_post, "0", 0, 0, "bytes",
+	       "Bytes of a request's body, a longer one is answered 413; 0 is no limit", "100M",
+	       0),
+	CUSTOM("post-buffering", NULL, vassal_parse_body_bytes, "64k", 0, 0, "bytes",
+	       "Bytes of a body that are kept in memory, at most 64k; a longer one is a "
+	       "temporary file", "16k", OPTION_CLEAN | OPTION_ON),
+	CUSTOM("keepalive", "http-keepalive", vassal_parse_keepalive, "75", 0, 86400, "seconds",
+	       "Seconds that a connection may wait for its next request; true is the default, "
+	       "false closes after each", "30", OPTION_CLEAN),
+	NUMBER("header-timeout", "http-headers-timeout", OPTION_SECONDS, unsigned,
+	       header_timeout_s, "20", 1, 86400, NULL,
+	       "Time for a whole head, from its first byte", "10", 0),
+	NUMBER("body-timeout", NULL, OPTION_SECONDS, unsigned, body_timeout_s, "30", 1, 86400,
+	       NULL,
+	       "Silence in the middle of a body", "20", 0),
+	NUMBER("socket-timeout", "socket-send-timeout socket-write-timeout so-send-timeout "
+	       "so-write-timeout", OPTION_SECONDS, unsigned, socket_timeout_s, "30", 1, 86400,
+	       NULL,
+	       "Silence of a client that is to read its answer", "20", 0),
+	NUMBER("queue-size", NULL, OPTION_UINT, unsigned, queue_size, "256", 1, 1000, "requests",
+	       "Requests that may wait for a process; more are answered 503", "100", 0),
+	NUMBER("queue-timeout", NULL, OPTION_SECONDS, unsigned, queue_timeout_s, "60", 1, 86400,
+	       NULL,
+	       "A request that waited longer for a process is answered 503", "10", 0),
+	NUMBER("response-buffer", NULL, OPTION_U64, uint64_t, response_buffer, "256k", 4096,
+	       1073741824, "bytes",
+	       "Bytes of an answer that are kept in memory for a slow client; the rest is a "
+	       "temporary file", "1M", 0),
+
+#undef SECTION
+#define SECTION "Logs and statistics"
+	CUSTOM("logto", "logto2 daemonize daemonize2", vassal_parse_logto, NULL, 0, 0, "file",
+	       "The log file; the emperor's log if nothing is said", "/var/log/emperor/blog.log",
+	       OPTION_CLEAN),
+	SWITCH("disable-logging", NULL, disable_logging, "false", "No line per request", "false"),
+	CUSTOM("stats", "stats-server", vassal_parse_stats, NULL, 0, 0, "address",
+	       "An address that tells statistics as JSON, plain or over HTTP", "127.0.0.1:9191",
+	       OPTION_CLEAN),
+	STRING("pidfile", "pidfile2 safe-pidfile safe-pidfile2", OPTION_STRING, char *, pidfile,
+	       NULL, "file",
+	       "A file that holds the pid of the app's first process", "/run/blog.pid",
+	       OPTION_CLEAN),
+	STRING("procname", "procname-prefix procname-prefix-spaced", OPTION_STRING, char *,
+	       procname, NULL, "name",
+	       "What its processes are called; the name of the ini if nothing is said", "blog",
+	       OPTION_CLEAN),
+	CUSTOM("print", NULL, vassal_parse_print, NULL, 0, 0, "text",
+	       "A note that emperorctl check shows", NULL, OPTION_MANY),
+	SWITCH("strict", NULL, strict, "false", "Unknown options are errors", "true"),
+
+	/* -- options of uWSGI that set nothing here; dropping one silently would be a lie ------------------ */
+
+	/* what the default already does */
+	SILENT("master", NULL, OPTION_ALWAYS,
+	       "there is always a process that looks after the workers"),
+	SILENT("enable-threads", NULL, OPTION_ALWAYS,
+	       "threads of the app always run"),
+	SILENT("single-interpreter", NULL, OPTION_ALWAYS,
+	       "there is one interpreter in each process"),
+	SILENT("need-app", NULL, OPTION_ALWAYS,
+	       "a generation without an app is never swapped in"),
+	SILENT("vacuum", "!vaccum", OPTION_ALWAYS,
+	       "sockets and pid files are always removed"),
+	SILENT("die-on-term", NULL, OPTION_ALWAYS,
+	       "TERM always stops gracefully"),
+	SILENT("no-orphans", "reaper", OPTION_ALWAYS,
+	       "workers end with the process that looks after them"),
+	SILENT("py-call-uwsgi-fork-hooks", "py-call-osafterfork", OPTION_ALWAYS,
+	       "fork hooks always run"),
+	SILENT("thunder-lock", "thunder-lock-watchdog", 0,
+	       "workers do not accept, so there is nothing to lock"),
+	SILENT("harakiri-verbose", NULL, 0,
+	       "the stacks are always logged"),
+	SILENT("http-auto-chunked", "http-chunked-input http-raw-body wsgi-manage-chunked-input",
+	       0,
+	       "chunked answers are sent by themselves"),
+	SILENT("http-timeout", "http-connect-timeout http-buffer-size", OPTION_VALUE,
+	       "there is no router between client and app that could lose patience"),
+	SILENT("http-processes", "http-workers http-manage-expect", OPTION_VALUE,
+	       "HTTP is spoken by the process that looks after the workers"),
+	SILENT("tcp-nodelay", "no-defer-accept", 0,
+	       "small answers are never held back"),
+	SILENT("ignore-sigpipe", "ignore-write-errors disable-write-exception "
+	       "write-errors-exception-only", 0,
+	       "clients that go away are counted, not logged"),
+	SILENT("write-errors-tolerance", NULL, OPTION_VALUE,
+	       "clients that go away are counted, not logged"),
+	SILENT("auto-procname", NULL, 0,
+	       "processes always say what they are"),
+	SILENT("memory-report", NULL, 0,
+	       "memory is always measured"),
+	SILENT("offload-threads", "offload-thread", OPTION_VALUE,
+	       "files are never sent by a worker"),
+	SILENT("disable-sendfile", "honour-range", 0,
+	       "how files are sent is not the app's to know"),
+	SILENT("wsgi-accept-buffer", "wsgi-accept-buffers wsgi-strict start_response-nodelay", 0,
+	       "bytes-like objects are accepted"),
+	SILENT("manage-script-name", NULL, 0,
+	       "a domain with a path sets SCRIPT_NAME by itself"),
+	SILENT("py-executable", "py-programname py-program-name py-sys-executable", OPTION_VALUE,
+	       "sys.executable is the Python of the app"),
+	SILENT("master-as-root", "exit-on-reload", 0,
+	       "privileges are dropped before anything of the app runs"),
+	SILENT("log-master", "threaded-logger log-master-stream", 0,
+	       "a process of its own writes the logs"),
+	SILENT("log-master-bufsize", NULL, OPTION_VALUE,
+	       "a process of its own writes the logs"),
+	SILENT("log-reopen", NULL, 0,
+	       "logs are reopened by a command or a signal"),
+	SILENT("locks", "plugin-dir plugins-dir", OPTION_VALUE,
+	       "locks need not be counted"),
+	SILENT("stats-http", "stats-minified stats-min stats-no-cores stats-no-metrics "
+	       "metrics-no-cores", 0,
+	       "the statistics socket speaks HTTP to who speaks it first"),
+	SILENT("show-config", NULL, 0,
+	       "emperorctl check shows the configuration"),
+
+	/* harmless to drop, but the operator should know */
+	IGNORED("cheaper", "cheaper-algo cheaper-initial cheaper-step cheaper-overload "
+	       "cheaper-idle", OPTION_VALUE,
+	       "all processes run all the time"),
+	IGNORED("cheap", "die-on-idle", 0,
+	       "the app starts with its ini, not with its first request"),
+	IGNORED("idle", NULL, OPTION_VALUE,
+	       "the app stays awake"),
+	IGNORED("max-worker-lifetime", "max-worker-lifetime-delta min-worker-lifetime",
+	       OPTION_VALUE,
+	       "processes have no age limit; max-requests and reload-on-rss replace them"),
+	IGNORED("reload-on-as", "evil-reload-on-as reload-on-pss reload-on-uss", OPTION_VALUE,
+	       "address space is not watched; reload-on-rss watches memory"),
+	IGNORED("reload-on-exception", NULL, 0,
+	       "an exception answers 500 and is logged; the process lives on"),
+	IGNORED("threads-stacksize", "threads-stack-size thread-stacksize thread-stack-size",
+	       OPTION_VALUE,
+	       "threads have the stacks that Python gives them"),
+	IGNORED("touch-reload", "touch-chain-reload touch-workers-reload touch-logreopen "
+	       "touch-logrotate fs-reload", OPTION_VALUE,
+	       "the app reloads when its ini is touched, and by emperorctl reload"),
+	IGNORED("py-autoreload", "py-auto-reload python-autoreload python-auto-reload",
+	       OPTION_VALUE,
+	       "changed modules are not watched; touch the ini, or emperorctl reload"),
+	IGNORED("master-fifo", NULL, OPTION_VALUE,
+	       "emperorctl gives the commands"),
+	IGNORED("attach-daemon", "attach-daemon2 smart-attach-daemon smart-attach-daemon2",
+	       OPTION_VALUE,
+	       "not started here; make it a service of the system"),
+	IGNORED("cron", "cron2 unique-cron", OPTION_VALUE,
+	       "not run here; make it a timer of the system"),
+	IGNORED("spooler", "spooler-processes spooler-frequency spooler-freq spooler-chdir "
+	       "spooler-harakiri", OPTION_VALUE,
+	       "no spooler runs here"),
+	IGNORED("cache2", "cache", OPTION_VALUE,
+	       "there is no cache between the processes"),
+	IGNORED("static-expires", "static-expires-type static-expires-uri "
+	       "static-expires-path-info static-expires-mtime static-expires-type-mtime",
+	       OPTION_VALUE,
+	       "files are sent without Expires"),
+	IGNORED("static-gzip", "static-gzip-dir static-gzip-ext static-gzip-prefix "
+	       "static-gzip-suffix", OPTION_VALUE,
+	       "files are sent as they are"),
+	IGNORED("static-gzip-all", NULL, 0,
+	       "files are sent as they are"),
+	IGNORED("mimefile", "mime-file static-cache-paths file-serve-mode fileserve-mode",
+	       OPTION_VALUE,
+	       "types are those of the system"),
+	IGNORED("error-page-404", "error-page-403 error-page-500", OPTION_VALUE,
+	       "errors are answered with plain pages"),
+	IGNORED("log-format", "logformat log-format-strftime logformat-strftime log-date "
+	       "logdate log-prefix log-encoder log-req-encoder", OPTION_VALUE,
+	       "request lines have one format"),
+	IGNORED("logger", "req-logger logger-req log-route log-req-route log-filter log-drain",
+	       OPTION_VALUE,
+	       "the log goes where logto says"),
+	IGNORED("log-4xx", "log-5xx log-zero log-ioerror log-sendfile log-micros "
+	       "log-x-forwarded-for", 0,
+	       "every request has a line, unless disable-logging"),
+	IGNORED("log-slow", "log-big", OPTION_VALUE,
+	       "slow-request logs the stacks of slow requests"),
+	IGNORED("log-maxsize", "log-backupname log-truncate logfile-chmod logfile-chown",
+	       OPTION_VALUE,
+	       "logs are not rotated here; let logrotate send USR1"),
+	IGNORED("http-websockets", "reuse-port so-keepalive freebind tcp-fast-open tcp-fastopen",
+	       0,
+	       "WebSockets are not offered"),
+	IGNORED("socket-sndbuf", "socket-rcvbuf", OPTION_VALUE,
+	       "buffers of sockets are the system's to size"),
+	IGNORED("py-tracebacker", NULL, OPTION_VALUE,
+	       "emperorctl and slow-request show stacks"),
+	IGNORED("procname-append", "procname-master", OPTION_VALUE,
+	       "procname names all processes"),
+	IGNORED("harakiri-graceful-timeout", "harakiri-graceful-signal harakiri-queue-threshold",
+	       OPTION_VALUE,
+	       "harakiri asks for the stacks, then kills"),
+	IGNORED("cpu-affinity", "prio cgroup cgroup-opt", OPTION_VALUE,
+	       "processes run where the system puts them"),
+	IGNORED("optimize", "pyargv", OPTION_VALUE,
+	       "Python runs with its own default"),
+	IGNORED("unenv", NULL, OPTION_VALUE,
+	       "nothing of the emperor's environment reaches an app but what it needs"),
+	IGNORED("exec-pre-app", "exec-post-app exec-asap exec-as-root exec-as-user "
+	       "exec-as-user-atexit exec-pre-jail exec-post-jail exec-in-jail", OPTION_VALUE,
+	       "nothing is run before or after the app"),
+	IGNORED("chdir2", NULL, OPTION_VALUE,
+	       "the directory stays the one of chdir"),
+	IGNORED("no-default-app", NULL, 0,
+	       "there is one app, and it is the default"),
+	IGNORED("declare-option", "declare-option2", OPTION_VALUE,
+	       "options cannot be declared here"),
+	HOOK("hook-master-start",
+	       "hook-asap hook-pre-app hook-post-app hook-as-root hook-as-user "
+	       "hook-as-user-atexit "
+	       "hook-pre-jail hook-post-jail hook-in-jail hook-post-fork hook-accepting "
+	       "hook-accepting-once hook-accepting1 hook-accepting1-once hook-touch"),
+
+	/* what clients get would change */
+	REFUSED("https", "https2 https-socket suwsgi-socket ssl-socket http-to-https sni "
+	       "sni-dir sni-regexp", OPTION_VALUE,
+	       "TLS is not spoken here: let a proxy in front (nginx, HAProxy, Caddy) end it "
+	       "and pass HTTP on"),
+	REFUSED("fastcgi-socket", "fastcgi-nph-socket scgi-socket scgi-nph-socket raw-socket "
+	       "puwsgi-socket udp", OPTION_VALUE,
+	       "FastCGI and SCGI are not spoken here: use socket with uwsgi_pass, or http-socket"),
+	REFUSED("shared-socket", "undeferred-shared-socket map-socket zerg zerg-server "
+	       "zerg-pool zergpool", OPTION_VALUE,
+	       "sockets cannot be shared out to workers: name the address itself, every worker "
+	       "answers it"),
+	REFUSED("http-to", "fastrouter rawrouter sslrouter sslrouter2 httprouter "
+	       "http-subscription-server fastrouter-subscription-server subscribe-to subscribe "
+	       "subscribe2 http-use-pattern http-use-base", OPTION_VALUE,
+	       "there is no routing tier: give the app its domain on the shared port"),
+	REFUSED("enable-proxy-protocol", "http-enable-proxy-protocol", 0,
+	       "the PROXY protocol is not spoken here: let the proxy send X-Forwarded-For"),
+	REFUSED("add-header", "del-header rem-header", OPTION_VALUE,
+	       "fields cannot be added here: set them in the app or in the proxy, or they "
+	       "would be missing"),
+	REFUSED("mount", "worker-mount", OPTION_VALUE,
+	       "one ini runs one app: give each its own ini, with domain = HOST/PATH"),
+	REFUSED("vhost", "vhost-host", 0,
+	       "one ini runs one app: give each its own ini, with its domain"),
+	REFUSED("import", "py-import pyimport python-import shared-import shared-py-import "
+	       "shared-pyimport shared-python-import early-pyimport early-py-import "
+	       "early-python-import pymodule-alias post-pymodule-alias", OPTION_VALUE,
+	       "modules are not imported beside the app: import them in the app's own module"),
+	REFUSED("paste", "ini-paste ini-paste-logged pecan", OPTION_VALUE,
+	       "PasteDeploy files are not read: make a module that calls loadapp()"),
+	REFUSED("eval", "pyrun symcall web3 pump python-raw wsgi-lite", OPTION_VALUE,
+	       "code in an ini is not run: put it into a module"),
+	REFUSED("python-worker-override", "worker-exec worker-exec2", OPTION_VALUE,
+	       "workers cannot be replaced by another program"),
+	REFUSED("gevent", "async ugreen asyncio loop", OPTION_VALUE,
+	       "coroutines do not run here: say threads = N, and take the monkey patching out "
+	       "of the app"),
+	REFUSED("gevent-monkey-patch", "gevent-early-monkey-patch gevent-wait-for-hub greenlet "
+	       "tornado", 0,
+	       "coroutines do not run here: say threads = N, and take the monkey patching out "
+	       "of the app"),
+	REFUSED("mule", "mules farm", OPTION_VALUE,
+	       "no process runs beside the app: make it a service of the system"),
+	REFUSED("envdir", "early-envdir", OPTION_VALUE,
+	       "directories of variables are not read: use env"),
+	REFUSED("check-static", "check-static-docroot static-check static-map2 static-index",
+	       OPTION_VALUE,
+	       "files are served by static-map only"),
+	REFUSED("static-safe", NULL, OPTION_VALUE,
+	       "files outside the mapped directory are never served, not by links either: map "
+	       "their directory"),
+	REFUSED("static-skip-ext", NULL, OPTION_VALUE,
+	       "endings cannot be left out: files that must not be served may not lie in a "
+	       "mapped directory"),
+	REFUSED("cgi", "webdav-mount", OPTION_VALUE,
+	       "only Python apps run here"),
+	REFUSED("chroot", "jail jail2 namespace ns unshare unshare2 pivot-root pivot_root "
+	       "setns cap", OPTION_VALUE,
+	       "the app cannot be locked up here: use a container"),
+	REFUSED("emperor", "vassals-include vassals-inherit", OPTION_VALUE,
+	       "an app cannot be an emperor: put its inis into a vassals directory"),
+	REFUSED("xml", "xmlconfig yaml yml json js config config-py ldap zeus", OPTION_VALUE,
+	       "only ini files are read: convert it"),
+	REFUSED("route", "route-host route-if route-if-not route-label route-qs route-referer "
+	       "route-remote-addr route-remote-user route-run route-uri route-user-agent",
+	       OPTION_VALUE,
+	       "requests are not rewritten here: let the proxy or the app do what this route "
+	       "does"),
+	REFUSED("response-route", "response-route-host response-route-if response-route-if-not "
+	       "response-route-label response-route-qs response-route-referer "
+	       "response-route-remote-addr response-route-remote-user response-route-run "
+	       "response-route-status response-route-uri response-route-user-agent", OPTION_VALUE,
+	       "requests are not rewritten here: let the proxy or the app do what this route "
+	       "does"),
+	REFUSED("error-route", "error-route-host error-route-if error-route-if-not "
+	       "error-route-label error-route-qs error-route-referer error-route-remote-addr "
+	       "error-route-remote-user error-route-run error-route-status error-route-uri "
+	       "error-route-user-agent", OPTION_VALUE,
+	       "requests are not rewritten here: let the proxy or the app do what this route "
+	       "does"),
+	REFUSED("final-route", "final-route-host final-route-if final-route-if-not "
+	       "final-route-label final-route-qs final-route-referer final-route-remote-addr "
+	       "final-route-remote-user final-route-run final-route-status final-route-uri "
+	       "final-route-user-agent", OPTION_VALUE,
+	       "requests are not rewritten here: let the proxy or the app do what this route "
+	       "does"),
+};
+/* clang-format on */
+
+const size_t vassal_options_n = ARRAY_SIZE(vassal_options);

@@ -1,0 +1,34 @@
+/*
+ * vassal_parse - values of a vassal's options that are more than a number or a text. Private to the table
+ * (vassal_options.c) and what builds a config from it (vassal_config.c).
+ */
+#pragma once
+#include "shared/vassal_config.h"
+
+#define VASSAL_PARSER(name)                                                                  \
+	int name(void *config, const struct option *o, const char *value, const char *where, \
+		 struct inifile_notes *notes, struct err *err)
+
+VASSAL_PARSER(vassal_parse_http);
+VASSAL_PARSER(vassal_parse_socket);
+VASSAL_PARSER(vassal_parse_uwsgi_socket);
+VASSAL_PARSER(vassal_parse_protocol);
+VASSAL_PARSER(vassal_parse_domain);
+VASSAL_PARSER(vassal_parse_chmod);
+VASSAL_PARSER(vassal_parse_static_map);
+
+VASSAL_PARSER(vassal_parse_python);
+VASSAL_PARSER(vassal_parse_pythonpath);
+VASSAL_PARSER(vassal_parse_env);
+VASSAL_PARSER(vassal_parse_warmup);
+VASSAL_PARSER(vassal_parse_plugins);
+VASSAL_PARSER(vassal_parse_processes);
+VASSAL_PARSER(vassal_parse_delta);
+VASSAL_PARSER(vassal_parse_umask);
+VASSAL_PARSER(vassal_parse_keepalive);
+VASSAL_PARSER(vassal_parse_head_bytes);
+VASSAL_PARSER(vassal_parse_body_bytes);
+VASSAL_PARSER(vassal_parse_logto);
+VASSAL_PARSER(vassal_parse_stats);
+VASSAL_PARSER(vassal_parse_hook);
+VASSAL_PARSER(vassal_parse_print);

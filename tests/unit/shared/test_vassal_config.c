@@ -1,0 +1,501 @@
+/* vassal_config: what inis mean, the ones that tutorials print first of all. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "shared/err.h"
+#include "shared/vassal_config.h"
+
+struct built {
+	struct config_items items;
+	struct inifile_notes notes;
+	struct vassal_config c;
+	struct err err;
+	int r;
+};
+
+static struct built build(const char *text)
+{
+	const struct inifile_facts facts = {
+		.path = "/etc/v/blog.ini", .cpus = 4, .allow_files = true};
+	struct built b = {0};
+
+	b.r = inifile_parse(text, strlen(text), &facts, &b.items, &b.notes, &b.err);
+	if (b.r == 0)
+		b.r = vassal_config_build(&b.items, &b.c, &b.notes, &b.err);
+	return b;
+}
+
+/* An app with these lines more. */
+static struct built build_with(const char *lines)
+{
+	char text[8192];
+
+	(void)snprintf(text, sizeof(text), "[uwsgi]\nmodule = m\n%s\n", lines);
+	return build(text);
+}
+
+static void done(struct built *b)
+{
+	vassal_config_done(&b->c);
+	config_items_done(&b->items);
+	inifile_notes_done(&b->notes);
+}
+
+static bool has_note(const struct built *b, unsigned line, const char *says)
+{
+	for (size_t i = 0; i < b->notes.n; i++)
+		if (b->notes.v[i].line == line && strstr(b->notes.v[i].text, says))
+			return true;
+	return false;
+}
+
+static void assert_good(const struct built *b)
+{
+	if (b->r < 0)
+		fail_msg("%s", b->err.text);
+}
+
+static void the_django_tutorial_works(void **state)
+{
+	struct built b = build("[uwsgi]\n"
+			       "http = 0.0.0.0:9005\n"
+			       "chdir = /data/mysite/\n"
+			       "wsgi-file = mysite/wsgi.py\n"
+			       "process = 4\n"
+			       "threads = 2\n"
+			       "static-map = /static=/data/static\n");
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.c.listeners_n, 1);
+	assert_int_equal(b.c.listeners[0].protocol, LISTENER_HTTP);
+	assert_int_equal(b.c.listeners[0].address.in.sin_port, htons(9005));
+	assert_string_equal(b.c.listeners[0].text, "0.0.0.0:9005");
+	assert_string_equal(b.c.chdir, "/data/mysite/");
+	assert_string_equal(b.c.wsgi_file, "mysite/wsgi.py");
+	assert_null(b.c.module);
+	assert_null(b.c.callable);
+	assert_int_equal(b.c.processes, 4);
+	assert_int_equal(b.c.threads, 2);
+	assert_int_equal(b.c.static_maps_n, 1);
+	assert_string_equal(b.c.static_maps[0].mount, "/static");
+	assert_string_equal(b.c.static_maps[0].target, "/data/static");
+	assert_int_equal(b.notes.n, 1);
+	assert_true(has_note(&b, 5, "process: means processes here; uWSGI ignored this"));
+	done(&b);
+}
+
+static void the_flask_tutorial_works(void **state)
+{
+	struct built b = build("[uwsgi]\n"
+			       "http = 0.0.0.0:9005\n"
+			       "chdir = /data/flaskapp\n"
+			       "wsgi-file = app.py\n"
+			       "processes = 4\n"
+			       "threads = 2\n"
+			       "callable = app\n"
+			       "static-map = /static=/data/static\n");
+
+	(void)state;
+	assert_good(&b);
+	assert_string_equal(b.c.callable, "app");
+	assert_int_equal(b.c.processes, 4);
+	assert_int_equal(b.notes.n, 0);
+	done(&b);
+}
+
+static void the_nginx_tutorial_works(void **state)
+{
+	struct built b = build("[uwsgi]\n"
+			       "socket = 127.0.0.1:9090\n"
+			       "chdir = /home/destiny\n"
+			       "module = destiny.wsgi\n"
+			       "master = true\n"
+			       "processes = 2\n"
+			       "threads = 2\n"
+			       "max-requests = 2000\n"
+			       "chmod-socket = 664\n"
+			       "vacuum = true\n"
+			       "daemonize = /home/destiny/uwsgi.log\n");
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.c.listeners[0].protocol, LISTENER_UWSGI);
+	assert_string_equal(b.c.module, "destiny.wsgi");
+	assert_int_equal(b.c.max_requests, 2000);
+	assert_int_equal(b.c.chmod_socket, 0664);
+	assert_string_equal(b.c.logto, "/home/destiny/uwsgi.log");
+	assert_int_equal(b.notes.n, 0);
+	done(&b);
+}
+
+static void a_bare_app_has_sane_defaults(void **state)
+{
+	struct built b = build_with("");
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.c.processes, 1);
+	assert_int_equal(b.c.threads, 1);
+	assert_int_equal(b.c.harakiri_s, 0);
+	assert_int_equal(b.c.keepalive_s, 75);
+	assert_int_equal(b.c.buffer_size, 65536);
+	assert_int_equal(b.c.post_buffering, 65536);
+	assert_int_equal(b.c.chmod_socket, 0666);
+	assert_int_equal(b.c.umask, (mode_t)-1);
+	assert_true(b.c.max_requests_delta == UINT64_MAX);
+	assert_true(b.c.no_new_privs);
+	assert_int_equal(b.c.listeners_n, 0);
+	assert_false(b.c.default_site);
+	done(&b);
+}
+
+static void domains_come_in_every_shape(void **state)
+{
+	struct built b = build_with("domain = Blog.Example, *.b.example , shop.example/Cart/\n"
+				    "domain = x.example. y.example/\ndomain = [::1]\n"
+				    "domain = blog.example\ndefault = true");
+	static const char *const expected[][2] = {
+		{"blog.example", ""}, {"*.b.example", ""}, {"shop.example", "/Cart"},
+		{"x.example", ""},    {"y.example", ""},   {"[::1]", ""},
+	};
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.c.domains_n, ARRAY_SIZE(expected));
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		assert_string_equal(b.c.domains[i].host, expected[i][0]);
+		assert_string_equal(b.c.domains[i].path, expected[i][1]);
+	}
+	assert_true(b.c.default_site);
+	assert_true(has_note(&b, 6, "stands here twice"));
+	done(&b);
+}
+
+static void the_protocol_of_later_sockets_can_change(void **state)
+{
+	struct built b =
+		build_with("socket = :1\nprotocol = http\nsocket = :2\nuwsgi-socket = :3\n"
+			   "http-socket = :4\nhttp11-socket = :5\nprotocol=uwsgi\nsocket=:6");
+	static const enum listener_protocol expected[] = {LISTENER_UWSGI, LISTENER_HTTP,
+							  LISTENER_UWSGI, LISTENER_HTTP,
+							  LISTENER_HTTP,  LISTENER_UWSGI};
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.c.listeners_n, ARRAY_SIZE(expected));
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		assert_int_equal(b.c.listeners[i].protocol, expected[i]);
+	done(&b);
+}
+
+static void relative_paths_start_at_chdir(void **state)
+{
+	struct built b = build_with("chdir = /srv/app\nsocket = my.sock\nhttp = ./h.sock\n"
+				    "static-map = /s=static\nlogto = log/x.log\npidfile=/run/p");
+	char text[ADDRESS_TEXT];
+
+	(void)state;
+	assert_good(&b);
+	address_format(&b.c.listeners[0].address, text);
+	assert_string_equal(text, "/srv/app/my.sock");
+	address_format(&b.c.listeners[1].address, text);
+	assert_string_equal(text, "/srv/app/h.sock");
+	assert_string_equal(b.c.static_maps[0].target, "/srv/app/static");
+	assert_string_equal(b.c.logto, "/srv/app/log/x.log");
+	assert_string_equal(b.c.pidfile, "/run/p");
+	done(&b);
+}
+
+static const struct {
+	const char *lines, *says;
+} refused[] = {
+	{"harakiri = 5x", "blog.ini:3: harakiri: \"5x\" is not a number of seconds"},
+	{"harakiri = soon", "blog.ini:3: harakiri: \"soon\" is not a number of seconds"},
+	{"harakiri = -1", "is not a number"},
+	{"processes = true", "blog.ini:3: processes: \"true\" is not a number"},
+	{"processes = 0", "blog.ini:3: processes: 0 is too small, at least 1"},
+	{"processes = 101", "too large, at most 100"},
+	{"processes = 99999999999999999999999", "is not a number"},
+	{"processes = $(N)", "the environment variable N is not set"},
+	{"socket = 127.0.0.1:$(PORT)", "the environment variable PORT is not set"},
+	{"threads = 65", "too large"},
+	{"processes = 60\nthreads = 16", "are too many"},
+	{"limit-as = 18446744073709551615G", "too large"},
+	{"http = 127.0.0.1:http",
+	 "blog.ini:3: http: \"127.0.0.1:http\": port \"http\" is not a number"},
+	{"http = :80\nsocket = :80", "blog.ini:4: socket: :80 is already an address of this app"},
+	{"protocol = fastcgi", "is not spoken here"},
+	{"chmod-socket = 66", "3 or 4 octal digits"},
+	{"chmod-socket = 888", "3 or 4 octal digits"},
+	{"chmod-socket = 4666", "no set-id"},
+	{"domain = http://x.example", "neither scheme nor port"},
+	{"domain = x.example:80", "neither scheme nor port"},
+	{"domain = x..example", "not a host name"},
+	{"domain = b\xc3\xbc"
+	 "cher.example",
+	 "xn--"},
+	{"domain = a.*.example", "a star stands only at the front"},
+	{"domain = *", "default = true"},
+	{"domain = x.example/../y", "not a plain path"},
+	{"domain = x.example//y", "not a plain path"},
+	{"domain = x.example/a?b", "not a plain path"},
+	{"domain = /blog", "not a host name"},
+	{"static-map = /static", "is not /url=/directory"},
+	{"static-map = /static=", "names no directory"},
+	{"env = NAME", "is not NAME=value"},
+	{"env = =x", "is not NAME=value"},
+	{"warmup = login", "is not a path"},
+	{"python = three", "is not a version"},
+	{"umask = 999", "is not a mask"},
+	{"plugin = php", "php: only Python apps"},
+	{"stats = nowhere", "is not a number"},
+	{"https = :443,a.crt,a.key", "blog.ini:3: https: TLS is not spoken here"},
+	{"mount = /x=y.py", "give each its own ini"},
+	{"route = ^/x donotlog:", "let the proxy or the app"},
+	{"route-if = equal:a;b redirect:x", "let the proxy or the app"},
+	{"gevent = 100", "say threads = N"},
+	{"add-header = X: 1", "set them in the app"},
+	{"check-static = /x", "static-map only"},
+	{"static-skip-ext = .py", "may not lie in a mapped directory"},
+	{"fastcgi-socket = :9", "uwsgi_pass"},
+	{"strict = true\nharakari = 5",
+	 "blog.ini:4: harakari: unknown option, did you mean harakiri?"},
+	{"harakari = 5\nstrict = true", "blog.ini:3: harakari: unknown option"},
+};
+
+static void every_refusal_says_where_and_why(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		struct built b = build_with(refused[i].lines);
+
+		if (b.r >= 0 || !strstr(b.err.text, refused[i].says))
+			fail_msg("%s\n-> %d %s", refused[i].lines, b.r, b.err.text);
+		done(&b);
+	}
+}
+
+static const struct {
+	const char *line, *says;
+} noted[] = {
+	{"max-requests = 10 workers", "read as 10; what follows"},
+	{"threads = true", "\"true\" is no number, read as 1"},
+	{"harakiri =", "has no value, it stays at 0"},
+	{"buffer-size = 655360", "is read as 65536, the most there is"},
+	{"callable = app # the app", "taken for a comment"},
+	{"vacuum = false", "cannot be turned off"},
+	{"master = false", "cannot be turned off"},
+	{"vaccum = true", "means vacuum here; uWSGI ignored this"},
+	{"thread = 2", "means threads here; uWSGI ignored this"},
+	{"chown = www-data", "means chown-socket here"},
+	{"cdir = /x", "unknown option, ignored; did you mean chdir?"},
+	{"chmod-sock = 660", "did you mean chmod-socket?"},
+	{"harakari = 10", "did you mean harakiri?"},
+	{"procesess = 10", "did you mean processes?"},
+	{"max_requests = 10", "did you mean max-requests?"},
+	{"STATIC_ROOT = /x", "STATIC_ROOT: unknown option, ignored"},
+	{"snmp = 1", "known to uWSGI, not supported here, ignored"},
+	{"carbon = 1", "known to uWSGI, not supported here, ignored"},
+	{"cron = 0 2 -1 -1 -1 backup", "make it a timer of the system"},
+	{"cheaper = 2", "all processes run all the time"},
+	{"static-expires = /* 3600", "files are sent without Expires"},
+	{"attach-daemon = celery", "make it a service"},
+	{"hook-pre-app = exec:x", "hooks are not run here"},
+	{"plugin = stupid", "stupid is not known here"},
+	{"pythonpath = /a:/b", "several directories"},
+	{"env = A = B", "blanks around ="},
+	{"static-map = s=/x", "is read as /s"},
+	{"daemonize = true", "takes a file"},
+	{"print = hello", "hello"},
+	{"wsgi-file = x.py", "stands beside module"},
+	{"env = PATH=$(NONE)", "NONE is not set"},
+};
+
+static void every_oddity_is_noted_where_it_stands(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(noted); i++) {
+		struct built b = build_with(noted[i].line);
+
+		assert_good(&b);
+		if (!has_note(&b, 3, noted[i].says))
+			fail_msg("%s\n-> %s", noted[i].line,
+				 b.notes.n ? b.notes.v[0].text : "no note");
+		done(&b);
+	}
+}
+
+static void what_the_default_does_is_not_worth_a_word(void **state)
+{
+	struct built b = build_with(
+		"master\nenable-threads = true\nsingle-interpreter = true\nneed-app\nvacuum = 1\n"
+		"die-on-term = true\nthunder-lock = true\nplugins = python3,http\n"
+		"plugin = /usr/lib/uwsgi/python311_plugin.so\nharakiri-verbose = true\nno-orphans\n"
+		"disable-write-exception = true\nignore-sigpipe = true\nmemory-report = false\n"
+		"hook-master-start = unix_signal:15 gracefully_kill_them_all\nlazy = true\n"
+		"auto-procname = true\nhttp-timeout = 600\npost-buffering = true\nhttp-keepalive = "
+		"1\n"
+		"base = /srv\nchdir = %(base)/x");
+
+	(void)state;
+	assert_good(&b);
+	for (size_t i = 0; i < b.notes.n; i++)
+		if (!strstr(b.notes.v[i].text, "is no number, read as 64k"))
+			fail_msg("%u: %s", b.notes.v[i].line, b.notes.v[i].text);
+	assert_int_equal(b.c.keepalive_s, 75);
+	assert_int_equal(b.c.post_buffering, 65536);
+	assert_true(b.c.lazy_apps);
+	assert_string_equal(b.c.chdir, "/srv/x");
+	done(&b);
+}
+
+static void the_last_of_two_counts_and_is_said(void **state)
+{
+	struct built b = build_with("processes = 10\nworkers = 8\nthreads = 2\nthreads = 2");
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.c.processes, 8);
+	assert_int_equal(b.notes.n, 1);
+	assert_true(has_note(&b, 4, "was \"10\" in line 3; the last one counts"));
+	done(&b);
+}
+
+static void numbers_take_units(void **state)
+{
+	struct built b =
+		build_with("harakiri = 2m\nlimit-post = 10M\nreload-on-rss = 300 # MB\n"
+			   "limit-as = 1G\nmax-requests = 5k\nbuffer-size = 32k\n"
+			   "keepalive = 1m\nheader-timeout = 7 s\nmax-requests-delta = 50");
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.c.harakiri_s, 120);
+	assert_int_equal(b.c.limit_post, 10 << 20);
+	assert_int_equal(b.c.reload_on_rss_bytes, 300 << 20);
+	assert_int_equal(b.c.limit_as_bytes, 1 << 30);
+	assert_int_equal(b.c.max_requests, 5000);
+	assert_int_equal(b.c.buffer_size, 32768);
+	assert_int_equal(b.c.keepalive_s, 60);
+	assert_int_equal(b.c.header_timeout_s, 7);
+	assert_int_equal(b.c.max_requests_delta, 50);
+	done(&b);
+	b = build_with("reload-on-rss = 0.5");
+	assert_good(&b);
+	assert_int_equal(b.c.reload_on_rss_bytes, 512 * 1024);
+	done(&b);
+}
+
+static void keepalive_is_a_switch_and_a_number(void **state)
+{
+	static const struct {
+		const char *value;
+		unsigned seconds;
+	} cases[] = {{"true", 75}, {"1", 75},  {"on", 75}, {"0", 0},
+		     {"false", 0}, {"off", 0}, {"30", 30}, {"2", 2}};
+	char line[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct built b;
+
+		(void)snprintf(line, sizeof(line), "http-keepalive = %s", cases[i].value);
+		b = build_with(line);
+		assert_good(&b);
+		assert_int_equal(b.c.keepalive_s, cases[i].seconds);
+		done(&b);
+	}
+}
+
+static void lists_keep_their_order(void **state)
+{
+	struct built b = build_with("env = A=1\nenv = B = 2 3\npythonpath = /a\npp = /b:/c\n"
+				    "warmup = /\nwarmup = /x\nadd-gid = adm");
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.c.env.n, 2);
+	assert_string_equal(b.c.env.v[0], "A=1");
+	assert_string_equal(b.c.env.v[1], "B=2 3");
+	assert_int_equal(b.c.pythonpath.n, 3);
+	assert_string_equal(b.c.pythonpath.v[2], "/c");
+	assert_int_equal(b.c.warmup.n, 2);
+	assert_string_equal(b.c.add_gid.v[0], "adm");
+	done(&b);
+}
+
+static void an_ini_without_an_app_is_refused(void **state)
+{
+	struct built b = build("[uwsgi]\nhttp = :80\n");
+
+	(void)state;
+	assert_int_equal(b.r, -EINVAL);
+	assert_string_equal(b.err.text,
+			    "blog.ini: neither module nor wsgi-file: there is no app to run");
+	done(&b);
+}
+
+static void every_table_of_fixed_size_has_an_end(void **state)
+{
+	char lines[8192];
+	size_t n = 0;
+	struct built b;
+
+	(void)state;
+	for (int i = 0; i <= LIMIT_LISTENERS; i++)
+		n += (size_t)snprintf(lines + n, sizeof(lines) - n, "http = :%d\n", 7000 + i);
+	b = build_with(lines);
+	assert_int_equal(b.r, -E2BIG);
+	done(&b);
+	n = 0;
+	for (int i = 0; i <= LIMIT_DOMAINS; i++)
+		n += (size_t)snprintf(lines + n, sizeof(lines) - n, "domain = d%d.example\n", i);
+	b = build_with(lines);
+	assert_int_equal(b.r, -E2BIG);
+	done(&b);
+}
+
+static void names_of_uwsgi_are_known(void **state)
+{
+	static const char *const known[] = {"abstract-socket", "http", "snmp", "zeus", "st"};
+	static const char *const unknown[] = {"", "a", "vaccum", "zzz", "harakari"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		assert_true(uwsgi_names_has(known[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++)
+		assert_false(uwsgi_names_has(unknown[i]));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_django_tutorial_works),
+		cmocka_unit_test(the_flask_tutorial_works),
+		cmocka_unit_test(the_nginx_tutorial_works),
+		cmocka_unit_test(a_bare_app_has_sane_defaults),
+		cmocka_unit_test(domains_come_in_every_shape),
+		cmocka_unit_test(the_protocol_of_later_sockets_can_change),
+		cmocka_unit_test(relative_paths_start_at_chdir),
+		cmocka_unit_test(every_refusal_says_where_and_why),
+		cmocka_unit_test(every_oddity_is_noted_where_it_stands),
+		cmocka_unit_test(what_the_default_does_is_not_worth_a_word),
+		cmocka_unit_test(the_last_of_two_counts_and_is_said),
+		cmocka_unit_test(numbers_take_units),
+		cmocka_unit_test(keepalive_is_a_switch_and_a_number),
+		cmocka_unit_test(lists_keep_their_order),
+		cmocka_unit_test(an_ini_without_an_app_is_refused),
+		cmocka_unit_test(every_table_of_fixed_size_has_an_end),
+		cmocka_unit_test(names_of_uwsgi_are_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
