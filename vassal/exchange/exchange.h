@@ -79,8 +79,13 @@ uint8_t *exchange_data(struct exchange *x, unsigned slot); /* EXCHANGE_SLOT_BYTE
 int exchange_slot_get(struct exchange *x);
 /* Frees it; touched = bytes of data that were written (large ones give their pages back). */
 void exchange_slot_put(struct exchange *x, unsigned slot, size_t touched);
-/* Queues a filled slot and wakes a sleeping worker if there is one. */
+/*
+ * Queues a filled slot. Workers that sleep are woken by exchange_wake(), once for a batch: woken for each request, a
+ * worker would answer one and sleep again, and two context switches would cost more than the request.
+ */
 void exchange_submit(struct exchange *x, unsigned slot);
+/* Wakes as many sleeping workers as were submitted to since the last time. exchange_front_sleep() does it too. */
+void exchange_wake(struct exchange *x);
 /*
  * The client has gone, or waited too long. True: nobody had taken it, it is the front's again (put it).
  * False: a worker has it; it is told (exchange_client_gone) and its frames still have to be consumed up to END.

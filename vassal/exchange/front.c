@@ -35,23 +35,35 @@ void exchange_slot_put(struct exchange *x, unsigned slot, size_t touched)
 	x->free_slots[x->free_n++] = (uint16_t)slot;
 }
 
-static void wake_one_worker(struct exchange *x)
+/* Wakes one worker of this word of the mask. False: none sleeps there. */
+static bool wake_one_of(struct exchange *x, unsigned word)
+{
+	uint64_t mask = atomic_load_explicit(&x->m->idle_lanes[word], memory_order_relaxed);
+	unsigned bit;
+
+	if (mask == 0)
+		return false;
+	bit = (unsigned)__builtin_ctzll(mask);
+	atomic_fetch_and(&x->m->idle_lanes[word], ~(1ULL << bit));
+	atomic_store(&x->m->lanes[word * 64 + bit].idle, 0);
+	futex_wake(&x->m->lanes[word * 64 + bit].idle);
+	return true;
+}
+
+void exchange_wake(struct exchange *x)
 {
 	unsigned words = (x->lanes + 63) / 64;
 
-	atomic_thread_fence(memory_order_seq_cst);
-	for (unsigned i = 0; i < words; i++) {
-		uint64_t mask = atomic_load_explicit(&x->m->idle_lanes[i], memory_order_relaxed);
-		unsigned bit;
-
-		if (mask == 0)
-			continue;
-		bit = (unsigned)__builtin_ctzll(mask);
-		atomic_fetch_and(&x->m->idle_lanes[i], ~(1ULL << bit));
-		atomic_store(&x->m->lanes[i * 64 + bit].idle, 0);
-		futex_wake(&x->m->lanes[i * 64 + bit].idle);
+	if (x->unwoken == 0)
 		return;
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned i = 0; i < words && x->unwoken > 0;) {
+		if (wake_one_of(x, i))
+			x->unwoken--;
+		else
+			i++;
 	}
+	x->unwoken = 0;
 }
 
 static void enqueue(struct exchange *x, unsigned slot)
@@ -112,7 +124,7 @@ void exchange_submit(struct exchange *x, unsigned slot)
 	atomic_store_explicit(&s->owner, owner_word(x->sequence[slot], 0, OWNER_QUEUED),
 			      memory_order_release);
 	enqueue(x, slot);
-	wake_one_worker(x);
+	x->unwoken++;
 }
 
 bool exchange_cancel(struct exchange *x, unsigned slot)
@@ -145,6 +157,7 @@ static bool lane_has_frames(const struct exchange *x, unsigned lane)
 
 bool exchange_front_sleep(struct exchange *x)
 {
+	exchange_wake(x);
 	atomic_store(&x->m->front_sleeps, 1);
 	atomic_thread_fence(memory_order_seq_cst);
 	for (unsigned i = 0; i < x->lanes; i++) {

@@ -76,6 +76,7 @@ struct exchange {
 	uint16_t *free_slots;
 	unsigned free_n;
 	uint32_t *sequence; /* of each slot's last submit */
+	unsigned unwoken;   /* submitted since the last exchange_wake() */
 	/* worker */
 	uint64_t *
 		pending; /* of each lane: head including what is not published; UINT64_MAX = not known yet */
