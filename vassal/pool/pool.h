@@ -14,6 +14,9 @@
 #include "shared/base.h"
 #include "shared/msg.h"
 
+/* pool_kill: a why that begins so counts as a harakiri of that worker. */
+#define POOL_HARAKIRI "harakiri"
+
 struct board_bank;
 struct err;
 struct ev_loop;
@@ -42,7 +45,10 @@ struct pool_events {
 	void (*died)(void *arg, const struct pool_death *death);
 	/* A worker needs the body of this slot as a file. Returns a borrowed descriptor, -1 if the slot is not its. */
 	int (*body)(void *arg, unsigned worker, unsigned slot);
-	/* Bytes that the app printed on stdout or stderr; whole lines, but for a line that is too long. */
+	/*
+	 * Bytes that the app printed on stdout or stderr: one line a call, with its newline; without one when the line
+	 * is too long, or was left unfinished for half a second (the rest comes with the next calls).
+	 */
 	void (*output)(void *arg, const char *p, size_t n);
 	/* Something for the log and the event ring: enum board_event_kind, 1-based worker or 0. */
 	void (*event)(void *arg, unsigned kind, unsigned worker, const char *text);

@@ -1,0 +1,106 @@
+/*
+ * inner - what the files of the pool share: pool.c (the turn of the wheel: policy's actions,
+ * timers, exits), mold.c (the channel to the mold), worker.c (the channels to workers, their birth
+ * and death). Private to this folder.
+ */
+#pragma once
+#include "shared/msg.h"
+#include "vassal/pool/engines.h"
+#include "vassal/pool/exits.h"
+#include "vassal/pool/output.h"
+#include "vassal/pool/policy.h"
+#include "vassal/pool/pool.h"
+#include <ev.h>
+
+#define POOL_WHY 256
+/* Messages read from one channel in one turn: a worker that chatters starves nobody. */
+#define POOL_MSGS_TURN  16
+#define POOL_MSGS_DRAIN 512 /* at its end all that a socket may hold */
+
+struct crew_msg;
+
+struct worker {
+	struct pool *pool; /* borrowed */
+	unsigned number;   /* 0-based */
+	pid_t pid;         /* 0: not told yet */
+	int fd;            /* owned; -1: none */
+	ev_io io;
+	unsigned answers_due; /* FORKs that the mold has not answered: an answer to an older one is
+				 not about this process */
+	bool left;            /* said that it leaves of its own will */
+	bool once_spawned;
+	bool lingers; /* killed, has not gone, and that was said */
+	uint64_t spawned_ns, served, rss;
+	uint64_t kill_ns;   /* SIGKILL was sent */
+	uint64_t eof_ns;    /* its channel ended */
+	uint64_t pss_ns;    /* last measured */
+	char why[POOL_WHY]; /* of the kill, or of its leaving */
+};
+
+struct mold {
+	pid_t pid; /* 0: none */
+	int fd;    /* owned; -1: none */
+	ev_io io;
+	uint64_t import_us;
+};
+
+struct pool {
+	struct ev_loop *loop;
+	struct pool_setup setup; /* what it points to is borrowed */
+	struct pool_events events;
+	void *arg;
+	unsigned processes; /* that serve: may be one less than configured at the very limits */
+	struct policy policy;
+	struct engine engine;
+	struct mold mold;
+	struct worker worker[LIMIT_WORKERS];
+	struct output output;
+	struct exits exits;
+	ev_child child;
+	ev_timer step; /* the next time policy wants to be asked; also fed by pool_kick */
+	ev_timer tick; /* measuring */
+	unsigned idle_ticks, pss_next;
+	uint64_t pss_not_before_ns;
+	bool active; /* something was served since the last tick */
+	bool said_too_large;
+	bool served; /* ready() was called */
+	bool over;   /* failed() or stopped(): no further words about workers */
+	enum fail_phase fail_phase;
+	char fail_text[LIMIT_MSG_TEXT];
+	char last_death[POOL_WHY + 64]; /* before ready: why it fails if that goes on */
+};
+
+/* pool.c */
+/* Asks policy at the end of this turn. */
+void pool_kick(struct pool *pool);
+void pool_event(struct pool *pool, unsigned kind, unsigned worker, const char *fmt, ...)
+	_printf_(4, 5);
+/* Why the generation cannot start; the first reason stays. */
+void pool_blame(struct pool *pool, enum fail_phase phase, const char *fmt, ...) _printf_(3, 4);
+/* A pid that a process of the app told us: ours to kill only if it can be one of our processes. */
+bool pool_pid_sane(const struct pool *pool, uint64_t pid);
+
+/* mold.c */
+void mold_spawn(struct pool *pool);
+void mold_quit(struct pool *pool);
+void mold_kill(struct pool *pool, bool stacks);
+void mold_exited(struct pool *pool, int status);
+void mold_close(struct pool *pool);
+
+/* worker.c */
+void worker_init(struct pool *pool, unsigned number);
+void worker_spawn(struct pool *pool, unsigned number);
+void worker_retire(struct pool *pool, unsigned number);
+void worker_stacks(struct pool *pool, unsigned number);
+void worker_kill(struct pool *pool, unsigned number);
+void worker_set_why(struct pool *pool, unsigned number, const char *why);
+/* What the mold says about it. */
+void worker_forked(struct pool *pool, unsigned number, uint64_t pid);
+void worker_fork_failed(struct pool *pool, unsigned number, const char *text);
+void worker_exited(struct pool *pool, unsigned number, int status);
+/* The mold is gone: those it did not come to fork will never be. */
+void worker_mold_gone(struct pool *pool);
+void worker_close(struct worker *w);
+
+/* watch.c */
+void watch_tick(struct pool *pool, uint64_t now_ns);

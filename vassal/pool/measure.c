@@ -1,0 +1,52 @@
+/*
+ * measure - see measure.h. procfs never blocks on a disk, so this may run in the loop.
+ */
+#include "vassal/pool/measure.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+static bool read_proc(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	return true;
+}
+
+bool measure_memory(pid_t pid, uint64_t *ret_rss, uint64_t *ret_vsz)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t size, resident;
+	char buf[128];
+
+	if (!read_proc(pid, "statm", buf, sizeof(buf)) ||
+	    sscanf(buf, "%" SCNu64 " %" SCNu64, &size, &resident) != 2)
+		return false;
+	*ret_rss = resident * page;
+	*ret_vsz = size * page;
+	return true;
+}
+
+bool measure_pss(pid_t pid, uint64_t *ret_pss)
+{
+	char buf[2048]; /* smaps_rollup has about 700 bytes */
+	uint64_t kb;
+	const char *at;
+
+	if (!read_proc(pid, "smaps_rollup", buf, sizeof(buf)))
+		return false;
+	at = strstr(buf, "\nPss:");
+	if (!at || sscanf(at, "\nPss: %" SCNu64 " kB", &kb) != 1)
+		return false;
+	*ret_pss = kb * 1024;
+	return true;
+}

@@ -1,0 +1,145 @@
+/*
+ * policy - how many workers a pool should have, and what to do about it. Pure: slots, a clock and
+ * limits go in, actions come out; no process, no descriptor, no clock of its own.
+ *
+ * The caller reports what happened (policy_ready, policy_gone ...) and then takes actions until
+ * there is none. An action has already changed the policy's own picture when it is returned; doing
+ * it is the caller's part.
+ *
+ * Promises, tested by a random walk:
+ * - Never more processes than numbers (processes + room for replacements).
+ * - A worker is retired only while more than `processes` are ready, unless everything is being
+ *   stopped: recycling never costs a worker that could serve.
+ * - A number whose process died is respawned at once the first time, then with back-off: no fork
+ *   storm.
+ * - Before the generation has served, too many deaths or the startup timeout fail it; afterwards
+ *   nothing does.
+ */
+#pragma once
+#include "shared/backoff.h"
+#include "shared/base.h"
+#include "shared/limits.h"
+
+/*
+ * From "print your stacks" to SIGKILL. faulthandler writes some hundred lines in a few ms; on a
+ * machine that swaps it needs longer, and the client already has its answer.
+ */
+#define STACKS_GRACE_MS 200
+
+/* Memory over its limit this many checks in a row: a spike does not recycle. */
+#define POLICY_OVER_CHECKS 3
+/* Forks asked of the mold and not answered: its socket holds at least 90 messages. */
+#define POLICY_FORKS_MAX    16
+#define POLICY_START_DEATHS 2 /* before ready, each process may die once, and this many more */
+
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_RETIRING, SLOT_KILLING };
+enum mold_state { MOLD_NONE, MOLD_STARTING, MOLD_READY, MOLD_LEAVING, MOLD_KILLING };
+enum policy_phase { PHASE_START, PHASE_SERVE, PHASE_FAILED, PHASE_STOP, PHASE_OVER };
+
+enum policy_action_kind {
+	ACTION_NONE,
+	ACTION_MOLD_SPAWN,
+	ACTION_MOLD_QUIT,
+	ACTION_MOLD_STACKS, /* it is stuck: ask where; a kill follows */
+	ACTION_MOLD_KILL,
+	ACTION_SPAWN,
+	ACTION_RETIRE, /* takes no further request, leaves when idle */
+	ACTION_STACKS, /* it is stuck: ask where; a kill follows */
+	ACTION_KILL,
+	ACTION_READY,   /* all processes wait: the generation may serve. Once */
+	ACTION_FAIL,    /* the generation will never serve. Once, instead of ready */
+	ACTION_STOPPED, /* after policy_stop: nothing is alive. Once */
+};
+
+enum policy_reason {
+	WHY_NONE,
+	WHY_REQUESTS, /* max-requests */
+	WHY_MEMORY,   /* reload-on-rss */
+	WHY_CHANNEL,  /* closed its channel to the front */
+	WHY_MERCY,    /* retiring, and did not leave in time */
+	WHY_STARTUP,  /* not ready in time */
+	WHY_DEATHS,   /* died too often before it was ready */
+	WHY_TOLD,     /* said itself that it cannot start */
+	WHY_MOLD,     /* the mold died or said that it cannot start */
+	WHY_STOP,     /* everything is being ended */
+	WHY_ASKED,    /* the front wants it */
+};
+
+struct policy_action {
+	enum policy_action_kind kind;
+	unsigned worker; /* 0-based */
+	enum policy_reason why;
+};
+
+struct policy_config {
+	unsigned processes; /* that serve */
+	unsigned numbers;   /* > processes: the rest is room for replacements */
+	uint64_t max_requests, max_requests_delta; /* 0 = never; UINT64_MAX = a tenth */
+	uint64_t rss_limit_bytes;                  /* 0 = none */
+	uint64_t startup_ns;                       /* 0 = for ever */
+	uint64_t mercy_ns;                         /* from retiring to a kill; 0 = for ever */
+	uint32_t seed;                             /* not 0 */
+};
+
+struct policy_slot {
+	enum slot_state state;
+	enum policy_reason due; /* wants a replacement; WHY_NONE: not */
+	enum policy_reason why; /* of retiring or killing */
+	bool forked;            /* the mold has answered, or the worker spoke: there is a process */
+	bool killed;            /* SIGKILL was sent */
+	bool left;              /* leaves of its own will: counts as a death for the back-off */
+	bool forgiven;          /* the one respawn without waiting is used up */
+	unsigned over;          /* checks in a row with memory over the limit */
+	uint64_t spawned_ns, ready_ns;
+	uint64_t deadline_ns; /* of this state; 0 = none */
+	uint64_t served, served_limit;
+	struct backoff backoff;
+};
+
+struct policy {
+	struct policy_config config;
+	enum policy_phase phase;
+	enum mold_state mold;
+	bool mold_killed, mold_forgiven, mold_stuck;
+	uint64_t mold_started_ns, mold_deadline_ns;
+	struct backoff mold_backoff;
+	uint64_t start_deadline_ns, fail_ns, stop_deadline_ns;
+	bool stop_now;
+	enum policy_reason fail_why;
+	unsigned start_deaths;
+	uint32_t random;
+	struct policy_slot slot[LIMIT_WORKERS];
+};
+
+/* Room for replacements: a quarter, so that recycling all of them takes a few rounds, at least one.
+ */
+unsigned policy_numbers(unsigned processes, unsigned threads);
+
+void policy_init(struct policy *p, const struct policy_config *config, uint64_t now_ns);
+
+void policy_mold_ready(struct policy *p);
+void policy_mold_failed(struct policy *p,
+			uint64_t now_ns); /* it said that it cannot start; it still lives */
+void policy_mold_lost(struct policy *p, uint64_t now_ns); /* closed its channel; it still lives */
+void policy_mold_gone(struct policy *p, uint64_t now_ns);
+
+void policy_forked(struct policy *p, unsigned worker);
+void policy_ready(struct policy *p, unsigned worker, uint64_t now_ns);
+void policy_start_failed(struct policy *p, unsigned worker,
+			 uint64_t now_ns); /* it said so; it still lives */
+void policy_leaves(struct policy *p, unsigned worker, uint64_t now_ns); /* of its own will */
+void policy_gone(struct policy *p, unsigned worker,
+		 uint64_t now_ns); /* exited, or was never forked */
+
+/* These two say true when the worker has just become due. */
+bool policy_served(struct policy *p, unsigned worker);
+bool policy_measured(struct policy *p, unsigned worker, uint64_t rss_bytes);
+void policy_due(struct policy *p, unsigned worker, enum policy_reason why);
+/* Its stacks are being asked for: killed after STACKS_GRACE_MS. */
+void policy_kill(struct policy *p, unsigned worker, uint64_t now_ns);
+void policy_stop(struct policy *p, uint64_t now_ns, uint64_t grace_ns);
+
+/* False: nothing to do now. */
+bool policy_next(struct policy *p, uint64_t now_ns, struct policy_action *ret);
+/* When policy_next may have something to say although nothing happened; 0 = never. */
+uint64_t policy_wake_ns(const struct policy *p, uint64_t now_ns);

@@ -1,0 +1,189 @@
+/*
+ * policy_report - the half of the policy that takes down what happened: births, deaths, requests,
+ * memory, orders. It decides nothing but who has become due, and how long a number has to wait
+ * after its process died.
+ */
+#include "vassal/pool/policy_inner.h"
+
+/* A failure is forgiven once, then each doubles the wait; a healthy run wipes both. */
+static void punish(struct policy *p, struct backoff *b, bool *forgiven, uint64_t started_ns,
+		   uint64_t now_ns)
+{
+	if (backoff_ran(b, started_ns, now_ns))
+		*forgiven = false;
+	if (*forgiven)
+		(void)backoff_failed(b, now_ns, policy_random(p));
+	*forgiven = true;
+}
+
+static void fail_start(struct policy *p, enum policy_reason why, uint64_t now_ns)
+{
+	if (p->phase != PHASE_START || p->fail_ns)
+		return;
+	p->fail_ns = now_ns;
+	p->fail_why = why;
+}
+
+static bool become_due(struct policy *p, unsigned worker, enum policy_reason why)
+{
+	struct policy_slot *s = &p->slot[worker];
+
+	if (s->state != SLOT_READY || s->due)
+		return false;
+	s->due = why;
+	return true;
+}
+
+unsigned policy_numbers(unsigned processes, unsigned threads)
+{
+	unsigned wanted = processes + MAX(1U, processes / 4);
+	unsigned most = MIN((unsigned)LIMIT_WORKERS, (unsigned)LIMIT_LANES / MAX(1U, threads));
+
+	return MIN(wanted, most);
+}
+
+void policy_init(struct policy *p, const struct policy_config *config, uint64_t now_ns)
+{
+	*p = (struct policy){.config = *config, .random = config->seed ? config->seed : 1};
+	p->start_deadline_ns = policy_after(now_ns, config->startup_ns);
+}
+
+void policy_mold_ready(struct policy *p)
+{
+	if (p->mold != MOLD_STARTING)
+		return;
+	p->mold = MOLD_READY;
+	p->mold_deadline_ns = 0;
+}
+
+void policy_mold_lost(struct policy *p, uint64_t now_ns)
+{
+	if (p->mold != MOLD_STARTING && p->mold != MOLD_READY)
+		return;
+	/* It leaves by itself; an atexit handler that hangs must not keep the next try away. */
+	p->mold = MOLD_KILLING;
+	p->mold_deadline_ns = now_ns + NS_PER_S;
+}
+
+void policy_mold_failed(struct policy *p, uint64_t now_ns)
+{
+	fail_start(p, WHY_MOLD, now_ns);
+	policy_mold_lost(p, now_ns);
+}
+
+void policy_mold_gone(struct policy *p, uint64_t now_ns)
+{
+	fail_start(p, WHY_MOLD, now_ns);
+	if (p->mold == MOLD_NONE)
+		return;
+	p->mold = MOLD_NONE;
+	p->mold_deadline_ns = 0;
+	punish(p, &p->mold_backoff, &p->mold_forgiven, p->mold_started_ns, now_ns);
+}
+
+void policy_forked(struct policy *p, unsigned worker)
+{
+	p->slot[worker].forked = true;
+}
+
+void policy_ready(struct policy *p, unsigned worker, uint64_t now_ns)
+{
+	struct policy_slot *s = &p->slot[worker];
+
+	s->forked = true;
+	if (s->state != SLOT_STARTING)
+		return;
+	s->state = SLOT_READY;
+	s->ready_ns = now_ns;
+	s->deadline_ns = 0;
+}
+
+void policy_start_failed(struct policy *p, unsigned worker, uint64_t now_ns)
+{
+	struct policy_slot *s = &p->slot[worker];
+
+	fail_start(p, WHY_TOLD, now_ns);
+	if (s->state == SLOT_STARTING)
+		policy_set_killing(s, WHY_TOLD, now_ns + NS_PER_S);
+}
+
+void policy_leaves(struct policy *p, unsigned worker, uint64_t now_ns)
+{
+	struct policy_slot *s = &p->slot[worker];
+
+	if (s->state != SLOT_READY && s->state != SLOT_STARTING)
+		return;
+	s->state = SLOT_RETIRING;
+	s->left = true;
+	s->why = WHY_NONE;
+	s->deadline_ns = policy_after(now_ns, p->config.mercy_ns);
+}
+
+void policy_gone(struct policy *p, unsigned worker, uint64_t now_ns)
+{
+	struct policy_slot *s = &p->slot[worker];
+	bool expected = s->state == SLOT_RETIRING && !s->left;
+
+	if (s->state == SLOT_EMPTY)
+		return;
+	if (expected) {
+		if (backoff_ran(&s->backoff, s->spawned_ns, now_ns))
+			s->forgiven = false;
+	} else {
+		punish(p, &s->backoff, &s->forgiven, s->spawned_ns, now_ns);
+		if (p->phase == PHASE_START &&
+		    ++p->start_deaths >= p->config.processes + POLICY_START_DEATHS)
+			fail_start(p, WHY_DEATHS, now_ns);
+	}
+	*s = (struct policy_slot){.forgiven = s->forgiven, .backoff = s->backoff};
+}
+
+bool policy_served(struct policy *p, unsigned worker)
+{
+	struct policy_slot *s = &p->slot[worker];
+
+	s->served++;
+	if (!s->served_limit || s->served < s->served_limit)
+		return false;
+	return become_due(p, worker, WHY_REQUESTS);
+}
+
+bool policy_measured(struct policy *p, unsigned worker, uint64_t rss_bytes)
+{
+	struct policy_slot *s = &p->slot[worker];
+
+	if (!p->config.rss_limit_bytes || rss_bytes <= p->config.rss_limit_bytes) {
+		s->over = 0;
+		return false;
+	}
+	s->over++;
+	/* Who has served nothing is as large as its replacement would be: changing it would never
+	 * end. */
+	if (s->over < POLICY_OVER_CHECKS || s->served == 0)
+		return false;
+	return become_due(p, worker, WHY_MEMORY);
+}
+
+void policy_due(struct policy *p, unsigned worker, enum policy_reason why)
+{
+	(void)become_due(p, worker, why);
+}
+
+void policy_kill(struct policy *p, unsigned worker, uint64_t now_ns)
+{
+	struct policy_slot *s = &p->slot[worker];
+
+	if (s->state != SLOT_EMPTY && s->state != SLOT_KILLING)
+		policy_set_killing(s, WHY_ASKED, now_ns + STACKS_GRACE_MS * NS_PER_MS);
+}
+
+void policy_stop(struct policy *p, uint64_t now_ns, uint64_t grace_ns)
+{
+	if (p->phase == PHASE_OVER)
+		return;
+	/* Before it has served nobody holds a request: there is nothing to wait for. */
+	p->stop_now =
+		p->stop_now || grace_ns == 0 || p->phase == PHASE_START || p->phase == PHASE_FAILED;
+	p->stop_deadline_ns = now_ns + grace_ns;
+	p->phase = PHASE_STOP;
+}

@@ -1,0 +1,415 @@
+/*
+ * pool - see pool.h. The turn of the wheel: something happens (a message, an exit, a timer, a call
+ * of the front), it is reported to policy, and at the end of the turn policy's actions are carried
+ * out until there is none left.
+ *
+ * Nothing is done from inside a call of the front: pool_kick() lets the loop come back, so
+ * callbacks never nest.
+ */
+#include "vassal/pool/inner.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+
+#include "shared/err.h"
+#include "shared/scoreboard.h"
+#include "shared/vassal_config.h"
+#include "vassal/exchange/exchange.h"
+
+#define TICK_S      1.0
+#define TICK_IDLE_S 10.0
+#define IDLE_TICKS  3    /* seconds without a request until measuring slows down */
+#define STEP_MIN_S  1e-3 /* the loop's clock may lag behind ours: no busy turn before a deadline */
+
+static uint64_t seconds(unsigned s)
+{
+	return s * NS_PER_S;
+}
+
+static void fill_failure(struct pool *pool, enum policy_reason why)
+{
+	if (why == WHY_STARTUP)
+		pool_blame(pool, FAIL_START, "not ready within %u s (startup-timeout)",
+			   pool->setup.config->startup_timeout_s);
+	else if (why == WHY_DEATHS)
+		pool_blame(pool, FAIL_START,
+			   "workers died %u times before all were ready; the last: %s",
+			   pool->policy.start_deaths, pool->last_death);
+	else
+		pool_blame(pool, FAIL_START, "could not start");
+}
+
+/* Who was told why by the app itself needs no last words; a silent death is explained by what was
+ * printed. */
+static void on_fail(struct pool *pool, enum policy_reason why)
+{
+	size_t n;
+	bool silent = pool->fail_phase == FAIL_NONE || pool->fail_phase == FAIL_ENGINE;
+
+	output_drain(&pool->output);
+	fill_failure(pool, why);
+	n = strlen(pool->fail_text);
+	if (silent && pool->output.tail_n > 0)
+		(void)snprintf(pool->fail_text + n, sizeof(pool->fail_text) - n, "\n%.*s",
+			       (int)pool->output.tail_n, pool->output.tail);
+	pool->over = true;
+	pool->output.keep_tail = false;
+	pool->events.failed(pool->arg, pool->fail_phase, pool->fail_text);
+}
+
+static void on_ready(struct pool *pool)
+{
+	pool->served = true;
+	pool->output.keep_tail = false;
+	pool->tick.repeat = TICK_S;
+	ev_timer_again(pool->loop, &pool->tick);
+	if (pool->processes < pool->setup.config->processes)
+		pool_event(pool, EVENT_NOTE, 0,
+			   "%u of %u processes serve: %u is the most with %u threads, and a "
+			   "replacement needs room",
+			   pool->processes, pool->setup.config->processes,
+			   pool->policy.config.numbers, pool->setup.config->threads);
+	pool->events.ready(pool->arg, pool->mold.import_us, pool->processes);
+}
+
+static void on_stopped(struct pool *pool)
+{
+	output_drain(&pool->output);
+	ev_timer_stop(pool->loop, &pool->tick);
+	pool->over = true;
+	pool->events.stopped(pool->arg);
+}
+
+static void explain_kill(struct pool *pool, const struct policy_action *a)
+{
+	const struct vassal_config *c = pool->setup.config;
+	char why[POOL_WHY];
+
+	if (a->why == WHY_MERCY && pool->policy.phase == PHASE_STOP)
+		(void)snprintf(why, sizeof(why), "did not leave while the app was being stopped");
+	else if (a->why == WHY_MERCY)
+		(void)snprintf(why, sizeof(why), "did not leave within %u s (worker-reload-mercy)",
+			       c->worker_mercy_s);
+	else if (a->why == WHY_STARTUP)
+		(void)snprintf(why, sizeof(why), "was not ready within %u s (startup-timeout)",
+			       c->startup_timeout_s);
+	else if (a->why == WHY_STOP)
+		(void)snprintf(why, sizeof(why), "the app is being stopped");
+	else
+		return; /* said when it was asked for */
+	worker_set_why(pool, a->worker, why);
+}
+
+static void mold_stuck(struct pool *pool)
+{
+	if (pool->served)
+		pool_event(pool, EVENT_NOTE, 0,
+			   "the mold hangs; its stacks follow, then it is killed and made again");
+	mold_kill(pool, true);
+}
+
+static void carry_out(struct pool *pool, const struct policy_action *a)
+{
+	switch (a->kind) {
+	case ACTION_MOLD_SPAWN:
+		mold_spawn(pool);
+		break;
+	case ACTION_MOLD_QUIT:
+		mold_quit(pool);
+		break;
+	case ACTION_MOLD_STACKS:
+		mold_stuck(pool);
+		break;
+	case ACTION_MOLD_KILL:
+		mold_kill(pool, false);
+		break;
+	case ACTION_SPAWN:
+		worker_spawn(pool, a->worker);
+		break;
+	case ACTION_RETIRE:
+		worker_retire(pool, a->worker);
+		break;
+	case ACTION_STACKS:
+		explain_kill(pool, a);
+		worker_stacks(pool, a->worker);
+		break;
+	case ACTION_KILL:
+		explain_kill(pool, a);
+		worker_kill(pool, a->worker);
+		break;
+	case ACTION_READY:
+		on_ready(pool);
+		break;
+	case ACTION_FAIL:
+		on_fail(pool, a->why);
+		break;
+	case ACTION_STOPPED:
+		on_stopped(pool);
+		break;
+	case ACTION_NONE:
+		break;
+	}
+}
+
+static void arm(struct pool *pool)
+{
+	uint64_t now_ns = clock_now_ns();
+	uint64_t at_ns = policy_wake_ns(&pool->policy, now_ns);
+
+	ev_timer_stop(pool->loop, &pool->step);
+	if (!at_ns)
+		return;
+	ev_timer_set(&pool->step, MAX((double)(at_ns - now_ns) / 1e9, STEP_MIN_S), 0.);
+	ev_timer_start(pool->loop, &pool->step);
+}
+
+static void on_step(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int revents)
+{
+	struct pool *pool = container_of(w, struct pool, step);
+	struct policy_action a;
+
+	while (policy_next(&pool->policy, clock_now_ns(), &a))
+		carry_out(pool, &a);
+	arm(pool);
+}
+
+static void on_tick(struct ev_loop *loop, ev_timer *w, _unused_ int revents)
+{
+	struct pool *pool = container_of(w, struct pool, tick);
+	double repeat;
+
+	watch_tick(pool, clock_now_ns());
+	pool_kick(pool);
+	pool->idle_ticks = pool->active ? 0 : pool->idle_ticks + 1;
+	pool->active = false;
+	repeat = pool->idle_ticks > IDLE_TICKS && !pool->setup.config->reload_on_rss_bytes
+			 ? TICK_IDLE_S
+			 : TICK_S;
+	if (w->repeat == repeat)
+		return;
+	w->repeat = repeat;
+	ev_timer_again(loop, w);
+}
+
+static struct worker *find_worker(struct pool *pool, pid_t pid)
+{
+	for (unsigned i = 0; i < pool->policy.config.numbers; i++)
+		if (pool->worker[i].pid == pid)
+			return &pool->worker[i];
+	return NULL;
+}
+
+static void on_exit_of(struct pool *pool, pid_t pid, int status)
+{
+	const struct worker *w = find_worker(pool, pid);
+
+	if (pid == pool->mold.pid)
+		mold_exited(pool, status);
+	else if (w)
+		worker_exited(pool, w->number, status);
+	else
+		exits_add(&pool->exits, pid, status, clock_now_ns());
+}
+
+static void on_child(_unused_ struct ev_loop *loop, ev_child *w, _unused_ int revents)
+{
+	struct pool *pool = container_of(w, struct pool, child);
+
+	if (!WIFEXITED(w->rstatus) && !WIFSIGNALED(w->rstatus))
+		return; /* stopped or continued by somebody with a debugger */
+	on_exit_of(pool, w->rpid, w->rstatus);
+	pool_kick(pool);
+}
+
+static void on_output(void *arg, const char *p, size_t n)
+{
+	struct pool *pool = arg;
+
+	pool->events.output(pool->arg, p, n);
+}
+
+static uint32_t random_seed(void)
+{
+	uint32_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed) || seed == 0)
+		seed = (uint32_t)clock_now_ns() | 1;
+	return seed;
+}
+
+static void init_policy(struct pool *pool)
+{
+	const struct vassal_config *c = pool->setup.config;
+	unsigned numbers = pool_worker_numbers(c);
+
+	/* At the limits of the scoreboard one process gives its place to replacements: recycling
+	 * must not cost any. */
+	pool->processes = MAX(1U, MIN(c->processes, numbers - 1));
+	policy_init(&pool->policy,
+		    &(struct policy_config){
+			    .processes = pool->processes,
+			    .numbers = numbers,
+			    .max_requests = c->max_requests,
+			    .max_requests_delta = c->max_requests_delta,
+			    .rss_limit_bytes = c->reload_on_rss_bytes,
+			    .startup_ns = seconds(c->startup_timeout_s),
+			    .mercy_ns = seconds(c->worker_mercy_s),
+			    .seed = random_seed(),
+		    },
+		    clock_now_ns());
+}
+
+static void init_rows(struct pool *pool)
+{
+	/* An earlier generation may have left its last words in this bank. */
+	for (unsigned i = 0; i < LIMIT_WORKERS; i++)
+		worker_init(pool, i);
+	pool->mold.fd = -1;
+}
+
+/* Not an error of pool_start: the front reports it the way it reports a failed import. */
+static void choose_engine(struct pool *pool)
+{
+	const struct vassal_config *c = pool->setup.config;
+	struct err err = {0};
+
+	if (engine_find(pool->setup.engine_dir, c->python, c->home, &pool->engine, &err) == 0)
+		return;
+	pool_blame(pool, FAIL_ENGINE, "%s", err.text);
+	policy_mold_gone(&pool->policy, clock_now_ns());
+}
+
+void pool_kick(struct pool *pool)
+{
+	ev_feed_event(pool->loop, &pool->step, EV_CUSTOM);
+}
+
+void pool_event(struct pool *pool, unsigned kind, unsigned worker, const char *fmt, ...)
+{
+	char text[BOARD_EVENT_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	pool->events.event(pool->arg, kind, worker, text);
+}
+
+void pool_blame(struct pool *pool, enum fail_phase phase, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (pool->served || pool->fail_phase != FAIL_NONE)
+		return;
+	pool->fail_phase = phase;
+	va_start(ap, fmt);
+	(void)vsnprintf(pool->fail_text, sizeof(pool->fail_text), fmt, ap);
+	va_end(ap);
+}
+
+bool pool_pid_sane(const struct pool *pool, uint64_t pid)
+{
+	/* kill(0), kill(-1) and kill(1) mean everybody; the rest are the app's own processes in any
+	 * case. */
+	if (pid <= 1 || pid > INT_MAX || (pid_t)pid == getpid() || (pid_t)pid == pool->mold.pid)
+		return false;
+	for (unsigned i = 0; i < pool->policy.config.numbers; i++)
+		if (pool->worker[i].pid == (pid_t)pid)
+			return false;
+	return true;
+}
+
+unsigned pool_worker_numbers(const struct vassal_config *config)
+{
+	return policy_numbers(config->processes, config->threads);
+}
+
+int pool_start(struct pool **ret_pool, struct ev_loop *loop, const struct pool_setup *setup,
+	       const struct pool_events *events, void *arg, struct err *err)
+{
+	_cleanup_(freep) struct pool *pool = calloc(1, sizeof(*pool));
+	int r;
+
+	if (!pool)
+		return err_set(err, -ENOMEM, "out of memory");
+	pool->loop = loop;
+	pool->setup = *setup;
+	pool->events = *events;
+	pool->arg = arg;
+	r = output_open(&pool->output, loop, on_output, pool, err);
+	if (r < 0)
+		return r;
+	init_rows(pool);
+	init_policy(pool);
+	choose_engine(pool);
+	ev_child_init(&pool->child, on_child, 0, 0);
+	ev_child_start(loop, &pool->child);
+	ev_init(&pool->step, on_step);
+	ev_init(&pool->tick, on_tick);
+	pool_kick(pool);
+	*ret_pool = TAKE_PTR(pool);
+	return 0;
+}
+
+void pool_served(struct pool *pool, unsigned worker)
+{
+	pool->active = true;
+	if (pool->tick.repeat > TICK_S) {
+		pool->tick.repeat = TICK_S;
+		pool->idle_ticks = 0;
+		ev_timer_again(pool->loop, &pool->tick);
+	}
+	pool->worker[worker].served++;
+	if (policy_served(&pool->policy, worker))
+		pool_kick(pool);
+}
+
+void pool_kill(struct pool *pool, unsigned worker, const char *why)
+{
+	enum slot_state state = pool->policy.slot[worker].state;
+
+	if (state == SLOT_EMPTY || state == SLOT_KILLING)
+		return;
+	worker_set_why(pool, worker, why);
+	if (strncmp(why, POOL_HARAKIRI, sizeof(POOL_HARAKIRI) - 1) == 0)
+		board_add(&pool->setup.bank->worker[worker].harakiris, 1);
+	policy_kill(&pool->policy, worker, clock_now_ns());
+	worker_stacks(pool, worker);
+	pool_kick(pool);
+}
+
+void pool_stacks(struct pool *pool, unsigned worker)
+{
+	worker_stacks(pool, worker);
+}
+
+void pool_stop(struct pool *pool, unsigned grace_s)
+{
+	policy_stop(&pool->policy, clock_now_ns(), seconds(grace_s));
+	pool_kick(pool);
+}
+
+void pool_free(struct pool *pool)
+{
+	if (!pool)
+		return;
+	ev_clear_pending(pool->loop, &pool->step);
+	ev_timer_stop(pool->loop, &pool->step);
+	ev_timer_stop(pool->loop, &pool->tick);
+	ev_child_stop(pool->loop, &pool->child);
+	mold_kill(pool, false);
+	mold_close(pool);
+	for (unsigned i = 0; i < LIMIT_WORKERS; i++) {
+		if (pool->worker[i].pid > 0)
+			(void)kill(pool->worker[i].pid, SIGKILL);
+		worker_close(&pool->worker[i]);
+	}
+	output_done(&pool->output);
+	free(pool);
+}

@@ -1,0 +1,98 @@
+/*
+ * watch - the pool's slow turn: measures workers, and notices what no event tells. Once a second
+ * while something is served or memory has a limit, every TICK_IDLE_S (pool.c) otherwise: a hundred
+ * idle apps must not wake a hundred fronts a second.
+ */
+#include <inttypes.h>
+
+#include "shared/scoreboard.h"
+#include "shared/vassal_config.h"
+#include "vassal/pool/inner.h"
+#include "vassal/pool/measure.h"
+
+#define PSS_EVERY_NS (10 * NS_PER_S) /* for people who look at a table; costs 20 times an RSS */
+/* And is let at most this part of one core: large processes are walked less often. */
+#define PSS_SHARE  500
+#define LINGERS_NS (10 * NS_PER_S)
+/* An exit that comes with the end of a channel takes no longer. */
+#define CHANNEL_NS (2 * NS_PER_S)
+#define MIB        (1024 * 1024UL)
+
+static void on_too_large(struct pool *pool, const struct worker *w)
+{
+	const struct policy_slot *s = &pool->policy.slot[w->number];
+
+	if (pool->said_too_large || s->over < POLICY_OVER_CHECKS || s->served > 0)
+		return;
+	pool->said_too_large = true;
+	pool_event(pool, EVENT_NOTE, w->number + 1,
+		   "reload-on-rss is %" PRIu64
+		   " MiB, but a worker that has served nothing already has %" PRIu64
+		   " MiB: each would be recycled after its first requests",
+		   pool->setup.config->reload_on_rss_bytes / MIB, w->rss / MIB);
+}
+
+static void measure_worker(struct pool *pool, struct worker *w)
+{
+	struct board_worker *row = &pool->setup.bank->worker[w->number];
+	uint64_t rss, vsz;
+
+	if (!measure_memory(w->pid, &rss, &vsz))
+		return;
+	w->rss = rss;
+	board_set(&row->rss, rss);
+	board_set(&row->vsz, vsz);
+	if (pool->policy.slot[w->number].state != SLOT_READY)
+		return;
+	(void)policy_measured(&pool->policy, w->number, rss);
+	on_too_large(pool, w);
+}
+
+/* At most one worker a tick, in turn. */
+static void measure_next_pss(struct pool *pool, uint64_t now_ns)
+{
+	unsigned numbers = pool->policy.config.numbers;
+
+	if (now_ns < pool->pss_not_before_ns)
+		return;
+	for (unsigned i = 0; i < numbers; i++) {
+		struct worker *w = &pool->worker[pool->pss_next++ % numbers];
+		uint64_t pss;
+
+		if (w->pid <= 0 || (w->pss_ns && now_ns - w->pss_ns < PSS_EVERY_NS))
+			continue;
+		if (measure_pss(w->pid, &pss))
+			board_set(&pool->setup.bank->worker[w->number].pss, pss);
+		w->pss_ns = now_ns;
+		pool->pss_not_before_ns = now_ns + (clock_now_ns() - now_ns) * PSS_SHARE;
+		return;
+	}
+}
+
+static void look_after(struct pool *pool, struct worker *w, uint64_t now_ns)
+{
+	if (w->kill_ns && !w->lingers && now_ns - w->kill_ns > LINGERS_NS) {
+		w->lingers = true;
+		pool_event(pool, EVENT_NOTE, w->number + 1,
+			   "worker %u (pid %d) was killed and has not gone: it hangs in the kernel "
+			   "(disk, NFS?)",
+			   w->number + 1, (int)w->pid);
+	}
+	/* An app that closes every descriptor it finds (a daemon's habit) can get no large body any
+	 * more. */
+	if (w->eof_ns && now_ns - w->eof_ns > CHANNEL_NS)
+		policy_due(&pool->policy, w->number, WHY_CHANNEL);
+}
+
+void watch_tick(struct pool *pool, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < pool->policy.config.numbers; i++) {
+		struct worker *w = &pool->worker[i];
+
+		if (w->pid <= 0)
+			continue;
+		measure_worker(pool, w);
+		look_after(pool, w, now_ns);
+	}
+	measure_next_pss(pool, clock_now_ns());
+}
