@@ -57,7 +57,8 @@ void exchange_wake(struct exchange *x)
 	if (x->unwoken == 0)
 		return;
 	atomic_thread_fence(memory_order_seq_cst);
-	for (unsigned i = 0; i < words && x->unwoken > 0;) {
+	/* a worker that was woken may have emptied the queue and sleep again before we look: leave it asleep */
+	for (unsigned i = 0; i < words && x->unwoken > 0 && exchange_queued(x) > 0;) {
 		if (wake_one_of(x, i))
 			x->unwoken--;
 		else
