@@ -43,7 +43,7 @@
 #define LIMIT_GATE_FAIR_S     1	 /* after this long the oldest of LIMIT_GATE_CONNS must go when a new one comes */
 #define LIMIT_GATE_QUEUE_S    30 /* in that queue: longer than any sane reload, shorter than a proxy's patience */
 #define LIMIT_GATE_LINGER_S   2	 /* a client's time to read our last answer: see farewell.h */
-#define LIMIT_GATE_DRAIN      (256 * 1024) /* bytes dropped meanwhile: a request body on its way fits mostly */
+#define LIMIT_GATE_DRAIN      (256UL * 1024) /* bytes dropped meanwhile: a request body on its way fits mostly */
 #define LIMIT_GATE_STOP_S     2 /* connections in hand when the gate is told to end */
 #define LIMIT_CARVE_BYTES     2048 /* other apps' paths below this one's, on the same host, sent with a connection */
 

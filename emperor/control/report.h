@@ -1,0 +1,10 @@
+/*
+ * report - what the emperor says about an app, as JSON: the table's facts, and from its scoreboard what it is busy with.
+ */
+#pragma once
+#include <jansson.h>
+
+struct app_info;
+
+/* notes: "file:line: text" lines, or NULL to leave them out. */
+json_t *report_app(const struct app_info *info, const char *notes);

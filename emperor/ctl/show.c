@@ -1,0 +1,192 @@
+/*
+ * show - see ctl.h. Fields that an older or newer emperor does not send are shown as nothing.
+ */
+#include "emperor/ctl/ctl.h"
+#include "emperor/ctl/table.h"
+#include "shared/clock.h"
+
+static uint64_t number(const json_t *obj, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(obj, key));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static const char *text(const json_t *obj, const char *key)
+{
+	const char *s = json_string_value(json_object_get(obj, key));
+
+	return s ? s : "";
+}
+
+static uint64_t age(const struct ctl *c, uint64_t since_s)
+{
+	uint64_t now = c->wall_ns / NS_PER_S;
+
+	return since_s > 0 && now > since_s ? now - since_s : 0;
+}
+
+/* The reason in one line: what people look for is its last line, where Python says the exception. */
+static const char *last_line(const char *s)
+{
+	size_t n = strlen(s);
+
+	while (n > 0 && s[n - 1] == '\n')
+		n--;
+	while (n > 0 && s[n - 1] != '\n')
+		n--;
+	return s + n;
+}
+
+static void make_reason(const struct ctl *c, const json_t *app, char *buf, size_t size)
+{
+	uint64_t next = number(app, "next_try");
+	const char *reason = last_line(text(app, "reason"));
+	char wait[HUMAN_MAX];
+
+	if (!reason[0])
+		reason = last_line(text(app, "last_error"));
+	if (next > 0)
+		(void)snprintf(buf, size, "next try in %s%s%.*s",
+			       human_age(wait, next - MIN(next, c->wall_ns / NS_PER_S)),
+			       reason[0] ? ": " : "", (int)strcspn(reason, "\n"), reason);
+	else
+		(void)snprintf(buf, size, "%.*s", (int)strcspn(reason, "\n"), reason);
+}
+
+static void add_status_row(const struct ctl *c, struct table *t, const json_t *app)
+{
+	char generation[HUMAN_MAX], pid[HUMAN_MAX], since[HUMAN_MAX], workers[HUMAN_MAX],
+		rss[HUMAN_MAX], requests[HUMAN_MAX], queue[HUMAN_MAX], reason[512];
+	bool lives = number(app, "pid") > 0;
+
+	(void)snprintf(workers, sizeof(workers), "%u/%u", (unsigned)number(app, "busy"),
+		       (unsigned)number(app, "workers"));
+	make_reason(c, app, reason, sizeof(reason));
+	table_add(t, (const char *const[]){
+			     text(app, "name"), text(app, "state"),
+			     human_count(generation, number(app, "generation")),
+			     lives ? human_count(pid, number(app, "pid")) : "-",
+			     human_age(since, age(c, number(app, "since"))), lives ? workers : "-",
+			     lives ? human_bytes(rss, number(app, "rss")) : "-",
+			     human_count(requests, number(app, "requests")),
+			     lives ? human_count(queue, number(app, "queue")) : "-", reason});
+}
+
+static void print_field(FILE *out, const char *name, const char *value)
+{
+	size_t n;
+
+	if (!value[0])
+		return;
+	(void)fprintf(out, "%12s  ", name);
+	/* Later lines of a text stand under the first. */
+	for (; (n = strcspn(value, "\n")), value[n]; value += n + 1)
+		(void)fprintf(out, "%.*s\n%14s", (int)n, value, "");
+	(void)fprintf(out, "%s\n", value);
+}
+
+static void show_app(const struct ctl *c, const json_t *app)
+{
+	char a[HUMAN_MAX], b[HUMAN_MAX], line[128];
+
+	print_field(c->out, "app", text(app, "name"));
+	(void)snprintf(line, sizeof(line), "%s since %s (%s)", text(app, "state"),
+		       human_time(a, number(app, "since")),
+		       human_age(b, age(c, number(app, "since"))));
+	print_field(c->out, "state", line);
+	print_field(c->out, "reason", text(app, "reason"));
+	if (number(app, "next_try") > 0)
+		print_field(c->out, "next try", human_time(a, number(app, "next_try")));
+	print_field(c->out, "file", text(app, "file"));
+	print_field(c->out, "domains", text(app, "domains"));
+	print_field(c->out, "addresses", text(app, "addresses"));
+	(void)snprintf(line, sizeof(line), "%u, pid %u, uid %u",
+		       (unsigned)number(app, "generation"), (unsigned)number(app, "pid"),
+		       (unsigned)number(app, "uid"));
+	print_field(c->out, "generation", line);
+	(void)snprintf(line, sizeof(line), "%u of %u busy, %u waiting, %s resident",
+		       (unsigned)number(app, "busy"), (unsigned)number(app, "workers"),
+		       (unsigned)number(app, "queue"), human_bytes(a, number(app, "rss")));
+	print_field(c->out, "workers", line);
+	(void)snprintf(line, sizeof(line), "%s, %s exceptions, %s answers 5xx",
+		       human_count(a, number(app, "requests")),
+		       human_count(b, number(app, "exceptions")),
+		       human_count((char[HUMAN_MAX]){0}, number(app, "errors_5xx")));
+	print_field(c->out, "requests", line);
+	print_field(c->out, "restarts", human_count(a, number(app, "restarts")));
+	print_field(c->out, "last error", text(app, "last_error"));
+	print_field(c->out, "notes", text(app, "notes"));
+}
+
+void show_status(const struct ctl *c, const json_t *answer)
+{
+	const json_t *apps = json_object_get(answer, "apps");
+	struct table t = {.columns = 10,
+			  .right = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8};
+
+	if (c->app[0]) {
+		show_app(c, json_array_get(apps, 0));
+		return;
+	}
+	table_add(&t, (const char *const[]){"NAME", "STATE", "GEN", "PID", "FOR", "BUSY", "RSS",
+					    "REQUESTS", "QUEUE", "REASON"});
+	for (size_t i = 0; i < json_array_size(apps); i++)
+		add_status_row(c, &t, json_array_get(apps, i));
+	(void)table_print(&t, c->out, c->width);
+	table_done(&t);
+}
+
+static void add_stats_row(struct table *t, const json_t *app)
+{
+	char requests[HUMAN_MAX], rate[HUMAN_MAX], p50[HUMAN_MAX], p95[HUMAN_MAX], p99[HUMAN_MAX],
+		queue[HUMAN_MAX], errors[HUMAN_MAX], exceptions[HUMAN_MAX], rss[HUMAN_MAX];
+	uint64_t window = number(app, "window_s");
+	uint64_t tenths = window > 0 ? number(app, "window_requests") * 10 / window : 0;
+
+	(void)snprintf(rate, sizeof(rate), "%llu.%u", (unsigned long long)(tenths / 10),
+		       (unsigned)(tenths % 10));
+	table_add(t, (const char *const[]){text(app, "name"),
+					   human_count(requests, number(app, "requests")), rate,
+					   human_us(p50, number(app, "p50_us")),
+					   human_us(p95, number(app, "p95_us")),
+					   human_us(p99, number(app, "p99_us")),
+					   human_us(queue, number(app, "queue_p95_us")),
+					   human_count(errors, number(app, "status_5xx")),
+					   human_count(exceptions, number(app, "exceptions")),
+					   human_bytes(rss, number(app, "rss"))});
+}
+
+void show_stats(const struct ctl *c, const json_t *answer)
+{
+	const json_t *apps = json_object_get(answer, "vassals");
+	struct table t = {.columns = 10, .right = 0x3fe};
+
+	table_add(&t, (const char *const[]){"NAME", "REQUESTS", "REQ/S", "P50", "P95", "P99",
+					    "QUEUE-P95", "5XX", "EXCEPTIONS", "RSS"});
+	if (c->app[0])
+		add_stats_row(&t, answer);
+	for (size_t i = 0; i < json_array_size(apps); i++)
+		add_stats_row(&t, json_array_get(apps, i));
+	(void)table_print(&t, c->out, c->width);
+	table_done(&t);
+}
+
+void show_events(const struct ctl *c, const json_t *answer)
+{
+	const json_t *events = json_object_get(answer, "events");
+	struct table t = {.columns = 5, .right = 1 << 2};
+
+	table_add(&t, (const char *const[]){"TIME", "APP", "GEN", "EVENT", "TEXT"});
+	for (size_t i = 0; i < json_array_size(events); i++) {
+		const json_t *e = json_array_get(events, i);
+		char time[HUMAN_MAX], generation[HUMAN_MAX];
+
+		table_add(&t,
+			  (const char *const[]){human_time(time, number(e, "time")), text(e, "app"),
+						human_count(generation, number(e, "generation")),
+						text(e, "kind"), text(e, "text")});
+	}
+	(void)table_print(&t, c->out, c->width);
+	table_done(&t);
+}

@@ -1,0 +1,18 @@
+/*
+ * answer - the few HTTP answers that the gate gives itself. Pure.
+ */
+#pragma once
+#include "shared/base.h"
+#include <time.h>
+
+#define ANSWER_MAX 768
+
+struct answer {
+	int status;
+	const char *why; /* a few words for the person who reads it; static, never from the peer */
+	unsigned retry_after_s; /* 0 = no such field */
+	bool no_body; /* the request was a HEAD: its length is said, the body is not sent */
+};
+
+/* Writes the whole response, Connection: close. Returns its length. An unknown status is answered as 400. */
+size_t answer_write(char buf[ANSWER_MAX], const struct answer *a, time_t now);

@@ -1,0 +1,37 @@
+/*
+ * arrivals - connections whose first head is not there yet: reads, keeps what has come, and shows it again to whoever
+ * decides until that takes the connection. A connection whose head came in one piece is never registered anywhere.
+ *
+ * Bounded: LIMIT_GATE_CONNS, LIMIT_GATE_HEAD bytes and LIMIT_GATE_HEAD_S each; a buffer only for those that wait.
+ */
+#pragma once
+#include "emperor/gate/client.h"
+#include "emperor/gate/pollset.h"
+#include "shared/span.h"
+
+struct arrivals;
+struct err;
+
+struct arrivals_handler {
+	/* Bytes so far. True: the client was taken. False: not enough yet. late: they are all there will ever be,
+	   so it must be taken. */
+	bool (*decide)(void *arg, const struct client *c, struct span bytes, bool late);
+	void *arg;
+};
+
+int arrivals_new(struct arrivals **ret_arrivals, struct pollset *ps, size_t limit,
+		 const struct arrivals_handler *handler, struct err *err);
+void arrivals_free(struct arrivals *a);
+
+/* Takes the client, from which nothing was read yet, and reads. */
+void arrivals_add(struct arrivals *a, const struct client *c, uint64_t now_ns);
+/* Takes the client, from which these bytes were read: more of them than LIMIT_GATE_HEAD are decided upon at once. */
+void arrivals_add_read(struct arrivals *a, const struct client *c, struct span bytes,
+		       uint64_t now_ns);
+
+/* Is there room for one more? When full, the oldest has to go if it has had a fair time to speak. */
+bool arrivals_room(struct arrivals *a, uint64_t now_ns);
+void arrivals_sweep(struct arrivals *a, uint64_t now_ns);
+/* Decides upon all of them now: the gate ends. */
+void arrivals_end_all(struct arrivals *a);
+size_t arrivals_count(const struct arrivals *a);

@@ -1,0 +1,467 @@
+/*
+ * gate - see gate.h. The parts and the way of a connection through them:
+ *
+ *   ports --accept--> arrivals --head--> routes --app--> doors --descriptor--> front
+ *                                 |                        |  \--hand-back--> arrivals
+ *                                 \---- no such site ------+---- app down ----> farewell
+ *
+ * This file is what ties them: what the emperor says becomes their state, and decide() is the one place where a
+ * connection's fate is settled. A client passes through the gate in four system calls when its head comes in one
+ * piece: accept, read, send, close.
+ *
+ * When the emperor is gone the gate keeps serving with what it knows. TERM while it is there is not for us (systemd
+ * signals a whole control group at once, and the emperor still needs its gate to drain); it is remembered, and ends
+ * the gate once the emperor is gone.
+ */
+#include "emperor/gate/gate.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "emperor/gate/answer.h"
+#include "emperor/gate/arrivals.h"
+#include "emperor/gate/doors.h"
+#include "emperor/gate/farewell.h"
+#include "emperor/gate/ports.h"
+#include "emperor/gate/routes.h"
+#include "emperor/gate/trust.h"
+#include "emperor/role.h"
+#include "shared/clock.h"
+#include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/http_head.h"
+#include "shared/log.h"
+#include "shared/proctitle.h"
+
+#define SWEEP_S          0.1 /* only while somebody waits */
+#define LINK_BATCH       64
+#define ROUTES_MAX_BYTES (sizeof(struct routes_head) + (size_t)ROUTES_MAX * sizeof(struct route))
+#define TLS_HANDSHAKE    0x16 /* first byte of a TLS record that opens a connection (RFC 8446 5.1) */
+
+struct gate {
+	struct ev_loop *loop;
+	struct pollset pollset;
+	struct ports *ports;
+	struct arrivals *arrivals;
+	struct doors *doors;
+	struct farewell *farewell;
+	struct routes *routes; /* NULL until the emperor has sent some */
+	struct trust trust;
+	int link_fd; /* -1: the emperor is gone */
+	ev_io link_io;
+	ev_timer sweep;
+	ev_signal term;
+	bool term_asked, stopping;
+	uint64_t stop_at_ns; /* who is still in hand then is sent away */
+};
+
+/* -- answers -------------------------------------------------------------------------------------------- */
+
+/* The sweep runs while there is something to sweep, so that an idle gate sleeps. */
+static void need_sweep(struct gate *g)
+{
+	if (!ev_is_active(&g->sweep))
+		ev_timer_again(g->loop, &g->sweep);
+}
+
+static void answer(struct gate *g, const struct client *c, const struct answer *a)
+{
+	char text[ANSWER_MAX];
+	size_t n = answer_write(text, a, time(NULL));
+
+	farewell_say(g->farewell, c, text, n, clock_now_ns());
+	need_sweep(g);
+}
+
+/* doors_handler.refuse */
+static void on_refuse(void *arg, const struct client *c, struct span bytes, unsigned retry_after_s)
+{
+	const struct answer a = {.status = 503,
+				 .why = "this site cannot answer just now",
+				 .retry_after_s = retry_after_s,
+				 .no_body = span_starts(bytes, SPAN("HEAD "))};
+
+	answer(arg, c, &a);
+}
+
+/* -- one connection ------------------------------------------------------------------------------------- */
+
+static void route(struct gate *g, const struct client *c, struct span bytes,
+		  const struct http_head *head)
+{
+	struct answer a = {.status = 404,
+			   .why = "there is no site of this name here",
+			   .no_body = span_eq(head->method, SPAN("HEAD"))};
+	struct routes_match m;
+	struct doors_pass pass;
+
+	if (!g->routes) {
+		a.status = 503;
+		a.why = "the sites are not known yet";
+		a.retry_after_s = 1;
+	}
+	if (!g->routes || !routes_find(g->routes, head->host, head->path, &m)) {
+		answer(g, c, &a);
+		return;
+	}
+	pass = (struct doors_pass){.epoch = routes_epoch(g->routes),
+				   .bounce = m.carve_full,
+				   .script = m.script,
+				   .carve = span_of(m.carve, m.carve_full ? 0 : m.carve_n),
+				   .bytes = bytes};
+	doors_pass(g->doors, m.app, c, &pass, clock_now_ns());
+	if (doors_queued(g->doors) > 0)
+		need_sweep(g);
+}
+
+/* Why no more bytes are waited for. */
+static struct answer late_answer(const struct gate *g, struct span bytes)
+{
+	if (g->stopping)
+		return (struct answer){
+			.status = 503, .why = "the server is stopping", .retry_after_s = 1};
+	if (bytes.n >= LIMIT_GATE_HEAD)
+		return (struct answer){.status = 431, .why = "no Host in all these bytes"};
+	return (struct answer){.status = 408, .why = "the request did not come in time"};
+}
+
+/* arrivals_handler.decide */
+static bool decide(void *arg, const struct client *c, struct span bytes, bool late)
+{
+	struct gate *g = arg;
+	struct http_head head;
+	struct answer a;
+	long r;
+
+	if (bytes.p[0] == TLS_HANDSHAKE) {
+		a = (struct answer){.status = 400, .why = "this port speaks HTTP, not HTTPS"};
+		answer(g, c, &a);
+		return true;
+	}
+	r = http_head_peek(bytes.p, bytes.n, LIMIT_GATE_HEAD, &head);
+	if (r == HTTP_MORE && !late)
+		return false;
+	if (r > 0) {
+		route(g, c, bytes, &head);
+		return true;
+	}
+	a = r == HTTP_MORE ? late_answer(g, bytes)
+			   : (struct answer){.status = head.status, .why = head.reason};
+	answer(g, c, &a);
+	return true;
+}
+
+/* doors_handler.handed_back */
+static void on_handed_back(void *arg, const struct client *c, struct span bytes)
+{
+	struct gate *g = arg;
+	uint64_t now = clock_now_ns();
+
+	if (g->stopping || !arrivals_room(g->arrivals, now)) {
+		on_refuse(g, c, bytes, 1);
+		return;
+	}
+	arrivals_add_read(g->arrivals, c, bytes, now);
+	if (arrivals_count(g->arrivals) > 0)
+		need_sweep(g);
+}
+
+/* ports_handler */
+static bool has_room(void *arg)
+{
+	struct gate *g = arg;
+	bool room = arrivals_room(g->arrivals, clock_now_ns());
+
+	if (!room)
+		need_sweep(g);
+	return room;
+}
+
+static void on_accepted(void *arg, const struct client *c)
+{
+	struct gate *g = arg;
+
+	arrivals_add(g->arrivals, c, clock_now_ns());
+	if (arrivals_count(g->arrivals) > 0)
+		need_sweep(g);
+}
+
+/* -- time, and the end ---------------------------------------------------------------------------------- */
+
+static void begin_stop(struct gate *g)
+{
+	if (g->stopping)
+		return;
+	log_info("stopping");
+	g->stopping = true;
+	g->stop_at_ns = clock_now_ns() + LIMIT_GATE_STOP_S * NS_PER_S;
+	ports_close(g->ports);
+	arrivals_end_all(g->arrivals);
+	need_sweep(g);
+}
+
+static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct gate *g = container_of(timer, struct gate, sweep);
+	uint64_t now = clock_now_ns();
+	size_t waiting;
+
+	(void)revents;
+	arrivals_sweep(g->arrivals, now);
+	doors_sweep(g->doors, now);
+	farewell_sweep(g->farewell, now);
+	if (g->stopping && now >= g->stop_at_ns) {
+		arrivals_end_all(g->arrivals);
+		doors_end_all(g->doors);
+	} else if (!g->stopping && ports_paused(g->ports)) {
+		ports_resume(g->ports);
+	}
+	waiting =
+		arrivals_count(g->arrivals) + doors_queued(g->doors) + farewell_count(g->farewell);
+	if (waiting > 0)
+		return;
+	ev_timer_stop(loop, timer);
+	if (g->stopping)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_term(struct ev_loop *loop, ev_signal *sig, int revents)
+{
+	struct gate *g = container_of(sig, struct gate, term);
+
+	(void)loop;
+	(void)revents;
+	g->term_asked = true;
+	if (g->link_fd < 0)
+		begin_stop(g);
+}
+
+/* -- what the emperor says ------------------------------------------------------------------------------ */
+
+static int take_port(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
+{
+	int r = ports_set(g->ports, m->app, TAKE_FD(fds[0]), err);
+
+	if (r == 0)
+		log_info("listening on %s", m->text);
+	return r;
+}
+
+static int take_trust(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
+{
+	(void)fds;
+	return trust_parse(m->text, &g->trust, err);
+}
+
+static int take_app(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
+{
+	return doors_set_app(g->doors, m->app, m->a, m->text, TAKE_FD(fds[0]), TAKE_FD(fds[1]),
+			     err);
+}
+
+static int take_app_gone(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
+{
+	(void)fds;
+	(void)err;
+	doors_drop_app(g->doors, m->app);
+	return 0;
+}
+
+static int take_state(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
+{
+	(void)fds;
+	if (m->a != GATE_SERVING && m->a != GATE_DOWN)
+		return err_set(err, -EBADMSG, "unknown state %llu of app %u",
+			       (unsigned long long)m->a, m->app);
+	if (!doors_set_state(g->doors, m->app, m->a == GATE_DOWN, (unsigned)MIN(m->b, 86400U)))
+		return err_set(err, -ENOENT, "state of app %u, which is unknown", m->app);
+	return 0;
+}
+
+static int take_routes(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
+{
+	const void *data;
+	struct routes *routes;
+	size_t n;
+	int r = fd_map_sealed(fds[0], ROUTES_MAX_BYTES, &data, &n, err);
+
+	(void)m;
+	if (r < 0)
+		return r;
+	r = routes_build(data, n, &routes, err);
+	(void)munmap((void *)(uintptr_t)data, n);
+	if (r < 0)
+		return r;
+	routes_free(g->routes);
+	g->routes = routes;
+	return 0;
+}
+
+static int take_stop(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
+{
+	(void)m;
+	(void)fds;
+	(void)err;
+	begin_stop(g);
+	return 0;
+}
+
+/* A handler takes a descriptor by putting -1 in its place. */
+typedef int take_fn(struct gate *g, const struct role_msg *m, int *fds, struct err *err);
+
+static take_fn *const takers[ROLE_KIND_COUNT] = {
+	[GATE_PORT] = take_port,         [GATE_TRUST] = take_trust, [GATE_APP] = take_app,
+	[GATE_APP_GONE] = take_app_gone, [GATE_STATE] = take_state, [GATE_ROUTES] = take_routes,
+	[GATE_STOP] = take_stop,
+};
+
+static void take(struct gate *g, const struct role_msg *m, int *fds, int nfds)
+{
+	struct err err = {0};
+
+	if (!takers[m->kind])
+		(void)err_set(&err, -EBADMSG, "a message of kind %u is not for the gate", m->kind);
+	else
+		(void)takers[m->kind](g, m, fds, &err);
+	if (err.code)
+		log_error("%s", err.text);
+	for (int i = 0; i < nfds; i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+}
+
+static void lose_emperor(struct gate *g)
+{
+	ev_io_stop(g->loop, &g->link_io);
+	(void)close(TAKE_FD(g->link_fd));
+	if (g->term_asked)
+		begin_stop(g);
+	else if (!g->stopping)
+		log_warning("the emperor is gone: serving on with what is known");
+}
+
+static void on_link(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct gate *g = container_of(io, struct gate, link_io);
+
+	(void)loop;
+	(void)revents;
+	for (int i = 0; i < LINK_BATCH; i++) {
+		struct role_msg m;
+		struct err err = {0};
+		int fds[2], nfds;
+		int r = role_recv(g->link_fd, &m, fds, &nfds, &err);
+
+		if (r == -EAGAIN)
+			return;
+		if (r == -EBADMSG) {
+			log_error("%s", err.text);
+		} else if (r <= 0) {
+			lose_emperor(g);
+			return;
+		} else {
+			take(g, &m, fds, nfds);
+		}
+	}
+}
+
+/* -- the role ------------------------------------------------------------------------------------------- */
+
+/* As many descriptors as we may have. Half of them for those who have not said where they want to go. */
+static size_t raise_limits(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return 128;
+	lim.rlim_cur = lim.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &lim);
+	return (size_t)MIN(lim.rlim_cur / 2, (rlim_t)LIMIT_GATE_CONNS);
+}
+
+static int open_parts(struct gate *g, struct err *err)
+{
+	const struct ports_handler on_port = {has_room, on_accepted, g};
+	const struct arrivals_handler on_arrival = {decide, g};
+	const struct doors_handler on_door = {on_refuse, on_handed_back, g};
+	int r = pollset_open(&g->pollset, g->loop, err);
+
+	if (r == 0)
+		r = farewell_new(&g->farewell, &g->pollset, err);
+	if (r == 0)
+		r = arrivals_new(&g->arrivals, &g->pollset, raise_limits(), &on_arrival, err);
+	if (r == 0)
+		r = ports_new(&g->ports, g->loop, &g->trust, &on_port, err);
+	if (r == 0)
+		r = doors_new(&g->doors, g->loop, g->ports, &on_door, err);
+	return r;
+}
+
+static void close_parts(struct gate *g)
+{
+	if (g->link_fd >= 0) {
+		ev_io_stop(g->loop, &g->link_io);
+		(void)close(g->link_fd);
+	}
+	doors_free(g->doors);
+	arrivals_free(g->arrivals);
+	ports_free(g->ports);
+	farewell_free(g->farewell);
+	pollset_done(&g->pollset);
+	routes_free(g->routes);
+	ev_timer_stop(g->loop, &g->sweep);
+	ev_signal_stop(g->loop, &g->term);
+}
+
+static int run(struct gate *g)
+{
+	const struct role_msg ready = {.kind = ROLE_READY, .a = ROLE_VERSION};
+	struct err err = {0};
+	int r = open_parts(g, &err);
+
+	if (r < 0) {
+		log_error("cannot start: %s", err.text);
+		return EXIT_FAILURE;
+	}
+	ev_init(&g->sweep, on_sweep);
+	g->sweep.repeat = SWEEP_S;
+	ev_signal_init(&g->term, on_term, SIGTERM);
+	ev_signal_start(g->loop, &g->term);
+	ev_io_init(&g->link_io, on_link, g->link_fd, EV_READ);
+	ev_set_priority(&g->link_io,
+			EV_MAXPRI); /* what has been said counts for whoever comes after it */
+	ev_io_start(g->loop, &g->link_io);
+	r = role_send(g->link_fd, &ready, NULL, NULL, 0);
+	if (r < 0) {
+		log_error("cannot speak to the emperor: %s", strerror(-r));
+		return EXIT_FAILURE;
+	}
+	ev_run(g->loop, 0);
+	return EXIT_SUCCESS;
+}
+
+int gate_run(int link_fd)
+{
+	struct gate g = {.link_fd = link_fd};
+	int code;
+
+	proctitle_set("emperor: gate");
+	log_set_subject("gate");
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)fd_set_nonblock(link_fd, true);
+	(void)fd_set_cloexec(link_fd, true);
+	g.loop = ev_loop_new(EVFLAG_AUTO);
+	if (!g.loop) {
+		log_error("cannot start: no event loop");
+		return EXIT_FAILURE;
+	}
+	code = run(&g);
+	close_parts(&g);
+	ev_loop_destroy(g.loop);
+	log_flush(1000);
+	return code;
+}

@@ -1,0 +1,309 @@
+/*
+ * log - see log.h.
+ *
+ * A line goes straight to stderr while that takes it: poll() says whether a write of PIPE_BUF bytes would block, and
+ * a pipe that says yes takes them whole. From the first line that would block on, lines go through the ring until the
+ * writer thread has emptied it, so their order never changes. The ring is never longer than LOG_BUFFER_BYTES; what
+ * finds no room is counted, and the count is said in front of the next line that does.
+ *
+ * The state is the one global that the style allows. It is not for use between fork() and exec(): the child could
+ * inherit the lock in the hands of a thread that it does not have.
+ */
+#include "shared/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "shared/clock.h"
+
+#define RING_BYTES         ((size_t)LOG_BUFFER_BYTES)
+#define SUBJECT_MAX        64
+#define WRITER_STACK_BYTES ((size_t)64 * 1024) /* write() and poll() only */
+
+static struct {
+	_Atomic int level;
+	_Atomic uint64_t dropped;
+	pthread_mutex_t lock;
+	pthread_cond_t filled, emptied;
+	/* below: under lock. The writer alone moves start, and writes ring[] without the lock. */
+	char subject[SUBJECT_MAX];
+	size_t start, n;
+	uint64_t unsaid; /* dropped since the count was last said */
+	bool has_writer;
+	time_t stamp_s; /* localtime() takes a lock and reads a table: once a second is enough */
+	char stamp[sizeof("2026-11-21 05:21:36")];
+	char ring[RING_BYTES];
+} logger = {.level = LOG_LEVEL_INFO,
+	    .lock = PTHREAD_MUTEX_INITIALIZER,
+	    .filled = PTHREAD_COND_INITIALIZER,
+	    .emptied = PTHREAD_COND_INITIALIZER};
+
+static const char *const level_names[] = {
+	[LOG_LEVEL_ERROR] = "error",
+	[LOG_LEVEL_WARNING] = "warning",
+	[LOG_LEVEL_INFO] = "info",
+	[LOG_LEVEL_DEBUG] = "debug",
+};
+
+static void count_drop(void)
+{
+	atomic_fetch_add_explicit(&logger.dropped, 1, memory_order_relaxed);
+	logger.unsaid++;
+}
+
+/* Bytes that stderr took without blocking; n if it is broken, for then nobody will ever read them. */
+static size_t write_now(const char *p, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		struct pollfd pfd = {.fd = STDERR_FILENO, .events = POLLOUT};
+		ssize_t w;
+
+		if (poll(&pfd, 1, 0) <= 0)
+			break;
+		w = write(STDERR_FILENO, p + done, MIN(n - done, (size_t)PIPE_BUF));
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0 && errno == EAGAIN)
+			break;
+		if (w < 0) {
+			count_drop();
+			return n;
+		}
+		done += (size_t)w;
+	}
+	return done;
+}
+
+/* May block: that is what the thread is for. Returns the bytes that are done with. */
+static size_t write_slowly(const char *p, size_t n)
+{
+	for (;;) {
+		ssize_t w = write(STDERR_FILENO, p, n);
+
+		if (w >= 0)
+			return (size_t)w;
+		if (errno == EAGAIN) {
+			struct pollfd pfd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+			(void)poll(&pfd, 1, -1);
+		} else if (errno != EINTR) {
+			return n;
+		}
+	}
+}
+
+static void *writer(void *arg)
+{
+	(void)arg;
+	(void)pthread_mutex_lock(&logger.lock);
+	for (;;) {
+		size_t n;
+
+		while (logger.n == 0)
+			(void)pthread_cond_wait(&logger.filled, &logger.lock);
+		n = MIN(logger.n, RING_BYTES - logger.start);
+		(void)pthread_mutex_unlock(&logger.lock);
+		n = write_slowly(logger.ring + logger.start, n);
+		(void)pthread_mutex_lock(&logger.lock);
+		logger.start = (logger.start + n) % RING_BYTES;
+		logger.n -= n;
+		if (logger.n == 0)
+			(void)pthread_cond_broadcast(&logger.emptied);
+	}
+	return NULL;
+}
+
+/* Signals stay with the threads that have always had them. */
+static bool start_writer(void)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t all, old;
+	int r;
+
+	if (pthread_attr_init(&attr) != 0)
+		return false;
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	(void)pthread_attr_setstacksize(&attr, MAX(WRITER_STACK_BYTES, (size_t)PTHREAD_STACK_MIN));
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&thread, &attr, writer, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void)pthread_attr_destroy(&attr);
+	return r == 0;
+}
+
+/* All of it or nothing, so that a line is never cut. */
+static bool ring_put(const char *p, size_t n)
+{
+	size_t at = (logger.start + logger.n) % RING_BYTES;
+	size_t first = MIN(n, RING_BYTES - at);
+
+	if (n > RING_BYTES - logger.n)
+		return false;
+	memcpy(logger.ring + at, p, first);
+	memcpy(logger.ring, p + first, n - first);
+	logger.n += n;
+	return true;
+}
+
+static void emit(const char *p, size_t n)
+{
+	size_t done = logger.n == 0 ? write_now(p, n) : 0;
+
+	if (done == n)
+		return;
+	if (!logger.has_writer)
+		logger.has_writer = start_writer();
+	if (!logger.has_writer || !ring_put(p + done, n - done))
+		count_drop();
+	else
+		(void)pthread_cond_signal(&logger.filled);
+}
+
+static const char *stamp_of(uint64_t wall_ns)
+{
+	time_t s = (time_t)(wall_ns / NS_PER_S);
+	struct tm tm;
+
+	if (s != logger.stamp_s && localtime_r(&s, &tm)) {
+		(void)strftime(logger.stamp, sizeof(logger.stamp), "%Y-%m-%d %H:%M:%S", &tm);
+		logger.stamp_s = s;
+	}
+	return logger.stamp;
+}
+
+static size_t put_prefix(char *line, size_t size, enum log_level level)
+{
+	uint64_t now = clock_wall_ns();
+	int n = snprintf(line, size, "%s.%03u %s %s%s", stamp_of(now),
+			 (unsigned)(now / NS_PER_MS % 1000), level_names[level], logger.subject,
+			 logger.subject[0] ? ": " : "");
+
+	return n < 0 ? 0 : MIN((size_t)n, size - 1);
+}
+
+/*
+ * Text may quote a peer: nothing in it may look like a line of ours or command a terminal. Later lines of a text (a
+ * traceback) are indented by a tab, other control characters become '?'.
+ */
+static size_t put_text(char *line, size_t size, const char *text)
+{
+	size_t text_n = strlen(text);
+	size_t n = 0;
+
+	while (text_n > 0 && text[text_n - 1] == '\n')
+		text_n--;
+	for (size_t i = 0; i < text_n && n + 2 < size; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == '\n') {
+			line[n++] = '\n';
+			line[n++] = '\t';
+		} else {
+			line[n++] = (c < 0x20 && c != '\t') || c == 0x7f ? '?' : (char)c;
+		}
+	}
+	return n;
+}
+
+static size_t make_line(char *line, size_t size, enum log_level level, const char *text)
+{
+	size_t n = put_prefix(line, size, level);
+
+	n += put_text(line + n, size - n - 1, text);
+	line[n++] = '\n';
+	return n;
+}
+
+static void say_drops(void)
+{
+	char text[96], line[256];
+	size_t n;
+
+	if (logger.unsaid == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "%llu log lines dropped: stderr did not take them",
+		       (unsigned long long)logger.unsaid);
+	n = make_line(line, sizeof(line), LOG_LEVEL_WARNING, text);
+	/* Only where the next line finds room too: else the saying itself would fill the buffer. */
+	if (logger.n > RING_BYTES - n - LOG_LINE_MAX)
+		return;
+	logger.unsaid = 0;
+	emit(line, n);
+}
+
+void log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&logger.level, (int)level, memory_order_relaxed);
+}
+
+enum log_level log_get_level(void)
+{
+	return (enum log_level)atomic_load_explicit(&logger.level, memory_order_relaxed);
+}
+
+void log_set_subject(const char *subject)
+{
+	(void)pthread_mutex_lock(&logger.lock);
+	(void)snprintf(logger.subject, sizeof(logger.subject), "%s", subject);
+	(void)pthread_mutex_unlock(&logger.lock);
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	char text[LOG_LINE_MAX], line[LOG_LINE_MAX];
+	int saved = errno; /* callers log between a failure and its use of errno */
+	va_list ap;
+
+	if (level > log_get_level())
+		return;
+	va_start(ap, fmt);
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = '\0';
+	va_end(ap);
+	(void)pthread_mutex_lock(&logger.lock);
+	say_drops();
+	emit(line, make_line(line, sizeof(line), level, text));
+	(void)pthread_mutex_unlock(&logger.lock);
+	errno = saved;
+}
+
+void log_raw(const char *line, size_t n)
+{
+	int saved = errno;
+
+	if (n == 0)
+		return;
+	(void)pthread_mutex_lock(&logger.lock);
+	say_drops();
+	emit(line, n);
+	(void)pthread_mutex_unlock(&logger.lock);
+	errno = saved;
+}
+
+uint64_t log_dropped(void)
+{
+	return atomic_load_explicit(&logger.dropped, memory_order_relaxed);
+}
+
+void log_flush(unsigned timeout_ms)
+{
+	struct timespec until;
+	uint64_t at = clock_wall_ns() + timeout_ms * NS_PER_MS;
+	int r = 0;
+
+	until = (struct timespec){(time_t)(at / NS_PER_S), (long)(at % NS_PER_S)};
+	(void)pthread_mutex_lock(&logger.lock);
+	while (logger.n > 0 && r == 0)
+		r = pthread_cond_timedwait(&logger.emptied, &logger.lock, &until);
+	(void)pthread_mutex_unlock(&logger.lock);
+}

@@ -1,0 +1,133 @@
+/*
+ * test_show - what people see of the answers.
+ */
+#include "emperor/ctl/ctl.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "shared/clock.h"
+
+static void numbers_read_as_people_say_them(void **state)
+{
+	static const struct {
+		const char *(*say)(char buf[HUMAN_MAX], uint64_t n);
+		uint64_t n;
+		const char *said;
+	} cases[] = {
+		{human_bytes, 0, "0"},
+		{human_bytes, 1023, "1023"},
+		{human_bytes, 1024, "1.0K"},
+		{human_bytes, 10 * 1024, "10K"},
+		{human_bytes, 1024 * 1024 - 1, "1023K"},
+		{human_bytes, 8700000, "8.2M"},
+		{human_bytes, UINT64_MAX, "15E"},
+		{human_age, 59, "59s"},
+		{human_age, 61, "1m01s"},
+		{human_age, 3600, "1h00m"},
+		{human_age, 90000, "1d01h"},
+		{human_us, 999, "999us"},
+		{human_us, 1500, "1.5ms"},
+		{human_us, 10000, "10ms"},
+		{human_us, 2500000, "2.5s"},
+		{human_count, UINT64_MAX, "18446744073709551615"},
+		{human_time, 0, "-"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char buf[HUMAN_MAX];
+
+		assert_string_equal(cases[i].say(buf, cases[i].n), cases[i].said);
+	}
+}
+
+static const char *shown(void (*show)(const struct ctl *c, const json_t *answer), const char *app,
+			 const char *text)
+{
+	static char buf[4096];
+	FILE *out = fmemopen(buf, sizeof(buf), "w");
+	const struct ctl c = {.app = app, .out = out, .wall_ns = 1000 * NS_PER_S};
+	json_t *answer = json_loads(text, 0, NULL);
+
+	assert_non_null(out);
+	assert_non_null(answer);
+	show(&c, answer);
+	(void)fclose(out);
+	json_decref(answer);
+	return buf;
+}
+
+static void status_shows_each_app_in_a_row_with_its_reason(void **state)
+{
+	const char *text =
+		shown(show_status, "",
+		      "{\"apps\": [{\"name\": \"blog\", \"state\": \"running\", \"pid\": 7,"
+		      " \"generation\": 3, \"since\": 940, \"busy\": 1, \"workers\": 2,"
+		      " \"rss\": 10485760, \"requests\": 41},"
+		      "{\"name\": \"shop\", \"state\": \"backoff\", \"next_try\": 1005,"
+		      " \"last_error\": \"Traceback\\n  x\\nImportError: no y\\n\"}]}");
+
+	(void)state;
+	assert_non_null(strstr(text, "NAME  STATE"));
+	assert_non_null(strstr(text, "blog  running    3    7  1m00s   1/2  10M        41"));
+	assert_non_null(strstr(text, "next try in 5s: ImportError: no y\n"));
+}
+
+static void the_view_of_one_app_shows_the_whole_traceback(void **state)
+{
+	const char *text = shown(show_status, "shop",
+				 "{\"apps\": [{\"name\": \"shop\", \"state\": \"backoff\","
+				 " \"last_error\": \"Traceback\\nImportError: no y\"}]}");
+
+	(void)state;
+	assert_non_null(strstr(text, "         app  shop\n"));
+	assert_non_null(strstr(text, "  last error  Traceback\n              ImportError: no y\n"));
+}
+
+static void stats_show_rates_and_percentiles(void **state)
+{
+	const char *text =
+		shown(show_stats, "",
+		      "{\"vassals\": [{\"name\": \"blog\", \"requests\": 100, \"window_s\": 4,"
+		      " \"window_requests\": 10, \"p50_us\": 900, \"p99_us\": 12000}]}");
+
+	(void)state;
+	assert_non_null(strstr(text, "blog       100    2.5  900us  0us  12ms"));
+}
+
+static void events_show_when_who_and_what(void **state)
+{
+	const char *text =
+		shown(show_events, "",
+		      "{\"events\": [{\"time\": 1000, \"app\": \"blog\", \"generation\": 2,"
+		      " \"kind\": \"reloaded\", \"text\": \"touched\"}]}");
+
+	(void)state;
+	assert_non_null(strstr(text, "  blog    2  reloaded  touched\n"));
+}
+
+static void an_answer_without_fields_hurts_nobody(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(shown(show_status, "", "{}"), "NAME"));
+	assert_non_null(strstr(shown(show_status, "x", "{}"), "state"));
+	assert_non_null(strstr(shown(show_stats, "", "{\"vassals\": [{\"name\": 7}]}"), "NAME"));
+	assert_non_null(strstr(shown(show_events, "", "{\"events\": {}}"), "TIME"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_read_as_people_say_them),
+		cmocka_unit_test(status_shows_each_app_in_a_row_with_its_reason),
+		cmocka_unit_test(the_view_of_one_app_shows_the_whole_traceback),
+		cmocka_unit_test(stats_show_rates_and_percentiles),
+		cmocka_unit_test(events_show_when_who_and_what),
+		cmocka_unit_test(an_answer_without_fields_hurts_nobody),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

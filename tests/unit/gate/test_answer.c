@@ -1,0 +1,87 @@
+/*
+ * test_answer - the gate's own answers are whole HTTP responses.
+ */
+#include "emperor/gate/answer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static const char *write_answer(const struct answer *a)
+{
+	static char buf[ANSWER_MAX];
+	size_t n = answer_write(buf, a, 784111777); /* RFC 9110's example */
+
+	assert_in_range(n, 1, ANSWER_MAX - 1);
+	buf[n] = '\0';
+	return buf;
+}
+
+static void an_answer_says_its_length_and_date_and_that_it_closes(void **state)
+{
+	const struct answer a = {.status = 503, .why = "asleep", .retry_after_s = 7};
+
+	(void)state;
+	assert_string_equal(write_answer(&a), "HTTP/1.1 503 Service Unavailable\r\n"
+					      "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+					      "Content-Type: text/plain; charset=utf-8\r\n"
+					      "Content-Length: 32\r\n"
+					      "Retry-After: 7\r\n"
+					      "Connection: close\r\n\r\n"
+					      "503 Service Unavailable: asleep\n");
+}
+
+static void every_length_is_right_and_every_phrase_is_known(void **state)
+{
+	static const int statuses[] = {400, 404, 408, 414, 431, 501, 503, 505};
+	char why[400];
+
+	(void)state;
+	memset(why, 'w', sizeof(why) - 1);
+	why[sizeof(why) - 1] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+		const struct answer a = {
+			.status = statuses[i], .why = why, .retry_after_s = 4000000000U};
+		const char *text = write_answer(&a);
+		const char *body = strstr(text, "\r\n\r\n");
+		size_t length = 0;
+
+		assert_non_null(body);
+		assert_int_equal(strtol(text + 9, NULL, 10), statuses[i]);
+		assert_int_equal(
+			sscanf(strstr(text, "Content-Length"), "Content-Length: %zu", &length), 1);
+		assert_int_equal(length, strlen(body + 4));
+	}
+}
+
+static void the_answer_to_a_head_has_no_body_but_its_length(void **state)
+{
+	const struct answer a = {.status = 404, .why = "x", .no_body = true};
+	const char *text = write_answer(&a);
+
+	(void)state;
+	assert_non_null(strstr(text, "Content-Length: 17\r\n"));
+	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+}
+
+static void an_unknown_status_is_a_bad_request(void **state)
+{
+	const struct answer a = {.status = 299, .why = "x"};
+
+	(void)state;
+	assert_memory_equal(write_answer(&a), "HTTP/1.1 400 Bad Request\r\n", 26);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_answer_says_its_length_and_date_and_that_it_closes),
+		cmocka_unit_test(every_length_is_right_and_every_phrase_is_known),
+		cmocka_unit_test(the_answer_to_a_head_has_no_body_but_its_length),
+		cmocka_unit_test(an_unknown_status_is_a_bad_request),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
