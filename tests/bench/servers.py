@@ -165,7 +165,7 @@ def emperor(app=None, workers=1, extra=""):
     vassals = folder / "vassals.d"
     vassals.mkdir()
     server = Server("emperor", [BIN / "emperor", "--vassals", vassals, "--http", "127.0.0.1:%d" % port, "--run-dir",
-                                folder / "run", "--db", folder / "emperor.db"], 0, host="app.test")
+                                folder / "run", "--db", folder / "db" / "emperor.db"], 0, host="app.test")
     server.port, server.own_port, server.vassals, server.run_dir = port, own, vassals, folder / "run"
     if app:
         app_folder, module, callable_, path = APPS[app]

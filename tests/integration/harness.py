@@ -195,7 +195,7 @@ class Emperor(Daemon):
         self.vassals = folder / "vassals.d"
         self.vassals.mkdir(exist_ok=True)
         self.run_dir = folder / "run"
-        self.db = folder / "emperor.db"
+        self.db = folder / "db" / "emperor.db"
         self.port = free_port()
         argv = [BIN / "emperor", "--vassals", self.vassals, "--run-dir", self.run_dir, "--db", self.db]
         if http:

@@ -94,8 +94,8 @@ class Routes(Case):
         self.assertEqual(request(port, "/x", host="one.test", address="::1").text, "one|/x|")
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(str(path))
-            s.sendall(b"GET /u HTTP/1.1\r\nHost: one.test\r\n\r\n")
-            self.assertTrue(s.makefile("rb").read().endswith(b"one|/u|"))  # one app only: may also stay open
+            s.sendall(b"GET /u HTTP/1.1\r\nHost: one.test\r\nConnection: close\r\n\r\n")
+            self.assertTrue(s.makefile("rb").read().endswith(b"one|/u|"))
 
 
 class Waiting(Case):

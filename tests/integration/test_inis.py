@@ -68,7 +68,7 @@ class Broken(Case):
         e.drop("good")
         e.wait_up("good")
         for name, data, words in (
-            ("binary", os.urandom(2000) + b"\0", "binary"), ("huge", b"[vassal]\n; " + b"x" * (2 << 20), "bytes"),
+            ("binary", os.urandom(2000) + b"\0", "binary"), ("huge", b"[vassal]\n; " + b"x" * (2 << 20), "larger than 1 MiB"),
             ("nosection", b"module = hello\n", "section"), ("conflict", b"[vassal]\n<<<<<<< HEAD\nmodule = a\n=======\n", "conflict"),
             ("number", b"[vassal]\nmodule = hello\nprocesses = many\n", "number.ini:3: processes"),
             ("nodir", b"[vassal]\nmodule = hello\nchdir = /no/such/dir\n", "/no/such/dir"),
@@ -178,7 +178,7 @@ class Alone(Case):
         port = harness.free_port()
         daemon = harness.Daemon(self.folder, "user-emperor", [
             "setpriv", "--reuid", user.pw_uid, "--regid", user.pw_gid, "--clear-groups", harness.BIN / "emperor",
-            "--vassals", vassals, "--http", "127.0.0.1:%d" % port, "--run-dir", work / "run", "--db", work / "db"])
+            "--vassals", vassals, "--http", "127.0.0.1:%d" % port, "--run-dir", work / "run", "--db", work / "db" / "history.db"])
         self.daemon(daemon)
 
         def up():

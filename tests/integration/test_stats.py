@@ -39,7 +39,8 @@ class Stats(Case):
                 stats = json.loads(bare(port))
             except OSError:
                 return None
-            return stats if sum(w["requests"] for w in stats["workers"]) >= 21 else None
+            return stats if sum(w["requests"] for w in stats["workers"]) >= 21 and any(
+                w["rss"] for w in stats["workers"]) else None
 
         stats = eventually(seen, 10)
         for key in ("version", "listen_queue", "listen_queue_errors", "signal_queue", "load", "pid", "uid", "gid", "cwd", "locks",
@@ -90,12 +91,14 @@ class Stats(Case):
             self.assertGreater(db.execute("select sum(requests) from %s" % minutes[0]).fetchone()[0] or 0, 0)
 
     def test_a_corrupt_database_is_set_aside(self):
-        (self.folder / "emperor.db").write_bytes(b"this is no database" * 1000)
-        os.chmod(self.folder, 0o777)
+        folder = self.folder / "db"
+        folder.mkdir()
+        os.chmod(folder, 0o777)
+        (folder / "emperor.db").write_bytes(b"this is no database" * 1000)
         e = self.emperor()
         e.drop("a")
         e.wait_up("a")
-        eventually(lambda: [p for p in self.folder.iterdir() if "corrupt" in p.name], 10, "set aside")
+        eventually(lambda: [p for p in folder.iterdir() if "corrupt" in p.name], 10, "set aside")
         eventually(lambda: "corrupt" in e.output(), 5)
         eventually(lambda: e.ctl("events", "a")["events"], 10, "a new one begun")
 
