@@ -1,0 +1,218 @@
+/*
+ * app - see app.h. Every function here holds the GIL.
+ */
+#include "vassal/engine/engine.h"
+
+#include <stdio.h>
+
+#include "shared/err.h"
+#include "vassal/engine/app.h"
+#include "vassal/engine/spec.h"
+#include "vassal/engine/traceback.h"
+
+/* A dotted path from an object on. A new reference. */
+static PyObject *walk(PyObject *from, const char *path)
+{
+	Py_INCREF(from);
+	while (from && *path) {
+		size_t n = strcspn(path, ".");
+		PyObject *name = PyUnicode_FromStringAndSize(path, (Py_ssize_t)n);
+		PyObject *next = name ? PyObject_GetAttr(from, name) : NULL;
+
+		Py_XDECREF(name);
+		Py_DECREF(from);
+		from = next;
+		path += path[n] == '.' ? n + 1 : n;
+	}
+	return from;
+}
+
+static PyObject *find_default(PyObject *module, const char *where)
+{
+	static const char *const names[] = {"application", "app"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		PyObject *object = PyObject_GetAttrString(module, names[i]);
+
+		if (object || !PyErr_ExceptionMatches(PyExc_AttributeError))
+			return object;
+		PyErr_Clear();
+	}
+	PyErr_Format(
+		PyExc_AttributeError,
+		"%s has neither \"application\" nor \"app\"; say which object it is: callable = %s",
+		where, PyObject_HasAttrString(module, "create_app") ? "create_app()" : "NAME");
+	return NULL;
+}
+
+/* The callable that s means in this module. A new reference. */
+static PyObject *find_callable(PyObject *module, const struct spec *s, const char *where)
+{
+	PyObject *object = s->object[0] ? walk(module, s->object) : find_default(module, where);
+	PyObject *made;
+
+	if (object && s->call) {
+		made = PyObject_CallNoArgs(object);
+		Py_DECREF(object);
+		object = made;
+	}
+	if (!object || PyCallable_Check(object))
+		return object;
+	PyErr_Format(PyExc_TypeError, "%s%s%s is a %.100s, which cannot be called as a WSGI app",
+		     where, s->object[0] ? ":" : "", s->object, Py_TYPE(object)->tp_name);
+	Py_DECREF(object);
+	return NULL;
+}
+
+/* "module = a:b" wins over callable; else callable, which may be "create_app()" as well. */
+static int parse_spec(const struct engine *e, const char *module, struct spec *ret, struct err *err)
+{
+	char both[2 * SPEC_MAX];
+
+	if (!e->config.callable || strchr(module, ':'))
+		return spec_parse(module, ret, err);
+	(void)snprintf(both, sizeof(both), "%.*s:%.*s", SPEC_MAX, module, SPEC_MAX - 2,
+		       e->config.callable);
+	return spec_parse(both, ret, err);
+}
+
+static PyObject *load_module(struct engine *e)
+{
+	struct spec s;
+	struct err err = {0};
+	PyObject *module;
+	PyObject *object;
+
+	if (parse_spec(e, e->config.module, &s, &err) < 0) {
+		PyErr_SetString(PyExc_ImportError, err.text);
+		return NULL;
+	}
+	module = PyImport_ImportModule(s.module);
+	if (!module)
+		return NULL;
+	object = find_callable(module, &s, s.module);
+	Py_DECREF(module);
+	return object;
+}
+
+/* As bytes: its encoding is for the compiler to find. */
+static PyObject *read_source(const char *path)
+{
+	PyObject *io = PyImport_ImportModule("io");
+	PyObject *file = io ? PyObject_CallMethod(io, "open_code", "s", path) : NULL;
+	PyObject *source = file ? PyObject_CallMethod(file, "read", NULL) : NULL;
+	PyObject *closed = source ? PyObject_CallMethod(file, "close", NULL) : NULL;
+
+	if (!closed)
+		Py_CLEAR(source);
+	Py_XDECREF(closed);
+	Py_XDECREF(file);
+	Py_XDECREF(io);
+	return source;
+}
+
+/*
+ * Executes the source itself, never a cached .pyc: those are compared by whole seconds and size, and a file that is
+ * rewritten within a second is just what operators do.
+ */
+static int execute(PyObject *module, const char *path)
+{
+	PyObject *builtins = PyImport_ImportModule("builtins");
+	PyObject *source = builtins ? read_source(path) : NULL;
+	PyObject *code = source ? PyObject_CallMethod(builtins, "compile", "Ossii", source, path,
+						      "exec", 0, 1)
+				: NULL;
+	PyObject *globals = PyModule_GetDict(module); /* borrowed */
+	PyObject *r = code ? PyEval_EvalCode(code, globals, globals) : NULL;
+
+	Py_XDECREF(r);
+	Py_XDECREF(code);
+	Py_XDECREF(source);
+	Py_XDECREF(builtins);
+	return r ? 0 : -1;
+}
+
+/* A module as the import system makes it, with __file__ and __builtins__; in sys.modules while it runs. */
+static PyObject *new_file_module(const char *name, const char *path)
+{
+	PyObject *module = PyImport_AddModule(name); /* borrowed */
+	PyObject *dict = module ? PyModule_GetDict(module) : NULL;
+	PyObject *file = PyUnicode_DecodeFSDefault(path);
+	int r = dict && file ? PyDict_SetItemString(dict, "__file__", file) : -1;
+
+	Py_XDECREF(file);
+	if (r == 0)
+		r = PyDict_SetItemString(dict, "__builtins__", PyEval_GetBuiltins());
+	if (r < 0)
+		return NULL;
+	Py_INCREF(module);
+	return module;
+}
+
+static PyObject *load_file(struct engine *e)
+{
+	const char *path = e->config.wsgi_file;
+	char name[SPEC_MAX];
+	struct spec s = {0};
+	struct err err = {0};
+	PyObject *module;
+	PyObject *object;
+
+	spec_file_module(path, name);
+	if (parse_spec(e, name, &s, &err) < 0) {
+		PyErr_SetString(PyExc_ImportError, err.text);
+		return NULL;
+	}
+	module = new_file_module(name, path);
+	if (!module)
+		return NULL;
+	object = execute(module, path) == 0 ? find_callable(module, &s, path) : NULL;
+	Py_DECREF(module);
+	return object;
+}
+
+/* An operator reads this: what the ini said, then why it did not work. */
+static void explain(const struct engine *e, const char *what, const char *value, char *text,
+		    size_t size)
+{
+	char prefix[SPEC_MAX + 64];
+
+	(void)snprintf(prefix, sizeof(prefix), "%s = %.400s", what, value);
+	traceback_explain(e, prefix, text, size);
+}
+
+static PyObject *load(struct engine *e, char *text, size_t size)
+{
+	const struct vassal_config *c = &e->config;
+	PyObject *app = NULL;
+
+	if (c->module) {
+		app = load_module(e);
+		if (app)
+			return app;
+		explain(e, "module", c->module, text, size);
+		if (!c->wsgi_file)
+			return NULL;
+		engine_note(e, "module = %s did not load; wsgi-file = %s serves instead", c->module,
+			    c->wsgi_file);
+	}
+	if (c->wsgi_file) {
+		app = load_file(e);
+		if (!app)
+			explain(e, "wsgi-file", c->wsgi_file, text, size);
+		return app;
+	}
+	(void)snprintf(text, size, "nothing to run: neither module nor wsgi-file is set");
+	return NULL;
+}
+
+enum fail_phase app_load(struct engine *e, char *text, size_t size)
+{
+	e->application = load(e, text, size);
+	if (!e->application)
+		return FAIL_IMPORT;
+	if (environ_start(&e->environ, e->config.threads > 1, e->config.processes > 1) == 0)
+		return FAIL_NONE;
+	traceback_explain(e, "environ", text, size);
+	return FAIL_ENGINE;
+}

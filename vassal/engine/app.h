@@ -1,0 +1,14 @@
+/*
+ * app - finds the WSGI callable that the ini names: module, wsgi-file, callable.
+ */
+#pragma once
+#include "shared/base.h"
+#include "shared/msg.h"
+
+struct engine;
+
+/*
+ * Imports the app into e->application and makes e->environ. Holds the GIL. FAIL_NONE, or what failed with its reason
+ * and the traceback's end in text; the whole traceback has then been printed.
+ */
+enum fail_phase app_load(struct engine *e, char *text, size_t size);

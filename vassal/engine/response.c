@@ -1,0 +1,405 @@
+/*
+ * response - see response.h.
+ *
+ * The head waits until the first byte of the body is known (PEP 3333): until then an error can still become a clean
+ * 500, and start_response may be called again with exc_info. A list or tuple of bytes, what nearly every small app
+ * returns, goes out as HEAD, DATA, END with one wake-up; anything that may block between its items is published item
+ * by item.
+ */
+#include "vassal/engine/response.h"
+
+#include <errno.h>
+
+#include "shared/err.h"
+#include "shared/log.h"
+#include "vassal/engine/engine.h"
+#include "vassal/engine/filewrapper.h"
+#include "vassal/engine/lane.h"
+#include "vassal/exchange/exchange.h"
+
+/* -- frames ------------------------------------------------------------------------------------------------ */
+
+/* Room for n bytes (at most one frame). Without the GIL while it waits. */
+static uint8_t *get_room(struct lane *l, size_t n)
+{
+	struct exchange *x = l->engine->exchange;
+	uint8_t *room;
+
+	while (!(room = exchange_reply_room(x, l->number, n))) {
+		int r;
+
+		Py_BEGIN_ALLOW_THREADS r = exchange_reply_wait(x, l->number, n);
+		Py_END_ALLOW_THREADS if (r == -EPIPE) _exit(CREW_EXIT_ORPHAN);
+		if (r == -EINTR && l->is_main && PyErr_CheckSignals() < 0)
+			return NULL;
+	}
+	return room;
+}
+
+static int put_frame(struct lane *l, enum frame_kind kind, const void *p, size_t n, bool publish)
+{
+	uint8_t *room;
+
+	if (l->discard)
+		return 0;
+	room = get_room(l, n);
+	if (!room)
+		return -1;
+	memcpy(room, p, n);
+	exchange_reply_commit(l->engine->exchange, l->number, l->slot, kind, n, publish);
+	return 0;
+}
+
+static bool is_bodiless(const struct lane *l)
+{
+	return (l->flags & EXCHANGE_HEAD) || head_is_bodiless(&l->head);
+}
+
+static int send_head(struct lane *l, bool publish)
+{
+	if (l->head.n == 0) {
+		PyErr_SetString(PyExc_RuntimeError, "the app did not call start_response()");
+		return -1;
+	}
+	head_finish(&l->head);
+	if (put_frame(l, FRAME_HEAD, l->head.p, l->head.n, publish) < 0)
+		return -1;
+	l->sent = true;
+	return 0;
+}
+
+/* How many of n further bytes the client may get: never more than Content-Length promises. */
+static size_t allow(struct lane *l, size_t n)
+{
+	uint64_t length = (uint64_t)l->head.frame.length;
+	uint64_t before = l->body_n;
+
+	l->body_n += n;
+	if (l->head.frame.length < 0)
+		return n;
+	l->full = l->body_n >= length;
+	l->excess |= l->body_n > length;
+	return before >= length ? 0 : (size_t)MIN((uint64_t)n, length - before);
+}
+
+static int send_data(struct lane *l, const char *p, size_t n, bool publish)
+{
+	if (!l->sent && send_head(l, false) < 0)
+		return -1;
+	n = allow(l, n);
+	if (is_bodiless(l))
+		return 0;
+	while (n > 0) {
+		size_t part = MIN(n, (size_t)EXCHANGE_FRAME_MAX);
+
+		if (put_frame(l, FRAME_DATA, p, part, publish && part == n) < 0)
+			return -1;
+		p += part;
+		n -= part;
+	}
+	return 0;
+}
+
+static bool is_gone(const struct lane *l)
+{
+	return !l->discard && exchange_client_gone(l->engine->exchange, l->slot);
+}
+
+/* -- heads ------------------------------------------------------------------------------------------------- */
+
+/* The characters of a str that PEP 3333 allows: all of them fit a byte. */
+static int native(PyObject *s, const char *what, struct span *ret)
+{
+	if (!PyUnicode_Check(s)) {
+		PyErr_Format(PyExc_TypeError, "%s must be str, not %.100s", what,
+			     Py_TYPE(s)->tp_name);
+		return -1;
+	}
+#if PY_VERSION_HEX < 0x030C0000
+	if (PyUnicode_READY(s) < 0)
+		return -1;
+#endif
+	if (PyUnicode_KIND(s) != PyUnicode_1BYTE_KIND) {
+		PyErr_Format(PyExc_ValueError, "%s holds characters beyond latin-1: %R", what, s);
+		return -1;
+	}
+	*ret = span_of((const char *)PyUnicode_1BYTE_DATA(s), (size_t)PyUnicode_GET_LENGTH(s));
+	return 0;
+}
+
+static int raise_err(const struct err *err)
+{
+	PyObject *text = PyUnicode_DecodeLatin1(err->text, (Py_ssize_t)strlen(err->text), NULL);
+
+	if (text)
+		PyErr_SetObject(PyExc_ValueError, text);
+	Py_XDECREF(text);
+	return -1;
+}
+
+static int set_field(struct lane *l, PyObject *pair)
+{
+	struct span name;
+	struct span value;
+	struct err err;
+
+	if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+		PyErr_Format(PyExc_TypeError,
+			     "each header must be a tuple of name and value, not %R", pair);
+		return -1;
+	}
+	if (native(PyTuple_GET_ITEM(pair, 0), "header name", &name) < 0 ||
+	    native(PyTuple_GET_ITEM(pair, 1), "header value", &value) < 0)
+		return -1;
+	return head_field(&l->head, name, value, &err) < 0 ? raise_err(&err) : 0;
+}
+
+/* Of an exact or derived list or tuple. Functions and not the macros in place: those fill a line with branches. */
+static Py_ssize_t count(PyObject *seq)
+{
+	return PySequence_Fast_GET_SIZE(seq);
+}
+
+static PyObject *item_at(PyObject *seq, Py_ssize_t i) /* borrowed */
+{
+	return PySequence_Fast_GET_ITEM(seq, i);
+}
+
+static int set_fields(struct lane *l, PyObject *headers)
+{
+	/* A str's text is immutable and no Python code runs here, so the borrowed items stay. */
+	if (!PyList_Check(headers) && !PyTuple_Check(headers)) {
+		PyErr_Format(PyExc_TypeError, "headers must be a list, not %.100s",
+			     Py_TYPE(headers)->tp_name);
+		return -1;
+	}
+	for (Py_ssize_t i = 0; i < count(headers); i++)
+		if (set_field(l, item_at(headers, i)) < 0)
+			return -1;
+	return 0;
+}
+
+int response_set_head(struct lane *l, PyObject *status, PyObject *headers)
+{
+	struct span text;
+	struct err err;
+
+	l->head.n = 0;
+	if (native(status, "status", &text) < 0)
+		return -1;
+	if (head_begin(&l->head, text, &err) < 0)
+		return raise_err(&err);
+	if (set_fields(l, headers) == 0)
+		return 0;
+	l->head.n = 0; /* half a head is none */
+	return -1;
+}
+
+/* -- bodies ------------------------------------------------------------------------------------------------ */
+
+static int check_bytes(PyObject *item)
+{
+	if (PyBytes_Check(item))
+		return 0;
+	PyErr_Format(PyExc_TypeError, "the body must be made of bytes, not %.100s%s",
+		     Py_TYPE(item)->tp_name, PyUnicode_Check(item) ? " (encode it first)" : "");
+	return -1;
+}
+
+int response_write(struct lane *l, PyObject *data)
+{
+	if (check_bytes(data) < 0)
+		return -1;
+	if (PyBytes_GET_SIZE(data) == 0 || is_gone(l))
+		return 0;
+	return send_data(l, PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data), true);
+}
+
+/* The whole body is known before its first byte goes: then so is its length. An empty answer to HEAD says nothing
+   about the length that GET would have. */
+static void know_length(struct lane *l, uint64_t total)
+{
+	if (l->sent || l->head.n == 0 || l->head.frame.length >= 0 || head_is_bodiless(&l->head))
+		return;
+	if (total == 0 && (l->flags & EXCHANGE_HEAD))
+		return;
+	l->head.frame.length = (int64_t)total;
+}
+
+/* All bytes of the items, or -1 when one is not bytes: found out before anything is sent. */
+static int64_t measure(PyObject *seq)
+{
+	int64_t total = 0;
+
+	for (Py_ssize_t i = 0; i < count(seq); i++) {
+		if (check_bytes(item_at(seq, i)) < 0)
+			return -1;
+		total += PyBytes_GET_SIZE(item_at(seq, i));
+	}
+	return total;
+}
+
+static int send_item(struct lane *l, PyObject *item, bool publish)
+{
+	int r = check_bytes(item);
+
+	if (r < 0 || PyBytes_GET_SIZE(item) == 0)
+		return r;
+	Py_INCREF(item);
+	r = send_data(l, PyBytes_AS_STRING(item), (size_t)PyBytes_GET_SIZE(item), publish);
+	Py_DECREF(item);
+	return r;
+}
+
+static int send_sequence(struct lane *l, PyObject *seq)
+{
+	int64_t total = measure(seq);
+	int r = 0;
+
+	if (total < 0)
+		return -1;
+	know_length(l, (uint64_t)total);
+	/* Another thread may change a list while we wait for room: its size is asked each time, items are held. */
+	for (Py_ssize_t i = 0; r == 0 && i < count(seq) && !l->excess; i++)
+		r = send_item(l, item_at(seq, i), false);
+	return r;
+}
+
+/* PEP 3333, "Handling the Content-Length Header": an iterable of length 1 is known as soon as its item is. */
+static bool is_single(PyObject *result)
+{
+	const PySequenceMethods *m = Py_TYPE(result)->tp_as_sequence;
+	Py_ssize_t n;
+
+	if (!m || !m->sq_length)
+		return false;
+	n = PyObject_Size(result);
+	if (n < 0)
+		PyErr_Clear();
+	return n == 1;
+}
+
+static int send_iterable(struct lane *l, PyObject *result)
+{
+	bool single = is_single(result);
+	PyObject *it = PyObject_GetIter(result);
+	PyObject *item;
+	int r = 0;
+
+	if (!it)
+		return -1;
+	while (r == 0 && !l->excess && !is_gone(l) && (item = PyIter_Next(it))) {
+		if (single && PyBytes_Check(item))
+			know_length(l, (uint64_t)PyBytes_GET_SIZE(item));
+		r = send_item(l, item, true);
+		Py_DECREF(item);
+	}
+	Py_DECREF(it);
+	return PyErr_Occurred() ? -1 : r;
+}
+
+/* One frame of a file, read by the kernel straight into the ring. Bytes read, 0 at its end, -1 with an exception. */
+static ssize_t send_file_part(struct lane *l, int fd, off_t at, size_t want)
+{
+	uint8_t *room = get_room(l, want);
+	ssize_t r;
+
+	if (!room)
+		return -1;
+	Py_BEGIN_ALLOW_THREADS do r = pread(fd, room, want, at);
+	while (r < 0 && errno == EINTR)
+		;
+	Py_END_ALLOW_THREADS if (r < 0)(void) PyErr_SetFromErrno(PyExc_OSError);
+	if (r > 0)
+		exchange_reply_commit(l->engine->exchange, l->number, l->slot, FRAME_DATA,
+				      (size_t)r, true);
+	return r;
+}
+
+static int send_file_parts(struct lane *l, int fd, off_t at, uint64_t n)
+{
+	while (n > 0 && !is_gone(l)) {
+		ssize_t r = send_file_part(l, fd, at, (size_t)MIN(n, (uint64_t)EXCHANGE_FRAME_MAX));
+
+		if (r < 0)
+			return -1;
+		if (r == 0) /* cut by somebody meanwhile: FRAME_END_SHORT tells the client */
+			break;
+		at += r;
+		n -= (uint64_t)r;
+		l->body_n += (uint64_t)r;
+	}
+	return 0;
+}
+
+static int send_file(struct lane *l, int fd, off_t at, uint64_t n)
+{
+	uint64_t length;
+
+	know_length(l, n);
+	if (!l->sent && send_head(l, false) < 0)
+		return -1;
+	length = l->head.frame.length < 0 ? UINT64_MAX : (uint64_t)l->head.frame.length;
+	n = MIN(n, length - MIN(l->body_n, length));
+	if (!is_bodiless(l) && !l->discard)
+		return send_file_parts(l, fd, at, n);
+	l->body_n += n;
+	return 0;
+}
+
+static int send_any(struct lane *l, PyObject *result)
+{
+	uint64_t n;
+	off_t at;
+	int fd;
+
+	if (PyList_CheckExact(result) || PyTuple_CheckExact(result))
+		return send_sequence(l, result);
+	if (PyBytes_CheckExact(
+		    result)) { /* iterating it would give numbers; what was meant is clear */
+		know_length(l, (uint64_t)PyBytes_GET_SIZE(result));
+		return PyBytes_GET_SIZE(result) == 0
+			       ? 0
+			       : send_data(l, PyBytes_AS_STRING(result),
+					   (size_t)PyBytes_GET_SIZE(result), false);
+	}
+	if (Py_TYPE(result) == &filewrapper_type &&
+	    filewrapper_plain_file((const struct filewrapper *)result, &fd, &at, &n))
+		return send_file(l, fd, at, n);
+	return send_iterable(l, result);
+}
+
+static void check_total(struct lane *l)
+{
+	if (l->excess)
+		log_warning("request %s %s: the app gave more bytes than its Content-Length; cut",
+			    l->id, l->line);
+	if (l->head.frame.length < 0 || is_bodiless(l) || is_gone(l) ||
+	    l->body_n >= (uint64_t)l->head.frame.length)
+		return;
+	l->end |= FRAME_END_SHORT;
+	log_warning("request %s %s: the app gave %llu bytes, its Content-Length says %lld", l->id,
+		    l->line, (unsigned long long)l->body_n, (long long)l->head.frame.length);
+}
+
+int response_send(struct lane *l, PyObject *result)
+{
+	if (send_any(l, result) < 0)
+		return -1;
+	if (!l->sent) {
+		know_length(l, 0);
+		if (send_head(l, false) < 0)
+			return -1;
+	}
+	check_total(l);
+	return 0;
+}
+
+void response_end(struct lane *l, uint64_t app_ns)
+{
+	struct frame_end end = {.flags = l->end, .app_ns = app_ns};
+
+	/* A Python signal handler may raise while we wait for room; the front must get its END all the same. */
+	while (put_frame(l, FRAME_END, &end, sizeof(end), true) < 0)
+		PyErr_WriteUnraisable(NULL);
+}
