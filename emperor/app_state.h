@@ -4,8 +4,8 @@
 #pragma once
 
 enum app_state {
-	APP_STOPPED,   /* by command, or its ini is gone and it has drained */
-	APP_STARTING,  /* no generation serves yet */
+	APP_STOPPED,  /* by command, or its ini is gone and it has drained */
+	APP_STARTING, /* no generation serves yet */
 	APP_RUNNING,
 	APP_REPLACING, /* generation n serves, n+1 starts */
 	APP_BACKOFF,   /* failed; next try is known */

@@ -12,7 +12,7 @@
 
 struct err;
 
-#define ROLE_FD	     3
+#define ROLE_FD      3
 #define ROLE_TEXT    1024
 #define ROLE_VERSION 1
 
@@ -21,30 +21,30 @@ enum role_kind {
 	ROLE_READY, /* role -> emperor: a = ROLE_VERSION; sent once its loop runs */
 
 	/* emperor -> gate */
-	GATE_PORT,     /* app = index of the shared port; text = address; fd: the listener */
-	GATE_TRUST,    /* text = trusted proxies, "10.0.0.0/8 ::1": replaces the list */
-	GATE_APP,      /* app = id (never reused), a = uid; text = name; fds: door's gate end, door's front end */
+	GATE_PORT,  /* app = index of the shared port; text = address; fd: the listener */
+	GATE_TRUST, /* text = trusted proxies, "10.0.0.0/8 ::1": replaces the list */
+	GATE_APP, /* app = id (never reused), a = uid; text = name; fds: door's gate end, door's front end */
 	GATE_APP_GONE, /* app = id: close its doors; what waits in them gets 503 */
-	GATE_STATE,    /* app = id, a = enum gate_state, b = seconds for Retry-After; text = reason for the log */
-	GATE_ROUTES,   /* fd: sealed memfd, one struct routes_head then routes_n struct route: the whole table */
-	GATE_STOP,     /* finish: answer what is in hand, close the ports, exit */
+	GATE_STATE, /* app = id, a = enum gate_state, b = seconds for Retry-After; text = reason for the log */
+	GATE_ROUTES, /* fd: sealed memfd, one struct routes_head then routes_n struct route: the whole table */
+	GATE_STOP, /* finish: answer what is in hand, close the ports, exit */
 
 	/* emperor -> stats */
-	STATS_DB,	/* text = path of the database ("" = none) */
+	STATS_DB,       /* text = path of the database ("" = none) */
 	STATS_LISTENER, /* text = app's name, "" = the emperor's own view; fd: the listener. Of an app the
 			   newest replaces the one before; one that was shut down (SHUT_RD) is closed */
-	STATS_APP,	/* app = id; text = name; fd: scoreboard, read-only */
+	STATS_APP,      /* app = id; text = name; fd: scoreboard, read-only */
 	STATS_APP_GONE, /* app = id; history stays */
-	STATS_STATE,	/* app = id, a = enum app_state, b = generation, c = pid, d = wall ns since when,
+	STATS_STATE, /* app = id, a = enum app_state, b = generation, c = pid, d = wall ns since when,
 			   e = (uid << 32 | restarts); text = reason */
-	STATS_EVENT,	/* app = id, a = enum board_event_kind, b = generation, d = wall ns; text = what happened */
-	STATS_STOP,	/* store what is in hand, exit */
+	STATS_EVENT, /* app = id, a = enum board_event_kind, b = generation, d = wall ns; text = what happened */
+	STATS_STOP, /* store what is in hand, exit */
 	ROLE_KIND_COUNT,
 };
 
 enum gate_state {
 	GATE_SERVING, /* pass connections into the door; a sleeping or starting app too: they wait there */
-	GATE_DOWN,    /* drain the door and answer 503 */
+	GATE_DOWN, /* drain the door and answer 503 */
 };
 
 struct role_msg {
@@ -67,7 +67,7 @@ struct route {
 	uint32_t app;
 	uint32_t reserved;
 	char host[LIMIT_HOST + 1]; /* lower case; "*.b.example"; "" = the default site */
-	char path[256];		   /* "" or "/blog" */
+	char path[256];            /* "" or "/blog" */
 };
 
 int role_send(int fd, const struct role_msg *m, const char *text, const int *fds, int nfds);

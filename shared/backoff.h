@@ -6,9 +6,11 @@
 #include "shared/clock.h"
 #include <stdbool.h>
 
-#define BACKOFF_FIRST_NS   (500 * NS_PER_MS) /* a crash at import is retried twice a second at first */
-#define BACKOFF_MAX_NS	   (60 * NS_PER_S)
-#define BACKOFF_HEALTHY_NS (10 * NS_PER_S) /* ran this long: the next failure starts from the beginning */
+#define BACKOFF_FIRST_NS \
+	(500 * NS_PER_MS) /* a crash at import is retried twice a second at first */
+#define BACKOFF_MAX_NS (60 * NS_PER_S)
+#define BACKOFF_HEALTHY_NS \
+	(10 * NS_PER_S) /* ran this long: the next failure starts from the beginning */
 
 struct backoff { /* zeroed = no failure yet */
 	unsigned failures;

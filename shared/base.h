@@ -13,14 +13,13 @@
 #define MIN(a, b)     ((a) < (b) ? (a) : (b))
 #define MAX(a, b)     ((a) > (b) ? (a) : (b))
 
-#define container_of(ptr, type, member) \
-	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* A local that ends itself: _cleanup_(fd_closep) int fd = ...; hand it on with TAKE_FD / TAKE_PTR. */
-#define _cleanup_(fn) __attribute__((cleanup(fn)))
+#define _cleanup_(fn)        __attribute__((cleanup(fn)))
 #define _printf_(fmt, first) __attribute__((format(printf, fmt, first)))
-#define _must_check_	     __attribute__((warn_unused_result))
-#define _unused_	     __attribute__((unused))
+#define _must_check_         __attribute__((warn_unused_result))
+#define _unused_             __attribute__((unused))
 
 /* clang-format off */
 #define TAKE_PTR(p) ({ __auto_type _taken = (p); (p) = NULL; _taken; })

@@ -5,9 +5,9 @@
 #include "shared/span.h"
 
 struct buf {
-	char *p;	/* owned */
+	char *p;         /* owned */
 	size_t start, n; /* n live bytes from p + start */
-	size_t room;	/* allocated */
+	size_t room;     /* allocated */
 };
 
 /* Room for at least want more bytes at the end, or NULL (-> out of memory or over limit). */

@@ -5,7 +5,8 @@
 #pragma once
 #include "shared/base.h"
 
-#define ERR_TEXT_MAX 1024 /* long enough for a path, a reason and a line of a traceback; cut, never grown */
+#define ERR_TEXT_MAX \
+	1024 /* long enough for a path, a reason and a line of a traceback; cut, never grown */
 
 struct err {
 	int code; /* negative errno, 0 if none */

@@ -13,10 +13,10 @@
 #include "shared/limits.h"
 #include <stdint.h>
 
-#define HANDOFF_ENV	"EMPEROR_HANDOFF"
+#define HANDOFF_ENV     "EMPEROR_HANDOFF"
 #define HANDOFF_VERSION "1"
-#define HANDOFF_FD	3
-#define HANDOFF_MAGIC	0x46464f48u /* "HOFF" */
+#define HANDOFF_FD      3
+#define HANDOFF_MAGIC   0x46464f48u /* "HOFF" */
 
 struct handoff {
 	uint32_t magic;
@@ -26,10 +26,10 @@ struct handoff {
 	uint32_t bank; /* the scoreboard bank this generation writes; no other live one does */
 	int32_t link_fd;
 	int32_t scoreboard_fd;
-	int32_t gate_fd;	/* receiving end of the gate door, shared with the other generations */
+	int32_t gate_fd; /* receiving end of the gate door, shared with the other generations */
 	int32_t routes_epoch_fd; /* memfd of one uint32_t: see pass.h; read-only */
-	int32_t log_fd;		/* the app's log file (O_APPEND), -1: stderr with the app's name */
-	uint32_t n_listeners;	/* of listener_fds, in the order of vassal_config.listeners */
+	int32_t log_fd;          /* the app's log file (O_APPEND), -1: stderr with the app's name */
+	uint32_t n_listeners;    /* of listener_fds, in the order of vassal_config.listeners */
 	int32_t listener_fds[LIMIT_LISTENERS];
 	uint32_t config_n;
 	uint32_t reserved; /* 0 */

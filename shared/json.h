@@ -3,8 +3,8 @@
  * stay integers, a failed allocation anywhere makes the whole text NULL (checked once, at the end, by one dump).
  */
 #pragma once
-#include <jansson.h>
 #include "shared/span.h"
+#include <jansson.h>
 
 /* A string that may hold anything. Never NULL unless out of memory. */
 json_t *json_text(const char *p, size_t n);

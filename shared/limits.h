@@ -5,66 +5,89 @@
 #pragma once
 
 /* -- names and files ------------------------------------------------------------------------------------ */
-#define LIMIT_NAME	  64		    /* an app's name, NUL included: a file name less ".ini"; fits every status table */
-#define LIMIT_INI_BYTES	  1048576	    /* one ini file; the largest of 152 sampled had 12 KB */
-#define LIMIT_INI_LINE	  65536		    /* one line; log-format and log-encoder lines pass 200 bytes, none 64 K */
-#define LIMIT_INI_ITEMS	  4096		    /* key/value pairs after includes and loops: bounds a for-loop bomb */
-#define LIMIT_INI_DEPTH	  16		    /* includes inside includes */
+#define LIMIT_NAME \
+	64 /* an app's name, NUL included: a file name less ".ini"; fits every status table */
+#define LIMIT_INI_BYTES 1048576 /* one ini file; the largest of 152 sampled had 12 KB */
+#define LIMIT_INI_LINE \
+	65536 /* one line; log-format and log-encoder lines pass 200 bytes, none 64 K */
+#define LIMIT_INI_ITEMS   4096 /* key/value pairs after includes and loops: bounds a for-loop bomb */
+#define LIMIT_INI_DEPTH   16   /* includes inside includes */
 #define LIMIT_CONFIG_BLOB 4194304 /* the config memfd of one generation: items with their origins */
-#define LIMIT_APPS	  1024		    /* apps of one emperor: each costs it 4 to 8 descriptors */
-#define LIMIT_LISTENERS	  16		    /* an app's own addresses */
-#define LIMIT_DOMAINS	  64		    /* names of one app */
-#define LIMIT_PORTS	  16		    /* shared ports of one emperor */
+#define LIMIT_APPS        1024    /* apps of one emperor: each costs it 4 to 8 descriptors */
+#define LIMIT_LISTENERS   16      /* an app's own addresses */
+#define LIMIT_DOMAINS     64      /* names of one app */
+#define LIMIT_PORTS       16      /* shared ports of one emperor */
 
 /* -- processes ------------------------------------------------------------------------------------------ */
 #define LIMIT_WORKERS 128 /* processes of one app: the scoreboard has a row for each */
 #define LIMIT_THREADS 64  /* threads of one worker */
 #define LIMIT_LANES   512 /* workers x threads of one app: exchange lanes and scoreboard rows */
-#define LIMIT_BANKS   4	  /* generations of one app alive at once: one serving, one starting, two draining */
+#define LIMIT_BANKS \
+	4 /* generations of one app alive at once: one serving, one starting, two draining */
 
 /* -- a request ------------------------------------------------------------------------------------------ */
-#define LIMIT_HEAD_BYTES      (64 * 1024) /* request line and fields; more is 431. The uwsgi protocol's own ceiling */
-#define LIMIT_BODY_MEMORY     (64 * 1024) /* a body that a request slot holds; a longer one is a file. EXCHANGE_BODY_MAX */
-#define LIMIT_HEADERS	      128	  /* fields of one head; browsers send 20, proxies add 10 */
-#define LIMIT_METHOD	      32	  /* WebDAV's longest is 17; more is 501 (RFC 9112 3) */
-#define LIMIT_UWSGI_VARS      512	  /* pairs of one uwsgi packet; a proxy's params and 128 fields are half of it */
-#define LIMIT_HOST	      255	  /* a DNS name is 253 (RFC 1035 2.3.4) plus ":port" of which we keep none */
-#define LIMIT_REQUEST_ID      64	  /* an X-Request-ID that we take over; longer ones are replaced */
-#define LIMIT_RESPONSE_HEAD   (64 * 1024) /* status and fields from the app; more is the app's mistake: 500 */
-#define LIMIT_CHUNK_LINE      256	  /* chunk size with extensions (RFC 9112 7.1.1); more is an attack */
-#define LIMIT_TRAILER_BYTES   8192	  /* trailer section of a chunked body; read and dropped */
+#define LIMIT_HEAD_BYTES \
+	(64 * 1024) /* request line and fields; more is 431. The uwsgi protocol's own ceiling */
+#define LIMIT_BODY_MEMORY \
+	(64 *             \
+	 1024) /* a body that a request slot holds; a longer one is a file. EXCHANGE_BODY_MAX */
+#define LIMIT_HEADERS 128 /* fields of one head; browsers send 20, proxies add 10 */
+#define LIMIT_METHOD  32  /* WebDAV's longest is 17; more is 501 (RFC 9112 3) */
+#define LIMIT_UWSGI_VARS \
+	512 /* pairs of one uwsgi packet; a proxy's params and 128 fields are half of it */
+#define LIMIT_HOST       255 /* a DNS name is 253 (RFC 1035 2.3.4) plus ":port" of which we keep none */
+#define LIMIT_REQUEST_ID 64 /* an X-Request-ID that we take over; longer ones are replaced */
+#define LIMIT_RESPONSE_HEAD \
+	(64 * 1024)             /* status and fields from the app; more is the app's mistake: 500 */
+#define LIMIT_CHUNK_LINE    256 /* chunk size with extensions (RFC 9112 7.1.1); more is an attack */
+#define LIMIT_TRAILER_BYTES 8192 /* trailer section of a chunked body; read and dropped */
 
 /* -- the gate ------------------------------------------------------------------------------------------- */
-#define LIMIT_GATE_HEAD	      8192 /* bytes the gate reads while it looks for Host; more without one is 431 */
-#define LIMIT_PASS_BYTES      (16 * 1024) /* bytes already read that travel with a passed connection */
-#define LIMIT_GATE_CONNS      4096 /* connections that have not shown their Host yet; more wait in the backlog */
-#define LIMIT_GATE_QUEUE      256  /* connections per app that its door does not take just now; more get 503 */
-#define LIMIT_GATE_HEAD_S     10 /* seconds for them; a phone on a bad line needs 3, a slow-loris gets no more */
-#define LIMIT_GATE_FAIR_S     1	 /* after this long the oldest of LIMIT_GATE_CONNS must go when a new one comes */
-#define LIMIT_GATE_QUEUE_S    30 /* in that queue: longer than any sane reload, shorter than a proxy's patience */
-#define LIMIT_GATE_LINGER_S   2	 /* a client's time to read our last answer: see farewell.h */
-#define LIMIT_GATE_DRAIN      (256UL * 1024) /* bytes dropped meanwhile: a request body on its way fits mostly */
-#define LIMIT_GATE_STOP_S     2 /* connections in hand when the gate is told to end */
-#define LIMIT_CARVE_BYTES     2048 /* other apps' paths below this one's, on the same host, sent with a connection */
+#define LIMIT_GATE_HEAD \
+	8192 /* bytes the gate reads while it looks for Host; more without one is 431 */
+#define LIMIT_PASS_BYTES (16 * 1024) /* bytes already read that travel with a passed connection */
+#define LIMIT_GATE_CONNS \
+	4096 /* connections that have not shown their Host yet; more wait in the backlog */
+#define LIMIT_GATE_QUEUE \
+	256 /* connections per app that its door does not take just now; more get 503 */
+#define LIMIT_GATE_HEAD_S \
+	10 /* seconds for them; a phone on a bad line needs 3, a slow-loris gets no more */
+#define LIMIT_GATE_FAIR_S \
+	1 /* after this long the oldest of LIMIT_GATE_CONNS must go when a new one comes */
+#define LIMIT_GATE_QUEUE_S \
+	30 /* in that queue: longer than any sane reload, shorter than a proxy's patience */
+#define LIMIT_GATE_LINGER_S 2 /* a client's time to read our last answer: see farewell.h */
+#define LIMIT_GATE_DRAIN \
+	(256UL * 1024)      /* bytes dropped meanwhile: a request body on its way fits mostly */
+#define LIMIT_GATE_STOP_S 2 /* connections in hand when the gate is told to end */
+#define LIMIT_CARVE_BYTES \
+	2048 /* other apps' paths below this one's, on the same host, sent with a connection */
 
 /* -- the front ------------------------------------------------------------------------------------------ */
-#define LIMIT_CONNECTIONS   65536 /* of one front, if half its descriptors are not fewer; about 1 KB each */
-#define LIMIT_SPOOL_FILE    (1024LL * 1024 * 1024) /* of one answer on disk for a slow reader; then its worker waits */
-#define LIMIT_LINGER_BYTES  (256 * 1024) /* unread input taken after the last answer, so that no reset eats it */
-#define LIMIT_LINGER_S	    2  /* and for how long */
-#define LIMIT_PASS_S	    2  /* a connection that the gate or the next generation does not take: 503 */
-#define LIMIT_HALF_CLOSE_MS 100 /* an end of input this soon after a request is a half-close (printf | nc), later it
+#define LIMIT_CONNECTIONS \
+	65536 /* of one front, if half its descriptors are not fewer; about 1 KB each */
+#define LIMIT_SPOOL_FILE \
+	(1024LL * 1024 * 1024) /* of one answer on disk for a slow reader; then its worker waits */
+#define LIMIT_LINGER_BYTES \
+	(256 * 1024)     /* unread input taken after the last answer, so that no reset eats it */
+#define LIMIT_LINGER_S 2 /* and for how long */
+#define LIMIT_PASS_S   2 /* a connection that the gate or the next generation does not take: 503 */
+#define LIMIT_HALF_CLOSE_MS \
+	100 /* an end of input this soon after a request is a half-close (printf | nc), later it
 				   means that the client has left */
-#define LIMIT_STATIC_PATH   1024 /* a file's path below its static-map; longer ones are nobody's files */
-#define LIMIT_LOGBOOK_BYTES (256 * 1024) /* log bytes that wait for a disk; more are dropped and counted */
+#define LIMIT_STATIC_PATH \
+	1024 /* a file's path below its static-map; longer ones are nobody's files */
+#define LIMIT_LOGBOOK_BYTES \
+	(256 * 1024) /* log bytes that wait for a disk; more are dropped and counted */
 
 /* -- control -------------------------------------------------------------------------------------------- */
 #define LIMIT_CONTROL_LINE  4096 /* a command to the emperor */
-#define LIMIT_CONTROL_CONNS 64	 /* clients of the control socket at once */
-#define LIMIT_STATS_CONNS   64	 /* clients of the stats sockets at once */
-#define LIMIT_STATS_HEAD     4096 /* bytes of an HTTP request to a stats socket; browsers send 1 KB */
-#define LIMIT_STATS_SNIFF_MS 10	  /* a client of a stats socket that is silent for so long wants bare JSON */
-#define LIMIT_STATS_S	     10	  /* one answer of a stats socket, from accept to the last byte */
-#define LIMIT_STATS_EVENTS   1000 /* rows of one /events answer: about 300 KB */
-#define LIMIT_STATS_MINUTES  1440 /* rows of one /history answer: a day, about 1 MB */
-#define LIMIT_MSG_TEXT	    2048 /* text in a control message: the last lines of a traceback */
+#define LIMIT_CONTROL_CONNS 64   /* clients of the control socket at once */
+#define LIMIT_STATS_CONNS   64   /* clients of the stats sockets at once */
+#define LIMIT_STATS_HEAD    4096 /* bytes of an HTTP request to a stats socket; browsers send 1 KB */
+#define LIMIT_STATS_SNIFF_MS \
+	10 /* a client of a stats socket that is silent for so long wants bare JSON */
+#define LIMIT_STATS_S       10   /* one answer of a stats socket, from accept to the last byte */
+#define LIMIT_STATS_EVENTS  1000 /* rows of one /events answer: about 300 KB */
+#define LIMIT_STATS_MINUTES 1440 /* rows of one /history answer: a day, about 1 MB */
+#define LIMIT_MSG_TEXT      2048 /* text in a control message: the last lines of a traceback */

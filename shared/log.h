@@ -12,7 +12,7 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 #define LOG_BUFFER_BYTES (256 * 1024)
-#define LOG_LINE_MAX	 8192
+#define LOG_LINE_MAX     8192
 
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
@@ -20,10 +20,10 @@ enum log_level log_get_level(void);
 void log_set_subject(const char *subject);
 
 void log_line(enum log_level level, const char *fmt, ...) _printf_(2, 3);
-#define log_error(...)	 log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
-#define log_info(...)	 log_line(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...)	 log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)   log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /* A finished line (n bytes, with its newline) to stderr, through the same buffer. */
 void log_raw(const char *line, size_t n);

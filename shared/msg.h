@@ -13,16 +13,16 @@ struct err;
 enum msg_kind {
 	MSG_NONE,
 	/* front -> emperor */
-	MSG_HELLO,   /* first: a = pid, b = engine's Python as 0xMMmm or 0 */
-	MSG_READY,   /* the app is imported and workers wait: may serve. a = import us, b = workers */
-	MSG_FAILED,  /* cannot serve; then exits. a = enum fail_phase, text = reason, last lines of a traceback */
+	MSG_HELLO, /* first: a = pid, b = engine's Python as 0xMMmm or 0 */
+	MSG_READY, /* the app is imported and workers wait: may serve. a = import us, b = workers */
+	MSG_FAILED, /* cannot serve; then exits. a = enum fail_phase, text = reason, last lines of a traceback */
 	MSG_DRAINED, /* after MSG_RETIRE or MSG_STOP: no request, no connection left; exits next */
 	MSG_STATE,   /* a = enum front_state, text = what a human should know ("" = nothing) */
 	/* emperor -> front */
-	MSG_SERVE,  /* start to take connections from the doors */
+	MSG_SERVE, /* start to take connections from the doors */
 	MSG_RETIRE, /* a newer generation serves: stop pulling, hand over idle connections, drain, exit.
 		       a = graceful timeout s; with one descriptor: the pair to pass idle connections into */
-	MSG_ADOPT,  /* with one descriptor: a pair from which an older generation's connections come */
+	MSG_ADOPT, /* with one descriptor: a pair from which an older generation's connections come */
 	MSG_STOP,   /* the app ends: stop pulling, drain, exit. a = graceful timeout s; 0 = now */
 	MSG_REOPEN, /* reopen the log; with one descriptor: the new log file */
 	MSG_KIND_COUNT,
@@ -46,7 +46,8 @@ struct msg {
 	uint32_t bank;
 	uint64_t generation; /* of the front that sends or is meant; others are ghosts */
 	uint64_t a, b;
-	char text[LIMIT_MSG_TEXT]; /* text_n bytes, not terminated on the wire, terminated by msg_recv */
+	char text
+		[LIMIT_MSG_TEXT]; /* text_n bytes, not terminated on the wire, terminated by msg_recv */
 };
 
 const char *msg_kind_name(enum msg_kind kind);

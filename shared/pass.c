@@ -40,7 +40,8 @@ int pass_recv(int sock, void *buf, size_t size, struct pass *ret_pass, struct er
 
 	if (n == -EMSGSIZE)
 		return err_set(err, -EBADMSG, "passed connection: message too large");
-	if (n == 0 && nfds == 1) /* an empty message with a descriptor: not ours, and not to be leaked */
+	if (n == 0 &&
+	    nfds == 1) /* an empty message with a descriptor: not ours, and not to be leaked */
 		(void)close(fd);
 	if (n <= 0)
 		return (int)n;

@@ -13,17 +13,18 @@
  * Anything else goes back to the gate with all bytes that were read.
  */
 #pragma once
-#include "shared/span.h"
 #include "shared/limits.h"
+#include "shared/span.h"
 
 struct err;
 
 #define PASS_MAGIC 0x53534150u /* "PASS" */
 
 enum pass_flags {
-	PASS_ONE_REQUEST = 1, /* answer this request, say Connection: close: the next could be another uid's */
+	PASS_ONE_REQUEST =
+		1, /* answer this request, say Connection: close: the next could be another uid's */
 	PASS_OWN_LISTENER = 2, /* front -> front: came from the app's own address; no host rules. */
-	PASS_BOUNCE = 4,      /* carve-outs did not fit: every later request goes back to the gate */
+	PASS_BOUNCE = 4, /* carve-outs did not fit: every later request goes back to the gate */
 };
 
 struct pass_head {
@@ -39,7 +40,8 @@ struct pass_head {
 
 struct pass {
 	struct pass_head head;
-	struct span script, carve, bytes; /* into the buffer given to pass_recv, or the sender's own */
+	struct span script, carve,
+		bytes; /* into the buffer given to pass_recv, or the sender's own */
 	int fd;
 };
 

@@ -18,37 +18,55 @@ struct err;
 #define BOARD_MAGIC   0x44524142u /* "BARD" */
 #define BOARD_VERSION 1
 
-#define BOARD_BUCKETS	 48	    /* histogram: see board_bucket() */
-#define BOARD_EVENTS	 128	    /* ring of events and blame records; stats records gaps */
+#define BOARD_BUCKETS    48  /* histogram: see board_bucket() */
+#define BOARD_EVENTS     128 /* ring of events and blame records; stats records gaps */
 #define BOARD_EVENT_TEXT 480
-#define BOARD_LOG_BYTES	 (64 * 1024) /* ring of the app's last log lines, for emperorctl logs */
-#define BOARD_LINE	 160	    /* "GET /path": what a lane is busy with; cut */
+#define BOARD_LOG_BYTES  (64 * 1024) /* ring of the app's last log lines, for emperorctl logs */
+#define BOARD_LINE       160         /* "GET /path": what a lane is busy with; cut */
 
 typedef _Atomic uint64_t board_u64;
 typedef _Atomic uint32_t board_u32;
 
-enum front_state { FRONT_NONE, FRONT_STARTING, FRONT_READY, FRONT_SERVING, FRONT_DRAINING, FRONT_GONE, FRONT_STATE_COUNT };
-enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_IDLE, WORKER_BUSY, WORKER_RETIRING, WORKER_DEAD, WORKER_STATE_COUNT };
+enum front_state {
+	FRONT_NONE,
+	FRONT_STARTING,
+	FRONT_READY,
+	FRONT_SERVING,
+	FRONT_DRAINING,
+	FRONT_GONE,
+	FRONT_STATE_COUNT
+};
+enum worker_state {
+	WORKER_NONE,
+	WORKER_STARTING,
+	WORKER_IDLE,
+	WORKER_BUSY,
+	WORKER_RETIRING,
+	WORKER_DEAD,
+	WORKER_STATE_COUNT
+};
 
 /* Counters of a bank. Written by the front. Names, units and texts: board_fields[] in scoreboard.c. */
 struct board_counters {
-	board_u64 connections;	     /* accepted or received from the gate */
-	board_u64 requests;	     /* answered, by whomever */
-	board_u64 responses[6];	     /* by class: [1] 1xx ... [5] 5xx; [0] none could be sent */
-	board_u64 bad_requests;	     /* 400, 408, 413, 414, 431 made by the front */
-	board_u64 rejected;	     /* 503: queue full or too old */
-	board_u64 timeouts;	     /* 504: harakiri */
-	board_u64 worker_deaths;     /* 502: died while it held a request */
-	board_u64 exceptions;	     /* 500: the app raised */
-	board_u64 client_gone;	     /* the client left before its answer */
-	board_u64 static_requests;   /* answered from files */
-	board_u64 handed_back;	     /* connections returned to the gate */
+	board_u64 connections;         /* accepted or received from the gate */
+	board_u64 requests;            /* answered, by whomever */
+	board_u64 responses[6];        /* by class: [1] 1xx ... [5] 5xx; [0] none could be sent */
+	board_u64 bad_requests;        /* 400, 408, 413, 414, 431 made by the front */
+	board_u64 rejected;            /* 503: queue full or too old */
+	board_u64 timeouts;            /* 504: harakiri */
+	board_u64 worker_deaths;       /* 502: died while it held a request */
+	board_u64 exceptions;          /* 500: the app raised */
+	board_u64 client_gone;         /* the client left before its answer */
+	board_u64 static_requests;     /* answered from files */
+	board_u64 handed_back;         /* connections returned to the gate */
 	board_u64 bytes_in, bytes_out; /* on the wire, heads included */
 	board_u64 queue_us, app_us;    /* sums */
-	board_u64 queue_hist[BOARD_BUCKETS]; /* microseconds from complete request to a worker's hands */
-	board_u64 app_hist[BOARD_BUCKETS];   /* microseconds in the app, until the last byte came back */
+	board_u64 queue_hist
+		[BOARD_BUCKETS]; /* microseconds from complete request to a worker's hands */
+	board_u64 app_hist
+		[BOARD_BUCKETS]; /* microseconds in the app, until the last byte came back */
 	board_u64 spawned, recycled, killed, crashed; /* workers */
-	board_u64 log_dropped;	     /* log lines that found no room */
+	board_u64 log_dropped;                        /* log lines that found no room */
 };
 
 /* One process. The first group is written by the front, the second by the worker itself. */
@@ -56,21 +74,21 @@ struct board_worker {
 	board_u32 state; /* enum worker_state */
 	board_u32 pid;
 	board_u64 spawned_wall_ns;
-	board_u64 respawns;	/* of this number, all time */
+	board_u64 respawns; /* of this number, all time */
 	board_u64 harakiris;
 	board_u64 rss, vsz, pss; /* bytes, measured by the front */
 
 	board_u64 requests __attribute__((aligned(64))); /* of this number, all time */
-	board_u64 delta_requests;			  /* of this process */
+	board_u64 delta_requests;                        /* of this process */
 	board_u64 exceptions;
 	board_u64 running_us; /* in the app, all time */
-	board_u64 tx;	      /* body bytes given back */
+	board_u64 tx;         /* body bytes given back */
 	board_u64 avg_us;     /* smoothed time of a request */
 };
 
 /* One thread of a worker, index = worker * threads + thread. Written by the worker. */
 struct board_lane {
-	board_u32 busy;	      /* 1 while a request is in the app */
+	board_u32 busy;       /* 1 while a request is in the app */
 	board_u32 sequence;   /* odd while line is being written */
 	board_u64 started_ns; /* CLOCK_MONOTONIC */
 	board_u64 requests;
@@ -78,7 +96,7 @@ struct board_lane {
 	char request_id[LIMIT_REQUEST_ID];
 };
 
-struct board_log { /* written by the front */
+struct board_log {      /* written by the front */
 	board_u64 head; /* bytes ever written; the ring holds the last BOARD_LOG_BYTES */
 	char ring[BOARD_LOG_BYTES];
 };
@@ -89,10 +107,10 @@ struct board_bank {
 	board_u32 state;      /* enum front_state */
 	board_u32 pid;
 	board_u32 workers, threads; /* as configured */
-	board_u32 queue;	    /* requests waiting now */
+	board_u32 queue;            /* requests waiting now */
 	board_u32 queue_size;
-	board_u32 connections;	    /* open now */
-	board_u32 busy;		    /* workers with a request, now */
+	board_u32 connections; /* open now */
+	board_u32 busy;        /* workers with a request, now */
 	board_u64 started_wall_ns;
 	struct board_counters counters;
 	struct board_log log;
@@ -104,18 +122,27 @@ struct board_bank {
 enum board_event_kind {
 	EVENT_NONE,
 	/* made by the emperor, sent to stats over its link */
-	EVENT_STARTED, EVENT_RELOADED, EVENT_FAILED, EVENT_STOPPED, EVENT_BACKOFF,
+	EVENT_STARTED,
+	EVENT_RELOADED,
+	EVENT_FAILED,
+	EVENT_STOPPED,
+	EVENT_BACKOFF,
 	/* made by a front, in the ring */
-	EVENT_WORKER_SPAWNED, EVENT_WORKER_RECYCLED, EVENT_WORKER_KILLED, EVENT_WORKER_CRASHED, EVENT_HARAKIRI,
+	EVENT_WORKER_SPAWNED,
+	EVENT_WORKER_RECYCLED,
+	EVENT_WORKER_KILLED,
+	EVENT_WORKER_CRASHED,
+	EVENT_HARAKIRI,
 	EVENT_NOTE,
 	EVENT_KIND_COUNT,
 };
 
 struct board_event {
-	board_u64 number; /* 1, 2, ...; 0 while it is being written; the slot is (number - 1) % BOARD_EVENTS */
+	board_u64
+		number; /* 1, 2, ...; 0 while it is being written; the slot is (number - 1) % BOARD_EVENTS */
 	uint64_t wall_ns;
 	uint64_t generation;
-	uint32_t kind; /* enum board_event_kind */
+	uint32_t kind;   /* enum board_event_kind */
 	uint32_t worker; /* 1-based; 0 none */
 	char text[BOARD_EVENT_TEXT];
 };
@@ -124,7 +151,8 @@ struct scoreboard {
 	uint32_t magic, version;
 	uint64_t size; /* sizeof(struct scoreboard): readers refuse any other */
 	char name[LIMIT_NAME];
-	board_u64 events; /* number of the last event; taken by fetch_add, since two fronts may write at a swap */
+	board_u64
+		events; /* number of the last event; taken by fetch_add, since two fronts may write at a swap */
 	struct board_event event[BOARD_EVENTS];
 	struct board_bank bank[LIMIT_BANKS];
 };
@@ -137,8 +165,9 @@ int board_create(int *ret_fd, struct scoreboard **ret_board, const char *name, s
 int board_map(int fd, struct scoreboard **ret_board, struct err *err);
 void board_unmap(const struct scoreboard *b);
 
-void board_event(struct scoreboard *b, uint64_t wall_ns, uint64_t generation, enum board_event_kind kind,
-		 unsigned worker, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+void board_event(struct scoreboard *b, uint64_t wall_ns, uint64_t generation,
+		 enum board_event_kind kind, unsigned worker, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
 void board_log_write(struct board_bank *bank, const char *text, size_t n);
 
 /* A counter with one writer needs no locked instruction. */
@@ -188,9 +217,9 @@ uint64_t board_percentile_us(const uint64_t hist[BOARD_BUCKETS], double p);
 
 /* Plain copy of counters, summed over all banks. */
 struct board_totals {
-	uint64_t connections, requests, responses[6], bad_requests, rejected, timeouts, worker_deaths, exceptions,
-		client_gone, static_requests, handed_back, bytes_in, bytes_out, queue_us, app_us, spawned, recycled,
-		killed, crashed, log_dropped;
+	uint64_t connections, requests, responses[6], bad_requests, rejected, timeouts,
+		worker_deaths, exceptions, client_gone, static_requests, handed_back, bytes_in,
+		bytes_out, queue_us, app_us, spawned, recycled, killed, crashed, log_dropped;
 	uint64_t queue_hist[BOARD_BUCKETS], app_hist[BOARD_BUCKETS];
 };
 void board_read_totals(const struct scoreboard *b, struct board_totals *ret);
@@ -199,8 +228,8 @@ void board_read_totals(const struct scoreboard *b, struct board_totals *ret);
 const struct board_bank *board_find_bank(const struct scoreboard *b, uint64_t generation);
 
 /* What a lane is busy with: copies a consistent, terminated line; false if it changed too fast or is idle. */
-bool board_read_lane(const struct board_lane *lane, char line[BOARD_LINE], char id[LIMIT_REQUEST_ID],
-		     uint64_t *ret_started_ns);
+bool board_read_lane(const struct board_lane *lane, char line[BOARD_LINE],
+		     char id[LIMIT_REQUEST_ID], uint64_t *ret_started_ns);
 
 /* The event with this number: 1 copied, 0 not written yet, -1 gone (overwritten). Text is terminated. */
 int board_read_event(const struct scoreboard *b, uint64_t number, struct board_event *ret);

@@ -14,6 +14,6 @@ struct control_facts { /* borrowed */
 	const char *run_dir, *db, *stats_socket;
 };
 
-int control_start(struct control **ret_control, struct ev_loop *loop, int listen_fd, struct vassals *vassals,
-		  const struct control_facts *facts, struct err *err);
+int control_start(struct control **ret_control, struct ev_loop *loop, int listen_fd,
+		  struct vassals *vassals, const struct control_facts *facts, struct err *err);
 void control_free(struct control *c);

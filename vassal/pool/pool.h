@@ -10,9 +10,9 @@
  * the loop, never from inside a pool_* call.
  */
 #pragma once
-#include <sys/types.h>
 #include "shared/base.h"
 #include "shared/msg.h"
+#include <sys/types.h>
 
 /* pool_kill: a why that begins so counts as a harakiri of that worker. */
 #define POOL_HARAKIRI "harakiri"
@@ -28,9 +28,9 @@ struct vassal_config;
 struct pool_death {
 	unsigned worker;
 	pid_t pid;
-	int status;	      /* as wait() gave it */
-	bool expected;	      /* retired or told to: nothing to say */
-	char why[256];	      /* "killed by signal 11 (Segmentation fault)", "harakiri", "exited with 3" */
+	int status;    /* as wait() gave it */
+	bool expected; /* retired or told to: nothing to say */
+	char why[256]; /* "killed by signal 11 (Segmentation fault)", "harakiri", "exited with 3" */
 };
 
 struct pool_events {
@@ -58,7 +58,7 @@ struct pool_events {
 
 struct pool_setup {
 	const struct vassal_config *config; /* borrowed for the pool's life */
-	int config_fd;			    /* memfd that the engine gets (handoff.h) */
+	int config_fd;                      /* memfd that the engine gets (handoff.h) */
 	int board_fd;
 	struct scoreboard *board;
 	struct board_bank *bank;

@@ -1,0 +1,282 @@
+/*
+ * listen - see listen.h.
+ *
+ * A UNIX socket's name is made in a directory that may belong to an app's user, by a process that may be root. So the
+ * name is made with that user's rights, and chmod and chown go to the inode that bind made, checked by number: whoever
+ * swaps the name for a link in between gains nothing.
+ */
+#include "shared/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/privs.h"
+
+#define DEFER_ACCEPT_S \
+	5 /* a client that sends nothing for so long is handed to accept all the same */
+#define SOMAXCONN_LIMIT  4096 /* Linux' default since 5.4, when /proc does not say */
+#define LISTEN_MODE_UNIX 0666
+
+static int somaxconn(void)
+{
+	_cleanup_(fd_closep) int fd = open("/proc/sys/net/core/somaxconn", O_RDONLY | O_CLOEXEC);
+	char text[32];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	long v;
+
+	if (n <= 0)
+		return SOMAXCONN_LIMIT;
+	text[n] = '\0';
+	v = strtol(text, NULL, 10);
+	return v > 0 && v <= INT32_MAX ? (int)v : SOMAXCONN_LIMIT;
+}
+
+static int new_socket(int family, struct err *err, int *ret_fd)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return err_set(err, -errno, "socket: %s", strerror(errno));
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Does anyone accept there? Decides between a socket that a crash left behind and one in use. */
+static bool is_alive(const struct address *a)
+{
+	_cleanup_(fd_closep) int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return true;
+	if (connect(fd, &a->sa, a->len) == 0)
+		return true;
+	/* A full backlog (EAGAIN) or no permission to ask: someone is there, or we may not judge. */
+	return errno != ECONNREFUSED;
+}
+
+static int clear_stale(const struct address *a, struct err *err)
+{
+	const char *path = a->un.sun_path;
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : err_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (S_ISLNK(st.st_mode))
+		return err_set(err, -ELOOP,
+			       "%s: is a symbolic link; a socket is never bound through one", path);
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(err, -EEXIST, "%s: is in the way and is no socket; not removed",
+			       path);
+	if (is_alive(a))
+		return err_set(err, -EADDRINUSE, "%s: another process listens there", path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_set(err, -errno, "%s: stale socket cannot be removed: %s", path,
+			       strerror(errno));
+	return 0;
+}
+
+/*
+ * Makes the name with the rights of whoever is to own it, and returns a descriptor of it that cannot be swapped. chmod
+ * happens here too, so that the kernel refuses it for a socket which is not that user's.
+ */
+static int make_name(int fd, const struct address *a, mode_t mode, int *ret_path_fd,
+		     struct err *err)
+{
+	const char *path = a->un.sun_path;
+	_cleanup_(fd_closep) int path_fd = -1;
+	char proc[64];
+	struct stat st;
+	int r = clear_stale(a, err);
+
+	if (r < 0)
+		return r;
+	if (bind(fd, &a->sa, a->len) < 0)
+		return err_set(err, -errno, "%s: cannot bind: %s", path, strerror(errno));
+	path_fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (path_fd < 0 || fstat(path_fd, &st) < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(err, -EEXIST, "%s: was replaced while it was being made", path);
+	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", path_fd);
+	if (chmod(proc, mode ? mode : LISTEN_MODE_UNIX) < 0)
+		return err_set(err, -errno, "%s: chmod: %s", path, strerror(errno));
+	*ret_path_fd = TAKE_FD(path_fd);
+	return 0;
+}
+
+/* With our own rights, which may be root's: only for a name that is still the binding user's. */
+static int give_name(int path_fd, const char *path, const struct listen_options *o, struct err *err)
+{
+	uid_t expected = o->bind_uid == (uid_t)-1 || geteuid() != 0 ? geteuid() : o->bind_uid;
+	struct stat st;
+
+	if (o->owner_uid == (uid_t)-1 && o->owner_gid == (gid_t)-1)
+		return 0;
+	if (fstat(path_fd, &st) < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (st.st_uid != expected)
+		return err_set(err, -EEXIST, "%s: was replaced while it was being made", path);
+	if (fchownat(path_fd, "", o->owner_uid, o->owner_gid, AT_EMPTY_PATH) < 0)
+		return err_set(err, -errno, "%s: chown: %s", path, strerror(errno));
+	return 0;
+}
+
+static int bind_path(int fd, const struct address *a, const struct listen_options *o,
+		     struct err *err)
+{
+	const char *path = a->un.sun_path;
+	_cleanup_(fd_closep) int path_fd = -1;
+	struct privs_fs was;
+	int r;
+
+	r = privs_fs_enter(o->bind_uid, o->bind_gid, &o->bind_gid, o->bind_gid == (gid_t)-1 ? 0 : 1,
+			   &was);
+	if (r < 0)
+		return err_set(err, r, "%s: cannot act as uid %u: %s", path, (unsigned)o->bind_uid,
+			       strerror(-r));
+	r = make_name(fd, a, o->mode, &path_fd, err);
+	privs_fs_leave(&was);
+	return r < 0 ? r : give_name(path_fd, path, o, err);
+}
+
+static int open_unix(const struct address *a, const struct listen_options *o, int *ret_fd,
+		     struct err *err)
+{
+	_cleanup_(fd_closep) int fd = -1;
+	int r = new_socket(AF_UNIX, err, &fd);
+
+	if (r < 0)
+		return r;
+	if (a->un.sun_path[0] != '\0') {
+		r = bind_path(fd, a, o, err);
+		if (r < 0) {
+			listen_unlink(fd); /* does nothing unless bind() was reached */
+			return r;
+		}
+	} else if (bind(fd, &a->sa, a->len) < 0) {
+		return err_set(err, -errno, "@%s: cannot bind: %s", a->un.sun_path + 1,
+			       strerror(errno));
+	}
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int open_tcp(const struct address *a, const struct listen_options *o, int *ret_fd,
+		    struct err *err)
+{
+	_cleanup_(fd_closep) int fd = -1;
+	int on = 1;
+	int off = 0;
+	int defer = DEFER_ACCEPT_S;
+	int r = new_socket(a->sa.sa_family, err, &fd);
+
+	if (r < 0)
+		return r;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return err_set(err, -errno, "SO_REUSEADDR: %s", strerror(errno));
+	/* Inherited by every accepted connection: one call here instead of one for each of them. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (o->defer_accept)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof(defer));
+	if (a->sa.sa_family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, a->any ? &off : &on, sizeof(on)) < 0)
+		return err_set(err, -errno, "IPV6_V6ONLY: %s", strerror(errno));
+	if (bind(fd, &a->sa, a->len) < 0) {
+		char text[ADDRESS_TEXT];
+
+		r = -errno;
+		address_format(a, text);
+		return err_set(err, r, "%s: cannot bind: %s", text, strerror(-r));
+	}
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* ":port": both families on one socket; a machine without IPv6 gets 0.0.0.0. */
+static int open_any(const struct address *a, const struct listen_options *o, int *ret_fd,
+		    struct err *err)
+{
+	in_port_t port = a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in.sin_port;
+	struct address six = {.len = sizeof(six.in6), .any = true};
+	struct address four = {.len = sizeof(four.in), .any = true};
+	int r;
+
+	six.in6 = (struct sockaddr_in6){
+		.sin6_family = AF_INET6, .sin6_port = port, .sin6_addr = IN6ADDR_ANY_INIT};
+	four.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+	r = open_tcp(&six, o, ret_fd, err);
+	if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL || r == -EINVAL || r == -ENOPROTOOPT)
+		r = open_tcp(&four, o, ret_fd, err);
+	return r;
+}
+
+static int open_bound(const struct address *a, const struct listen_options *o, int *ret_fd,
+		      struct err *err)
+{
+	switch (a->len > 0 ? a->sa.sa_family : AF_UNSPEC) {
+	case AF_UNIX:
+		return open_unix(a, o, ret_fd, err);
+	case AF_INET:
+	case AF_INET6:
+		return a->any ? open_any(a, o, ret_fd, err) : open_tcp(a, o, ret_fd, err);
+	default:
+		return err_set(err, -EAFNOSUPPORT, "not an address to listen on");
+	}
+}
+
+int listen_open(const struct address *a, const struct listen_options *o, int *ret_fd,
+		bool *ret_clamped, struct err *err)
+{
+	_cleanup_(fd_closep) int fd = -1;
+	int most = somaxconn();
+	int backlog = o->backlog > 0 && o->backlog < most ? o->backlog : most;
+	int r = open_bound(a, o, &fd, err);
+
+	if (r < 0)
+		return r;
+	if (listen(fd, backlog) < 0) {
+		char text[ADDRESS_TEXT];
+
+		r = -errno;
+		address_format(a, text);
+		listen_unlink(fd);
+		return err_set(err, r, "%s: cannot listen: %s", text, strerror(-r));
+	}
+	if (ret_clamped)
+		*ret_clamped = o->backlog > most;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+void listen_unlink(int fd)
+{
+	struct sockaddr_un un = {0};
+	socklen_t len = sizeof(un);
+	struct address a = {0};
+	struct stat st;
+
+	if (getsockname(fd, (struct sockaddr *)&un, &len) < 0 || un.sun_family != AF_UNIX)
+		return;
+	if (len <= offsetof(struct sockaddr_un, sun_path) || un.sun_path[0] == '\0')
+		return;
+	/* Not NUL-terminated when the path fills it. */
+	if (len >= sizeof(un) && un.sun_path[sizeof(un.sun_path) - 1] != '\0')
+		return;
+	if (lstat(un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return;
+	/*
+	 * A socket's own inode is not that of its name, so ours is told from a successor's by asking: as long as
+	 * this descriptor listens, a connection there would arrive here. Closing it first makes the question plain.
+	 */
+	(void)shutdown(fd, SHUT_RDWR);
+	a.un = un;
+	a.len = len;
+	if (!is_alive(&a))
+		(void)unlink(un.sun_path);
+}
