@@ -15,22 +15,23 @@ struct vassals;
 struct app_info {
 	uint32_t id; /* never reused while the emperor lives */
 	const char *name;
-	const char *file;	/* path of the ini */
+	const char *file; /* path of the ini */
 	enum app_state state;
-	const char *reason;	/* why it is in that state, "" if plain */
-	const char *last_error; /* of the last failed generation, with traceback lines; "" if the last one succeeded */
+	const char *reason; /* why it is in that state, "" if plain */
+	const char *
+		last_error; /* of the last failed generation, with traceback lines; "" if the last one succeeded */
 	uint64_t since_wall_ns;
 	uint64_t next_try_wall_ns; /* BACKOFF; else 0 */
-	uint64_t generation;	/* that serves, or that starts if none serves */
-	pid_t pid;		/* of its front; 0 */
+	uint64_t generation;       /* that serves, or that starts if none serves */
+	pid_t pid;                 /* of its front; 0 */
 	uid_t uid;
 	gid_t gid;
-	unsigned restarts;	/* fronts that ended without being asked to */
-	unsigned failures;	/* in a row */
-	const char *domains;	/* "blog.example, *.blog.example/x" */
-	const char *addresses;	/* its own listeners */
-	int board_fd;		/* scoreboard, read-only descriptor; -1 */
-	unsigned warnings;	/* notes about its ini; texts by vassals_notes() */
+	unsigned restarts;     /* fronts that ended without being asked to */
+	unsigned failures;     /* in a row */
+	const char *domains;   /* "blog.example, *.blog.example/x" */
+	const char *addresses; /* its own listeners */
+	int board_fd;          /* scoreboard, read-only descriptor; -1 */
+	unsigned warnings;     /* notes about its ini; texts by vassals_notes() */
 };
 
 typedef void vassals_visit_fn(void *arg, const struct app_info *info);
@@ -52,6 +53,38 @@ int vassals_reopen_logs(struct vassals *v, const char *name, struct err *err); /
  * for each event worth keeping (kind: enum board_event_kind, 0 = only a change). Several observers: gate and stats
  * links, control's waiting clients.
  */
-typedef void vassals_observer_fn(void *arg, const struct app_info *info, bool gone, unsigned event_kind,
-				 const char *event_text);
+typedef void vassals_observer_fn(void *arg, const struct app_info *info, bool gone,
+				 unsigned event_kind, const char *event_text);
 int vassals_observe(struct vassals *v, vassals_observer_fn *fn, void *arg);
+
+/* -- for main ------------------------------------------------------------------------------------------- */
+
+struct emperor_options;
+struct ev_loop;
+struct load_rules;
+struct roles;
+struct scan;
+
+struct vassals_setup { /* all borrowed for the table's life */
+	struct ev_loop *loop;
+	const struct load_rules *rules;
+	struct roles *roles;     /* gate and stats are told what concerns them */
+	const char *vassal_path; /* the program of a front */
+};
+
+int vassals_new(struct vassals **ret_vassals, const struct vassals_setup *setup, struct err *err);
+/* Everything must have gone before (vassals_shut_down), or is killed. */
+void vassals_free(struct vassals *v);
+
+/* What the directories hold now. Takes the bytes out of scan; the rest stays the caller's. */
+void vassals_reconcile(struct vassals *v, struct scan *scan);
+/* How many apps are in each state. */
+void vassals_count(const struct vassals *v, unsigned ret_counts[APP_STATE_COUNT]);
+/* Everything a role must know, from the beginning; enum role_id. */
+void vassals_tell_role(struct vassals *v, unsigned role);
+
+typedef void vassals_done_fn(void *arg);
+/* Stops every app gracefully, then calls fn once, from the loop. */
+void vassals_shut_down(struct vassals *v, vassals_done_fn *fn, void *arg);
+/* SIGKILL to every front, now. */
+void vassals_kill_all(struct vassals *v);

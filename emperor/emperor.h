@@ -1,0 +1,52 @@
+/*
+ * emperor - the one context of the supervisor: made in main(), handed down. Reads top to bottom as the order in which
+ * things are opened; they are closed the other way round.
+ */
+#pragma once
+#include "emperor/options.h"
+#include "emperor/rundir.h"
+#include "emperor/sd_notify.h"
+#include "emperor/vassals/load.h"
+#include <ev.h>
+
+struct control;
+struct roles;
+struct vassals;
+struct watch;
+
+#define EMPEROR_READY_S  5.0 /* systemd hears READY then, even if a role is slow to come */
+#define EMPEROR_STATUS_S 0.2 /* at most so often a line of STATUS */
+
+enum emperor_phase {
+	EMPEROR_STARTING,
+	EMPEROR_RUNNING,
+	EMPEROR_STOPPING_GATE, /* no new connections; apps still serve what the gate has passed on */
+	EMPEROR_STOPPING_APPS,  /* they drain */
+	EMPEROR_STOPPING_STATS, /* it stores the rest */
+};
+
+struct emperor {
+	struct emperor_options options;
+	const char **dirs; /* owned array, owned strings: the vassals directories, absolute */
+	struct rundir rundir;
+	struct sd_notify notify;
+	char *vassal_path; /* owned */
+	struct load_rules rules;
+
+	int port_fds[LIMIT_PORTS]; /* the shared ports; kept here so that a gate can be replaced */
+	size_t ports_n;
+	int control_fd, stats_fd, extra_stats_fd;
+	char control_path[256], stats_path[256];
+
+	struct ev_loop *loop;
+	struct roles *roles;
+	struct vassals *vassals;
+	struct watch *watch;
+	struct control *control;
+	ev_signal signals[5];
+	ev_timer status, ready;
+	ev_tstamp began;
+	enum emperor_phase phase;
+	bool reloading;
+	int exit_code;
+};

@@ -1,0 +1,613 @@
+/*
+ * main - the emperor: reads its options, opens what must be opened first, and wires the parts to one loop. What happens to
+ * apps is vassals/; when to look for them is watch/; what people ask is control/. Called as --role=... it is one of the
+ * two unprivileged roles instead, and none of this.
+ *
+ * Stopping goes in the order in which a request travels, so that none is lost: first the gate takes no more, then the apps
+ * drain, then the stats role stores the rest. A second signal ends all that.
+ */
+#include "emperor/emperor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "emperor/control/control.h"
+#include "emperor/gate/gate.h"
+#include "emperor/role.h"
+#include "emperor/stats/stats.h"
+#include "emperor/vassals/roles.h"
+#include "emperor/vassals/vassals.h"
+#include "emperor/watch/scan.h"
+#include "emperor/watch/watch.h"
+#include "shared/clock.h"
+#include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/listen.h"
+#include "shared/log.h"
+#include "shared/proctitle.h"
+
+#define OPEN_FILES \
+	65536 /* 8 for each of LIMIT_APPS and room; far more only slows children that close them one by one */
+
+/* -- what roles must know ------------------------------------------------------------------------------- */
+
+static void tell_gate(struct emperor *e)
+{
+	const struct option_list *trusted = &e->options.trusted_proxies;
+	struct role_msg trust = {.kind = GATE_TRUST};
+	struct role_msg port = {.kind = GATE_PORT};
+	char text[ROLE_TEXT] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < trusted->n && n < sizeof(text); i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? " " : "",
+				      trusted->v[i]);
+	if (n >= sizeof(text)) {
+		log_error("trusted-proxies: longer than %d bytes: none is trusted", ROLE_TEXT);
+		text[0] = '\0';
+	}
+	roles_tell(e->roles, ROLE_ID_GATE, &trust, text, NULL, 0);
+	vassals_tell_role(e->vassals, ROLE_ID_GATE);
+	/* Ports last: the first connection already finds its route. */
+	for (size_t i = 0; i < e->ports_n; i++) {
+		port.app = (uint32_t)i;
+		roles_tell(e->roles, ROLE_ID_GATE, &port, e->options.http[i].text, &e->port_fds[i],
+			   1);
+	}
+}
+
+static void tell_stats(struct emperor *e)
+{
+	struct role_msg db = {.kind = STATS_DB};
+	struct role_msg listener = {.kind = STATS_LISTENER};
+
+	roles_tell(e->roles, ROLE_ID_STATS, &db, e->options.db, NULL, 0);
+	roles_tell(e->roles, ROLE_ID_STATS, &listener, "", &e->stats_fd, 1);
+	if (e->extra_stats_fd >= 0)
+		roles_tell(e->roles, ROLE_ID_STATS, &listener, "", &e->extra_stats_fd, 1);
+	vassals_tell_role(e->vassals, ROLE_ID_STATS);
+}
+
+static void on_fresh_role(void *arg, enum role_id id)
+{
+	if (id == ROLE_ID_GATE)
+		tell_gate(arg);
+	else
+		tell_stats(arg);
+}
+
+/* -- stopping ------------------------------------------------------------------------------------------- */
+
+static void close_ports(struct emperor *e)
+{
+	for (size_t i = 0; i < e->ports_n; i++) {
+		listen_unlink(e->port_fds[i]);
+		(void)close(e->port_fds[i]);
+	}
+	e->ports_n = 0;
+}
+
+static void on_apps_gone(void *arg)
+{
+	struct emperor *e = arg;
+
+	e->phase = EMPEROR_STOPPING_STATS;
+	roles_stop(e->roles, ROLE_ID_STATS);
+}
+
+static void on_role_gone(void *arg, enum role_id id)
+{
+	struct emperor *e = arg;
+
+	if (id == ROLE_ID_GATE && e->phase == EMPEROR_STOPPING_GATE) {
+		e->phase = EMPEROR_STOPPING_APPS;
+		close_ports(e);
+		vassals_shut_down(e->vassals, on_apps_gone, e);
+	} else if (id == ROLE_ID_STATS && e->phase == EMPEROR_STOPPING_STATS) {
+		ev_break(e->loop, EVBREAK_ALL);
+	}
+}
+
+static void stop(struct emperor *e, int signal_number)
+{
+	if (e->phase >= EMPEROR_STOPPING_GATE) {
+		log_warning("%s again: stopping now", strsignal(signal_number));
+		vassals_kill_all(e->vassals);
+		roles_kill_all(e->roles);
+		ev_break(e->loop, EVBREAK_ALL);
+		return;
+	}
+	log_info("%s: stopping; again to stop at once", strsignal(signal_number));
+	(void)sd_notify_send(&e->notify, "STOPPING=1\nSTATUS=stopping");
+	e->phase = EMPEROR_STOPPING_GATE;
+	watch_free(TAKE_PTR(e->watch));
+	roles_stop(e->roles, ROLE_ID_GATE);
+}
+
+/* -- events --------------------------------------------------------------------------------------------- */
+
+static void look(void *arg)
+{
+	struct emperor *e = arg;
+	struct scan_rules rules = {.only_root = geteuid() == 0, .tyrant = e->options.tyrant};
+	struct err err = {0};
+	struct scan scan;
+
+	if (scan_run(&scan, e->dirs, e->options.vassals.n, &rules, &err) < 0) {
+		log_error("%s", err.text);
+		return;
+	}
+	vassals_reconcile(e->vassals, &scan);
+	scan_done(&scan);
+}
+
+static void open_log(struct emperor *e)
+{
+	_cleanup_(fd_closep) int fd = -1;
+
+	if (!e->options.logto)
+		return;
+	fd = open(e->options.logto, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
+		log_error("logto = %s: %s", e->options.logto, strerror(errno));
+}
+
+static void reload_all(struct emperor *e)
+{
+	if (e->phase >= EMPEROR_STOPPING_GATE)
+		return;
+	log_info("reload of all apps");
+	(void)sd_notify_send(&e->notify, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+			     (uint64_t)(clock_now_ns() / NS_PER_US));
+	e->reloading = true;
+	look(e);
+	(void)vassals_reload(e->vassals, NULL, NULL);
+	ev_timer_start(e->loop, &e->status);
+}
+
+static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct emperor *e = w->data;
+
+	(void)loop;
+	(void)revents;
+	switch (w->signum) {
+	case SIGHUP:
+		reload_all(e);
+		break;
+	case SIGUSR1:
+		open_log(e);
+		(void)vassals_reopen_logs(e->vassals, NULL, NULL);
+		log_info("logs reopened");
+		break;
+	default:
+		stop(e, w->signum);
+	}
+}
+
+static void on_status(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct emperor *e = w->data;
+	unsigned n[APP_STATE_COUNT];
+	bool busy;
+
+	(void)revents;
+	ev_timer_stop(loop, w);
+	if (e->phase != EMPEROR_RUNNING)
+		return;
+	vassals_count(e->vassals, n);
+	busy = n[APP_STARTING] + n[APP_REPLACING] > 0;
+	(void)sd_notify_send(
+		&e->notify, "STATUS=%u running, %u starting, %u in back-off, %u stopped%s",
+		n[APP_RUNNING] + n[APP_REPLACING], n[APP_STARTING], n[APP_BACKOFF],
+		n[APP_STOPPED] + n[APP_STOPPING], e->reloading && !busy ? "\nREADY=1" : "");
+	e->reloading = e->reloading && busy;
+}
+
+static void on_change(void *arg, const struct app_info *info, bool gone, unsigned event_kind,
+		      const char *event_text)
+{
+	struct emperor *e = arg;
+
+	(void)info;
+	(void)gone;
+	(void)event_kind;
+	(void)event_text;
+	if (!ev_is_active(&e->status)) {
+		ev_timer_set(&e->status, EMPEROR_STATUS_S, 0);
+		ev_timer_start(e->loop, &e->status);
+	}
+}
+
+static void on_ready_check(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct emperor *e = w->data;
+
+	(void)revents;
+	if (!roles_ready(e->roles) && ev_now(loop) - e->began < EMPEROR_READY_S)
+		return;
+	ev_timer_stop(loop, w);
+	if (e->phase != EMPEROR_STARTING)
+		return;
+	e->phase = EMPEROR_RUNNING;
+	(void)sd_notify_send(&e->notify, "READY=1");
+	ev_timer_start(loop, &e->status);
+}
+
+/* -- starting ------------------------------------------------------------------------------------------- */
+
+static void say_notes(const struct inifile_notes *notes)
+{
+	for (size_t i = 0; i < notes->n; i++)
+		log_warning("%s:%u: %s", notes->v[i].file, notes->v[i].line, notes->v[i].text);
+}
+
+static int read_config(const char *path, struct config_items *items, struct inifile_notes *notes,
+		       struct err *err)
+{
+	_cleanup_(freep) char *bytes = NULL;
+	size_t n;
+	int r = inifile_read(path, &bytes, &n, err);
+
+	return r < 0 ? r : emperor_options_parse(path, bytes, n, environ, items, notes, err);
+}
+
+/* --config is no option of the ini: it says where that is. Taken out of argv; NULL if there is none. */
+static const char *take_config_arg(int *argc, char **argv)
+{
+	const char *path = NULL;
+	int kept = 1;
+
+	for (int i = 1; i < *argc; i++) {
+		if (str_eq(argv[i], "--config") && i + 1 < *argc)
+			path = argv[++i];
+		else if (strncmp(argv[i], "--config=", 9) == 0)
+			path = argv[i] + 9;
+		else
+			argv[kept++] = argv[i];
+	}
+	*argc = kept;
+	argv[kept] = NULL;
+	return path;
+}
+
+static int read_options(struct emperor *e, int argc, char **argv, struct err *err)
+{
+	const char *config = take_config_arg(&argc, argv);
+	_cleanup_(freep) char **rest = calloc((size_t)argc + 1, sizeof(*rest));
+	struct config_items items = {0};
+	struct inifile_notes notes = {0};
+	int rest_n = 0;
+	int r = rest ? 0 : err_set(err, -ENOMEM, "out of memory");
+
+	if (r == 0 && config)
+		r = read_config(config, &items, &notes, err);
+	if (r == 0)
+		r = option_parse_argv(emperor_options_table, emperor_options_table_n, argc, argv,
+				      &items, rest, &rest_n, err);
+	if (r == 0 && rest && rest_n > 0)
+		r = err_set(err, -EINVAL, "%s: not an option (see emperor --help)", rest[0]);
+	if (r == 0)
+		r = emperor_options_build(&items, &e->options, &notes, err);
+	say_notes(&notes);
+	inifile_notes_done(&notes);
+	config_items_done(&items);
+	return r;
+}
+
+/* Absolute without following links: a link that is switched to another release must stay one. */
+static int make_dirs_absolute(struct emperor *e, struct err *err)
+{
+	char cwd[PATH_MAX];
+
+	e->dirs = calloc(e->options.vassals.n + 1, sizeof(*e->dirs));
+	if (!e->dirs || !getcwd(cwd, sizeof(cwd)))
+		return err_set(err, -errno, "working directory: %s", strerror(errno));
+	for (size_t i = 0; i < e->options.vassals.n; i++) {
+		const char *dir = e->options.vassals.v[i];
+		char *full = NULL;
+
+		if (asprintf(&full, "%s%s%s", dir[0] == '/' ? "" : cwd, dir[0] == '/' ? "" : "/",
+			     dir) < 0)
+			return err_set(err, -ENOMEM, "out of memory");
+		for (size_t n = strlen(full); n > 1 && full[n - 1] == '/'; n--)
+			full[n - 1] = '\0';
+		e->dirs[i] = full;
+		if (access(full, R_OK | X_OK) < 0)
+			log_warning("%s: %s; it is looked for again every %u s", full,
+				    strerror(errno), e->options.rescan_s);
+	}
+	return 0;
+}
+
+static int find_vassal(struct emperor *e, struct err *err)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("vassal"));
+	char *slash;
+
+	if (n < 0)
+		return err_set(err, -errno, "/proc/self/exe: %s", strerror(errno));
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	if (!slash)
+		return err_set(err, -ENOENT, "%s: not a path", path);
+	memcpy(slash + 1, "vassal", sizeof("vassal"));
+	if (access(path, X_OK) < 0)
+		return err_set(err, -errno, "%s: %s (it belongs beside the emperor)", path,
+			       strerror(errno));
+	e->vassal_path = strdup(path);
+	return e->vassal_path ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static void make_rules(struct emperor *e)
+{
+	cpu_set_t cpus;
+
+	e->rules = (struct load_rules){
+		.default_uid = e->options.uid,
+		.default_gid = e->options.gid,
+		.options = &e->options,
+		.environ_now = environ,
+		.cpus = 1,
+	};
+	if (!e->rules.default_uid)
+		e->rules.default_uid = getpwnam("www-data") ? "www-data" : "nobody";
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		e->rules.cpus = (unsigned)CPU_COUNT(&cpus);
+}
+
+static void raise_open_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	if (geteuid() == 0 && r.rlim_max < OPEN_FILES)
+		r.rlim_max = OPEN_FILES;
+	r.rlim_cur = MAX(r.rlim_cur, MIN(r.rlim_max, (rlim_t)OPEN_FILES));
+	(void)setrlimit(RLIMIT_NOFILE, &r);
+}
+
+static int open_socket(const char *text, mode_t mode, bool defer, int *ret_fd, struct err *err)
+{
+	struct listen_options o = {
+		.mode = mode,
+		.defer_accept = defer,
+		.owner_uid = (uid_t)-1,
+		.owner_gid = (gid_t)-1,
+		.bind_uid = (uid_t)-1,
+		.bind_gid = (gid_t)-1,
+	};
+	struct address a;
+	int r = address_parse(text, &a, err);
+
+	return r < 0 ? r : listen_open(&a, &o, ret_fd, NULL, err);
+}
+
+static int open_sockets(struct emperor *e, struct err *err)
+{
+	int r;
+
+	rundir_file(&e->rundir, "control.sock", e->control_path, sizeof(e->control_path));
+	rundir_file(&e->rundir, "stats.sock", e->stats_path, sizeof(e->stats_path));
+	r = open_socket(e->control_path, e->options.control_mode, false, &e->control_fd, err);
+	if (r == 0)
+		r = open_socket(e->stats_path, e->options.control_mode, false, &e->stats_fd, err);
+	if (r == 0 && e->options.stats)
+		r = open_socket(e->options.stats, 0, false, &e->extra_stats_fd, err);
+	for (size_t i = 0; i < e->options.http_n && r == 0; i++) {
+		r = open_socket(e->options.http[i].text, 0, true, &e->port_fds[i], err);
+		if (r == 0)
+			e->ports_n++;
+	}
+	return r;
+}
+
+/* The stats role is not root and cannot make the directory of its database itself. */
+static void make_db_dir(const struct emperor *e)
+{
+	const char *slash = strrchr(e->options.db, '/');
+	const struct passwd *pw;
+	char dir[PATH_MAX];
+
+	if (!slash || slash == e->options.db)
+		return;
+	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - e->options.db), e->options.db);
+	if (mkdir(dir, 0750) < 0) {
+		if (errno != EEXIST)
+			log_warning("%s: cannot be made for the history: %s", dir, strerror(errno));
+		return;
+	}
+	pw = geteuid() == 0 ? getpwnam(e->options.stats_user) : NULL;
+	if (pw && lchown(dir, pw->pw_uid, pw->pw_gid) < 0)
+		log_warning("%s: cannot be given to %s: %s", dir, e->options.stats_user,
+			    strerror(errno));
+}
+
+static void watch_signals(struct emperor *e)
+{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1};
+
+	_Static_assert(ARRAY_SIZE(numbers) == ARRAY_SIZE(e->signals), "one watcher each");
+	(void)signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		ev_signal_init(&e->signals[i], on_signal, numbers[i]);
+		e->signals[i].data = e;
+		ev_signal_start(e->loop, &e->signals[i]);
+	}
+}
+
+static int wire_parts(struct emperor *e, struct err *err)
+{
+	const struct roles_setup roles = {
+		.loop = e->loop,
+		.users = {[ROLE_ID_GATE] = e->options.gate_user,
+			  [ROLE_ID_STATS] = e->options.stats_user},
+		.environ_now = environ,
+		.fresh = on_fresh_role,
+		.gone = on_role_gone,
+		.arg = e,
+	};
+	struct vassals_setup vassals = {
+		.loop = e->loop,
+		.rules = &e->rules,
+		.vassal_path = e->vassal_path,
+	};
+	const struct control_facts facts = {e->rundir.path, e->options.db, e->stats_path};
+	int r = roles_new(&e->roles, &roles, err);
+
+	if (r < 0)
+		return r;
+	vassals.roles = e->roles;
+	r = vassals_new(&e->vassals, &vassals, err);
+	if (r == 0)
+		r = vassals_observe(e->vassals, on_change, e);
+	if (r == 0)
+		r = control_start(&e->control, e->loop, e->control_fd, e->vassals, &facts, err);
+	if (r == 0)
+		r = watch_start(&e->watch, e->loop, e->dirs, e->options.vassals.n,
+				e->options.rescan_s, look, e, err);
+	return r;
+}
+
+static void start_timers(struct emperor *e)
+{
+	ev_timer_init(&e->status, on_status, EMPEROR_STATUS_S, 0);
+	ev_timer_init(&e->ready, on_ready_check, 0.02, 0.02);
+	e->status.data = e;
+	e->ready.data = e;
+	e->began = ev_now(e->loop);
+	ev_timer_start(e->loop, &e->ready);
+}
+
+static int open_emperor(struct emperor *e, struct err *err)
+{
+	int r = make_dirs_absolute(e, err);
+
+	if (r == 0)
+		r = find_vassal(e, err);
+	if (r == 0)
+		r = rundir_open(e->options.run_dir, &e->rundir, err);
+	if (r == 0)
+		r = open_sockets(e, err);
+	if (r < 0)
+		return r;
+	make_rules(e);
+	make_db_dir(e);
+	e->loop = ev_default_loop(0);
+	if (!e->loop)
+		return err_set(err, -ENOSYS, "no event loop");
+	watch_signals(e);
+	return wire_parts(e, err);
+}
+
+static void close_emperor(struct emperor *e)
+{
+	control_free(e->control);
+	watch_free(e->watch);
+	vassals_free(e->vassals);
+	roles_free(e->roles);
+	close_ports(e);
+	for (int *fd = (int[]){e->control_fd, e->stats_fd, e->extra_stats_fd, -2}; *fd != -2;
+	     fd++) {
+		if (*fd < 0)
+			continue;
+		listen_unlink(*fd);
+		(void)close(*fd);
+	}
+	rundir_close(&e->rundir);
+	free(e->vassal_path);
+	for (size_t i = 0; e->dirs && e->dirs[i]; i++)
+		free((char *)(uintptr_t)e->dirs[i]);
+	free(e->dirs);
+	emperor_options_done(&e->options);
+}
+
+static void greet(const struct emperor *e)
+{
+	log_info("emperor %s (pid %d, uid %u), run directory %s", EMPEROR_VERSION, (int)getpid(),
+		 (unsigned)geteuid(), e->rundir.path);
+	for (size_t i = 0; i < e->options.vassals.n; i++)
+		log_info("apps: %s/*.ini", e->dirs[i]);
+	for (size_t i = 0; i < e->options.http_n; i++)
+		log_info("shared port: %s", e->options.http[i].text);
+}
+
+static int run(int argc, char **argv)
+{
+	struct emperor e = {
+		.control_fd = -1, .stats_fd = -1, .extra_stats_fd = -1, .rundir.lock_fd = -1};
+	struct err err = {0};
+	int r;
+
+	sd_notify_init(&e.notify);
+	r = read_options(&e, argc, argv, &err);
+	if (r == 0) {
+		log_set_level((enum log_level)e.options.log_level);
+		raise_open_files();
+		open_log(&e);
+		r = open_emperor(&e, &err);
+	}
+	if (r < 0) {
+		log_error("%s", err.text);
+	} else {
+		greet(&e);
+		start_timers(&e);
+		roles_start(e.roles);
+		look(&e);
+		(void)ev_run(e.loop, 0);
+		log_info("stopped");
+	}
+	close_emperor(&e);
+	log_flush(1000);
+	return r < 0 ? 1 : 0;
+}
+
+static int help(void)
+{
+	(void)printf(
+		"Usage: emperor [--config emperor.ini] [OPTION]...\n"
+		"Serves every app whose ini stands in a vassals directory, and keeps it so.\n\n");
+	option_dump(emperor_options_table, emperor_options_table_n, OPTION_DUMP_HELP, "emperor",
+		    stdout);
+	(void)printf("\nSignals: TERM, INT, QUIT stop gracefully (again: at once), HUP reloads all "
+		     "apps, USR1 "
+		     "reopens logs.\n");
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static const struct {
+	const char *arg, *subject;
+	int (*run)(int link_fd);
+} roles_table[] = {
+	{"--role=gate", "gate", gate_run},
+	{"--role=stats", "stats", stats_run},
+};
+
+int main(int argc, char **argv)
+{
+	proctitle_init(argc, argv);
+	for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(roles_table); i++)
+		if (str_eq(argv[1], roles_table[i].arg)) {
+			log_set_subject(roles_table[i].subject);
+			proctitle_set("emperor: %s", roles_table[i].subject);
+			return roles_table[i].run(ROLE_FD);
+		}
+	log_set_subject("emperor");
+	for (int i = 1; i < argc; i++) {
+		if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h"))
+			return help();
+		if (str_eq(argv[i], "--version"))
+			return printf("emperor %s\n", EMPEROR_VERSION) > 0 ? 0 : 1;
+	}
+	return run(argc, argv);
+}

@@ -1,0 +1,162 @@
+/*
+ * doors - see doors.h.
+ */
+#include "emperor/vassals/doors.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "emperor/vassals/load.h"
+#include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/listen.h"
+
+#define DOORS_GATE_BYTES \
+	(1024 * 1024) /* some 900 waiting connections of 300 bytes: a second of a busy port */
+
+void doors_init(struct doors *d)
+{
+	*d = (struct doors){.gate_end = -1, .front_end = -1};
+}
+
+static void raise_buffer(int fd)
+{
+	int bytes = DOORS_GATE_BYTES;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+int doors_open_gate(struct doors *d, struct err *err)
+{
+	int fds[2];
+	int r = fd_seqpacket_pair(fds, true);
+
+	if (r < 0)
+		return err_set(err, r, "gate door: %s", strerror(-r));
+	raise_buffer(fds[0]);
+	raise_buffer(fds[1]);
+	d->gate_end = fds[0];
+	d->front_end = fds[1];
+	return 0;
+}
+
+static const struct door *find(const struct doors *d, const struct address *a)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (address_equal(&d->v[i].address, a))
+			return &d->v[i];
+	return NULL;
+}
+
+static void close_door(struct doors *d, size_t i)
+{
+	/* A generation that drains holds copies: shut down, so that clients are refused and not left waiting there. */
+	listen_unlink(d->v[i].fd);
+	(void)shutdown(d->v[i].fd, SHUT_RD);
+	(void)close(d->v[i].fd);
+	d->v[i] = d->v[--d->n];
+}
+
+static int open_one(struct doors *d, const struct address *a, const struct listen_options *o,
+		    int *ret_fd, bool *ret_clamped, struct err *err)
+{
+	const struct door *known = find(d, a);
+	struct door *v;
+	bool clamped = false;
+	int fd;
+	int r;
+
+	if (known) {
+		*ret_fd = known->fd;
+		return 0;
+	}
+	if (d->n == DOORS_MAX)
+		return err_set(err, -E2BIG, "more than %zu listeners", DOORS_MAX);
+	v = reallocarray(d->v, d->n + 1, sizeof(*v));
+	if (!v)
+		return err_set(err, -ENOMEM, "listeners: out of memory");
+	d->v = v;
+	r = listen_open(a, o, &fd, &clamped, err);
+	if (r < 0)
+		return r;
+	*ret_clamped |= clamped;
+	d->v[d->n++] = (struct door){.address = *a, .fd = fd};
+	*ret_fd = fd;
+	return 0;
+}
+
+int doors_open(struct doors *d, const struct loaded *l, struct door_set *ret_set, bool *ret_clamped,
+	       struct err *err)
+{
+	const struct vassal_config *c = &l->config;
+	struct door_set set = {.listeners_n = c->listeners_n, .stats = -1};
+	struct listen_options o = {
+		.backlog = (int)MIN(c->listen, (unsigned)INT32_MAX),
+		.mode = c->chmod_socket,
+		.owner_uid = l->socket_uid,
+		.owner_gid = l->socket_gid,
+		.bind_uid = l->privs.uid,
+		.bind_gid = l->privs.gid,
+	};
+
+	*ret_clamped = false;
+	for (size_t i = 0; i < c->listeners_n; i++) {
+		int r;
+
+		o.defer_accept = c->listeners[i].protocol == LISTENER_HTTP;
+		r = open_one(d, &c->listeners[i].address, &o, &set.listeners[i], ret_clamped, err);
+		if (r < 0)
+			return r;
+	}
+	if (l->stats.len > 0) {
+		int r;
+
+		/* A stats client listens first. */
+		o.defer_accept = false;
+		r = open_one(d, &l->stats, &o, &set.stats, ret_clamped, err);
+		if (r < 0)
+			return r;
+	}
+	*ret_set = set;
+	return 0;
+}
+
+int doors_find(const struct doors *d, const struct address *a)
+{
+	const struct door *door = a->len > 0 ? find(d, a) : NULL;
+
+	return door ? door->fd : -1;
+}
+
+static bool wants(const struct loaded *l, const struct address *a)
+{
+	for (size_t i = 0; i < l->config.listeners_n; i++)
+		if (address_equal(&l->config.listeners[i].address, a))
+			return true;
+	return l->stats.len > 0 && address_equal(&l->stats, a);
+}
+
+void doors_prune(struct doors *d, const struct loaded *const *keep, size_t keep_n)
+{
+	for (size_t i = d->n; i-- > 0;) {
+		bool wanted = false;
+
+		for (size_t k = 0; k < keep_n && !wanted; k++)
+			wanted = keep[k] && wants(keep[k], &d->v[i].address);
+		if (!wanted)
+			close_door(d, i);
+	}
+}
+
+void doors_done(struct doors *d)
+{
+	while (d->n > 0)
+		close_door(d, d->n - 1);
+	if (d->gate_end >= 0)
+		(void)close(d->gate_end);
+	if (d->front_end >= 0)
+		(void)close(d->front_end);
+	free(d->v);
+	doors_init(d);
+}

@@ -1,0 +1,46 @@
+/*
+ * doors - where an app's connections come from: its own listeners, its stats socket, and the gate door. The emperor
+ * opens and keeps them; generations inherit the descriptors. Across generations equal doors stay the same socket, new
+ * ones are opened, and those that no generation wants are closed.
+ */
+#pragma once
+#include "shared/address.h"
+#include "shared/limits.h"
+
+struct err;
+struct loaded;
+
+#define DOORS_MAX    \
+	((size_t)2 * \
+	 (LIMIT_LISTENERS + 1)) /* of two generations that share none, stats sockets included */
+
+struct door {
+	struct address address;
+	int fd; /* owned */
+};
+
+struct doors {          /* doors_init() before use */
+	struct door *v; /* owned */
+	size_t n;
+	int gate_end;  /* owned: the gate sends into it */
+	int front_end; /* owned: fronts receive from it */
+};
+
+struct door_set { /* borrowed descriptors of one generation, in the order of its listeners */
+	int listeners[LIMIT_LISTENERS];
+	size_t listeners_n;
+	int stats; /* -1: none */
+};
+
+void doors_init(struct doors *d);
+/* The gate door. It holds DOORS_GATE_BYTES each way: a default pair takes 167 small connections, then the gate queues. */
+int doors_open_gate(struct doors *d, struct err *err);
+/* All that this configuration wants; what is open already stays. clamped: a backlog was larger than somaxconn. */
+int doors_open(struct doors *d, const struct loaded *l, struct door_set *ret_set, bool *ret_clamped,
+	       struct err *err);
+/* The listener on this address, -1 if there is none. Borrowed. */
+int doors_find(const struct doors *d, const struct address *a);
+/* Closes every door that none of these wants (each may be NULL). */
+void doors_prune(struct doors *d, const struct loaded *const *keep, size_t keep_n);
+/* Closes all, the gate door too. */
+void doors_done(struct doors *d);

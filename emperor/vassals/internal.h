@@ -1,0 +1,167 @@
+/*
+ * internal - what the files of this folder share: the table, an app, a generation. Nobody outside includes it.
+ *
+ *   vassals.c     the table: reconcile, commands, whose turn it is to start, the end of each loop turn
+ *   app.c         one app: lifecycle's actions
+ *   generation.c  one process tree: handoff, link, timers, exit
+ *   routes.c      who answers for which name; the table for the gate
+ *   tell.c        what gate, stats and observers hear
+ */
+#pragma once
+#include "emperor/vassals/doors.h"
+#include "emperor/vassals/lifecycle.h"
+#include "emperor/vassals/load.h"
+#include "emperor/vassals/roles.h"
+#include "emperor/vassals/vassals.h"
+#include "emperor/watch/fingerprint.h"
+#include "shared/backoff.h"
+#include "shared/msg.h"
+#include <ev.h>
+
+#define VASSALS_OBSERVERS 8 /* gate and stats links, control: a handful of places in our own code */
+#define VASSALS_SLOT_S \
+	2.0 /* a start that takes longer no longer keeps others waiting: it mostly sleeps */
+#define VASSALS_LEAVE_S \
+	5.0 /* after a front has said that it ends, or past its graceful timeout: then SIGKILL */
+
+struct ini { /* the bytes of one version of a file; shared by reference count */
+	unsigned refs;
+	char *bytes; /* owned */
+	size_t n;
+	uid_t owner;
+	bool roots;
+};
+
+enum generation_part {
+	PART_CANDIDATE, /* starts */
+	PART_SERVING,
+	PART_LEAVING, /* drains, or was given up */
+};
+
+struct generation {
+	struct generation *next; /* of app->generations, or of the graveyard */
+	struct app *app;
+	uint64_t number;
+	unsigned bank;
+	pid_t pid;
+	enum generation_part part;
+	struct loaded *loaded;   /* a reference */
+	struct ini *ini;         /* a reference */
+	int link_fd, outcome_fd; /* owned */
+	uint64_t spawned_ns, serving_ns;
+	ev_io link_io, outcome_io;
+	ev_child child;
+	ev_timer timer; /* startup-timeout, then the end of patience */
+};
+
+struct app {
+	struct vassals *v;
+	uint32_t id;
+	char name[LIMIT_NAME];
+	char *file;      /* owned */
+	const char *dir; /* borrowed from the options */
+	struct fingerprint print;
+	char *problem;      /* owned: why the file as it is cannot be taken; NULL */
+	struct ini *wanted; /* the file's bytes as they are; NULL with a problem */
+	struct ini *good;   /* the bytes that served last; NULL */
+	bool use_good;      /* wanted has failed, and good is tried in turn with it */
+	bool gone;          /* the file was deleted: forget the app once it has drained */
+	bool dead;          /* forgotten; collected at the end of the turn */
+	bool conflict;      /* failed because of another app's claim on a name */
+
+	enum app_state state;
+	char *reason, *last_error, *notes; /* owned, or NULL */
+	uint64_t since_wall_ns;
+	struct backoff backoff;
+	ev_timer retry;
+	unsigned restarts;
+
+	struct generation *generations; /* all whose process lives */
+	struct generation *serving, *candidate;
+	uint64_t numbers; /* of generations so far */
+	unsigned last_bank;
+	struct loaded *
+		face; /* a reference: what the app is to others; the serving one's, or the last that was tried */
+	struct doors doors;
+	int board_fd, board_ro_fd; /* owned */
+
+	bool queued; /* waits for its turn to start */
+	struct app *queue_next;
+};
+
+struct vassals {
+	struct vassals_setup setup;
+	struct app **v; /* owned, sorted by name */
+	size_t n, room;
+	uint32_t ids;
+	struct app *queue, **queue_last;
+	struct generation *graveyard;
+	ev_prepare turn;
+	ev_timer pump;
+	unsigned start_at_once;
+
+	int epoch_fd, epoch_ro_fd; /* owned */
+	_Atomic uint32_t *epoch;   /* mapped */
+	bool routes_changed;
+	bool name_freed; /* an app has given up a name */
+
+	struct {
+		vassals_observer_fn *fn;
+		void *arg;
+	} observers[VASSALS_OBSERVERS];
+	size_t observers_n;
+	char *complaint; /* the last one of scan, said once */
+	bool shutting_down;
+	vassals_done_fn *done;
+	void *done_arg;
+};
+
+/* app.c */
+int app_new(struct app **ret, struct vassals *v, const char *name, const char *file,
+	    const char *dir, struct err *err);
+void app_free(struct app *a);
+void app_event(struct app *a, enum life_event event, const char *why);
+/* Its turn has come: loads, opens doors, spawns. Failure is an event. */
+void app_launch(struct app *a);
+void app_generation_ready(struct generation *g, uint64_t import_us, uint64_t workers);
+void app_generation_failed(struct generation *g, enum fail_phase phase, const char *text);
+/* Its process has been reaped. */
+void app_generation_exited(struct generation *g, const char *how);
+void app_fill_info(const struct app *a, struct app_info *ret);
+struct ini *ini_ref(struct ini *ini);
+void ini_unref(struct ini *ini);
+
+/* generation.c */
+int generation_spawn(struct app *a, struct loaded *l, struct ini *ini, const struct door_set *doors,
+		     int log_fd, uint64_t number, struct generation **ret, struct err *err);
+int generation_serve(struct generation *g);
+/* old hands its idle connections to g and drains. old may be NULL. */
+void generation_replace(struct generation *g, struct generation *old);
+/* Stop: grace_s 0 = now. */
+void generation_end(struct generation *g, unsigned grace_s);
+void generation_kill(const struct generation *g);
+int generation_reopen(const struct generation *g, struct err *err);
+void generation_free(struct generation *g);
+
+/* vassals.c */
+void vassals_queue_start(struct vassals *v, struct app *a);
+void vassals_unqueue(struct vassals *v, struct app *a);
+void vassals_bury(struct vassals *v, struct generation *g);
+
+/* routes.c */
+int routes_open(struct vassals *v, struct err *err);
+void routes_close(struct vassals *v);
+/* Does another app answer for one of these names already? */
+int routes_check(const struct vassals *v, const struct app *a, const struct loaded *l,
+		 struct err *err);
+void routes_publish(struct vassals *v);
+void routes_tell(struct vassals *v);
+
+/* tell.c */
+void tell_app(const struct app *a);
+/* All of it, to a role that knows nothing. */
+void tell_app_to(const struct app *a, enum role_id role);
+void tell_stats_door(const struct app *a, const struct door_set *set);
+void tell_gone(const struct app *a);
+/* state, reason or generation changed; kind: enum board_event_kind or 0. */
+void tell_change(const struct app *a, unsigned event_kind, const char *text);

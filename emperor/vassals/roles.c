@@ -1,0 +1,449 @@
+/*
+ * roles - see roles.h.
+ *
+ * A role runs /proc/self/exe: the very program that runs here, even if a package upgrade has replaced it on disk and
+ * even if the role's user cannot reach its directory. So both ends of the link always speak one version.
+ */
+#include "emperor/vassals/roles.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "emperor/vassals/environment.h"
+#include "emperor/vassals/spawn.h"
+#include "shared/backoff.h"
+#include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/log.h"
+#include "shared/privs.h"
+
+#define LINK_BYTES \
+	(512 * 1024) /* some 1,000 statements: a start with 100 apps passes without queueing */
+
+struct queued {
+	struct queued *next;
+	struct role_msg m;
+	char *text; /* owned, or NULL */
+	int fds[2]; /* owned duplicates */
+	int nfds;
+};
+
+struct role {
+	struct roles *roles;
+	enum role_id id;
+	pid_t pid;   /* 0: not there */
+	int link_fd; /* owned; -1 */
+	int outcome_fd;
+	bool ready, stopping;
+	uint64_t started_ns;
+	struct backoff backoff;
+	struct queued *first, **last; /* what it has not taken yet */
+	size_t queued_n;
+	ev_io link_io, write_io, outcome_io;
+	ev_child child;
+	ev_timer timer; /* start, or the end of patience */
+};
+
+struct roles {
+	struct roles_setup setup;
+	struct role role[ROLE_ID_COUNT];
+};
+
+static const struct {
+	const char *name, *arg, *title;
+	uint16_t stop_kind;
+} facts[ROLE_ID_COUNT] = {
+	[ROLE_ID_GATE] = {"gate", "--role=gate", "emperor: gate", GATE_STOP},
+	[ROLE_ID_STATS] = {"stats", "--role=stats", "emperor: stats", STATS_STOP},
+};
+
+static const char *name_of(const struct role *role)
+{
+	return facts[role->id].name;
+}
+
+static void queued_free(struct queued *q)
+{
+	for (int i = 0; i < q->nfds; i++)
+		(void)close(q->fds[i]);
+	free(q->text);
+	free(q);
+}
+
+static void drop_queue(struct role *role)
+{
+	while (role->first) {
+		struct queued *q = role->first;
+
+		role->first = q->next;
+		queued_free(q);
+	}
+	role->last = &role->first;
+	role->queued_n = 0;
+}
+
+static void hang_up(struct role *role)
+{
+	struct ev_loop *loop = role->roles->setup.loop;
+
+	ev_io_stop(loop, &role->link_io);
+	ev_io_stop(loop, &role->write_io);
+	ev_io_stop(loop, &role->outcome_io);
+	if (role->link_fd >= 0)
+		(void)close(TAKE_FD(role->link_fd));
+	if (role->outcome_fd >= 0)
+		(void)close(TAKE_FD(role->outcome_fd));
+	drop_queue(role);
+	role->ready = false;
+}
+
+/* It does not listen as it should; its end brings the next one. */
+static void give_up(struct role *role, const char *why)
+{
+	log_error("%s: %s: killed, a new one follows", name_of(role), why);
+	if (role->pid > 0)
+		(void)kill(role->pid, SIGKILL);
+	hang_up(role);
+}
+
+static void flush(struct role *role)
+{
+	while (role->first) {
+		struct queued *q = role->first;
+		int r = role_send(role->link_fd, &q->m, q->text, q->fds, q->nfds);
+
+		if (r == -EAGAIN || r == -ETOOMANYREFS || r == -ENOBUFS)
+			break;
+		if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+			log_error("%s: cannot be told (%u): %s", name_of(role), q->m.kind,
+				  strerror(-r));
+		role->first = q->next;
+		if (!role->first)
+			role->last = &role->first;
+		role->queued_n--;
+		queued_free(q);
+	}
+	if (role->first)
+		ev_io_start(role->roles->setup.loop, &role->write_io);
+	else
+		ev_io_stop(role->roles->setup.loop, &role->write_io);
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)loop;
+	(void)revents;
+	flush(container_of(io, struct role, write_io));
+}
+
+static bool enqueue(struct role *role, const struct role_msg *m, const char *text, const int *fds,
+		    int nfds)
+{
+	struct queued *q;
+
+	if (role->queued_n >= ROLES_QUEUE_MAX)
+		return false;
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return false;
+	q->m = *m;
+	q->text = text ? strdup(text) : NULL;
+	for (int i = 0; i < nfds; i++) {
+		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0) {
+			queued_free(q);
+			return false;
+		}
+		q->fds[q->nfds++] = fd;
+	}
+	*role->last = q;
+	role->last = &q->next;
+	role->queued_n++;
+	return true;
+}
+
+void roles_tell(struct roles *r, enum role_id id, const struct role_msg *m, const char *text,
+		const int *fds, int nfds)
+{
+	struct role *role = &r->role[id];
+
+	if (role->link_fd < 0)
+		return;
+	if (!enqueue(role, m, text, fds, nfds)) {
+		give_up(role, "does not take what it is told");
+		return;
+	}
+	flush(role);
+}
+
+static void take(struct role *role, const struct role_msg *m)
+{
+	if (m->kind != ROLE_READY) {
+		log_error("%s: said something that is not its to say (%u)", name_of(role), m->kind);
+		return;
+	}
+	if (m->a != ROLE_VERSION) {
+		give_up(role, "speaks another version");
+		return;
+	}
+	role->ready = true;
+	log_debug("%s: ready (pid %d)", name_of(role), (int)role->pid);
+}
+
+static void on_link(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct role *role = container_of(io, struct role, link_io);
+	struct role_msg m;
+	struct err err = {0};
+	int fds[2];
+	int n;
+	int r = 1;
+
+	(void)revents;
+	while (role->link_fd >= 0 && (r = role_recv(role->link_fd, &m, fds, &n, &err)) > 0) {
+		for (int i = 0; i < n; i++)
+			(void)close(fds[i]);
+		take(role, &m);
+	}
+	if (role->link_fd < 0 || r == -EAGAIN)
+		return;
+	if (r == 0)
+		ev_io_stop(loop, io); /* its exit follows */
+	else if (r != -EBADMSG)
+		give_up(role, strerror(-r));
+	else
+		log_error("%s: %s", name_of(role), err.text);
+}
+
+static void on_outcome(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct role *role = container_of(io, struct role, outcome_io);
+	struct err err = {0};
+	int r = spawn_outcome(role->outcome_fd, &err);
+
+	(void)revents;
+	if (r == -EAGAIN)
+		return;
+	if (r < 0)
+		log_error("%s: %s", name_of(role), err.text);
+	ev_io_stop(loop, io);
+	(void)close(TAKE_FD(role->outcome_fd));
+}
+
+static void try_again(struct role *role)
+{
+	uint64_t now = clock_now_ns();
+	uint32_t random = 0;
+	uint64_t at;
+
+	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	if (backoff_ran(&role->backoff, role->started_ns, now))
+		at = now;
+	else
+		at = backoff_failed(&role->backoff, now, random);
+	role->timer.repeat = 0;
+	ev_timer_set(&role->timer, (double)(at - now) / 1e9, 0);
+	ev_timer_start(role->roles->setup.loop, &role->timer);
+	log_info("%s: next try in %.1f s", name_of(role), (double)(at - now) / 1e9);
+}
+
+static void say_how_it_ended(const struct role *role, int status)
+{
+	if (WIFSIGNALED(status))
+		log_error("%s: killed by signal %d (%s)", name_of(role), WTERMSIG(status),
+			  strsignal(WTERMSIG(status)));
+	else
+		log_error("%s: exited with %d", name_of(role), WEXITSTATUS(status));
+}
+
+static void on_exit_of(struct ev_loop *loop, ev_child *w, int revents)
+{
+	struct role *role = container_of(w, struct role, child);
+
+	(void)revents;
+	if (role->outcome_fd >= 0)
+		on_outcome(loop, &role->outcome_io, 0);
+	ev_child_stop(loop, w);
+	ev_timer_stop(loop, &role->timer);
+	role->pid = 0;
+	hang_up(role);
+	if (role->stopping) {
+		role->roles->setup.gone(role->roles->setup.arg, role->id);
+		return;
+	}
+	say_how_it_ended(role, w->rstatus);
+	try_again(role);
+}
+
+static int identity(const struct role *role, struct privs *ret, struct err *err)
+{
+	const char *user = role->roles->setup.users[role->id];
+
+	if (geteuid() != 0) {
+		*ret = (struct privs){.uid = (uid_t)-1, .gid = (gid_t)-1};
+		return 0;
+	}
+	return privs_lookup(user ? user : "nobody", NULL, NULL, 0, ret, err);
+}
+
+static int spawn(struct role *role, int theirs, struct err *err)
+{
+	char title[32];
+	char *argv[] = {title, (char *)(uintptr_t)facts[role->id].arg, NULL};
+	_cleanup_(freep) char **env = NULL;
+	struct privs privs;
+	struct spawn s = {
+		.path = "/proc/self/exe",
+		.argv = argv,
+		.fds = &theirs,
+		.fds_n = 1,
+		.privs = &privs,
+		.no_new_privs = true,
+		.umask = (mode_t)-1,
+		.home_dir = "/",
+	};
+	int r = identity(role, &privs, err);
+
+	if (r < 0)
+		return r;
+	env = environment_make(role->roles->setup.environ_now, privs.uid, NULL);
+	if (!env)
+		return err_set(err, -ENOMEM, "out of memory");
+	s.envp = env;
+	(void)snprintf(title, sizeof(title), "%s", facts[role->id].title);
+	return spawn_start(&s, &role->pid, &role->outcome_fd, err);
+}
+
+static int start(struct role *role, struct err *err)
+{
+	struct ev_loop *loop = role->roles->setup.loop;
+	_cleanup_(fd_closep) int ours = -1;
+	_cleanup_(fd_closep) int theirs = -1;
+	int bytes = LINK_BYTES;
+	int fds[2];
+	int r = fd_seqpacket_pair(fds, true);
+
+	if (r < 0)
+		return err_set(err, r, "socketpair: %s", strerror(-r));
+	ours = fds[0];
+	theirs = fds[1];
+	if (setsockopt(ours, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
+		(void)setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	r = spawn(role, theirs, err);
+	if (r < 0)
+		return r;
+	role->link_fd = TAKE_FD(ours);
+	role->started_ns = clock_now_ns();
+	ev_io_set(&role->link_io, role->link_fd, EV_READ);
+	ev_io_set(&role->write_io, role->link_fd, EV_WRITE);
+	ev_io_set(&role->outcome_io, role->outcome_fd, EV_READ);
+	ev_child_set(&role->child, role->pid, 0);
+	ev_io_start(loop, &role->link_io);
+	ev_io_start(loop, &role->outcome_io);
+	ev_child_start(loop, &role->child);
+	return 0;
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct role *role = container_of(timer, struct role, timer);
+	struct err err = {0};
+
+	(void)revents;
+	ev_timer_stop(loop, timer);
+	if (role->stopping) {
+		log_warning("%s: did not finish in %d s: killed", name_of(role), ROLES_STOP_S);
+		if (role->pid > 0)
+			(void)kill(role->pid, SIGKILL);
+		return;
+	}
+	if (start(role, &err) < 0) {
+		log_error("%s: cannot be started: %s", name_of(role), err.text);
+		try_again(role);
+		return;
+	}
+	role->roles->setup.fresh(role->roles->setup.arg, role->id);
+}
+
+int roles_new(struct roles **ret_roles, const struct roles_setup *setup, struct err *err)
+{
+	struct roles *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return err_set(err, -ENOMEM, "roles: out of memory");
+	r->setup = *setup;
+	for (unsigned i = 0; i < ROLE_ID_COUNT; i++) {
+		struct role *role = &r->role[i];
+
+		role->roles = r;
+		role->id = (enum role_id)i;
+		role->link_fd = -1;
+		role->outcome_fd = -1;
+		role->last = &role->first;
+		ev_init(&role->link_io, on_link);
+		ev_init(&role->write_io, on_writable);
+		ev_init(&role->outcome_io, on_outcome);
+		ev_init(&role->child, on_exit_of);
+		ev_init(&role->timer, on_timer);
+	}
+	*ret_roles = r;
+	return 0;
+}
+
+void roles_start(struct roles *r)
+{
+	for (unsigned i = 0; i < ROLE_ID_COUNT; i++) {
+		ev_timer_set(&r->role[i].timer, 0, 0);
+		ev_timer_start(r->setup.loop, &r->role[i].timer);
+	}
+}
+
+bool roles_ready(const struct roles *r)
+{
+	for (unsigned i = 0; i < ROLE_ID_COUNT; i++)
+		if (!r->role[i].ready)
+			return false;
+	return true;
+}
+
+void roles_stop(struct roles *r, enum role_id id)
+{
+	struct role *role = &r->role[id];
+	struct role_msg m = {.kind = facts[id].stop_kind};
+
+	role->stopping = true;
+	ev_timer_stop(r->setup.loop, &role->timer);
+	if (role->pid == 0) {
+		r->setup.gone(r->setup.arg, id);
+		return;
+	}
+	roles_tell(r, id, &m, NULL, NULL, 0);
+	ev_timer_set(&role->timer, ROLES_STOP_S, 0);
+	ev_timer_start(r->setup.loop, &role->timer);
+}
+
+void roles_kill_all(struct roles *r)
+{
+	for (unsigned i = 0; i < ROLE_ID_COUNT; i++)
+		if (r->role[i].pid > 0)
+			(void)kill(r->role[i].pid, SIGKILL);
+}
+
+void roles_free(struct roles *r)
+{
+	if (!r)
+		return;
+	for (unsigned i = 0; i < ROLE_ID_COUNT; i++) {
+		ev_timer_stop(r->setup.loop, &r->role[i].timer);
+		ev_child_stop(r->setup.loop, &r->role[i].child);
+		hang_up(&r->role[i]);
+	}
+	free(r);
+}

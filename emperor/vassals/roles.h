@@ -1,0 +1,45 @@
+/*
+ * roles - keeps the two unprivileged roles alive, gate and stats: starts them, restarts them with back-off, and passes on
+ * what they are told (emperor/role.h). A fresh process knows nothing: the owner is called to tell it everything again.
+ *
+ * Never blocks: what a role does not take yet waits in a bounded queue; a role that lets it fill is replaced.
+ */
+#pragma once
+#include "emperor/role.h"
+
+struct err;
+struct ev_loop;
+struct roles;
+
+enum role_id { ROLE_ID_GATE, ROLE_ID_STATS, ROLE_ID_COUNT };
+
+/* Limits of what waits for one role: everything about LIMIT_APPS apps, twice. */
+#define ROLES_QUEUE_MAX ((size_t)LIMIT_APPS * 8)
+#define ROLES_STOP_S    5 /* after GATE_STOP or STATS_STOP; then SIGKILL */
+
+/* A fresh process is there: tell it everything. Called from the loop. */
+typedef void roles_fresh_fn(void *arg, enum role_id id);
+/* It was told to stop and has gone. */
+typedef void roles_gone_fn(void *arg, enum role_id id);
+
+struct roles_setup { /* borrowed */
+	struct ev_loop *loop;
+	const char *users[ROLE_ID_COUNT]; /* who they run as, when we are root; NULL: nobody */
+	char *const *environ_now;
+	roles_fresh_fn *fresh;
+	roles_gone_fn *gone;
+	void *arg;
+};
+
+int roles_new(struct roles **ret_roles, const struct roles_setup *setup, struct err *err);
+/* Starts both from the next turn of the loop on. */
+void roles_start(struct roles *r);
+/* Descriptors stay the caller's. A role that is not there hears it when it comes: fresh() tells all. */
+void roles_tell(struct roles *r, enum role_id id, const struct role_msg *m, const char *text,
+		const int *fds, int nfds);
+/* Both have said ROLE_READY. */
+bool roles_ready(const struct roles *r);
+/* Tells it to finish and calls gone() when it has; at once if it is not there. */
+void roles_stop(struct roles *r, enum role_id id);
+void roles_kill_all(struct roles *r);
+void roles_free(struct roles *r);

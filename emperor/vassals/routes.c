@@ -1,0 +1,173 @@
+/*
+ * routes - who answers for which name. A name belongs to the first app that claimed it, for as long as that app has its
+ * ini; a second one is refused with the name of the first. The gate gets the whole table after each turn in which it
+ * changed, and the epoch in shared memory moves on, so that fronts know their kept connections may be someone else's.
+ */
+#include "emperor/vassals/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/log.h"
+
+int routes_open(struct vassals *v, struct err *err)
+{
+	char path[64];
+	void *p;
+
+	v->epoch_fd = memfd_create("emperor-routes-epoch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (v->epoch_fd < 0 || ftruncate(v->epoch_fd, sizeof(uint32_t)) < 0 ||
+	    fcntl(v->epoch_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return err_set(err, -errno, "memfd: %s", strerror(errno));
+	/* A memfd is born 0777: whoever holds the read-only descriptor could reopen it for writing. */
+	if (fchmod(v->epoch_fd, 0444) < 0)
+		return err_set(err, -errno, "memfd: %s", strerror(errno));
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", v->epoch_fd);
+	v->epoch_ro_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (v->epoch_ro_fd < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	p = mmap(NULL, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_SHARED, v->epoch_fd, 0);
+	if (p == MAP_FAILED)
+		return err_set(err, -errno, "mmap: %s", strerror(errno));
+	v->epoch = p;
+	atomic_store_explicit(v->epoch, 1, memory_order_relaxed);
+	return 0;
+}
+
+void routes_close(struct vassals *v)
+{
+	if (v->epoch)
+		(void)munmap((void *)(uintptr_t)v->epoch, sizeof(uint32_t));
+	if (v->epoch_fd >= 0)
+		(void)close(TAKE_FD(v->epoch_fd));
+	if (v->epoch_ro_fd >= 0)
+		(void)close(TAKE_FD(v->epoch_ro_fd));
+	v->epoch = NULL;
+}
+
+static bool claims(const struct loaded *l, const struct domain_config *d)
+{
+	if (!l)
+		return false;
+	for (size_t i = 0; i < l->config.domains_n; i++)
+		if (str_eq(l->config.domains[i].host, d->host) &&
+		    str_eq(l->config.domains[i].path, d->path))
+			return true;
+	return l->config.default_site && d->host[0] == '\0' && d->path[0] == '\0';
+}
+
+static bool app_claims(const struct app *a, const struct domain_config *d)
+{
+	return claims(a->face, d) || (a->candidate && claims(a->candidate->loaded, d));
+}
+
+static const struct app *claimant(const struct vassals *v, const struct app *but,
+				  const struct domain_config *d)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->v[i] != but && !v->v[i]->gone && app_claims(v->v[i], d))
+			return v->v[i];
+	return NULL;
+}
+
+int routes_check(const struct vassals *v, const struct app *a, const struct loaded *l,
+		 struct err *err)
+{
+	static char nothing[] = "";
+	const struct domain_config whole = {.host = nothing, .path = nothing};
+	const struct app *other;
+
+	for (size_t i = 0; i < l->config.domains_n; i++) {
+		const struct domain_config *d = &l->config.domains[i];
+
+		other = claimant(v, a, d);
+		if (other)
+			return err_set(err, -EEXIST,
+				       "%s: domain = %s%s: \"%s\" answers for that name already",
+				       a->file, d->host, d->path, other->name);
+	}
+	if (!l->config.default_site)
+		return 0;
+	other = claimant(v, a, &whole);
+	if (other)
+		return err_set(err, -EEXIST,
+			       "%s: default = true: \"%s\" is the default site already", a->file,
+			       other->name);
+	return 0;
+}
+
+static void add(struct route *r, const struct app *a, const char *host, const char *path)
+{
+	r->app = a->id;
+	(void)snprintf(r->host, sizeof(r->host), "%s", host);
+	(void)snprintf(r->path, sizeof(r->path), "%s", path);
+}
+
+static size_t count(const struct vassals *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n; i++)
+		if (v->v[i]->face && !v->v[i]->gone)
+			n += v->v[i]->face->config.domains_n + 1;
+	return MIN(n, (size_t)ROUTES_MAX);
+}
+
+static size_t fill(const struct vassals *v, struct route *routes, size_t room)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n; i++) {
+		const struct app *a = v->v[i];
+		const struct vassal_config *c = a->face ? &a->face->config : NULL;
+
+		if (!c || a->gone)
+			continue;
+		for (size_t k = 0; k < c->domains_n && n < room; k++)
+			add(&routes[n++], a, c->domains[k].host, c->domains[k].path);
+		if (c->default_site && n < room)
+			add(&routes[n++], a, "", "");
+	}
+	return n;
+}
+
+void routes_tell(struct vassals *v)
+{
+	struct role_msg m = {.kind = GATE_ROUTES};
+	_cleanup_(freep) struct routes_head *head = NULL;
+	_cleanup_(fd_closep) int fd = -1;
+	size_t room = count(v);
+	int r;
+
+	if (!v->setup.roles)
+		return;
+	head = calloc(1, sizeof(*head) + room * sizeof(struct route));
+	if (!head) {
+		log_error("routes: out of memory");
+		return;
+	}
+	head->magic = ROUTES_MAGIC;
+	head->epoch = atomic_load_explicit(v->epoch, memory_order_relaxed);
+	head->routes_n = (uint32_t)fill(v, (struct route *)(head + 1), room);
+	r = fd_sealed_memfd(&fd, "emperor-routes", head,
+			    sizeof(*head) + head->routes_n * sizeof(struct route));
+	if (r < 0) {
+		log_error("routes: %s", strerror(-r));
+		return;
+	}
+	roles_tell(v->setup.roles, ROLE_ID_GATE, &m, NULL, &fd, 1);
+}
+
+void routes_publish(struct vassals *v)
+{
+	v->routes_changed = false;
+	/* First the epoch: a front that sees it early asks the gate, which then has the table or gets it next. */
+	(void)atomic_fetch_add_explicit(v->epoch, 1, memory_order_release);
+	routes_tell(v);
+}

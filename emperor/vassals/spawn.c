@@ -1,0 +1,189 @@
+/*
+ * spawn - see spawn.h.
+ *
+ * Between fork and exec only async-signal-safe calls: the log's writer thread may hold malloc's lock in the moment of
+ * the fork. The order of steps matters: limits while we may still raise them, the user before its directories (root
+ * must not enter for an app what its user could not), no_new_privs after the uid because it needs no privilege.
+ */
+#include "emperor/vassals/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/privs.h"
+
+#define FIRST_FD 3
+
+enum step {
+	STEP_SESSION,
+	STEP_FDS,
+	STEP_LIMITS,
+	STEP_USER,
+	STEP_PRIVS,
+	STEP_CHDIR,
+	STEP_EXEC,
+	STEP_COUNT
+};
+
+static const char *const step_texts[STEP_COUNT] = {
+	[STEP_SESSION] = "cannot lead a session of its own",
+	[STEP_FDS] = "cannot arrange its descriptors",
+	[STEP_LIMITS] = "cannot set its resource limits",
+	[STEP_USER] = "cannot become its user",
+	[STEP_PRIVS] = "cannot give up gaining privileges",
+	[STEP_CHDIR] = "cannot enter its directory (chdir)",
+	[STEP_EXEC] = "cannot run the program",
+};
+
+struct failure { /* what travels on the pipe */
+	int step;
+	int code;
+};
+
+static void fresh_signals(void)
+{
+	struct sigaction dfl = {.sa_handler = SIG_DFL};
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		(void)sigaction(i, &dfl,
+				NULL); /* KILL, STOP and libc's own refuse; nothing is lost */
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Moves all out of the way first: a source may stand where another one must go. */
+static int arrange_fds(const struct spawn *s, int *pipe_fd)
+{
+	int end = FIRST_FD + (int)s->fds_n;
+	int high[SPAWN_FDS];
+	int null_fd;
+
+	*pipe_fd = fcntl(*pipe_fd, F_DUPFD_CLOEXEC, end + 1);
+	if (*pipe_fd < 0)
+		return -errno;
+	for (size_t i = 0; i < s->fds_n; i++) {
+		high[i] = fcntl(s->fds[i], F_DUPFD_CLOEXEC, end + 1);
+		if (high[i] < 0)
+			return -errno;
+	}
+	for (size_t i = 0; i < s->fds_n; i++)
+		if (dup2(high[i], FIRST_FD + (int)i) < 0)
+			return -errno;
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
+	    dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return -errno;
+	if (dup2(*pipe_fd, end) < 0)
+		return -errno;
+	*pipe_fd = end;
+	if (fcntl(end, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	return close_range((unsigned)end + 1, ~0U, 0) < 0 ? -errno : 0;
+}
+
+static int set_limits(const struct spawn *s)
+{
+	for (size_t i = 0; i < s->limits_n; i++) {
+		const struct spawn_limit *l = &s->limits[i];
+		struct rlimit r;
+
+		if (getrlimit(l->resource, &r) < 0)
+			return -errno;
+		if (geteuid() == 0)
+			r.rlim_max = l->value;
+		r.rlim_cur = MIN(l->value, r.rlim_max);
+		if (setrlimit(l->resource, &r) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int enter_dirs(const struct spawn *s)
+{
+	if ((!s->home_dir || chdir(s->home_dir) < 0) && chdir("/") < 0)
+		return -errno;
+	return s->chdir && chdir(s->chdir) < 0 ? -errno : 0;
+}
+
+/* Returns only to report. */
+static struct failure become(const struct spawn *s, int *pipe_fd)
+{
+	int r;
+
+	fresh_signals();
+	if (setsid() < 0)
+		return (struct failure){STEP_SESSION, errno};
+	r = arrange_fds(s, pipe_fd);
+	if (r < 0)
+		return (struct failure){STEP_FDS, -r};
+	r = set_limits(s);
+	if (r < 0)
+		return (struct failure){STEP_LIMITS, -r};
+	if (s->umask != (mode_t)-1)
+		(void)umask(s->umask);
+	r = s->privs ? privs_become(s->privs) : 0;
+	if (r < 0)
+		return (struct failure){STEP_USER, -r};
+	if (s->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return (struct failure){STEP_PRIVS, errno};
+	r = enter_dirs(s);
+	if (r < 0)
+		return (struct failure){STEP_CHDIR, -r};
+	(void)execve(s->path, s->argv, s->envp);
+	return (struct failure){STEP_EXEC, errno};
+}
+
+int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_outcome_fd, struct err *err)
+{
+	_cleanup_(fd_closep) int read_fd = -1;
+	_cleanup_(fd_closep) int write_fd = -1;
+	sigset_t all, was;
+	int fds[2];
+	pid_t pid;
+
+	if (s->fds_n > SPAWN_FDS)
+		return err_set(err, -E2BIG, "%zu descriptors for a child", s->fds_n);
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_set(err, -errno, "pipe: %s", strerror(errno));
+	read_fd = fds[0];
+	write_fd = fds[1];
+	if (fd_set_nonblock(read_fd, true) < 0)
+		return err_set(err, -errno, "pipe: %s", strerror(errno));
+	/* No handler of ours may run in the child: it would write to the loop's own wake-up descriptor. */
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &was);
+	pid = fork();
+	if (pid == 0) {
+		struct failure f = become(s, &write_fd);
+
+		(void)!write(write_fd, &f, sizeof(f));
+		_exit(127);
+	}
+	(void)sigprocmask(SIG_SETMASK, &was, NULL);
+	if (pid < 0)
+		return err_set(err, -errno, "fork: %s", strerror(errno));
+	*ret_pid = pid;
+	*ret_outcome_fd = TAKE_FD(read_fd);
+	return 0;
+}
+
+int spawn_outcome(int outcome_fd, struct err *err)
+{
+	struct failure f;
+	ssize_t n = read(outcome_fd, &f, sizeof(f));
+
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	if (n == 0)
+		return 1;
+	if (n != (ssize_t)sizeof(f) || f.step < 0 || f.step >= STEP_COUNT || f.code <= 0)
+		return err_set(err, -EPROTO,
+			       "cannot be started: its report of failure is not readable");
+	return err_set(err, -f.code, "%s: %s", step_texts[f.step], strerror(f.code));
+}

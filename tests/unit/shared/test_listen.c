@@ -1,0 +1,281 @@
+/*
+ * test_listen - what stands in a socket's way decides: a stale socket is replaced, anything else is left alone.
+ */
+#include "shared/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "shared/err.h"
+
+static const struct listen_options plain = {.owner_uid = (uid_t)-1,
+					    .owner_gid = (gid_t)-1,
+					    .bind_uid = (uid_t)-1,
+					    .bind_gid = (gid_t)-1};
+static char dir[64];
+static char path[80];
+
+static int set_up(void **state)
+{
+	(void)state;
+	(void)strcpy(dir, "/tmp/emperor-listen-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/s", dir);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	(void)unlink(path);
+	return rmdir(dir);
+}
+
+static struct address parsed(const char *text)
+{
+	struct address a;
+
+	assert_int_equal(address_parse(text, &a, NULL), 0);
+	return a;
+}
+
+static int open_path(int *fd, struct err *err)
+{
+	struct address a = parsed(path);
+
+	return listen_open(&a, &plain, fd, NULL, err);
+}
+
+static int try_connect(const struct address *a)
+{
+	int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = connect(fd, &a->sa, a->len) < 0 ? -errno : 0;
+
+	(void)close(fd);
+	return r;
+}
+
+static void a_unix_socket_gets_its_mode_and_is_born_cloexec(void **state)
+{
+	struct listen_options o = plain;
+	struct address a = parsed(path);
+	struct stat st;
+	int fd;
+
+	(void)state;
+	o.mode = 0664;
+	assert_int_equal(listen_open(&a, &o, &fd, NULL, NULL), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0664);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(try_connect(&a), 0);
+	(void)close(fd);
+}
+
+static void a_stale_socket_is_replaced(void **state)
+{
+	struct address a = parsed(path);
+	int fd;
+
+	(void)state;
+	assert_int_equal(open_path(&fd, NULL), 0);
+	(void)close(fd);
+	assert_int_equal(try_connect(&a), -ECONNREFUSED);
+	assert_int_equal(open_path(&fd, NULL), 0);
+	assert_int_equal(try_connect(&a), 0);
+	(void)close(fd);
+}
+
+static void a_live_socket_is_left_alone(void **state)
+{
+	struct address a = parsed(path);
+	struct err err = {0};
+	int fd, second;
+
+	(void)state;
+	assert_int_equal(open_path(&fd, NULL), 0);
+	assert_int_equal(open_path(&second, &err), -EADDRINUSE);
+	assert_non_null(strstr(err.text, path));
+	assert_int_equal(try_connect(&a), 0);
+	(void)close(fd);
+}
+
+static void a_file_in_the_way_is_an_error_and_stays(void **state)
+{
+	struct err err = {0};
+	struct stat st;
+	int fd = open(path, O_CREAT | O_WRONLY, 0600);
+
+	(void)state;
+	assert_int_equal(write(fd, "mine", 4), 4);
+	(void)close(fd);
+	assert_int_equal(open_path(&fd, &err), -EEXIST);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(st.st_size, 4);
+}
+
+static void a_link_in_the_way_is_an_error_wherever_it_leads(void **state)
+{
+	char target[96];
+	struct stat st;
+	int fd;
+
+	(void)state;
+	(void)snprintf(target, sizeof(target), "%s-target", path);
+	assert_int_equal(symlink(target, path), 0);
+	assert_int_equal(open_path(&fd, NULL), -ELOOP);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(lstat(target, &st), -1);
+}
+
+static void unlink_takes_our_name_away_and_nobody_elses(void **state)
+{
+	struct address a = parsed(path);
+	int old, now;
+
+	(void)state;
+	assert_int_equal(open_path(&old, NULL), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(open_path(&now, NULL), 0);
+	listen_unlink(old);
+	assert_int_equal(try_connect(&a), 0);
+	listen_unlink(now);
+	assert_int_equal(access(path, F_OK), -1);
+	(void)close(old);
+	(void)close(now);
+}
+
+static void an_apps_socket_is_made_with_the_apps_rights(void **state)
+{
+	struct listen_options o = plain;
+	struct address a = parsed(path);
+	struct stat st;
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	o.bind_uid = 65534;
+	o.bind_gid = 65534;
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_int_equal(listen_open(&a, &o, &fd, NULL, NULL), -EACCES);
+	assert_int_equal(chmod(dir, 0777), 0);
+	assert_int_equal(listen_open(&a, &o, &fd, NULL, NULL), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 65534);
+	/* And we are ourselves again. */
+	assert_int_equal(chmod(dir, 0700), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	(void)close(fd);
+	o.owner_uid = 1;
+	o.owner_gid = 2;
+	assert_int_equal(chmod(dir, 0777), 0);
+	assert_int_equal(listen_open(&a, &o, &fd, NULL, NULL), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 1);
+	assert_int_equal(st.st_gid, 2);
+	(void)close(fd);
+}
+
+static in_port_t port_of(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
+	return ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
+					: ((struct sockaddr_in *)&ss)->sin_port;
+}
+
+static void a_port_in_use_is_said(void **state)
+{
+	struct address a = parsed("127.0.0.1:1");
+	struct err err = {0};
+	int fd, second;
+
+	(void)state;
+	a.in.sin_port = 0;
+	assert_int_equal(listen_open(&a, &plain, &fd, NULL, NULL), 0);
+	a.in.sin_port = port_of(fd);
+	assert_int_equal(try_connect(&a), 0);
+	assert_int_equal(listen_open(&a, &plain, &second, NULL, &err), -EADDRINUSE);
+	assert_non_null(strstr(err.text, "127.0.0.1:"));
+	(void)close(fd);
+}
+
+static void any_answers_on_ipv4_too(void **state)
+{
+	struct address any = parsed(":1");
+	struct address four = parsed("127.0.0.1:1");
+	int fd;
+
+	(void)state;
+	if (any.sa.sa_family == AF_INET6)
+		any.in6.sin6_port = 0;
+	else
+		any.in.sin_port = 0;
+	assert_int_equal(listen_open(&any, &plain, &fd, NULL, NULL), 0);
+	four.in.sin_port = port_of(fd);
+	assert_int_equal(try_connect(&four), 0);
+	(void)close(fd);
+}
+
+static void a_backlog_beyond_somaxconn_is_clamped_and_told(void **state)
+{
+	struct listen_options o = plain;
+	struct address a = parsed("127.0.0.1:1");
+	bool clamped;
+	int fd;
+
+	(void)state;
+	a.in.sin_port = 0;
+	o.backlog = INT32_MAX;
+	assert_int_equal(listen_open(&a, &o, &fd, &clamped, NULL), 0);
+	assert_true(clamped);
+	(void)close(fd);
+	o.backlog = 1;
+	assert_int_equal(listen_open(&a, &o, &fd, &clamped, NULL), 0);
+	assert_false(clamped);
+	(void)close(fd);
+}
+
+static void an_empty_address_is_refused(void **state)
+{
+	struct address a = {0};
+	int fd;
+
+	(void)state;
+	assert_int_equal(listen_open(&a, &plain, &fd, NULL, NULL), -EAFNOSUPPORT);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_unix_socket_gets_its_mode_and_is_born_cloexec),
+		TEST(a_stale_socket_is_replaced),
+		TEST(a_live_socket_is_left_alone),
+		TEST(a_file_in_the_way_is_an_error_and_stays),
+		TEST(a_link_in_the_way_is_an_error_wherever_it_leads),
+		TEST(unlink_takes_our_name_away_and_nobody_elses),
+		TEST(an_apps_socket_is_made_with_the_apps_rights),
+		cmocka_unit_test(a_port_in_use_is_said),
+		cmocka_unit_test(any_answers_on_ipv4_too),
+		cmocka_unit_test(a_backlog_beyond_somaxconn_is_clamped_and_told),
+		cmocka_unit_test(an_empty_address_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

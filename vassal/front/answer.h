@@ -1,0 +1,12 @@
+/*
+ * answer - takes the workers' frames off their lanes and puts them on the wire.
+ */
+#pragma once
+#include "shared/base.h"
+
+struct front;
+
+/* All lanes, once around. True if anything was consumed. Sets f->stalled when a lane waits for a slow client. */
+bool answer_drain(struct front *f);
+/* What a worker left before it died. */
+void answer_drain_worker(struct front *f, unsigned worker);

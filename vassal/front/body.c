@@ -1,0 +1,110 @@
+/*
+ * body - see body.h.
+ */
+#include "vassal/front/body.h"
+
+#include <errno.h>
+#include <sys/uio.h>
+
+#include "shared/vassal_config.h"
+#include "vassal/front/conn.h"
+#include "vassal/front/errors.h"
+#include "vassal/front/intake.h"
+#include "vassal/front/state.h"
+
+static bool is_whole(const struct conn *c)
+{
+	return c->chunked_in ? c->chunked.done : c->body_left == 0;
+}
+
+/* A disk thread has written: the request may be complete now, or there is room for more of it. */
+static void on_ready(void *arg)
+{
+	struct conn *c = arg;
+
+	if (c->state != CONN_BODY)
+		return;
+	body_settle(c);
+	if (c->state == CONN_BODY && c->readable)
+		conn_ready(c);
+}
+
+/* False: the request was refused. */
+static bool store(struct conn *c, const char *p, size_t n)
+{
+	struct front *f = c->front;
+	uint64_t limit = f->config->limit_post;
+	int r;
+
+	if (n == 0)
+		return true;
+	if (limit && c->body.total + n > limit) {
+		error_refuse(c, 413, "body larger than limit-post");
+		return false;
+	}
+	r = spool_append(&c->body, &f->body_limits, &f->disk, on_ready, c, p, n);
+	if (r < 0) {
+		logbook_say(&f->log, f->wall_ns, "%s [%s]: cannot store the body: %s", c->line,
+			    c->id, strerror(-r));
+		error_refuse(c, 500, NULL);
+	}
+	return r == 0;
+}
+
+size_t body_take(struct conn *c, char *p, size_t n)
+{
+	size_t payload = n;
+	ssize_t used;
+
+	board_add(&c->front->count->bytes_in, n);
+	timer_set(&c->front->timers[TIMER_BODY], &c->timer, c->front->now_ns);
+	if (!c->chunked_in) {
+		used = (ssize_t)MIN((uint64_t)n, c->body_left);
+		payload = (size_t)used;
+		c->body_left -= (uint64_t)used;
+	} else {
+		used = chunked_feed(&c->chunked, p, n, &payload);
+	}
+	if (used < 0) {
+		error_refuse(c, 400, c->chunked.reason);
+		return n;
+	}
+	return store(c, p, payload) ? (size_t)used : n;
+}
+
+size_t body_begin(struct conn *c, char *p, size_t n, bool expect_continue)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct iovec iov = {(char *)(uintptr_t)go_on, sizeof(go_on) - 1};
+
+	timer_set(&c->front->timers[TIMER_BODY], &c->timer, c->front->now_ns);
+	if (n > 0)
+		return body_take(c, p, n);
+	if (expect_continue && !is_whole(c) && conn_write(c, &iov, 1) < 0)
+		conn_lost(c);
+	return 0;
+}
+
+bool body_wants(const struct conn *c)
+{
+	return !is_whole(c) && spool_room(&c->body, &c->front->body_limits) > 0;
+}
+
+void body_settle(struct conn *c)
+{
+	struct front *f = c->front;
+
+	if (!is_whole(c))
+		return;
+	timer_clear(&c->timer);
+	if ((c->body.has_file || c->body.total > EXCHANGE_BODY_MAX) &&
+	    !spool_to_file(&c->body, &f->body_limits, &f->disk, on_ready, c))
+		return;
+	if (c->body.error) {
+		logbook_say(&f->log, f->wall_ns, "%s [%s]: cannot store the body: %s", c->line,
+			    c->id, strerror(-c->body.error));
+		error_refuse(c, 500, NULL);
+		return;
+	}
+	intake_complete(c);
+}

@@ -1,0 +1,366 @@
+/*
+ * conn - see conn.h.
+ *
+ * One request is in work per connection; what the client sends meanwhile stays in the socket. So a connection never
+ * holds more than one head, one body's memory and one answer's memory.
+ */
+#include "vassal/front/conn.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "shared/clock.h"
+#include "shared/limits.h"
+#include "shared/vassal_config.h"
+#include "vassal/front/doors.h"
+#include "vassal/front/handback.h"
+#include "vassal/front/queue.h"
+#include "vassal/front/state.h"
+#include "vassal/front/static_file.h"
+
+#define SLAB 32 /* connections allocated at once; slabs are never given back */
+
+void conns_init(struct front *f)
+{
+	struct rlimit rl = {0};
+	const struct vassal_config *g = f->config;
+	const uint64_t spans[TIMER_COUNT] = {
+		[TIMER_HEAD] = g->header_timeout_s, [TIMER_BODY] = g->body_timeout_s,
+		[TIMER_IDLE] = g->keepalive_s,      [TIMER_WRITE] = g->socket_timeout_s,
+		[TIMER_QUEUE] = g->queue_timeout_s, [TIMER_LINGER] = LIMIT_LINGER_S,
+		[TIMER_PASS] = LIMIT_PASS_S,
+	};
+
+	for (unsigned i = 0; i < TIMER_COUNT; i++)
+		timer_list_init(&f->timers[i], spans[i] * NS_PER_S);
+	(void)getrlimit(RLIMIT_NOFILE, &rl);
+	/* the other half is for files, pipes to workers and connections under way to us */
+	f->conns_limit =
+		(unsigned)MIN((uint64_t)LIMIT_CONNECTIONS, MAX((uint64_t)rl.rlim_cur / 2, 8));
+	f->ready_last = &f->ready_first;
+}
+
+static bool grow(struct front *f)
+{
+	struct conn *slab = calloc(SLAB, sizeof(*slab));
+
+	if (!slab)
+		return false;
+	for (unsigned i = 0; i < SLAB; i++) {
+		slab[i].next = f->free_conns;
+		f->free_conns = &slab[i];
+	}
+	return true;
+}
+
+struct conn *conn_new(struct front *f, int fd)
+{
+	struct conn *c;
+
+	if (f->conns_n >= f->conns_limit || (!f->free_conns && !grow(f)))
+		return NULL;
+	c = f->free_conns;
+	f->free_conns = c->next;
+	*c = (struct conn){.watched.kind = WATCH_CONN, .front = f, .fd = fd, .slot = -1};
+	c->next = f->conns;
+	if (c->next)
+		c->next->prev = c;
+	f->conns = c;
+	f->conns_n++;
+	board_add(&f->count->connections, 1);
+	return c;
+}
+
+void conns_collect(struct front *f)
+{
+	while (f->dead_conns) {
+		struct conn *c = f->dead_conns;
+
+		f->dead_conns = c->next;
+		c->next = f->free_conns;
+		f->free_conns = c;
+	}
+}
+
+bool conn_watch(struct conn *c)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+				 .data.ptr = &c->watched};
+
+	if (c->in_epoll)
+		return true;
+	if (epoll_ctl(c->front->epoll_fd, EPOLL_CTL_ADD, c->fd, &ev) < 0) {
+		conn_lost(c);
+		return false;
+	}
+	c->in_epoll = true;
+	return true;
+}
+
+void conn_unwatch(struct conn *c)
+{
+	if (!c->in_epoll)
+		return;
+	(void)epoll_ctl(c->front->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
+	c->in_epoll = false;
+}
+
+void conn_ready(struct conn *c)
+{
+	struct front *f = c->front;
+
+	if (c->ready_listed)
+		return;
+	c->ready_listed = true;
+	c->next_ready = NULL;
+	*f->ready_last = c;
+	f->ready_last = &c->next_ready;
+}
+
+static void ready_remove(struct conn *c)
+{
+	struct front *f = c->front;
+	struct conn **at = &f->ready_first;
+
+	if (!c->ready_listed)
+		return;
+	while (*at != c)
+		at = &(*at)->next_ready;
+	*at = c->next_ready;
+	if (!*at)
+		f->ready_last = at;
+	c->ready_listed = false;
+}
+
+int conn_release(struct conn *c)
+{
+	struct front *f = c->front;
+	int fd = TAKE_FD(c->fd);
+
+	ready_remove(c);
+	timer_clear(&c->timer);
+	buf_done(&c->in);
+	spool_done(&c->body);
+	spool_done(&c->out);
+	static_file_free(TAKE_PTR(c->file));
+	free(TAKE_PTR(c->route));
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		f->conns = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	c->prev = NULL;
+	c->next = f->dead_conns;
+	f->dead_conns = c;
+	c->state = CONN_DEAD;
+	f->conns_n--;
+	doors_resume(f);
+	return fd;
+}
+
+void conn_kill(struct conn *c, bool cut)
+{
+	int fd;
+
+	if (c->state == CONN_DEAD)
+		return;
+	if (cut) {
+		struct linger l = {.l_onoff = 1};
+
+		(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	}
+	fd = conn_release(c);
+	(void)close(fd);
+}
+
+void conn_lost(struct conn *c)
+{
+	if (c->state == CONN_DEAD)
+		return;
+	queue_forget(c);
+	conn_kill(c, false);
+}
+
+void conn_linger(struct conn *c)
+{
+	struct front *f = c->front;
+
+	while (c->lingered < LIMIT_LINGER_BYTES) {
+		ssize_t n = read(c->fd, f->scratch, sizeof(f->scratch));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0)
+			break;
+		c->lingered += (uint64_t)n;
+	}
+	conn_kill(c, false);
+}
+
+void conn_close(struct conn *c)
+{
+	/* a close with unread input sends a reset, and that takes the answer from the client's hands */
+	bool unread = c->readable || c->in.n > c->head_n || c->state == CONN_BODY;
+
+	if (c->state == CONN_DEAD)
+		return;
+	if (!unread || c->eof) {
+		conn_kill(c, false);
+		return;
+	}
+	(void)shutdown(c->fd, SHUT_WR);
+	c->state = CONN_LINGER;
+	timer_set(&c->front->timers[TIMER_LINGER], &c->timer, c->front->now_ns);
+	if (conn_watch(c))
+		conn_linger(c);
+}
+
+bool conn_may_keep(const struct conn *c)
+{
+	const struct front *f = c->front;
+
+	return c->wants_keep && !c->close_after && !c->half_closed && f->config->keepalive_s > 0 &&
+	       !(c->route && (c->route->flags & PASS_ONE_REQUEST)) &&
+	       (f->phase == PHASE_SERVING || f->heir_fd >= 0);
+}
+
+static void forget_request(struct conn *c)
+{
+	if (c->head_n > 0)
+		buf_consume(&c->in, c->head_n);
+	c->head_n = 0;
+	c->scanned = 0;
+	c->slot = -1;
+	if (c->body.total > 0 || c->body.has_file)
+		spool_done(&c->body);
+	if (c->out.has_file || c->out.mem.room > 0)
+		spool_done(&c->out);
+	if (c->in.n == 0 && c->in.room > 0)
+		buf_done(&c->in);
+	c->chunked = (struct chunked){0};
+	c->answer = (struct answer){0};
+	c->is_head = c->chunked_in = c->wants_keep = false;
+	c->body_kind = BODY_NONE;
+	c->line[0] = c->id[0] = '\0';
+}
+
+void conn_next(struct conn *c)
+{
+	struct front *f = c->front;
+
+	forget_request(c);
+	c->state = CONN_HEAD;
+	if (c->half_closed) {
+		conn_close(c);
+		return;
+	}
+	if (f->phase >= PHASE_DRAINING && (handback_to_heir(c) || c->state == CONN_DEAD))
+		return;
+	c->begun_ns = f->now_ns;
+	timer_set(&f->timers[c->in.n > 0 ? TIMER_HEAD : TIMER_IDLE], &c->timer, f->now_ns);
+	if (c->in.n > 0 || c->readable)
+		conn_ready(c);
+	else
+		(void)conn_watch(c);
+}
+
+static void finished(struct conn *c)
+{
+	timer_clear(&c->timer);
+	if (c->answer.keep_alive)
+		conn_next(c);
+	else
+		conn_close(c);
+}
+
+void conn_answered(struct conn *c)
+{
+	if (c->state == CONN_DEAD)
+		return;
+	c->slot = -1;
+	if (spool_empty(&c->out))
+		finished(c);
+	else
+		c->state = CONN_FLUSH;
+}
+
+static void on_spool_ready(void *arg)
+{
+	conn_flush(arg);
+}
+
+/* Skips what the socket took. Returns the first entry that still has bytes. */
+static unsigned skip(struct iovec *iov, unsigned n, size_t taken)
+{
+	unsigned i = 0;
+
+	while (i < n && taken >= iov[i].iov_len)
+		taken -= iov[i++].iov_len;
+	if (i < n) {
+		iov[i].iov_base = (char *)iov[i].iov_base + taken;
+		iov[i].iov_len -= taken;
+	}
+	return i;
+}
+
+int conn_write(struct conn *c, struct iovec *iov, unsigned n)
+{
+	struct front *f = c->front;
+	unsigned i = 0;
+
+	if (spool_empty(&c->out)) {
+		ssize_t w;
+
+		do
+			w = writev(c->fd, iov, (int)n);
+		while (w < 0 && errno == EINTR);
+		if (w < 0 && errno != EAGAIN)
+			return -errno;
+		if (w > 0) {
+			board_add(&f->count->bytes_out, (uint64_t)w);
+			i = skip(iov, n, (size_t)w);
+		}
+		if (i == n)
+			return 0;
+		timer_set(&f->timers[TIMER_WRITE], &c->timer, f->now_ns);
+	}
+	for (; i < n; i++) {
+		int r = spool_append(&c->out, &f->out_limits, &f->disk, on_spool_ready, c,
+				     iov[i].iov_base, iov[i].iov_len);
+
+		if (r < 0)
+			return r;
+	}
+	return conn_watch(c) ? 0 : -EPIPE;
+}
+
+void conn_flush(struct conn *c)
+{
+	struct front *f = c->front;
+	uint64_t sent = 0;
+	int r;
+
+	if (c->state == CONN_DEAD)
+		return;
+	r = spool_send(&c->out, c->fd, &sent);
+	board_add(&f->count->bytes_out, sent);
+	if (r < 0) {
+		conn_lost(c);
+		return;
+	}
+	if (r == 0) {
+		if (sent > 0 || !timer_is_set(&c->timer))
+			timer_set(&f->timers[TIMER_WRITE], &c->timer, f->now_ns);
+		return;
+	}
+	timer_clear(&c->timer);
+	if (c->state == CONN_FLUSH)
+		finished(c);
+	else if (c->state == CONN_FILE)
+		static_continue(c);
+}

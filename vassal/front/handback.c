@@ -1,0 +1,132 @@
+/*
+ * handback - see handback.h.
+ *
+ * A descriptor that is passed leaves our epoll set first: epoll follows the open file, not the number, and would
+ * report it for ever.
+ */
+#include "vassal/front/handback.h"
+
+#include <errno.h>
+
+#include "shared/pass.h"
+#include "vassal/front/conn.h"
+#include "vassal/front/errors.h"
+#include "vassal/front/state.h"
+
+static void note_host(struct route *route, struct span host)
+{
+	route->has_host = true;
+	route->host_n = MIN(host.n, sizeof(route->host));
+	memcpy(route->host, host.p, route->host_n);
+}
+
+bool handback_is_foreign(struct conn *c, const struct request *rq)
+{
+	const struct front *f = c->front;
+	struct route *route = c->route;
+
+	if (!route)
+		return false;
+	/* the first request is ours: the gate has just looked at it. An adopted connection has shown none (BOUNCE). */
+	if (!route->has_host && !(route->flags & PASS_BOUNCE)) {
+		note_host(route, rq->host);
+		return false;
+	}
+	if (f->gate.fd < 0)
+		return false;
+	return (route->flags & PASS_BOUNCE) || !f->epoch ||
+	       atomic_load_explicit(f->epoch, memory_order_relaxed) != route->epoch ||
+	       !span_eq_nocase(rq->host, span_of(route->host, route->host_n)) ||
+	       !pass_path_ours(rq->path, route->script, route->carve);
+}
+
+/* 0 or -errno of pass_send; on 0 the connection is gone. */
+static int send_to_gate(struct conn *c)
+{
+	struct front *f = c->front;
+	struct pass p = {.head = {.listener = c->listener}, .bytes = buf_span(&c->in), .fd = c->fd};
+	int r;
+
+	conn_unwatch(c);
+	r = pass_send(f->gate.fd, &p);
+	if (r < 0)
+		return r;
+	board_add(&f->count->handed_back, 1);
+	conn_kill(c, false);
+	return 0;
+}
+
+static bool may_be_later(int r)
+{
+	return r == -EAGAIN || r == -ETOOMANYREFS || r == -ENOBUFS;
+}
+
+static void refuse(struct conn *c)
+{
+	c->state = CONN_HEAD;
+	c->close_after = true;
+	error_answer(c, 503, 1);
+}
+
+void handback_to_gate(struct conn *c, struct span bytes)
+{
+	struct front *f = c->front;
+	int r = 0;
+
+	/* either they stand in c->in already, or they were just read */
+	if (c->in.n == 0)
+		r = buf_append(&c->in, bytes.p, bytes.n, SIZE_MAX / 2);
+	c->state = CONN_PASS;
+	timer_set(&f->timers[TIMER_PASS], &c->timer, f->now_ns);
+	if (r == 0)
+		r = send_to_gate(c);
+	if (r < 0 && !may_be_later(r))
+		refuse(c);
+}
+
+void handback_retry(struct conn *c)
+{
+	int r = send_to_gate(c);
+
+	if (r < 0 && !may_be_later(r))
+		refuse(c);
+}
+
+void handback_expire(struct conn *c)
+{
+	refuse(c);
+}
+
+bool handback_to_heir(struct conn *c)
+{
+	struct front *f = c->front;
+	struct pass p = {.head = {.listener = c->listener}, .bytes = buf_span(&c->in), .fd = c->fd};
+
+	if (f->heir_fd < 0 || c->state != CONN_HEAD || c->protocol != PROTO_HTTP || c->eof)
+		return false;
+	if (c->route) {
+		p.head.epoch = c->route->epoch;
+		/* its first host is known to us alone: the next request asks the gate again */
+		p.head.flags = c->route->flags | (c->route->has_host ? PASS_BOUNCE : 0);
+		p.script = c->route->script;
+		p.carve = c->route->carve;
+	} else {
+		p.head.flags = PASS_OWN_LISTENER;
+	}
+	conn_unwatch(c);
+	if (pass_send(f->heir_fd, &p) < 0) {
+		(void)conn_watch(c); /* stays with us until it is idle again or leaves */
+		return false;
+	}
+	conn_kill(c, false);
+	return true;
+}
+
+void handback_idle(struct front *f)
+{
+	for (struct conn *c = f->conns, *next; c; c = next) {
+		next = c->next;
+		if (c->state == CONN_HEAD)
+			(void)handback_to_heir(c);
+	}
+}

@@ -1,0 +1,15 @@
+/*
+ * intake - from bytes to a complete request: reads, finds heads, collects bodies, and hands what is complete to the
+ * queue. Heads go straight from the read buffer into a slot; only what is incomplete is copied.
+ */
+#pragma once
+#include "shared/span.h"
+
+struct conn;
+
+/* Reads and parses until the connection has to wait for something. */
+void intake_run(struct conn *c);
+/* A request whose head stands in c->in and whose body is collected goes to the queue. */
+void intake_complete(struct conn *c);
+/* Fills the slot with the request kept in c->in and c->body. 0, or the status to refuse it with. */
+int intake_fill_kept(struct conn *c, unsigned slot);

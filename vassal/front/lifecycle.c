@@ -1,0 +1,160 @@
+/*
+ * lifecycle - see lifecycle.h.
+ */
+#include "vassal/front/lifecycle.h"
+
+#include "shared/log.h"
+#include "shared/vassal_config.h"
+#include "vassal/front/conn.h"
+#include "vassal/front/doors.h"
+#include "vassal/front/errors.h"
+#include "vassal/front/handback.h"
+#include "vassal/front/link.h"
+#include "vassal/front/loop.h"
+#include "vassal/front/queue.h"
+#include "vassal/front/state.h"
+#include "vassal/pool/pool.h"
+
+#define EXIT_FAILED 22 /* could not load the app, as the engine itself says it: not a crash */
+
+static void show_state(struct front *f, enum front_state state)
+{
+	atomic_store_explicit(&f->bank->state, state, memory_order_relaxed);
+}
+
+void lifecycle_ready(struct front *f, uint64_t import_us, unsigned workers)
+{
+	if (f->phase != PHASE_STARTING)
+		return;
+	f->phase = PHASE_READY;
+	show_state(f, FRONT_READY);
+	link_say(f, MSG_READY, import_us, workers, "");
+	if (f->alone || f->serve_asked)
+		lifecycle_serve(f);
+}
+
+void lifecycle_failed(struct front *f, enum fail_phase phase, const char *text)
+{
+	log_error("%s: %s", msg_phase_name(phase), text);
+	logbook_say(&f->log, f->wall_ns, "failed (%s): %s", msg_phase_name(phase), text);
+	link_say(f, MSG_FAILED, phase, 0, text);
+	f->exit_code = EXIT_FAILED;
+	lifecycle_drain(f, 0, -1);
+}
+
+void lifecycle_serve(struct front *f)
+{
+	if (f->phase == PHASE_STARTING) {
+		f->serve_asked = true;
+		return;
+	}
+	if (f->phase != PHASE_READY)
+		return;
+	f->phase = PHASE_SERVING;
+	show_state(f, FRONT_SERVING);
+	doors_open(f);
+	loop_kick(f);
+	if (f->alone)
+		log_info("serving");
+}
+
+/* A request that is still waiting or in work when time is up gets an answer all the same. */
+static void end_request(struct conn *c)
+{
+	c->close_after = true;
+	if (c->state == CONN_WAIT)
+		queue_abandon(c);
+	if (c->answer.begun)
+		error_cut(c);
+	else
+		error_answer(c, 503, 1);
+}
+
+static void end_all(struct front *f)
+{
+	queue_refuse_all(f);
+	for (struct conn *c = f->conns, *next; c; c = next) {
+		next = c->next;
+		if (c->state == CONN_WAIT)
+			end_request(c);
+		else if (c->state != CONN_LINGER)
+			conn_kill(c, c->state == CONN_FLUSH || c->state == CONN_FILE);
+	}
+}
+
+static void stop_pool(struct front *f, unsigned grace_s)
+{
+	if (f->phase >= PHASE_STOPPING)
+		return;
+	f->phase = PHASE_STOPPING;
+	pool_stop(f->pool, grace_s);
+}
+
+static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct front *f = container_of(w, struct front, drain_timer);
+
+	(void)loop;
+	(void)revents;
+	if (f->phase == PHASE_DRAINING && f->conns_n > 0)
+		logbook_say(&f->log, f->wall_ns, "graceful timeout: %u connections are closed",
+			    f->conns_n);
+	end_all(f);
+	stop_pool(f, 0);
+}
+
+/* Nobody asks anything on these just now, and nobody else takes them. */
+static void close_idle(struct front *f)
+{
+	for (struct conn *c = f->conns, *next; c; c = next) {
+		next = c->next;
+		if (c->state == CONN_HEAD && c->in.n == 0)
+			conn_close(c);
+	}
+}
+
+void lifecycle_drain(struct front *f, unsigned grace_s, int heir_fd)
+{
+	if (f->phase >= PHASE_DRAINING) {
+		if (heir_fd >= 0)
+			(void)close(heir_fd);
+		if (grace_s == 0) {
+			end_all(f);
+			if (f->phase == PHASE_STOPPING)
+				pool_stop(f->pool, 0);
+			stop_pool(f, 0);
+		}
+		return;
+	}
+	f->phase = PHASE_DRAINING;
+	f->heir_fd = heir_fd;
+	show_state(f, FRONT_DRAINING);
+	doors_close(f);
+	if (grace_s == 0) {
+		end_all(f);
+		stop_pool(f, 0);
+		return;
+	}
+	if (heir_fd >= 0)
+		handback_idle(f);
+	else
+		close_idle(f);
+	ev_timer_init(&f->drain_timer, on_deadline, grace_s, 0.);
+	ev_timer_start(f->loop, &f->drain_timer);
+	loop_kick(f);
+}
+
+void lifecycle_check(struct front *f)
+{
+	if (f->phase == PHASE_DRAINING && f->conns_n == 0 && f->jobs_n == 0)
+		stop_pool(f, f->config->worker_mercy_s);
+}
+
+void lifecycle_stopped(struct front *f)
+{
+	f->phase = PHASE_ENDED;
+	show_state(f, FRONT_GONE);
+	if (f->exit_code == 0)
+		link_say(f, MSG_DRAINED, 0, 0, "");
+	ev_break(f->loop, EVBREAK_ALL);
+}

@@ -1,0 +1,232 @@
+/*
+ * state - the structs that the front's modules share: the front itself, its connections, its jobs. Private to this
+ * folder. Who owns what: a connection owns its descriptor, buffers and spools; a job (one per exchange slot) borrows
+ * the connection that asked, until either ends.
+ *
+ *   HEAD ──► BODY ──► WAIT ──► (answer) ──► FLUSH ──► HEAD
+ *     │                 │                     └─────► LINGER ──► DEAD
+ *     ├──► FILE ────────┴──► HEAD, LINGER
+ *     └──► PASS ──► DEAD
+ */
+#pragma once
+#include <ev.h>
+#include <netinet/in.h>
+
+#include "shared/buf.h"
+#include "shared/pass.h"
+#include "shared/scoreboard.h"
+#include "vassal/exchange/exchange.h"
+#include "vassal/front/diskpool.h"
+#include "vassal/front/logbook.h"
+#include "vassal/front/request_id.h"
+#include "vassal/front/spool.h"
+#include "vassal/front/timers.h"
+#include "vassal/proto/chunked.h"
+#include "vassal/proto/framing.h"
+#include "vassal/proto/request.h"
+
+struct pool;
+struct static_file;
+struct static_root;
+struct vassal_config;
+
+#define FRONT_SCRATCH (64 * 1024) /* one read; also the largest head */
+#define FRONT_EVENTS  256         /* of one epoll_wait */
+#define FRONT_ROUNDS \
+	32 /* of our epoll set before libev gets its turn: signals and timers may wait 1 ms */
+
+/* What an event of our epoll set belongs to; the first member of whatever is registered there. */
+enum watch_kind { WATCH_CONN, WATCH_DOOR, WATCH_EXCHANGE };
+struct watched {
+	enum watch_kind kind;
+};
+
+enum conn_state {
+	CONN_HEAD,   /* idle, or a head is on its way */
+	CONN_BODY,   /* the head stands in conn->in, the body is being collected */
+	CONN_QUEUED, /* complete, waits in the front's own queue: no slot is free */
+	CONN_WAIT,   /* submitted: waits for a worker or for its answer */
+	CONN_FILE,   /* a static file is being opened or sent */
+	CONN_FLUSH,  /* the answer is complete in conn->out, the client reads slowly */
+	CONN_LINGER, /* our side is shut; what the client still sends is read and dropped */
+	CONN_PASS,   /* waits for the gate or the next generation to take it */
+	CONN_DEAD,   /* ended in this loop turn; freed at its end */
+};
+
+enum conn_timer {
+	TIMER_HEAD,
+	TIMER_BODY,
+	TIMER_IDLE,
+	TIMER_WRITE,
+	TIMER_QUEUE,
+	TIMER_LINGER,
+	TIMER_PASS,
+	TIMER_COUNT,
+};
+
+/* The gate's word about a connection: which later requests the front may answer itself (pass.h). */
+struct route {
+	uint32_t epoch;
+	uint16_t flags;
+	bool has_host; /* the first request has shown its host */
+	char host[LIMIT_HOST + 1];
+	size_t host_n;
+	struct span script, carve; /* into text */
+	char text[];
+};
+
+struct answer {
+	enum framing_body body;
+	bool begun; /* some of the head has been given to the socket or the spool */
+	bool keep_alive;
+	unsigned status;
+	uint64_t left; /* FRAMING_LENGTH: body bytes still to come */
+	uint64_t sent; /* body bytes given to the client */
+};
+
+struct conn {
+	struct watched watched; /* first */
+	uint8_t state;          /* enum conn_state */
+	uint8_t protocol;       /* enum proto_kind */
+	bool in_epoll, readable, eof, half_closed;
+	bool ready_listed; /* stands in front->ready */
+	bool close_after;  /* no further request on this connection */
+	bool is_head, minor11, https;
+	bool wants_keep; /* the client and the protocol allow another request */
+	bool chunked_in;
+	int fd;
+	int slot; /* CONN_WAIT; else -1 */
+	uint16_t listener;
+	bool own_listener;
+	struct front *front;
+	struct conn *prev, *next;             /* all connections, or the free list */
+	struct conn *next_ready;              /* has bytes to parse or room to fill */
+	struct conn *queue_prev, *queue_next; /* CONN_QUEUED */
+	struct timer timer;
+
+	struct buf in; /* unparsed bytes; while a request is in work: its head, then what follows */
+	size_t head_n; /* bytes of the kept head at the start of in; 0: none is kept */
+	size_t scanned; /* of in, by an earlier look */
+
+	struct spool body;
+	struct chunked chunked;
+	enum body_kind body_kind;
+	uint64_t body_left; /* BODY_LENGTH: still to come */
+
+	struct spool out;
+	struct answer answer;
+	struct static_file *file;
+	struct route *route; /* from the gate; NULL: own listener */
+
+	uint64_t begun_ns; /* first byte of the request's head */
+	uint64_t lingered; /* bytes dropped so far */
+	uint64_t complete_ns;
+	char line[BOARD_LINE];
+	char id[LIMIT_REQUEST_ID];
+	char addr[INET6_ADDRSTRLEN], port[8], self_port[8];
+};
+
+/* What the front knows of an exchange slot that it has submitted. Lives until the worker's END or death. */
+struct job {
+	bool used;
+	bool slow_said; /* slow-request was reported */
+	bool killed;    /* harakiri: the worker is on its way out */
+	bool looked;    /* an incomplete answer was left alone for one look */
+	struct conn
+		*conn; /* NULL: the client has gone or was answered otherwise; frames are dropped */
+	struct spool body; /* EXCHANGE_BODY_FILE */
+	size_t touched;
+	uint64_t queued_ns;
+};
+
+enum door_kind { DOOR_LISTENER, DOOR_GATE, DOOR_ADOPT };
+
+struct door {
+	struct watched watched; /* first */
+	enum door_kind kind;
+	bool open; /* registered */
+	int fd;    /* -1: none */
+	uint16_t index;
+	uint8_t protocol;
+	bool is_unix;
+	char name[INET6_ADDRSTRLEN], port[8];
+};
+
+enum phase {
+	PHASE_STARTING,
+	PHASE_READY, /* workers wait; the emperor has not said SERVE */
+	PHASE_SERVING,
+	PHASE_DRAINING, /* no new connections; what is open is finished or handed over */
+	PHASE_STOPPING, /* pool_stop was called */
+	PHASE_ENDED,
+};
+
+struct front {
+	struct ev_loop *loop;
+	const struct vassal_config *config;
+	const char *name;
+	uint64_t generation;
+	uint32_t bank_index;
+	struct scoreboard *board;
+	struct board_bank *bank;
+	struct board_counters *count;
+	struct exchange *exchange;
+	struct exchange_shape shape;
+	struct pool *pool;
+	enum phase phase;
+	int exit_code;
+	bool alone;
+	bool serve_asked; /* MSG_SERVE came before the pool was ready */
+
+	/* loop */
+	int epoll_fd;
+	ev_io epoll_io;
+	ev_timer tick, stalled_timer, drain_timer;
+	ev_idle more;
+	ev_prepare before_sleep;
+	ev_signal signals[5];
+	struct watched exchange_watched;
+	bool in_turn, stalled;
+	uint64_t now_ns, wall_ns;
+	int64_t date_s;
+	char date[30];
+	struct request_id_source ids;
+
+	/* link */
+	int link_fd;
+	ev_io link_io;
+	int heir_fd; /* next generation takes idle connections here; -1 none */
+
+	/* doors: own listeners, the gate's, older generations' */
+	struct door listeners[LIMIT_LISTENERS];
+	uint32_t listeners_n;
+	struct door gate;
+	struct door adopt[LIMIT_BANKS];
+	bool doors_open, doors_paused;
+	const _Atomic uint32_t *epoch; /* NULL: none */
+
+	/* connections */
+	struct conn *conns; /* all that are open */
+	struct conn *free_conns, *dead_conns;
+	unsigned conns_n, conns_limit;
+	struct conn *ready_first, **ready_last;
+	struct timer_list timers[TIMER_COUNT];
+
+	/* queue */
+	struct conn *queue_first, *queue_last;
+	unsigned queued_n;
+	struct job jobs[EXCHANGE_SLOTS_MAX];
+	unsigned jobs_n; /* slots in use */
+	bool lane_stalled[LIMIT_LANES];
+
+	/* sides */
+	struct diskpool disk;
+	struct logbook log;
+	struct spool_limits out_limits, body_limits;
+	struct static_root *roots;
+	size_t roots_n;
+
+	char scratch[FRONT_SCRATCH];
+	char head_scratch[LIMIT_RESPONSE_HEAD + 4096];
+	uint8_t vars_scratch[EXCHANGE_SLOT_BYTES];
+};

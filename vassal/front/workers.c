@@ -1,0 +1,121 @@
+/*
+ * workers - see workers.h.
+ */
+#include "vassal/front/workers.h"
+
+#include "vassal/front/answer.h"
+#include "vassal/front/conn.h"
+#include "vassal/front/errors.h"
+#include "vassal/front/lifecycle.h"
+#include "vassal/front/loop.h"
+#include "vassal/front/queue.h"
+#include "vassal/front/record.h"
+#include "vassal/front/state.h"
+#include "vassal/pool/pool.h"
+
+/* A burial under way: what the worker held is answered and told. */
+struct burial {
+	struct front *front;
+	const struct pool_death *death;
+};
+
+static void on_ready(void *arg, uint64_t import_us, unsigned workers)
+{
+	lifecycle_ready(arg, import_us, workers);
+}
+
+static void on_failed(void *arg, enum fail_phase phase, const char *text)
+{
+	lifecycle_failed(arg, phase, text);
+}
+
+static void bury_request(void *arg, unsigned slot, unsigned lane)
+{
+	struct burial *b = arg;
+	struct front *f = b->front;
+	struct job *job = &f->jobs[slot];
+	struct conn *c = job->conn;
+	const struct exchange_request *xr = exchange_request(f->exchange, slot);
+	struct record r = {.worker = lane / f->shape.threads + 1};
+	uint64_t taken_ns = exchange_taken_ns(f->exchange, slot);
+
+	if (!job->used)
+		return;
+	/* the slot's own words when the client has left: shared memory, hence the bounds */
+	if (!job->killed)
+		logbook_say(&f->log, f->wall_ns, "worker %u (%d) %s while serving %.*s [%.*s]",
+			    r.worker, (int)b->death->pid, b->death->why, (int)sizeof(xr->line) - 1,
+			    c ? c->line : xr->line, (int)sizeof(xr->id) - 1, c ? c->id : xr->id);
+	if (taken_ns > 0 && !job->killed) {
+		r.queue_ns = taken_ns - MIN(taken_ns, job->queued_ns);
+		r.app_ns = f->now_ns - MIN(f->now_ns, taken_ns);
+		record_times(f, r.queue_ns, r.app_ns);
+		board_add(&f->count->worker_deaths, 1);
+	}
+	job->conn = NULL;
+	queue_release(f, slot);
+	if (!c)
+		return;
+	c->slot = -1;
+	if (!c->answer.begun) {
+		error_answer_after(c, 502, 0, &r);
+		return;
+	}
+	r.status = c->answer.status;
+	r.body_bytes = c->answer.sent;
+	record_request(c, &r);
+	error_cut(c);
+}
+
+static void on_died(void *arg, const struct pool_death *death)
+{
+	struct front *f = arg;
+	struct burial b = {.front = f, .death = death};
+
+	answer_drain_worker(f, death->worker);
+	exchange_bury(f->exchange, death->worker, bury_request, &b);
+	loop_kick(f);
+}
+
+static int on_body(void *arg, unsigned worker, unsigned slot)
+{
+	const struct front *f = arg;
+	int lane;
+
+	if (slot >= f->shape.slots || !f->jobs[slot].used || !f->jobs[slot].body.has_file)
+		return -1;
+	lane = exchange_holder(f->exchange, slot);
+	return lane >= 0 && (unsigned)lane / f->shape.threads == worker ? f->jobs[slot].body.file_fd
+									: -1;
+}
+
+static void on_output(void *arg, const char *p, size_t n)
+{
+	struct front *f = arg;
+
+	logbook_output(&f->log, p, n);
+}
+
+static void on_event(void *arg, unsigned kind, unsigned worker, const char *text)
+{
+	struct front *f = arg;
+
+	board_event(f->board, f->wall_ns, f->generation, (enum board_event_kind)kind, worker, "%s",
+		    text);
+	logbook_say(&f->log, f->wall_ns, "%s", text);
+}
+
+static void on_stopped(void *arg)
+{
+	lifecycle_stopped(arg);
+}
+
+const struct pool_events workers_events = {
+	.ready = on_ready,
+	.failed = on_failed,
+	.died = on_died,
+	.body = on_body,
+	.output = on_output,
+	.event = on_event,
+	.stopped = on_stopped,
+};
