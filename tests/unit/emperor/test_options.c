@@ -202,9 +202,36 @@ static void every_example_and_default_is_accepted(void **state)
 	}
 }
 
+/* The manual stands three directories above this file. */
+static void the_manual_is_what_the_table_says(void **state)
+{
+	static const char here[] = __FILE__;
+	static const char tail[] = "tests/unit/emperor/test_options.c";
+	char path[4096];
+	char *text, *wanted = NULL;
+	size_t n, wanted_n = 0;
+	struct err err = {0};
+	FILE *f = open_memstream(&wanted, &wanted_n);
+
+	(void)state;
+	assert_non_null(f);
+	option_dump(emperor_options_table, emperor_options_table_n, OPTION_DUMP_MDOC, "emperor", f);
+	assert_int_equal(fclose(f), 0);
+	(void)snprintf(path, sizeof(path), "%.*semperor/man/emperor.8",
+		       (int)(sizeof(here) - sizeof(tail)), here);
+	if (inifile_read(path, &text, &n, &err) < 0)
+		fail_msg("%s", err.text);
+	if (!memmem(text, n, wanted, wanted_n))
+		fail_msg("emperor.8 is not what the option table says: make it with emperor "
+			 "--dump-options=mdoc");
+	free(text);
+	free(wanted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_manual_is_what_the_table_says),
 		cmocka_unit_test(an_empty_file_gives_defaults),
 		cmocka_unit_test(everything_can_be_said),
 		cmocka_unit_test(every_refusal_says_where_and_why),
