@@ -46,7 +46,7 @@ class Examples(Case):
         e.write("t1", localised("tutorial-django.ini", self.folder, {"9005": str(ports[0])}))
         e.write("t2", localised("tutorial-flask.ini", self.folder, {"9006": str(ports[1])}))
         e.write("t3", localised("tutorial-nginx.ini", self.folder, {"9090": str(ports[2]),
-                "/tmp/emperor-example-uwsgi.log": str(log / "uwsgi.log")}))
+                "$(EXAMPLE_LOGS:-/tmp)/emperor-example-uwsgi.log": str(log / "uwsgi.log")}))
         for port, words in ((ports[0], "Guest 49"), (ports[1], "Hello from Flask")):
             def answers(port=port, words=words):
                 try:
