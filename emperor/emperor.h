@@ -15,6 +15,7 @@ struct vassals;
 struct watch;
 
 #define EMPEROR_READY_S  5.0 /* systemd hears READY then, even if a role is slow to come */
+#define EMPEROR_REAP_S   2.0 /* what was killed and is not gone by then hangs in the kernel */
 #define EMPEROR_STATUS_S 0.2 /* at most so often a line of STATUS */
 
 enum emperor_phase {
@@ -23,6 +24,7 @@ enum emperor_phase {
 	EMPEROR_STOPPING_GATE, /* no new connections; apps still serve what the gate has passed on */
 	EMPEROR_STOPPING_APPS,  /* they drain */
 	EMPEROR_STOPPING_STATS, /* it stores the rest */
+	EMPEROR_STOPPING_NOW,   /* a second signal: all are killed, and only reaped */
 };
 
 struct emperor {
@@ -44,9 +46,9 @@ struct emperor {
 	struct watch *watch;
 	struct control *control;
 	ev_signal signals[5];
-	ev_timer status, ready;
+	ev_timer status, ready, reap;
 	ev_tstamp began;
 	enum emperor_phase phase;
-	bool reloading;
+	bool reloading, apps_gone;
 	int exit_code;
 };

@@ -11,17 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <pwd.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 
 #include "emperor/control/control.h"
 #include "emperor/gate/gate.h"
 #include "emperor/role.h"
+#include "emperor/setup.h"
 #include "emperor/stats/stats.h"
 #include "emperor/vassals/roles.h"
 #include "emperor/vassals/vassals.h"
@@ -33,9 +29,6 @@
 #include "shared/listen.h"
 #include "shared/log.h"
 #include "shared/proctitle.h"
-
-#define OPEN_FILES \
-	65536 /* 8 for each of LIMIT_APPS and room; far more only slows children that close them one by one */
 
 /* -- what roles must know ------------------------------------------------------------------------------- */
 
@@ -95,10 +88,21 @@ static void close_ports(struct emperor *e)
 	e->ports_n = 0;
 }
 
+static void end_if_all_gone(struct emperor *e)
+{
+	if (e->apps_gone && !roles_alive(e->roles))
+		ev_break(e->loop, EVBREAK_ALL);
+}
+
 static void on_apps_gone(void *arg)
 {
 	struct emperor *e = arg;
 
+	e->apps_gone = true;
+	if (e->phase == EMPEROR_STOPPING_NOW) {
+		end_if_all_gone(e);
+		return;
+	}
 	e->phase = EMPEROR_STOPPING_STATS;
 	roles_stop(e->roles, ROLE_ID_STATS);
 }
@@ -113,16 +117,43 @@ static void on_role_gone(void *arg, enum role_id id)
 		vassals_shut_down(e->vassals, on_apps_gone, e);
 	} else if (id == ROLE_ID_STATS && e->phase == EMPEROR_STOPPING_STATS) {
 		ev_break(e->loop, EVBREAK_ALL);
+	} else if (e->phase == EMPEROR_STOPPING_NOW) {
+		end_if_all_gone(e);
 	}
+}
+
+static void on_reap_over(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)w;
+	(void)revents;
+	log_error("what was killed is still there: left to itself");
+	ev_break(loop, EVBREAK_ALL);
+}
+
+/* Molds and workers end with their front; what we do ourselves is kill fronts and roles, and see them gone. */
+static void stop_now(struct emperor *e)
+{
+	enum emperor_phase was = e->phase;
+
+	e->phase = EMPEROR_STOPPING_NOW;
+	close_ports(e);
+	if (was == EMPEROR_STOPPING_GATE)
+		vassals_shut_down(e->vassals, on_apps_gone, e);
+	vassals_kill_all(e->vassals);
+	roles_kill_all(e->roles);
+	ev_timer_start(e->loop, &e->reap);
+	end_if_all_gone(e);
 }
 
 static void stop(struct emperor *e, int signal_number)
 {
+	if (e->phase == EMPEROR_STOPPING_NOW) {
+		ev_break(e->loop, EVBREAK_ALL);
+		return;
+	}
 	if (e->phase >= EMPEROR_STOPPING_GATE) {
 		log_warning("%s again: stopping now", strsignal(signal_number));
-		vassals_kill_all(e->vassals);
-		roles_kill_all(e->roles);
-		ev_break(e->loop, EVBREAK_ALL);
+		stop_now(e);
 		return;
 	}
 	log_info("%s: stopping; again to stop at once", strsignal(signal_number));
@@ -244,195 +275,6 @@ static void on_ready_check(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* -- starting ------------------------------------------------------------------------------------------- */
 
-static void say_notes(const struct inifile_notes *notes)
-{
-	for (size_t i = 0; i < notes->n; i++)
-		log_warning("%s:%u: %s", notes->v[i].file, notes->v[i].line, notes->v[i].text);
-}
-
-static int read_config(const char *path, struct config_items *items, struct inifile_notes *notes,
-		       struct err *err)
-{
-	_cleanup_(freep) char *bytes = NULL;
-	size_t n;
-	int r = inifile_read(path, &bytes, &n, err);
-
-	return r < 0 ? r : emperor_options_parse(path, bytes, n, environ, items, notes, err);
-}
-
-/* --config is no option of the ini: it says where that is. Taken out of argv; NULL if there is none. */
-static const char *take_config_arg(int *argc, char **argv)
-{
-	const char *path = NULL;
-	int kept = 1;
-
-	for (int i = 1; i < *argc; i++) {
-		if (str_eq(argv[i], "--config") && i + 1 < *argc)
-			path = argv[++i];
-		else if (strncmp(argv[i], "--config=", 9) == 0)
-			path = argv[i] + 9;
-		else
-			argv[kept++] = argv[i];
-	}
-	*argc = kept;
-	argv[kept] = NULL;
-	return path;
-}
-
-static int read_options(struct emperor *e, int argc, char **argv, struct err *err)
-{
-	const char *config = take_config_arg(&argc, argv);
-	_cleanup_(freep) char **rest = calloc((size_t)argc + 1, sizeof(*rest));
-	struct config_items items = {0};
-	struct inifile_notes notes = {0};
-	int rest_n = 0;
-	int r = rest ? 0 : err_set(err, -ENOMEM, "out of memory");
-
-	if (r == 0 && config)
-		r = read_config(config, &items, &notes, err);
-	if (r == 0)
-		r = option_parse_argv(emperor_options_table, emperor_options_table_n, argc, argv,
-				      &items, rest, &rest_n, err);
-	if (r == 0 && rest && rest_n > 0)
-		r = err_set(err, -EINVAL, "%s: not an option (see emperor --help)", rest[0]);
-	if (r == 0)
-		r = emperor_options_build(&items, &e->options, &notes, err);
-	say_notes(&notes);
-	inifile_notes_done(&notes);
-	config_items_done(&items);
-	return r;
-}
-
-/* Absolute without following links: a link that is switched to another release must stay one. */
-static int make_dirs_absolute(struct emperor *e, struct err *err)
-{
-	char cwd[PATH_MAX];
-
-	e->dirs = calloc(e->options.vassals.n + 1, sizeof(*e->dirs));
-	if (!e->dirs || !getcwd(cwd, sizeof(cwd)))
-		return err_set(err, -errno, "working directory: %s", strerror(errno));
-	for (size_t i = 0; i < e->options.vassals.n; i++) {
-		const char *dir = e->options.vassals.v[i];
-		char *full = NULL;
-
-		if (asprintf(&full, "%s%s%s", dir[0] == '/' ? "" : cwd, dir[0] == '/' ? "" : "/",
-			     dir) < 0)
-			return err_set(err, -ENOMEM, "out of memory");
-		for (size_t n = strlen(full); n > 1 && full[n - 1] == '/'; n--)
-			full[n - 1] = '\0';
-		e->dirs[i] = full;
-		if (access(full, R_OK | X_OK) < 0)
-			log_warning("%s: %s; it is looked for again every %u s", full,
-				    strerror(errno), e->options.rescan_s);
-	}
-	return 0;
-}
-
-static int find_vassal(struct emperor *e, struct err *err)
-{
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("vassal"));
-	char *slash;
-
-	if (n < 0)
-		return err_set(err, -errno, "/proc/self/exe: %s", strerror(errno));
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	if (!slash)
-		return err_set(err, -ENOENT, "%s: not a path", path);
-	memcpy(slash + 1, "vassal", sizeof("vassal"));
-	if (access(path, X_OK) < 0)
-		return err_set(err, -errno, "%s: %s (it belongs beside the emperor)", path,
-			       strerror(errno));
-	e->vassal_path = strdup(path);
-	return e->vassal_path ? 0 : err_set(err, -ENOMEM, "out of memory");
-}
-
-static void make_rules(struct emperor *e)
-{
-	cpu_set_t cpus;
-
-	e->rules = (struct load_rules){
-		.default_uid = e->options.uid,
-		.default_gid = e->options.gid,
-		.options = &e->options,
-		.environ_now = environ,
-		.cpus = 1,
-	};
-	if (!e->rules.default_uid)
-		e->rules.default_uid = getpwnam("www-data") ? "www-data" : "nobody";
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
-		e->rules.cpus = (unsigned)CPU_COUNT(&cpus);
-}
-
-static void raise_open_files(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-		return;
-	if (geteuid() == 0 && r.rlim_max < OPEN_FILES)
-		r.rlim_max = OPEN_FILES;
-	r.rlim_cur = MAX(r.rlim_cur, MIN(r.rlim_max, (rlim_t)OPEN_FILES));
-	(void)setrlimit(RLIMIT_NOFILE, &r);
-}
-
-static int open_socket(const char *text, mode_t mode, bool defer, int *ret_fd, struct err *err)
-{
-	struct listen_options o = {
-		.mode = mode,
-		.defer_accept = defer,
-		.owner_uid = (uid_t)-1,
-		.owner_gid = (gid_t)-1,
-		.bind_uid = (uid_t)-1,
-		.bind_gid = (gid_t)-1,
-	};
-	struct address a;
-	int r = address_parse(text, &a, err);
-
-	return r < 0 ? r : listen_open(&a, &o, ret_fd, NULL, err);
-}
-
-static int open_sockets(struct emperor *e, struct err *err)
-{
-	int r;
-
-	rundir_file(&e->rundir, "control.sock", e->control_path, sizeof(e->control_path));
-	rundir_file(&e->rundir, "stats.sock", e->stats_path, sizeof(e->stats_path));
-	r = open_socket(e->control_path, e->options.control_mode, false, &e->control_fd, err);
-	if (r == 0)
-		r = open_socket(e->stats_path, e->options.control_mode, false, &e->stats_fd, err);
-	if (r == 0 && e->options.stats)
-		r = open_socket(e->options.stats, 0, false, &e->extra_stats_fd, err);
-	for (size_t i = 0; i < e->options.http_n && r == 0; i++) {
-		r = open_socket(e->options.http[i].text, 0, true, &e->port_fds[i], err);
-		if (r == 0)
-			e->ports_n++;
-	}
-	return r;
-}
-
-/* The stats role is not root and cannot make the directory of its database itself. */
-static void make_db_dir(const struct emperor *e)
-{
-	const char *slash = strrchr(e->options.db, '/');
-	const struct passwd *pw;
-	char dir[PATH_MAX];
-
-	if (!slash || slash == e->options.db)
-		return;
-	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - e->options.db), e->options.db);
-	if (mkdir(dir, 0750) < 0) {
-		if (errno != EEXIST)
-			log_warning("%s: cannot be made for the history: %s", dir, strerror(errno));
-		return;
-	}
-	pw = geteuid() == 0 ? getpwnam(e->options.stats_user) : NULL;
-	if (pw && lchown(dir, pw->pw_uid, pw->pw_gid) < 0)
-		log_warning("%s: cannot be given to %s: %s", dir, e->options.stats_user,
-			    strerror(errno));
-}
-
 static void watch_signals(struct emperor *e)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1};
@@ -483,6 +325,7 @@ static void start_timers(struct emperor *e)
 {
 	ev_timer_init(&e->status, on_status, EMPEROR_STATUS_S, 0);
 	ev_timer_init(&e->ready, on_ready_check, 0.02, 0.02);
+	ev_timer_init(&e->reap, on_reap_over, EMPEROR_REAP_S, 0);
 	e->status.data = e;
 	e->ready.data = e;
 	e->began = ev_now(e->loop);
@@ -491,18 +334,10 @@ static void start_timers(struct emperor *e)
 
 static int open_emperor(struct emperor *e, struct err *err)
 {
-	int r = make_dirs_absolute(e, err);
+	int r = setup_open(e, err);
 
-	if (r == 0)
-		r = find_vassal(e, err);
-	if (r == 0)
-		r = rundir_open(e->options.run_dir, &e->rundir, err);
-	if (r == 0)
-		r = open_sockets(e, err);
 	if (r < 0)
 		return r;
-	make_rules(e);
-	make_db_dir(e);
 	e->loop = ev_default_loop(0);
 	if (!e->loop)
 		return err_set(err, -ENOSYS, "no event loop");
@@ -550,10 +385,10 @@ static int run(int argc, char **argv)
 	int r;
 
 	sd_notify_init(&e.notify);
-	r = read_options(&e, argc, argv, &err);
+	r = setup_read_options(&e, argc, argv, &err);
 	if (r == 0) {
 		log_set_level((enum log_level)e.options.log_level);
-		raise_open_files();
+		setup_raise_open_files();
 		open_log(&e);
 		r = open_emperor(&e, &err);
 	}

@@ -26,13 +26,19 @@ enum role_kind {
 	GATE_APP, /* app = id (never reused), a = uid; text = name; fds: door's gate end, door's front end */
 	GATE_APP_GONE, /* app = id: close its doors; what waits in them gets 503 */
 	GATE_STATE, /* app = id, a = enum gate_state, b = seconds for Retry-After; text = reason for the log */
+	/* While an app cannot serve, the gate stands in for it at its own listeners: accepts there and answers 503.
+	   app = id, a = enum gate_protocol, b = number (never reused within the app), c = seconds for Retry-After
+	   until a GATE_STATE says others; fd: the listener. One that was shut down (SHUT_RD) is closed */
+	GATE_LISTENER,
+	GATE_LISTENER_GONE, /* app = id, b = number: close it; what waits in its backlog is the app's */
 	GATE_ROUTES, /* fd: sealed memfd, one struct routes_head then routes_n struct route: the whole table */
 	GATE_STOP, /* finish: answer what is in hand, close the ports, exit */
 
 	/* emperor -> stats */
-	STATS_DB,       /* text = path of the database ("" = none) */
-	STATS_LISTENER, /* text = app's name, "" = the emperor's own view; fd: the listener. Of an app the
-			   newest replaces the one before; one that was shut down (SHUT_RD) is closed */
+	STATS_DB, /* text = path of the database ("" = none) */
+	STATS_LISTENER, /* text = app's name, "" = the emperor's own view; fd: the listener. An app has one, the
+			   newest replaces the one before; the emperor's view may have several. One that was
+			   shut down (SHUT_RD) is closed */
 	STATS_APP,      /* app = id; text = name; fd: scoreboard, read-only */
 	STATS_APP_GONE, /* app = id; history stays */
 	STATS_STATE, /* app = id, a = enum app_state, b = generation, c = pid, d = wall ns since when,
@@ -45,6 +51,12 @@ enum role_kind {
 enum gate_state {
 	GATE_SERVING, /* pass connections into the door; a sleeping or starting app too: they wait there */
 	GATE_DOWN, /* drain the door and answer 503 */
+};
+
+enum gate_protocol { /* of an app's own listener */
+		     GATE_HTTP,
+		     GATE_UWSGI, /* asks in packets, is answered in plain HTTP */
+		     GATE_PROTOCOL_COUNT,
 };
 
 struct role_msg {

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int err_set(struct err *err, int code, const char *fmt, ...)
+int(err_set)(struct err *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 

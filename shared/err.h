@@ -16,5 +16,15 @@ struct err {
 /* Fills err (may be NULL) and returns code, so that callers write: return err_set(err, -EBUSY, "..."); */
 int err_set(struct err *err, int code, const char *fmt, ...) _printf_(3, 4);
 
+#ifdef __clang_analyzer__
+/* It reads one file at a time and would follow the path on which a failure returns 0 or more. */
+#define err_set(err, code, ...)                         \
+	({                                              \
+		int _code = (code);                     \
+		(void)err_set(err, _code, __VA_ARGS__); \
+		_code < 0 ? _code : -1;                 \
+	})
+#endif
+
 /* Puts "prefix: " before the text that is there. Returns err's code. */
 int err_prefix(struct err *err, const char *fmt, ...) _printf_(2, 3);

@@ -27,10 +27,9 @@
 
 /* -- a request ------------------------------------------------------------------------------------------ */
 #define LIMIT_HEAD_BYTES \
-	(64 * 1024) /* request line and fields; more is 431. The uwsgi protocol's own ceiling */
+	(64UL * 1024) /* request line and fields; more is 431. The uwsgi protocol's own ceiling */
 #define LIMIT_BODY_MEMORY \
-	(64 *             \
-	 1024) /* a body that a request slot holds; a longer one is a file. EXCHANGE_BODY_MAX */
+	(64UL * 1024)     /* a body that a request slot holds; a longer one is a file */
 #define LIMIT_HEADERS 128 /* fields of one head; browsers send 20, proxies add 10 */
 #define LIMIT_METHOD  32  /* WebDAV's longest is 17; more is 501 (RFC 9112 3) */
 #define LIMIT_UWSGI_VARS \
@@ -38,14 +37,14 @@
 #define LIMIT_HOST       255 /* a DNS name is 253 (RFC 1035 2.3.4) plus ":port" of which we keep none */
 #define LIMIT_REQUEST_ID 64 /* an X-Request-ID that we take over; longer ones are replaced */
 #define LIMIT_RESPONSE_HEAD \
-	(64 * 1024)             /* status and fields from the app; more is the app's mistake: 500 */
+	(64UL * 1024)           /* status and fields from the app; more is the app's mistake: 500 */
 #define LIMIT_CHUNK_LINE    256 /* chunk size with extensions (RFC 9112 7.1.1); more is an attack */
 #define LIMIT_TRAILER_BYTES 8192 /* trailer section of a chunked body; read and dropped */
 
 /* -- the gate ------------------------------------------------------------------------------------------- */
 #define LIMIT_GATE_HEAD \
 	8192 /* bytes the gate reads while it looks for Host; more without one is 431 */
-#define LIMIT_PASS_BYTES (16 * 1024) /* bytes already read that travel with a passed connection */
+#define LIMIT_PASS_BYTES (16UL * 1024) /* bytes already read that travel with a passed connection */
 #define LIMIT_GATE_CONNS \
 	4096 /* connections that have not shown their Host yet; more wait in the backlog */
 #define LIMIT_GATE_QUEUE \
@@ -56,6 +55,8 @@
 	1 /* after this long the oldest of LIMIT_GATE_CONNS must go when a new one comes */
 #define LIMIT_GATE_QUEUE_S \
 	30 /* in that queue: longer than any sane reload, shorter than a proxy's patience */
+#define LIMIT_GATE_STANDIN \
+	512 /* clients of apps that are down, at their own listeners: those must not crowd out the shared ports */
 #define LIMIT_GATE_LINGER_S 2 /* a client's time to read our last answer: see farewell.h */
 #define LIMIT_GATE_DRAIN \
 	(256UL * 1024)      /* bytes dropped meanwhile: a request body on its way fits mostly */
@@ -69,7 +70,7 @@
 #define LIMIT_SPOOL_FILE \
 	(1024LL * 1024 * 1024) /* of one answer on disk for a slow reader; then its worker waits */
 #define LIMIT_LINGER_BYTES \
-	(256 * 1024)     /* unread input taken after the last answer, so that no reset eats it */
+	(256UL * 1024)   /* unread input taken after the last answer, so that no reset eats it */
 #define LIMIT_LINGER_S 2 /* and for how long */
 #define LIMIT_PASS_S   2 /* a connection that the gate or the next generation does not take: 503 */
 #define LIMIT_HALF_CLOSE_MS \
@@ -78,7 +79,7 @@
 #define LIMIT_STATIC_PATH \
 	1024 /* a file's path below its static-map; longer ones are nobody's files */
 #define LIMIT_LOGBOOK_BYTES \
-	(256 * 1024) /* log bytes that wait for a disk; more are dropped and counted */
+	(256UL * 1024) /* log bytes that wait for a disk; more are dropped and counted */
 
 /* -- control -------------------------------------------------------------------------------------------- */
 #define LIMIT_CONTROL_LINE  4096 /* a command to the emperor */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -252,6 +253,77 @@ int listen_open(const struct address *a, const struct listen_options *o, int *re
 		*ret_clamped = o->backlog > most;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+int listen_name(const struct address *a)
+{
+	_cleanup_(fd_closep) int fd = -1;
+	struct stat st;
+
+	if (a->sa.sa_family != AF_UNIX || a->un.sun_path[0] == '\0')
+		return -1;
+	fd = open(a->un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? TAKE_FD(fd) : -1;
+}
+
+/* Whose the name is to be: the named owner's, else whoever binds it. */
+static uid_t name_uid(const struct listen_options *o)
+{
+	uid_t binder = o->bind_uid == (uid_t)-1 || geteuid() != 0 ? geteuid() : o->bind_uid;
+
+	return o->owner_uid == (uid_t)-1 ? binder : o->owner_uid;
+}
+
+static gid_t name_gid(const struct listen_options *o)
+{
+	gid_t binder = o->bind_gid == (gid_t)-1 || geteuid() != 0 ? getegid() : o->bind_gid;
+
+	return o->owner_gid == (gid_t)-1 ? binder : o->owner_gid;
+}
+
+static int adjust_name(int name_fd, const char *path, const struct listen_options *was,
+		       const struct listen_options *now, struct err *err)
+{
+	uid_t uid = name_uid(now);
+	gid_t gid = name_gid(now);
+	mode_t mode = now->mode ? now->mode : LISTEN_MODE_UNIX;
+	char proc[64];
+	struct stat st;
+
+	if (fstat(name_fd, &st) < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	/* The directory may be the app's own: what stands there is only ours if it has the owner that we gave it. */
+	if (st.st_uid != name_uid(was))
+		return err_set(err, -EEXIST, "%s: its owner was changed by somebody else: left so",
+			       path);
+	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", name_fd);
+	if (mode != (was->mode ? was->mode : LISTEN_MODE_UNIX) && chmod(proc, mode) < 0)
+		return err_set(err, -errno, "%s: chmod: %s", path, strerror(errno));
+	if ((uid != name_uid(was) || gid != name_gid(was)) &&
+	    fchownat(name_fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		return err_set(err, -errno, "%s: chown: %s", path, strerror(errno));
+	return 0;
+}
+
+int listen_adjust(int fd, int name_fd, const struct address *a, const struct listen_options *was,
+		  const struct listen_options *now, struct err *err)
+{
+	int most = somaxconn();
+	int defer = now->defer_accept ? DEFER_ACCEPT_S : 0;
+
+	if (now->backlog != was->backlog &&
+	    listen(fd, now->backlog > 0 && now->backlog < most ? now->backlog : most) < 0)
+		return err_set(err, -errno, "listen: %s", strerror(errno));
+	if (now->defer_accept != was->defer_accept && a->sa.sa_family != AF_UNIX)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof(defer));
+	return name_fd >= 0 ? adjust_name(name_fd, a->un.sun_path, was, now, err) : 0;
+}
+
+bool listen_is_shut(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
 }
 
 void listen_unlink(int fd)

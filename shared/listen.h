@@ -21,5 +21,21 @@ struct listen_options {
 int listen_open(const struct address *a, const struct listen_options *o, int *ret_fd,
 		bool *ret_clamped, struct err *err);
 
+/* The name of a UNIX socket that was just opened: an O_PATH descriptor, -1 if it has none or it was swapped. */
+int listen_name(const struct address *a);
+
+/*
+ * Changes what can be changed while connections wait: backlog, who speaks first, mode and owner of the name. name_fd from
+ * listen_name(), -1: none. was: how it was opened, or last changed. Only what differs is touched.
+ */
+int listen_adjust(int fd, int name_fd, const struct address *a, const struct listen_options *was,
+		  const struct listen_options *now, struct err *err);
+
+/*
+ * Has somebody who shares this listener shut it down? accept() says EINVAL of a TCP socket then, but EAGAIN for ever of a
+ * UNIX socket that does not block, while poll reports it readable: a loop that does not ask would spin.
+ */
+bool listen_is_shut(int fd);
+
 /* Removes the UNIX socket's name if it is still the one this descriptor was bound to. */
 void listen_unlink(int fd);

@@ -21,8 +21,8 @@ struct err;
 #define BOARD_BUCKETS    48  /* histogram: see board_bucket() */
 #define BOARD_EVENTS     128 /* ring of events and blame records; stats records gaps */
 #define BOARD_EVENT_TEXT 480
-#define BOARD_LOG_BYTES  (64 * 1024) /* ring of the app's last log lines, for emperorctl logs */
-#define BOARD_LINE       160         /* "GET /path": what a lane is busy with; cut */
+#define BOARD_LOG_BYTES  (64UL * 1024) /* ring of the app's last log lines, for emperorctl logs */
+#define BOARD_LINE       160           /* "GET /path": what a lane is busy with; cut */
 
 typedef _Atomic uint64_t board_u64;
 typedef _Atomic uint32_t board_u32;

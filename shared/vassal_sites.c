@@ -218,7 +218,8 @@ static int keep_domain(struct vassal_config *c, struct domain_config *d, struct 
 	if (!v)
 		return err_set(err, -ENOMEM, "out of memory");
 	c->domains = v;
-	v[c->domains_n++] = (struct domain_config){TAKE_PTR(d->host), TAKE_PTR(d->path)};
+	v[c->domains_n++] = *d;
+	*d = (struct domain_config){0};
 	return 0;
 }
 
@@ -272,8 +273,8 @@ static int keep_static(struct vassal_config *c, struct static_map_config *map, s
 	if (!v)
 		return err_set(err, -ENOMEM, "out of memory");
 	c->static_maps = v;
-	v[c->static_maps_n++] =
-		(struct static_map_config){TAKE_PTR(map->mount), TAKE_PTR(map->target)};
+	v[c->static_maps_n++] = *map;
+	*map = (struct static_map_config){0};
 	return 0;
 }
 

@@ -60,8 +60,9 @@ static void on_bytes(struct arrival *in, struct span fresh)
 		drop(in);
 		return;
 	}
-	/* Only the end of a line can tell more than the last time: a byte at a time costs no rescan. */
-	if (first || memchr(fresh.p, '\n', fresh.n) || in->in.n >= LIMIT_GATE_HEAD) {
+	/* Of HTTP only the end of a line can tell more than the last time: a byte at a time costs no rescan. */
+	if (first || in->client.uwsgi || memchr(fresh.p, '\n', fresh.n) ||
+	    in->in.n >= LIMIT_GATE_HEAD) {
 		pollset_del(a->ps, &in->item); /* who takes it may pass it on */
 		if (decide(a, &in->client, first ? fresh : buf_span(&in->in), false)) {
 			forget(in);

@@ -13,6 +13,8 @@ struct client {
 	uint16_t port; /* index of the shared port */
 	bool crowd; /* a trusted proxy or a UNIX socket: its next request may be another person's */
 	bool handed_back; /* hostile: see above */
+	bool uwsgi;       /* of a listener that standin.h watches, and so is the next */
+	unsigned retry_after_s;
 };
 
 static inline ssize_t client_read(const struct client *c, void *buf, size_t size)

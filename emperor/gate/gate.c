@@ -4,9 +4,10 @@
  *   ports --accept--> arrivals --head--> routes --app--> doors --descriptor--> front
  *                                 |                        |  \--hand-back--> arrivals
  *                                 \---- no such site ------+---- app down ----> farewell
+ *                                         an app's own listener --standin-->-/
  *
- * This file is what ties them: what the emperor says becomes their state, and decide() is the one place where a
- * connection's fate is settled. A client passes through the gate in four system calls when its head comes in one
+ * This file is what ties them, orders.c turns what the emperor says into their state. decide() is the one place where
+ * a connection's fate is settled. A client passes through the gate in four system calls when its head comes in one
  * piece: accept, read, send, close.
  *
  * When the emperor is gone the gate keeps serving with what it knows. TERM while it is there is not for us (systemd
@@ -15,18 +16,11 @@
  */
 #include "emperor/gate/gate.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "emperor/gate/answer.h"
-#include "emperor/gate/arrivals.h"
-#include "emperor/gate/doors.h"
-#include "emperor/gate/farewell.h"
-#include "emperor/gate/ports.h"
-#include "emperor/gate/routes.h"
-#include "emperor/gate/trust.h"
+#include "emperor/gate/parts.h"
 #include "emperor/role.h"
 #include "shared/clock.h"
 #include "shared/err.h"
@@ -35,27 +29,8 @@
 #include "shared/log.h"
 #include "shared/proctitle.h"
 
-#define SWEEP_S          0.1 /* only while somebody waits */
-#define LINK_BATCH       64
-#define ROUTES_MAX_BYTES (sizeof(struct routes_head) + (size_t)ROUTES_MAX * sizeof(struct route))
-#define TLS_HANDSHAKE    0x16 /* first byte of a TLS record that opens a connection (RFC 8446 5.1) */
-
-struct gate {
-	struct ev_loop *loop;
-	struct pollset pollset;
-	struct ports *ports;
-	struct arrivals *arrivals;
-	struct doors *doors;
-	struct farewell *farewell;
-	struct routes *routes; /* NULL until the emperor has sent some */
-	struct trust trust;
-	int link_fd; /* -1: the emperor is gone */
-	ev_io link_io;
-	ev_timer sweep;
-	ev_signal term;
-	bool term_asked, stopping;
-	uint64_t stop_at_ns; /* who is still in hand then is sent away */
-};
+#define SWEEP_S       0.1  /* only while somebody waits */
+#define TLS_HANDSHAKE 0x16 /* first byte of a TLS record that opens a connection (RFC 8446 5.1) */
 
 /* -- answers -------------------------------------------------------------------------------------------- */
 
@@ -168,6 +143,17 @@ static void on_handed_back(void *arg, const struct client *c, struct span bytes)
 		need_sweep(g);
 }
 
+/* standin_handler */
+static void on_standin_answer(void *arg, const struct client *c, const struct answer *a)
+{
+	answer(arg, c, a);
+}
+
+static void on_standin_busy(void *arg)
+{
+	need_sweep(arg);
+}
+
 /* ports_handler */
 static bool has_room(void *arg)
 {
@@ -190,7 +176,7 @@ static void on_accepted(void *arg, const struct client *c)
 
 /* -- time, and the end ---------------------------------------------------------------------------------- */
 
-static void begin_stop(struct gate *g)
+void gate_begin_stop(struct gate *g)
 {
 	if (g->stopping)
 		return;
@@ -199,6 +185,7 @@ static void begin_stop(struct gate *g)
 	g->stop_at_ns = clock_now_ns() + LIMIT_GATE_STOP_S * NS_PER_S;
 	ports_close(g->ports);
 	arrivals_end_all(g->arrivals);
+	standin_stop(g->standin);
 	need_sweep(g);
 }
 
@@ -211,6 +198,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
 	(void)revents;
 	arrivals_sweep(g->arrivals, now);
 	doors_sweep(g->doors, now);
+	standin_sweep(g->standin, now);
 	farewell_sweep(g->farewell, now);
 	if (g->stopping && now >= g->stop_at_ns) {
 		arrivals_end_all(g->arrivals);
@@ -218,8 +206,8 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
 	} else if (!g->stopping && ports_paused(g->ports)) {
 		ports_resume(g->ports);
 	}
-	waiting =
-		arrivals_count(g->arrivals) + doors_queued(g->doors) + farewell_count(g->farewell);
+	waiting = arrivals_count(g->arrivals) + standin_count(g->standin) + doors_queued(g->doors) +
+		  farewell_count(g->farewell);
 	if (waiting > 0)
 		return;
 	ev_timer_stop(loop, timer);
@@ -235,136 +223,7 @@ static void on_term(struct ev_loop *loop, ev_signal *sig, int revents)
 	(void)revents;
 	g->term_asked = true;
 	if (g->link_fd < 0)
-		begin_stop(g);
-}
-
-/* -- what the emperor says ------------------------------------------------------------------------------ */
-
-static int take_port(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
-{
-	int r = ports_set(g->ports, m->app, TAKE_FD(fds[0]), err);
-
-	if (r == 0)
-		log_info("listening on %s", m->text);
-	return r;
-}
-
-static int take_trust(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
-{
-	(void)fds;
-	return trust_parse(m->text, &g->trust, err);
-}
-
-static int take_app(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
-{
-	return doors_set_app(g->doors, m->app, m->a, m->text, TAKE_FD(fds[0]), TAKE_FD(fds[1]),
-			     err);
-}
-
-static int take_app_gone(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
-{
-	(void)fds;
-	(void)err;
-	doors_drop_app(g->doors, m->app);
-	return 0;
-}
-
-static int take_state(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
-{
-	(void)fds;
-	if (m->a != GATE_SERVING && m->a != GATE_DOWN)
-		return err_set(err, -EBADMSG, "unknown state %llu of app %u",
-			       (unsigned long long)m->a, m->app);
-	if (!doors_set_state(g->doors, m->app, m->a == GATE_DOWN, (unsigned)MIN(m->b, 86400U)))
-		return err_set(err, -ENOENT, "state of app %u, which is unknown", m->app);
-	return 0;
-}
-
-static int take_routes(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
-{
-	const void *data;
-	struct routes *routes;
-	size_t n;
-	int r = fd_map_sealed(fds[0], ROUTES_MAX_BYTES, &data, &n, err);
-
-	(void)m;
-	if (r < 0)
-		return r;
-	r = routes_build(data, n, &routes, err);
-	(void)munmap((void *)(uintptr_t)data, n);
-	if (r < 0)
-		return r;
-	routes_free(g->routes);
-	g->routes = routes;
-	return 0;
-}
-
-static int take_stop(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
-{
-	(void)m;
-	(void)fds;
-	(void)err;
-	begin_stop(g);
-	return 0;
-}
-
-/* A handler takes a descriptor by putting -1 in its place. */
-typedef int take_fn(struct gate *g, const struct role_msg *m, int *fds, struct err *err);
-
-static take_fn *const takers[ROLE_KIND_COUNT] = {
-	[GATE_PORT] = take_port,         [GATE_TRUST] = take_trust, [GATE_APP] = take_app,
-	[GATE_APP_GONE] = take_app_gone, [GATE_STATE] = take_state, [GATE_ROUTES] = take_routes,
-	[GATE_STOP] = take_stop,
-};
-
-static void take(struct gate *g, const struct role_msg *m, int *fds, int nfds)
-{
-	struct err err = {0};
-
-	if (!takers[m->kind])
-		(void)err_set(&err, -EBADMSG, "a message of kind %u is not for the gate", m->kind);
-	else
-		(void)takers[m->kind](g, m, fds, &err);
-	if (err.code)
-		log_error("%s", err.text);
-	for (int i = 0; i < nfds; i++)
-		if (fds[i] >= 0)
-			(void)close(fds[i]);
-}
-
-static void lose_emperor(struct gate *g)
-{
-	ev_io_stop(g->loop, &g->link_io);
-	(void)close(TAKE_FD(g->link_fd));
-	if (g->term_asked)
-		begin_stop(g);
-	else if (!g->stopping)
-		log_warning("the emperor is gone: serving on with what is known");
-}
-
-static void on_link(struct ev_loop *loop, ev_io *io, int revents)
-{
-	struct gate *g = container_of(io, struct gate, link_io);
-
-	(void)loop;
-	(void)revents;
-	for (int i = 0; i < LINK_BATCH; i++) {
-		struct role_msg m;
-		struct err err = {0};
-		int fds[2], nfds;
-		int r = role_recv(g->link_fd, &m, fds, &nfds, &err);
-
-		if (r == -EAGAIN)
-			return;
-		if (r == -EBADMSG) {
-			log_error("%s", err.text);
-		} else if (r <= 0) {
-			lose_emperor(g);
-			return;
-		} else {
-			take(g, &m, fds, nfds);
-		}
-	}
+		gate_begin_stop(g);
 }
 
 /* -- the role ------------------------------------------------------------------------------------------- */
@@ -385,6 +244,7 @@ static int open_parts(struct gate *g, struct err *err)
 {
 	const struct ports_handler on_port = {has_room, on_accepted, g};
 	const struct arrivals_handler on_arrival = {decide, g};
+	const struct standin_handler on_standin = {on_standin_answer, on_standin_busy, g};
 	const struct doors_handler on_door = {on_refuse, on_handed_back, g};
 	int r = pollset_open(&g->pollset, g->loop, err);
 
@@ -392,6 +252,8 @@ static int open_parts(struct gate *g, struct err *err)
 		r = farewell_new(&g->farewell, &g->pollset, err);
 	if (r == 0)
 		r = arrivals_new(&g->arrivals, &g->pollset, raise_limits(), &on_arrival, err);
+	if (r == 0)
+		r = standin_new(&g->standin, g->loop, &g->pollset, &on_standin, err);
 	if (r == 0)
 		r = ports_new(&g->ports, g->loop, &g->trust, &on_port, err);
 	if (r == 0)
@@ -406,6 +268,7 @@ static void close_parts(struct gate *g)
 		(void)close(g->link_fd);
 	}
 	doors_free(g->doors);
+	standin_free(g->standin);
 	arrivals_free(g->arrivals);
 	ports_free(g->ports);
 	farewell_free(g->farewell);
@@ -429,7 +292,7 @@ static int run(struct gate *g)
 	g->sweep.repeat = SWEEP_S;
 	ev_signal_init(&g->term, on_term, SIGTERM);
 	ev_signal_start(g->loop, &g->term);
-	ev_io_init(&g->link_io, on_link, g->link_fd, EV_READ);
+	ev_io_init(&g->link_io, gate_on_link, g->link_fd, EV_READ);
 	ev_set_priority(&g->link_io,
 			EV_MAXPRI); /* what has been said counts for whoever comes after it */
 	ev_io_start(g->loop, &g->link_io);

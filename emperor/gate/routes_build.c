@@ -195,8 +195,8 @@ int routes_build(const void *data, size_t n, struct routes **ret_routes, struct 
 		routes_free(r);
 		return err_set(err, -ENOMEM, "routes: out of memory");
 	}
-	kept = sort_routes((const struct route *)((const char *)data + sizeof(head)), head.routes_n,
-			   sorted, err);
+	kept = sort_routes((const struct route *)(const void *)((const char *)data + sizeof(head)),
+			   head.routes_n, sorted, err);
 	if (kept < 0 || !allocate(r, sorted, (uint32_t)kept)) {
 		routes_free(r);
 		return kept < 0 ? (int)kept : err_set(err, -ENOMEM, "routes: out of memory");

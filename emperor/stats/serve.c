@@ -20,6 +20,7 @@
 #include "shared/err.h"
 #include "shared/fd.h"
 #include "shared/json.h"
+#include "shared/listen.h"
 
 #define APP_CONNS_MAX  8
 #define APPS_CONNS_MAX (LIMIT_STATS_CONNS * 3 / 4)
@@ -236,10 +237,9 @@ static void on_listener(struct ev_loop *loop, ev_io *w, int revents)
 
 		if (fd >= 0) {
 			accept_one(l, fd);
-		} else if (errno == EAGAIN) {
-			return;
-		} else if (errno == EINVAL) { /* somebody shut it down */
-			drop(l);
+		} else if (errno == EAGAIN || errno == EINVAL) {
+			if (listen_is_shut(w->fd))
+				drop(l);
 			return;
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 			   errno == ENOBUFS) {

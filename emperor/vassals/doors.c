@@ -41,7 +41,7 @@ int doors_open_gate(struct doors *d, struct err *err)
 	return 0;
 }
 
-static const struct door *find(const struct doors *d, const struct address *a)
+static struct door *find(const struct doors *d, const struct address *a)
 {
 	for (size_t i = 0; i < d->n; i++)
 		if (address_equal(&d->v[i].address, a))
@@ -55,6 +55,8 @@ static void close_door(struct doors *d, size_t i)
 	listen_unlink(d->v[i].fd);
 	(void)shutdown(d->v[i].fd, SHUT_RD);
 	(void)close(d->v[i].fd);
+	if (d->v[i].name_fd >= 0)
+		(void)close(d->v[i].name_fd);
 	d->v[i] = d->v[--d->n];
 }
 
@@ -81,9 +83,32 @@ static int open_one(struct doors *d, const struct address *a, const struct liste
 	if (r < 0)
 		return r;
 	*ret_clamped |= clamped;
-	d->v[d->n++] = (struct door){.address = *a, .fd = fd};
+	d->v[d->n++] = (struct door){
+		.address = *a,
+		.fd = fd,
+		.number = ++d->numbers,
+		.lent = -1,
+		.name_fd = listen_name(a),
+		.made = *o,
+	};
 	*ret_fd = fd;
 	return 0;
+}
+
+/* A stats client listens first. */
+#define SPEAKS_LAST false
+
+static struct listen_options options_for(const struct loaded *l, bool speaks_first)
+{
+	return (struct listen_options){
+		.backlog = (int)MIN(l->config.listen, (unsigned)INT32_MAX),
+		.defer_accept = speaks_first,
+		.mode = l->config.chmod_socket,
+		.owner_uid = l->socket_uid,
+		.owner_gid = l->socket_gid,
+		.bind_uid = l->privs.uid,
+		.bind_gid = l->privs.gid,
+	};
 }
 
 int doors_open(struct doors *d, const struct loaded *l, struct door_set *ret_set, bool *ret_clamped,
@@ -91,20 +116,13 @@ int doors_open(struct doors *d, const struct loaded *l, struct door_set *ret_set
 {
 	const struct vassal_config *c = &l->config;
 	struct door_set set = {.listeners_n = c->listeners_n, .stats = -1};
-	struct listen_options o = {
-		.backlog = (int)MIN(c->listen, (unsigned)INT32_MAX),
-		.mode = c->chmod_socket,
-		.owner_uid = l->socket_uid,
-		.owner_gid = l->socket_gid,
-		.bind_uid = l->privs.uid,
-		.bind_gid = l->privs.gid,
-	};
+	struct listen_options o;
 
 	*ret_clamped = false;
 	for (size_t i = 0; i < c->listeners_n; i++) {
 		int r;
 
-		o.defer_accept = c->listeners[i].protocol == LISTENER_HTTP;
+		o = options_for(l, c->listeners[i].protocol == LISTENER_HTTP);
 		r = open_one(d, &c->listeners[i].address, &o, &set.listeners[i], ret_clamped, err);
 		if (r < 0)
 			return r;
@@ -112,14 +130,44 @@ int doors_open(struct doors *d, const struct loaded *l, struct door_set *ret_set
 	if (l->stats.len > 0) {
 		int r;
 
-		/* A stats client listens first. */
-		o.defer_accept = false;
+		o = options_for(l, SPEAKS_LAST);
 		r = open_one(d, &l->stats, &o, &set.stats, ret_clamped, err);
 		if (r < 0)
 			return r;
 	}
 	*ret_set = set;
 	return 0;
+}
+
+static int adjust_one(struct doors *d, const struct address *a, const struct listen_options *o,
+		      struct err *err)
+{
+	struct door *door = find(d, a);
+	int r = door ? listen_adjust(door->fd, door->name_fd, a, &door->made, o, err) : 0;
+
+	if (door && r == 0)
+		door->made = *o;
+	return r;
+}
+
+int doors_adjust(struct doors *d, const struct loaded *l, struct err *err)
+{
+	struct err first = {0};
+
+	for (size_t i = 0; i < l->config.listeners_n; i++) {
+		const struct listener_config *c = &l->config.listeners[i];
+		struct listen_options o = options_for(l, c->protocol == LISTENER_HTTP);
+
+		(void)adjust_one(d, &c->address, &o, first.code ? NULL : &first);
+	}
+	if (l->stats.len > 0) {
+		struct listen_options o = options_for(l, SPEAKS_LAST);
+
+		(void)adjust_one(d, &l->stats, &o, first.code ? NULL : &first);
+	}
+	if (first.code && err)
+		*err = first;
+	return first.code;
 }
 
 int doors_find(const struct doors *d, const struct address *a)

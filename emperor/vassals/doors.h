@@ -6,22 +6,27 @@
 #pragma once
 #include "shared/address.h"
 #include "shared/limits.h"
+#include "shared/listen.h"
 
 struct err;
 struct loaded;
 
-#define DOORS_MAX    \
-	((size_t)2 * \
-	 (LIMIT_LISTENERS + 1)) /* of two generations that share none, stats sockets included */
+/* Of two generations that share none, stats sockets included. */
+#define DOORS_MAX ((size_t)2 * (LIMIT_LISTENERS + 1))
 
 struct door {
 	struct address address;
-	int fd; /* owned */
+	int fd;          /* owned */
+	uint64_t number; /* never reused within the app */
+	int lent;        /* to the gate, as a listener of this enum gate_protocol; -1: it is not */
+	int name_fd;     /* owned; O_PATH: the name of a UNIX socket as it was made; -1: has none */
+	struct listen_options made; /* how it is */
 };
 
 struct doors {          /* doors_init() before use */
 	struct door *v; /* owned */
 	size_t n;
+	uint64_t numbers;
 	int gate_end;  /* owned: the gate sends into it */
 	int front_end; /* owned: fronts receive from it */
 };
@@ -38,6 +43,11 @@ int doors_open_gate(struct doors *d, struct err *err);
 /* All that this configuration wants; what is open already stays. clamped: a backlog was larger than somaxconn. */
 int doors_open(struct doors *d, const struct loaded *l, struct door_set *ret_set, bool *ret_clamped,
 	       struct err *err);
+/*
+ * Equal doors stay the same socket, but their backlog, and mode and owner of their names, become what this configuration
+ * says: for a generation that is about to serve. What cannot be changed stays; err says the first.
+ */
+int doors_adjust(struct doors *d, const struct loaded *l, struct err *err);
 /* The listener on this address, -1 if there is none. Borrowed. */
 int doors_find(const struct doors *d, const struct address *a);
 /* Closes every door that none of these wants (each may be NULL). */

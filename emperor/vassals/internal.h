@@ -1,9 +1,14 @@
 /*
  * internal - what the files of this folder share: the table, an app, a generation. Nobody outside includes it.
  *
- *   vassals.c     the table: reconcile, commands, whose turn it is to start, the end of each loop turn
- *   app.c         one app: lifecycle's actions
+ *   vassals.c     the table: reconcile, the end of each loop turn
+ *   commands.c    what people ask of it
+ *   queue.c       whose turn it is to start
+ *   app.c         one app: birth, death, what others may know
+ *   actions.c     what lifecycle decides is done here
+ *   launch.c      from the bytes of an ini to a candidate
  *   generation.c  one process tree: handoff, link, timers, exit
+ *   fates.c       what becomes of it: ready, failed, lost, gone
  *   routes.c      who answers for which name; the table for the gate
  *   tell.c        what gate, stats and observers hear
  */
@@ -120,16 +125,27 @@ struct vassals {
 int app_new(struct app **ret, struct vassals *v, const char *name, const char *file,
 	    const char *dir, struct err *err);
 void app_free(struct app *a);
+void app_fill_info(const struct app *a, struct app_info *ret);
+/* Keeps what was there if memory has run out: an old text is better than none. */
+void app_put_text(char **text, const char *fmt, ...) _printf_(2, 3);
+struct ini *ini_ref(struct ini *ini);
+void ini_unref(struct ini *ini);
+
+/* actions.c */
 void app_event(struct app *a, enum life_event event, const char *why);
-/* Its turn has come: loads, opens doors, spawns. Failure is an event. */
+/* Who the app is to others, now that nothing or something else serves. */
+void app_show_face(struct app *a, struct loaded *l);
+
+/* launch.c: its turn has come: loads, opens doors, spawns. Failure is an event. */
 void app_launch(struct app *a);
+
+/* fates.c */
 void app_generation_ready(struct generation *g, uint64_t import_us, uint64_t workers);
 void app_generation_failed(struct generation *g, enum fail_phase phase, const char *text);
 /* Its process has been reaped. */
 void app_generation_exited(struct generation *g, const char *how);
-void app_fill_info(const struct app *a, struct app_info *ret);
-struct ini *ini_ref(struct ini *ini);
-void ini_unref(struct ini *ini);
+/* What should have become generation number never will. */
+void app_candidate_failed(struct app *a, uint64_t number, enum fail_phase phase, const char *text);
 
 /* generation.c */
 int generation_spawn(struct app *a, struct loaded *l, struct ini *ini, const struct door_set *doors,
@@ -143,9 +159,13 @@ void generation_kill(const struct generation *g);
 int generation_reopen(const struct generation *g, struct err *err);
 void generation_free(struct generation *g);
 
-/* vassals.c */
+/* queue.c */
 void vassals_queue_start(struct vassals *v, struct app *a);
 void vassals_unqueue(struct vassals *v, struct app *a);
+/* Starts who is due. */
+void vassals_pump(struct vassals *v);
+
+/* vassals.c */
 void vassals_bury(struct vassals *v, struct generation *g);
 
 /* routes.c */
@@ -161,7 +181,10 @@ void routes_tell(struct vassals *v);
 void tell_app(const struct app *a);
 /* All of it, to a role that knows nothing. */
 void tell_app_to(const struct app *a, enum role_id role);
-void tell_stats_door(const struct app *a, const struct door_set *set);
+/* Whether it may pass connections on, and where it stands in for the app. */
+void tell_gate(const struct app *a);
+/* The stats socket of what the app is to others. */
+void tell_stats_door(const struct app *a);
 void tell_gone(const struct app *a);
 /* state, reason or generation changed; kind: enum board_event_kind or 0. */
 void tell_change(const struct app *a, unsigned event_kind, const char *text);

@@ -431,9 +431,20 @@ void roles_stop(struct roles *r, enum role_id id)
 
 void roles_kill_all(struct roles *r)
 {
-	for (unsigned i = 0; i < ROLE_ID_COUNT; i++)
+	for (unsigned i = 0; i < ROLE_ID_COUNT; i++) {
+		r->role[i].stopping = true;
+		ev_timer_stop(r->setup.loop, &r->role[i].timer);
 		if (r->role[i].pid > 0)
 			(void)kill(r->role[i].pid, SIGKILL);
+	}
+}
+
+bool roles_alive(const struct roles *r)
+{
+	for (unsigned i = 0; i < ROLE_ID_COUNT; i++)
+		if (r->role[i].pid > 0)
+			return true;
+	return false;
 }
 
 void roles_free(struct roles *r)

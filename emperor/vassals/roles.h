@@ -41,5 +41,8 @@ void roles_tell(struct roles *r, enum role_id id, const struct role_msg *m, cons
 bool roles_ready(const struct roles *r);
 /* Tells it to finish and calls gone() when it has; at once if it is not there. */
 void roles_stop(struct roles *r, enum role_id id);
+/* SIGKILL; none is started again, and gone() is called for each as its exit is seen. */
 void roles_kill_all(struct roles *r);
+/* Is a process of any role still there? */
+bool roles_alive(const struct roles *r);
 void roles_free(struct roles *r);

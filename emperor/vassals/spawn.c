@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -30,20 +32,15 @@ enum step {
 	STEP_COUNT
 };
 
-static const char *const step_texts[STEP_COUNT] = {
-	[STEP_SESSION] = "cannot lead a session of its own",
-	[STEP_FDS] = "cannot arrange its descriptors",
-	[STEP_LIMITS] = "cannot set its resource limits",
-	[STEP_USER] = "cannot become its user",
-	[STEP_PRIVS] = "cannot give up gaining privileges",
-	[STEP_CHDIR] = "cannot enter its directory (chdir)",
-	[STEP_EXEC] = "cannot run the program",
-};
+#define WHAT_MAX 1024 /* a path that is longer is cut; and one write stays one message (PIPE_BUF) */
 
 struct failure { /* what travels on the pipe */
 	int step;
 	int code;
+	char what[WHAT_MAX]; /* "chdir /no/such/dir" */
 };
+
+_Static_assert(sizeof(struct failure) <= PIPE_BUF, "a failure is one write");
 
 static void fresh_signals(void)
 {
@@ -87,12 +84,14 @@ static int arrange_fds(const struct spawn *s, int *pipe_fd)
 	return close_range((unsigned)end + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
-static int set_limits(const struct spawn *s)
+/* *ret_at: which one it was. */
+static int set_limits(const struct spawn *s, size_t *ret_at)
 {
 	for (size_t i = 0; i < s->limits_n; i++) {
 		const struct spawn_limit *l = &s->limits[i];
 		struct rlimit r;
 
+		*ret_at = i;
 		if (getrlimit(l->resource, &r) < 0)
 			return -errno;
 		if (geteuid() == 0)
@@ -111,44 +110,100 @@ static int enter_dirs(const struct spawn *s)
 	return s->chdir && chdir(s->chdir) < 0 ? -errno : 0;
 }
 
-/* Returns only to report. */
-static struct failure become(const struct spawn *s, int *pipe_fd)
+/* Returns only to report: the step, and its negative errno. */
+static enum step become(const struct spawn *s, int *pipe_fd, int *ret_code, size_t *ret_limit)
 {
-	int r;
-
 	fresh_signals();
-	if (setsid() < 0)
-		return (struct failure){STEP_SESSION, errno};
-	r = arrange_fds(s, pipe_fd);
-	if (r < 0)
-		return (struct failure){STEP_FDS, -r};
-	r = set_limits(s);
-	if (r < 0)
-		return (struct failure){STEP_LIMITS, -r};
+	*ret_code = setsid() < 0 ? -errno : 0;
+	if (*ret_code < 0)
+		return STEP_SESSION;
+	*ret_code = arrange_fds(s, pipe_fd);
+	if (*ret_code < 0)
+		return STEP_FDS;
+	*ret_code = set_limits(s, ret_limit);
+	if (*ret_code < 0)
+		return STEP_LIMITS;
 	if (s->umask != (mode_t)-1)
 		(void)umask(s->umask);
-	r = s->privs ? privs_become(s->privs) : 0;
-	if (r < 0)
-		return (struct failure){STEP_USER, -r};
-	if (s->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return (struct failure){STEP_PRIVS, errno};
-	r = enter_dirs(s);
-	if (r < 0)
-		return (struct failure){STEP_CHDIR, -r};
+	*ret_code = s->privs ? privs_become(s->privs) : 0;
+	if (*ret_code < 0)
+		return STEP_USER;
+	*ret_code = s->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+	if (*ret_code < 0)
+		return STEP_PRIVS;
+	*ret_code = enter_dirs(s);
+	if (*ret_code < 0)
+		return STEP_CHDIR;
 	(void)execve(s->path, s->argv, s->envp);
-	return (struct failure){STEP_EXEC, errno};
+	*ret_code = -errno;
+	return STEP_EXEC;
+}
+
+static const char *limit_name(int resource)
+{
+	switch (resource) {
+	case RLIMIT_NOFILE:
+		return "max-fd";
+	case RLIMIT_NPROC:
+		return "limit-nproc";
+	case RLIMIT_AS:
+		return "limit-as";
+	default:
+		return "limit";
+	}
+}
+
+/* What each step was asked to do, written before the fork: the child may not format. */
+struct plan {
+	char steps[STEP_COUNT][WHAT_MAX];
+	char limits[SPAWN_LIMITS][64];
+};
+
+static void make_plan(const struct spawn *s, struct plan *p)
+{
+	const struct privs none = {.uid = (uid_t)-1, .gid = (gid_t)-1};
+	const struct privs *u = s->privs ? s->privs : &none;
+
+	memset(p, 0, sizeof(*p));
+	for (size_t i = 0; i < s->limits_n; i++)
+		(void)snprintf(p->limits[i], sizeof(p->limits[i]), "%s = %llu",
+			       limit_name(s->limits[i].resource),
+			       (unsigned long long)s->limits[i].value);
+	(void)snprintf(p->steps[STEP_SESSION], WHAT_MAX, "a session of its own");
+	(void)snprintf(p->steps[STEP_FDS], WHAT_MAX, "%zu descriptors", s->fds_n);
+	(void)snprintf(p->steps[STEP_USER], WHAT_MAX, "become uid %d, gid %d and %zu groups",
+		       (int)u->uid, (int)u->gid, u->groups_n);
+	(void)snprintf(p->steps[STEP_PRIVS], WHAT_MAX, "no_new_privs");
+	(void)snprintf(p->steps[STEP_CHDIR], WHAT_MAX, "chdir %s", s->chdir ? s->chdir : "/");
+	(void)snprintf(p->steps[STEP_EXEC], WHAT_MAX, "run %s", s->path);
+}
+
+_Noreturn static void child(const struct spawn *s, const struct plan *plan, int pipe_fd)
+{
+	struct failure f = {0};
+	size_t limit = 0;
+	enum step step = become(s, &pipe_fd, &f.code, &limit);
+	const char *what = step == STEP_LIMITS ? plan->limits[limit] : plan->steps[step];
+
+	f.step = (int)step;
+	f.code = -f.code;
+	memcpy(f.what, what, strlen(what));
+	(void)!write(pipe_fd, &f, sizeof(f));
+	_exit(127);
 }
 
 int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_outcome_fd, struct err *err)
 {
 	_cleanup_(fd_closep) int read_fd = -1;
 	_cleanup_(fd_closep) int write_fd = -1;
+	struct plan plan;
 	sigset_t all, was;
 	int fds[2];
 	pid_t pid;
 
 	if (s->fds_n > SPAWN_FDS)
 		return err_set(err, -E2BIG, "%zu descriptors for a child", s->fds_n);
+	make_plan(s, &plan);
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "pipe: %s", strerror(errno));
 	read_fd = fds[0];
@@ -159,12 +214,8 @@ int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_outcome_fd, stru
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &was);
 	pid = fork();
-	if (pid == 0) {
-		struct failure f = become(s, &write_fd);
-
-		(void)!write(write_fd, &f, sizeof(f));
-		_exit(127);
-	}
+	if (pid == 0)
+		child(s, &plan, write_fd);
 	(void)sigprocmask(SIG_SETMASK, &was, NULL);
 	if (pid < 0)
 		return err_set(err, -errno, "fork: %s", strerror(errno));
@@ -185,5 +236,6 @@ int spawn_outcome(int outcome_fd, struct err *err)
 	if (n != (ssize_t)sizeof(f) || f.step < 0 || f.step >= STEP_COUNT || f.code <= 0)
 		return err_set(err, -EPROTO,
 			       "cannot be started: its report of failure is not readable");
-	return err_set(err, -f.code, "%s: %s", step_texts[f.step], strerror(f.code));
+	f.what[WHAT_MAX - 1] = '\0';
+	return err_set(err, -f.code, "%s: %s", f.what, strerror(f.code));
 }

@@ -31,16 +31,21 @@ static unsigned retry_after_s(const struct app *a)
 	return RETRY_SOON_S;
 }
 
-/* While an app starts, its clients wait at the door; where no generation can come soon, nobody waits. */
-static enum gate_state gate_state_of(const struct app *a)
+/*
+ * While an app starts, its clients wait at the door; where no generation can come soon, nobody waits. What has failed
+ * and is tried again by itself will most likely fail again: its clients wait no more until it serves.
+ */
+static bool is_absent(const struct app *a)
 {
 	switch (a->state) {
 	case APP_STOPPED:
 	case APP_STOPPING:
 	case APP_BACKOFF:
-		return GATE_DOWN;
+		return true;
+	case APP_STARTING:
+		return a->backoff.failures > 0;
 	default:
-		return GATE_SERVING;
+		return false;
 	}
 }
 
@@ -48,11 +53,49 @@ static void tell_gate_state(const struct app *a)
 {
 	struct role_msg m = {
 		.kind = GATE_STATE,
-		.a = gate_state_of(a),
+		.a = is_absent(a) ? GATE_DOWN : GATE_SERVING,
 		.b = retry_after_s(a),
 	};
 
 	to(a, ROLE_ID_GATE, &m, a->reason ? a->reason : "", NULL, 0);
+}
+
+/* As which protocol the gate is to stand in at this door; -1: not at all. */
+static int protocol_of(const struct loaded *l, const struct address *address)
+{
+	for (size_t i = 0; l && i < l->config.listeners_n; i++)
+		if (address_equal(&l->config.listeners[i].address, address))
+			return l->config.listeners[i].protocol == LISTENER_HTTP ? GATE_HTTP
+										: GATE_UWSGI;
+	return -1;
+}
+
+/* The app's own listeners: lent while it is absent, taken back when it comes. Tells only what has changed. */
+static void tell_gate_listeners(const struct app *a)
+{
+	bool absent = is_absent(a);
+
+	for (size_t i = 0; i < a->doors.n; i++) {
+		struct door *door = &a->doors.v[i];
+		int lent = absent ? protocol_of(a->face, &door->address) : -1;
+		struct role_msg m = {.kind = GATE_LISTENER_GONE, .b = door->number};
+
+		if (lent == door->lent)
+			continue;
+		if (lent >= 0) {
+			m.kind = GATE_LISTENER;
+			m.a = (uint64_t)lent;
+			m.c = retry_after_s(a);
+		}
+		door->lent = lent;
+		to(a, ROLE_ID_GATE, &m, NULL, &door->fd, lent >= 0 ? 1 : 0);
+	}
+}
+
+void tell_gate(const struct app *a)
+{
+	tell_gate_state(a);
+	tell_gate_listeners(a);
 }
 
 static void tell_stats_state(const struct app *a, const struct app_info *info)
@@ -90,12 +133,13 @@ void tell_app(const struct app *a)
 	tell_stats_app(a);
 }
 
-void tell_stats_door(const struct app *a, const struct door_set *set)
+void tell_stats_door(const struct app *a)
 {
 	struct role_msg m = {.kind = STATS_LISTENER};
+	int fd = a->face ? doors_find(&a->doors, &a->face->stats) : -1;
 
-	if (set->stats >= 0)
-		to(a, ROLE_ID_STATS, &m, a->name, &set->stats, 1);
+	if (fd >= 0)
+		to(a, ROLE_ID_STATS, &m, a->name, &fd, 1);
 }
 
 static void observe(const struct app *a, const struct app_info *info, bool gone,
@@ -122,7 +166,7 @@ void tell_change(const struct app *a, unsigned event_kind, const char *text)
 	struct app_info info;
 
 	app_fill_info(a, &info);
-	tell_gate_state(a);
+	tell_gate(a);
 	tell_stats_state(a, &info);
 	if (event_kind != EVENT_NONE) {
 		struct role_msg m = {
@@ -143,15 +187,13 @@ void tell_app_to(const struct app *a, enum role_id role)
 
 	if (role == ROLE_ID_GATE) {
 		tell_gate_app(a);
-		tell_gate_state(a);
+		for (size_t i = 0; i < a->doors.n; i++)
+			a->doors.v[i].lent = -1;
+		tell_gate(a);
 		return;
 	}
 	app_fill_info(a, &info);
 	tell_stats_app(a);
 	tell_stats_state(a, &info);
-	if (a->face) {
-		struct door_set set = {.stats = doors_find(&a->doors, &a->face->stats)};
-
-		tell_stats_door(a, &set);
-	}
+	tell_stats_door(a);
 }

@@ -1,9 +1,5 @@
 /*
- * vassals - see vassals.h.
- *
- * Not everything starts at once: at most start_at_once (two per processor) imports run side by side, the rest wait in
- * order. Importing is processor time, so more at once only makes each of them later. A start that takes longer than
- * VASSALS_SLOT_S gives its place up, so that one app which hangs in its import delays nobody for long.
+ * vassals - see vassals.h. The table itself: what the directories hold becomes events of apps.
  *
  * Nothing is freed while its own callback runs: the end of each loop turn starts who is due, collects the dead, and tells
  * the gate about routes once, however many changed.
@@ -12,98 +8,14 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "emperor/watch/reconcile.h"
 #include "emperor/watch/scan.h"
-#include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/log.h"
 
 #define STARTS_PER_CPU 2
-
-/* -- whose turn it is ----------------------------------------------------------------------------------- */
-
-void vassals_queue_start(struct vassals *v, struct app *a)
-{
-	if (a->queued)
-		return;
-	a->queued = true;
-	a->queue_next = NULL;
-	*v->queue_last = a;
-	v->queue_last = &a->queue_next;
-}
-
-void vassals_unqueue(struct vassals *v, struct app *a)
-{
-	struct app **at = &v->queue;
-
-	if (!a->queued)
-		return;
-	while (*at && *at != a)
-		at = &(*at)->queue_next;
-	if (*at)
-		*at = a->queue_next;
-	if (v->queue_last == &a->queue_next)
-		v->queue_last = at;
-	a->queued = false;
-}
-
-static unsigned starting_now(const struct vassals *v)
-{
-	uint64_t now = clock_now_ns();
-	unsigned n = 0;
-
-	for (size_t i = 0; i < v->n; i++) {
-		const struct generation *g = v->v[i]->candidate;
-
-		if (g && now - g->spawned_ns < (uint64_t)(VASSALS_SLOT_S * 1e9))
-			n++;
-	}
-	return n;
-}
-
-static bool has_bank(const struct app *a)
-{
-	unsigned n = 0;
-
-	for (const struct generation *g = a->generations; g; g = g->next)
-		n++;
-	return n < LIMIT_BANKS;
-}
-
-/* An app whose four generations all live waits, and lets others pass. */
-static struct app *next_due(const struct vassals *v)
-{
-	for (struct app *a = v->queue; a; a = a->queue_next)
-		if (has_bank(a))
-			return a;
-	return NULL;
-}
-
-static void pump(struct vassals *v)
-{
-	struct app *a;
-
-	/* Bounded by the queue's length: a launch that fails leaves it for a timer, never for the queue. */
-	while (v->queue && starting_now(v) < v->start_at_once && (a = next_due(v)) != NULL) {
-		vassals_unqueue(v, a);
-		app_launch(a);
-	}
-	if (v->queue && !ev_is_active(&v->pump)) {
-		ev_timer_set(&v->pump, VASSALS_SLOT_S / 4, 0);
-		ev_timer_start(v->setup.loop, &v->pump);
-	}
-}
-
-static void on_pump(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	/* Only wakes the loop: the end of the turn looks at the queue. */
-	(void)loop;
-	(void)timer;
-	(void)revents;
-}
 
 /* -- the end of a turn ---------------------------------------------------------------------------------- */
 
@@ -152,7 +64,7 @@ static void on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)loop;
 	(void)revents;
 	collect(v);
-	pump(v);
+	vassals_pump(v);
 	if (v->routes_changed)
 		routes_publish(v);
 	if (v->shutting_down && v->n == 0 && v->done) {
@@ -163,14 +75,6 @@ static void on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 }
 
 /* -- reconcile ------------------------------------------------------------------------------------------ */
-
-static struct app *find(const struct vassals *v, const char *name)
-{
-	for (size_t i = 0; i < v->n; i++)
-		if (str_eq(v->v[i]->name, name))
-			return v->v[i];
-	return NULL;
-}
 
 static int insert(struct vassals *v, struct app *a)
 {
@@ -211,14 +115,16 @@ static void take_file(struct app *a, struct scan_entry *e)
 	}
 	if (e->bytes)
 		ini = calloc(1, sizeof(*ini));
-	if (ini)
+	if (ini) {
 		*ini = (struct ini){
 			.refs = 1,
-			.bytes = TAKE_PTR(e->bytes),
+			.bytes = e->bytes,
 			.n = e->n,
 			.owner = e->owner,
 			.roots = e->roots,
 		};
+		e->bytes = NULL;
+	}
 	ini_unref(a->wanted);
 	a->wanted = ini;
 	free(a->problem);
@@ -328,137 +234,15 @@ void vassals_reconcile(struct vassals *v, struct scan *scan)
 		act(v, scan, &actions[i], known);
 }
 
-/* -- for control and stats ------------------------------------------------------------------------------ */
-
-void vassals_visit(struct vassals *v, vassals_visit_fn *fn, void *arg)
-{
-	for (size_t i = 0; i < v->n; i++) {
-		struct app_info info;
-
-		if (v->v[i]->dead)
-			continue;
-		app_fill_info(v->v[i], &info);
-		fn(arg, &info);
-	}
-}
-
-bool vassals_find(struct vassals *v, const char *name, struct app_info *ret_info)
-{
-	const struct app *a = find(v, name);
-
-	if (!a || a->dead)
-		return false;
-	app_fill_info(a, ret_info);
-	return true;
-}
-
-const char *vassals_notes(struct vassals *v, const char *name)
-{
-	const struct app *a = find(v, name);
-
-	return a && a->notes ? a->notes : "";
-}
-
-static struct app *find_or_say(const struct vassals *v, const char *name, struct err *err)
-{
-	struct app *a = find(v, name);
-
-	if (!a || a->dead)
-		(void)err_set(err, -ENOENT, "%s: no such app", name);
-	return a && !a->dead ? a : NULL;
-}
-
-static bool is_stopping(const struct app *a)
-{
-	return a->state == APP_STOPPED || a->state == APP_STOPPING;
-}
-
-int vassals_reload(struct vassals *v, const char *name, struct err *err)
-{
-	struct app *a;
-
-	if (!name) {
-		for (size_t i = 0; i < v->n; i++)
-			if (!is_stopping(v->v[i]))
-				app_event(v->v[i], LIFE_CHANGE, "reload of all was asked for");
-		return 0;
-	}
-	a = find_or_say(v, name, err);
-	if (!a)
-		return -ENOENT;
-	if (is_stopping(a))
-		return err_set(err, -EALREADY, "%s: is %s; start it instead", name,
-			       app_state_name(a->state));
-	app_event(a, LIFE_CHANGE, "reload was asked for");
-	return 0;
-}
-
-int vassals_stop(struct vassals *v, const char *name, struct err *err)
-{
-	struct app *a = find_or_say(v, name, err);
-
-	if (!a)
-		return -ENOENT;
-	if (is_stopping(a))
-		return err_set(err, -EALREADY, "%s: is %s already", name, app_state_name(a->state));
-	app_event(a, LIFE_STOP, "stopped by command");
-	return 0;
-}
-
-int vassals_start(struct vassals *v, const char *name, struct err *err)
-{
-	struct app *a = find_or_say(v, name, err);
-
-	if (!a)
-		return -ENOENT;
-	if (a->gone)
-		return err_set(err, -ENOENT, "%s: its ini is gone", name);
-	if (!is_stopping(a) && a->state != APP_BACKOFF)
-		return err_set(err, -EALREADY, "%s: is %s already", name, app_state_name(a->state));
-	app_event(a, LIFE_START, "started by command");
-	return 0;
-}
-
-static int reopen(const struct app *a, struct err *err)
-{
-	int first = 0;
-
-	for (const struct generation *g = a->generations; g; g = g->next) {
-		int r = generation_reopen(g, first < 0 ? NULL : err);
-
-		if (r < 0 && first == 0)
-			first = r;
-	}
-	return first;
-}
-
-int vassals_reopen_logs(struct vassals *v, const char *name, struct err *err)
-{
-	const struct app *a;
-
-	if (name) {
-		a = find_or_say(v, name, err);
-		return a ? reopen(a, err) : -ENOENT;
-	}
-	for (size_t i = 0; i < v->n; i++) {
-		struct err one = {0};
-
-		if (reopen(v->v[i], &one) < 0)
-			log_error("%s: %s", v->v[i]->name, one.text);
-	}
-	return 0;
-}
-
-int vassals_observe(struct vassals *v, vassals_observer_fn *fn, void *arg)
-{
-	if (v->observers_n == VASSALS_OBSERVERS)
-		return -ENOSPC;
-	v->observers[v->observers_n].fn = fn;
-	v->observers[v->observers_n++].arg = arg;
-	return 0;
-}
-
 /* -- for main ------------------------------------------------------------------------------------------- */
+
+static void on_pump(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	/* Only wakes the loop: the end of the turn looks at the queue. */
+	(void)loop;
+	(void)timer;
+	(void)revents;
+}
 
 int vassals_new(struct vassals **ret_vassals, const struct vassals_setup *setup, struct err *err)
 {

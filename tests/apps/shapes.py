@@ -202,6 +202,48 @@ def grow(environ, start_response):
     return [b"%d" % os.getpid()]
 
 
+def hold(environ, start_response):
+    """Works until the file that the query names is there."""
+    print("holding", flush=True)
+    while not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.01)
+    start_response("200 OK", [])
+    return [b"held"]
+
+
+def note(environ, start_response):
+    print("noted %s" % environ["QUERY_STRING"], flush=True)
+    start_response("200 OK", [])
+    return [environ["QUERY_STRING"].encode()]
+
+
+def flood(environ, start_response):
+    """An answer without end."""
+
+    def produce():
+        while True:
+            yield b"f" * 65536
+            time.sleep(0.005)
+
+    start_response("200 OK", [])
+    return Closing(produce(), "flood")
+
+
+def count(environ, start_response):
+    """How many bytes came, and their digest; holds none of them."""
+    import hashlib
+
+    digest, n = hashlib.md5(), 0
+    while True:
+        piece = environ["wsgi.input"].read(65536)
+        if not piece:
+            break
+        n += len(piece)
+        digest.update(piece)
+    start_response("200 OK", [])
+    return [b"%d %s" % (n, digest.hexdigest().encode())]
+
+
 kept = []
 SHAPES = {"/" + name: f for name, f in list(globals().items()) if callable(f) and name != "Closing"}
 

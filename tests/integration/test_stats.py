@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sqlite3
+import time
 import unittest
 
 import harness
@@ -66,6 +67,64 @@ class Stats(Case):
         view = eventually(lambda: (lambda v: v if any(x["id"] == "a" and x["ready"] for x in v["vassals"]) else None)(
             json.loads(bare(str(e.run_dir / "stats.sock")))), 10)
         self.assertEqual([v["id"] for v in view["vassals"]], ["a"])
+
+    def test_the_emperors_own_stats_address_and_the_one_in_the_run_directory_both_answer(self):
+        port = harness.free_port()
+        config = self.folder / "emperor.ini"
+        config.write_text("[emperor]\nstats = 127.0.0.1:%d\n" % port)
+        e = self.emperor("--config", str(config))
+        e.drop("a")
+        e.wait_up("a")
+        for _ in range(3):
+            for where in (port, str(e.run_dir / "stats.sock")):
+                view = eventually(lambda where=where: json.loads(bare(where)), 5)
+                self.assertEqual([v["id"] for v in view["vassals"]], ["a"])
+
+    def test_an_apps_stats_address_that_its_ini_no_longer_names_is_closed(self):
+        sockets = self.folder / "sockets"
+        sockets.mkdir()
+        os.chmod(sockets, 0o777)
+        for address in (harness.free_port(), str(sockets / "stats.sock")):
+            with self.subTest(address=address):
+                e = self.emperor() if isinstance(address, int) else e
+                text = "127.0.0.1:%d" % address if isinstance(address, int) else address
+                e.drop("a", extra="stats = " + text)
+                e.wait_up("a")
+                eventually(lambda: self.answers(address), 10, "it answers")
+                e.drop("a", "no_such_module_at_all")
+                eventually(lambda: "no_such_module_at_all" in e.state("a")["last_error"], 10)
+                self.assertTrue(self.answers(address), "the old generation serves, and so does its stats address")
+                e.drop("a")
+                eventually(lambda: not self.answers(address), 10, "it is closed")
+                self.assertEqual(e.get("a").status, 200)
+        self.assertFalse((sockets / "stats.sock").exists())
+        stats = next(p for p in harness.descendants(e.process.pid) if "stats" in harness.title(p))
+        before = self.cpu_s(stats)
+        time.sleep(1)
+        self.assertLess(self.cpu_s(stats) - before, 0.3, "a socket that was shut down is not spun on")
+
+    def cpu_s(self, pid):
+        with open("/proc/%d/stat" % pid) as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def test_a_changed_stats_address_that_never_serves_leaves_the_old_one_answering(self):
+        ports = [harness.free_port(), harness.free_port()]
+        e = self.emperor()
+        e.drop("a", extra="stats = 127.0.0.1:%d" % ports[0])
+        e.wait_up("a")
+        eventually(lambda: self.answers(ports[0]), 10)
+        e.drop("a", "no_such_module_at_all", extra="stats = 127.0.0.1:%d" % ports[1])
+        eventually(lambda: "no_such_module_at_all" in e.state("a")["last_error"], 10)
+        self.assertTrue(self.answers(ports[0]))
+        e.drop("a", extra="stats = 127.0.0.1:%d" % ports[1])
+        eventually(lambda: self.answers(ports[1]) and not self.answers(ports[0]), 10, "the new one, and only it")
+
+    def answers(self, where):
+        try:
+            return json.loads(bare(where))["workers"]
+        except OSError:
+            return None
 
     def test_events_are_kept_in_sqlite_and_shown(self):
         e = self.emperor()

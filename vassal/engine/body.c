@@ -83,8 +83,9 @@ int body_open(void *arg, int *ret_fd)
 	int r = -EBADF;
 
 	if (l->link) {
-		Py_BEGIN_ALLOW_THREADS r = ask(l->link, l->slot, ret_fd, &err);
-		Py_END_ALLOW_THREADS
+		Py_BEGIN_ALLOW_THREADS;
+		r = ask(l->link, l->slot, ret_fd, &err);
+		Py_END_ALLOW_THREADS;
 	}
 	if (r == 0)
 		return 0;

@@ -50,8 +50,8 @@ static int read_file(struct input *in, uint8_t *p, size_t want, uint64_t at)
 	if (open_file(in) < 0)
 		return -1;
 	in->busy++;
-	Py_BEGIN_ALLOW_THREADS while (got < want)
-	{
+	Py_BEGIN_ALLOW_THREADS;
+	while (got < want) {
 		ssize_t r = pread(in->fd, p + got, want - got, (off_t)(at + got));
 
 		if (r < 0 && errno == EINTR)
@@ -62,7 +62,8 @@ static int read_file(struct input *in, uint8_t *p, size_t want, uint64_t at)
 		}
 		got += (size_t)r;
 	}
-	Py_END_ALLOW_THREADS in->busy--;
+	Py_END_ALLOW_THREADS;
+	in->busy--;
 	if (!in->attached && in->busy == 0 && in->fd >= 0) {
 		(void)close(in->fd);
 		in->fd = -1;

@@ -239,9 +239,10 @@ int interp_start(struct engine *e, struct err *err)
 	struct venv v;
 	int r = apply_env(e, err);
 
-	if (r == 0)
-		r = venv_find(e->config.home, ENGINE_PYTHON_EXECUTABLE, PY_MAJOR_VERSION,
-			      PY_MINOR_VERSION, &v, err);
+	if (r < 0)
+		return r;
+	r = venv_find(e->config.home, ENGINE_PYTHON_EXECUTABLE, PY_MAJOR_VERSION, PY_MINOR_VERSION,
+		      &v, err);
 	if (r < 0)
 		return r;
 	if (e->config.home)

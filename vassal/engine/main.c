@@ -30,7 +30,7 @@ void engine_note(struct engine *e, const char *fmt, ...)
 	va_list ap;
 
 	if (n > 0 && n + 2 < sizeof(e->note)) {
-		(void)strcpy(e->note + n, "; ");
+		memcpy(e->note + n, "; ", 3);
 		n += 2;
 	}
 	va_start(ap, fmt);

@@ -77,7 +77,7 @@ static unsigned count_sockets(void)
 	while (d && (entry = readdir(d))) {
 		char target[16] = "";
 
-		if (atoi(entry->d_name) <= CREW_BOARD_FD)
+		if (strtol(entry->d_name, NULL, 10) <= CREW_BOARD_FD)
 			continue; /* ours */
 		if (readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1) > 0)
 			n += strncmp(target, "socket:", 7) == 0;
@@ -241,8 +241,11 @@ static void serve(struct engine *e)
 	for (;;) {
 		int r;
 
-		Py_BEGIN_ALLOW_THREADS r = poll(&p, 1, -1);
-		Py_END_ALLOW_THREADS if (PyErr_CheckSignals() < 0) PyErr_Print();
+		Py_BEGIN_ALLOW_THREADS;
+		r = poll(&p, 1, -1);
+		Py_END_ALLOW_THREADS;
+		if (PyErr_CheckSignals() < 0)
+			PyErr_Print();
 		if (r > 0)
 			on_message(e);
 	}

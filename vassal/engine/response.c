@@ -28,8 +28,11 @@ static uint8_t *get_room(struct lane *l, size_t n)
 	while (!(room = exchange_reply_room(x, l->number, n))) {
 		int r;
 
-		Py_BEGIN_ALLOW_THREADS r = exchange_reply_wait(x, l->number, n);
-		Py_END_ALLOW_THREADS if (r == -EPIPE) _exit(CREW_EXIT_ORPHAN);
+		Py_BEGIN_ALLOW_THREADS;
+		r = exchange_reply_wait(x, l->number, n);
+		Py_END_ALLOW_THREADS;
+		if (r == -EPIPE)
+			_exit(CREW_EXIT_ORPHAN);
 		if (r == -EINTR && l->is_main && PyErr_CheckSignals() < 0)
 			return NULL;
 	}
@@ -306,10 +309,13 @@ static ssize_t send_file_part(struct lane *l, int fd, off_t at, size_t want)
 
 	if (!room)
 		return -1;
-	Py_BEGIN_ALLOW_THREADS do r = pread(fd, room, want, at);
-	while (r < 0 && errno == EINTR)
-		;
-	Py_END_ALLOW_THREADS if (r < 0)(void) PyErr_SetFromErrno(PyExc_OSError);
+	Py_BEGIN_ALLOW_THREADS;
+	do
+		r = pread(fd, room, want, at);
+	while (r < 0 && errno == EINTR);
+	Py_END_ALLOW_THREADS;
+	if (r < 0)
+		(void)PyErr_SetFromErrno(PyExc_OSError);
 	if (r > 0)
 		exchange_reply_commit(l->engine->exchange, l->number, l->slot, FRAME_DATA,
 				      (size_t)r, true);

@@ -86,7 +86,7 @@ char *traceback_text(const struct engine *e, PyObject *exception)
 	if (text) {
 		spec_tail(span_of(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), text,
 			  TRACEBACK_MAX);
-		(void)strcat(text, "\n");
+		memcpy(text + strlen(text), "\n", 2);
 	}
 	Py_DECREF(bytes);
 	return text;
@@ -100,8 +100,10 @@ static void print(const char *heading, const char *text)
 	if (n < 0)
 		return;
 	/* The pipe may be full: nobody else has to wait for that. */
-	Py_BEGIN_ALLOW_THREADS(void) fd_write_all(STDERR_FILENO, whole, (size_t)n);
-	Py_END_ALLOW_THREADS free(whole);
+	Py_BEGIN_ALLOW_THREADS;
+	(void)fd_write_all(STDERR_FILENO, whole, (size_t)n);
+	Py_END_ALLOW_THREADS;
+	free(whole);
 }
 
 void traceback_report(const struct engine *e, const char *heading)

@@ -10,9 +10,8 @@
 
 struct engine;
 
-#define TRACEBACK_MAX \
-	(64 *         \
-	 1024) /* bytes of one that are printed: deep recursion with long lines can make megabytes */
+/* Bytes of one that are printed: deep recursion with long lines can make megabytes. */
+#define TRACEBACK_MAX (64UL * 1024)
 
 int traceback_start(struct engine *e);
 

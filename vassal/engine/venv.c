@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -63,12 +64,13 @@ static bool is_there(const char *dir, const char *rest)
 /* People also write the interpreter instead of the directory: home = /srv/venv/bin/python3. */
 static int find_root(const char *home, char root[PATH_MAX], struct err *err)
 {
+	size_t n = strlen(home);
 	struct stat st;
 	char *slash;
 
-	if (strlen(home) >= PATH_MAX)
-		return err_set(err, -ENAMETOOLONG, "home: path of %zu bytes", strlen(home));
-	(void)strcpy(root, home);
+	if (n >= PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "home: path of %zu bytes", n);
+	memcpy(root, home, n + 1);
 	if (stat(home, &st) < 0)
 		return err_set(err, -errno, "home = %s: %s", home, strerror(errno));
 	if (S_ISREG(st.st_mode)) {
@@ -85,6 +87,23 @@ static int find_root(const char *home, char root[PATH_MAX], struct err *err)
 	return 0;
 }
 
+/* "3.11" or "3.11.2": what follows the minor does not matter. */
+static bool parse_version(const char *text, unsigned *ret_major, unsigned *ret_minor)
+{
+	char *dot, *end;
+	unsigned long major = strtoul(text, &dot, 10);
+	unsigned long minor;
+
+	if (dot == text || *dot != '.')
+		return false;
+	minor = strtoul(dot + 1, &end, 10);
+	if (end == dot + 1 || major > UINT_MAX || minor > UINT_MAX)
+		return false;
+	*ret_major = (unsigned)major;
+	*ret_minor = (unsigned)minor;
+	return true;
+}
+
 static int check_version(const char *home, struct span cfg, unsigned major, unsigned minor,
 			 struct err *err)
 {
@@ -99,7 +118,7 @@ static int check_version(const char *home, struct span cfg, unsigned major, unsi
 		return 0; /* its lib directory is looked at next */
 	(void)snprintf(text, sizeof(text), "%.*s", (int)MIN(version.n, sizeof(text) - 1),
 		       version.p);
-	if (sscanf(text, "%u.%u", &got_major, &got_minor) != 2)
+	if (!parse_version(text, &got_major, &got_minor))
 		return err_set(err, -EINVAL, "home = %s: pyvenv.cfg has version \"%s\"", home,
 			       text);
 	if (got_major == major && got_minor == minor)
@@ -134,14 +153,16 @@ static int make_absolute(char root[PATH_MAX], struct err *err)
 {
 	char cwd[PATH_MAX];
 	char whole[PATH_MAX];
+	int n;
 
 	if (root[0] == '/')
 		return 0;
 	if (!getcwd(cwd, sizeof(cwd)))
 		return err_set(err, -errno, "getcwd: %s", strerror(errno));
-	if (snprintf(whole, sizeof(whole), "%s/%s", cwd, root) >= (int)sizeof(whole))
+	n = snprintf(whole, sizeof(whole), "%s/%s", cwd, root);
+	if (n >= (int)sizeof(whole))
 		return err_set(err, -ENAMETOOLONG, "home = %s: path too long", root);
-	(void)strcpy(root, whole);
+	memcpy(root, whole, (size_t)n + 1);
 	return 0;
 }
 

@@ -105,9 +105,12 @@ static void serve_one(struct thread *t, unsigned slot)
 
 static void sleep_for_work(struct thread *t)
 {
-	Py_BEGIN_ALLOW_THREADS(void) exchange_wait(t->worker->engine->exchange, t->lane.number,
-						   t->lane.is_main ? SIGNAL_CHECK_NS : 0);
-	Py_END_ALLOW_THREADS if (t->lane.is_main) run_signal_handlers(t->worker);
+	Py_BEGIN_ALLOW_THREADS;
+	(void)exchange_wait(t->worker->engine->exchange, t->lane.number,
+			    t->lane.is_main ? SIGNAL_CHECK_NS : 0);
+	Py_END_ALLOW_THREADS;
+	if (t->lane.is_main)
+		run_signal_handlers(t->worker);
 }
 
 /* Holds the GIL. Returns when the worker is to leave. */
@@ -210,8 +213,10 @@ static void supervise(struct worker *w)
 		int timeout_ms = w->leaving ? 100 : (int)(SIGNAL_CHECK_NS / NS_PER_MS);
 		uint64_t count;
 
-		Py_BEGIN_ALLOW_THREADS(void) poll(p, 2, timeout_ms);
-		Py_END_ALLOW_THREADS if (p[1].revents & (POLLHUP | POLLERR))
+		Py_BEGIN_ALLOW_THREADS;
+		(void)poll(p, 2, timeout_ms);
+		Py_END_ALLOW_THREADS;
+		if (p[1].revents & (POLLHUP | POLLERR))
 			_exit(CREW_EXIT_ORPHAN);
 		if (p[0].revents & POLLIN)
 			(void)!read(w->wake_fd, &count, sizeof(count));

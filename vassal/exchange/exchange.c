@@ -6,6 +6,7 @@
  */
 #include "vassal/exchange/exchange.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
@@ -80,6 +81,7 @@ static int map_all(struct exchange *x, struct err *err)
 	void *p;
 
 	x->lanes = x->shape.workers * x->shape.threads;
+	assert(x->lanes > 0); /* shape_is_valid() */
 	x->size = rings_at(&x->shape);
 	p = mmap(NULL, x->size, PROT_READ | PROT_WRITE, MAP_SHARED, x->memory_fd, 0);
 	if (p == MAP_FAILED)

@@ -28,11 +28,11 @@ struct exchange;
 
 #define EXCHANGE_SLOTS_MAX 1024
 #define EXCHANGE_SLOT_BYTES \
-	(192 * 1024) /* vars (a 64 KiB head grows when names become HTTP_*) + body in memory */
-#define EXCHANGE_BODY_MAX (64 * 1024) /* a longer body travels as a file (EXCHANGE_BODY_FILE) */
+	(192UL * 1024) /* vars (a 64 KiB head grows when names become HTTP_*) + body in memory */
+#define EXCHANGE_BODY_MAX (64UL * 1024) /* a longer body travels as a file (EXCHANGE_BODY_FILE) */
 #define EXCHANGE_RING_BYTES \
-	(128 * 1024) /* per lane; an answer that is larger waits for the front to take it */
-#define EXCHANGE_FRAME_MAX (64 * 1024) /* payload of one frame */
+	(128UL * 1024) /* per lane; an answer that is larger waits for the front to take it */
+#define EXCHANGE_FRAME_MAX (64UL * 1024) /* payload of one frame */
 
 struct exchange_shape {
 	unsigned slots;   /* requests that can be queued or in work */
@@ -149,10 +149,13 @@ struct frame {
 
 /*
  * Arms the front's eventfd and says whether something is already there: call it before sleeping in the loop;
- * true = do not sleep. On wake-up exchange_front_woken() empties the eventfd.
+ * true = do not sleep. On wake-up exchange_front_woken() empties the eventfd. Lanes that exchange_front_ignore()
+ * named do not count: what stands in them waits for a slow client, whose socket will wake the front.
  */
 bool exchange_front_sleep(struct exchange *x);
 void exchange_front_woken(struct exchange *x);
+/* Until it is taken back, or another process gets the lane, frames that stand in it keep nobody awake. */
+void exchange_front_ignore(struct exchange *x, unsigned lane, bool ignore);
 
 /* The next frame of a lane. First call: *at = 0. True: *ret_frame; call again to look behind it. */
 bool exchange_peek(struct exchange *x, unsigned lane, size_t *at, struct frame *ret_frame);

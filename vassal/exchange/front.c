@@ -11,7 +11,7 @@
 #include "vassal/exchange/layout.h"
 
 /* A slot that was filled beyond this gives its further pages back: big requests are rare, memory is not. */
-#define KEEP_BYTES (16 * 1024)
+#define KEEP_BYTES (16UL * 1024)
 
 int exchange_slot_get(struct exchange *x)
 {
@@ -156,13 +156,28 @@ static bool lane_has_frames(const struct exchange *x, unsigned lane)
 	       atomic_load_explicit(&l->tail, memory_order_relaxed);
 }
 
+void exchange_front_ignore(struct exchange *x, unsigned lane, bool ignore)
+{
+	uint64_t bit = 1ULL << (lane % 64);
+
+	if (ignore)
+		x->ignored[lane / 64] |= bit;
+	else
+		x->ignored[lane / 64] &= ~bit;
+}
+
+static bool is_ignored(const struct exchange *x, unsigned lane)
+{
+	return x->ignored[lane / 64] & 1ULL << (lane % 64);
+}
+
 bool exchange_front_sleep(struct exchange *x)
 {
 	exchange_wake(x);
 	atomic_store(&x->m->front_sleeps, 1);
 	atomic_thread_fence(memory_order_seq_cst);
 	for (unsigned i = 0; i < x->lanes; i++) {
-		if (lane_has_frames(x, i)) {
+		if (lane_has_frames(x, i) && !is_ignored(x, i)) {
 			atomic_store(&x->m->front_sleeps, 0);
 			return true;
 		}
@@ -241,6 +256,7 @@ void exchange_worker_begin(struct exchange *x, unsigned worker)
 		struct lane *l = &x->m->lanes[lane];
 
 		clear_idle(x, lane);
+		exchange_front_ignore(x, lane, false);
 		atomic_store(&l->retire, 0);
 		atomic_store(&l->room_wait, 0);
 		atomic_store(&l->head, 0);

@@ -15,8 +15,8 @@
 #define LAYOUT_MAGIC   0x47434358u /* "XCCG" */
 #define LAYOUT_VERSION 1
 #define LAYOUT_CELLS \
-	(2 * EXCHANGE_SLOTS_MAX) /* room for stale entries before the front has to tidy up */
-#define LAYOUT_LINE 64           /* cache line: what two processes write stays apart */
+	(2UL * EXCHANGE_SLOTS_MAX) /* room for stale entries before the front has to tidy up */
+#define LAYOUT_LINE 64             /* cache line: what two processes write stays apart */
 
 enum owner_state { OWNER_FREE, OWNER_FRONT, OWNER_QUEUED, OWNER_TAKEN };
 
@@ -75,8 +75,9 @@ struct exchange {
 	/* front */
 	uint16_t *free_slots;
 	unsigned free_n;
-	uint32_t *sequence; /* of each slot's last submit */
-	unsigned unwoken;   /* submitted since the last exchange_wake() */
+	uint32_t *sequence;                 /* of each slot's last submit */
+	unsigned unwoken;                   /* submitted since the last exchange_wake() */
+	uint64_t ignored[LIMIT_LANES / 64]; /* lanes whose frames wait for a slow client */
 	/* worker */
 	uint64_t *
 		pending; /* of each lane: head including what is not published; UINT64_MAX = not known yet */

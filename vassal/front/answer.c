@@ -181,7 +181,9 @@ static bool put(struct conn *c, const struct gather *g)
 	if (g->has_end && c->answer.body == FRAMING_CHUNKED && !ended_badly(c, g))
 		iov[n++] = (struct iovec){(char *)(uintptr_t) "0\r\n\r\n", 5};
 	c->answer.begun = true;
-	if (n > 0 && conn_write(c, iov, n) < 0) {
+	if (n == 0)
+		return true;
+	if ((g->has_end && !ended_badly(c, g) ? conn_write_last : conn_write)(c, iov, n) < 0) {
 		conn_lost(c);
 		return false;
 	}
@@ -299,7 +301,7 @@ static bool drain_lane(struct front *f, unsigned lane)
 
 	while ((s = step(f, lane, &g, false)) == STEP_DONE)
 		any = true;
-	f->stalled |= s == STEP_STALLED;
+	exchange_front_ignore(f->exchange, lane, s == STEP_STALLED);
 	return any;
 }
 
@@ -308,7 +310,6 @@ bool answer_drain(struct front *f)
 	unsigned lanes = f->shape.workers * f->shape.threads;
 	bool any = false;
 
-	f->stalled = false;
 	for (unsigned i = 0; i < lanes; i++)
 		any |= drain_lane(f, i);
 	return any;

@@ -6,7 +6,7 @@
 
 struct front;
 
-/* All lanes, once around. True if anything was consumed. Sets f->stalled when a lane waits for a slow client. */
+/* All lanes, once around. True if anything was consumed. A lane that waits for a slow client keeps nobody awake. */
 bool answer_drain(struct front *f);
 /* What a worker left before it died. */
 void answer_drain_worker(struct front *f, unsigned worker);

@@ -16,6 +16,7 @@
 #include "shared/vassal_config.h"
 #include "vassal/front/doors.h"
 #include "vassal/front/handback.h"
+#include "vassal/front/loop.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
@@ -96,6 +97,7 @@ bool conn_watch(struct conn *c)
 		return false;
 	}
 	c->in_epoll = true;
+	c->watched_ns = c->front->now_ns;
 	return true;
 }
 
@@ -172,6 +174,11 @@ void conn_kill(struct conn *c, bool cut)
 
 		(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 	}
+	/*
+	 * An engine that is being forked holds a copy until its exec, and epoll would go on to report that one: into
+	 * whoever uses this memory next.
+	 */
+	conn_unwatch(c);
 	fd = conn_release(c);
 	(void)close(fd);
 }
@@ -181,7 +188,8 @@ void conn_lost(struct conn *c)
 	if (c->state == CONN_DEAD)
 		return;
 	queue_forget(c);
-	conn_kill(c, false);
+	/* where the end of the connection is the end of the body, a plain end would call this the whole of it */
+	conn_kill(c, c->answer.begun && c->answer.body == FRAMING_CLOSE);
 }
 
 void conn_linger(struct conn *c)
@@ -224,7 +232,7 @@ bool conn_may_keep(const struct conn *c)
 {
 	const struct front *f = c->front;
 
-	return c->wants_keep && !c->close_after && !c->half_closed && f->config->keepalive_s > 0 &&
+	return c->wants_keep && !c->close_after && f->config->keepalive_s > 0 &&
 	       !(c->route && (c->route->flags & PASS_ONE_REQUEST)) &&
 	       (f->phase == PHASE_SERVING || f->heir_fd >= 0);
 }
@@ -255,11 +263,8 @@ void conn_next(struct conn *c)
 
 	forget_request(c);
 	c->state = CONN_HEAD;
-	if (c->half_closed) {
-		conn_close(c);
-		return;
-	}
-	if (f->phase >= PHASE_DRAINING && (handback_to_heir(c) || c->state == CONN_DEAD))
+	if (f->phase >= PHASE_DRAINING && !c->feeding &&
+	    (handback_to_heir(c) || c->state == CONN_DEAD))
 		return;
 	c->begun_ns = f->now_ns;
 	timer_set(&f->timers[c->in.n > 0 ? TIMER_HEAD : TIMER_IDLE], &c->timer, f->now_ns);
@@ -289,9 +294,13 @@ void conn_answered(struct conn *c)
 		c->state = CONN_FLUSH;
 }
 
+/* A disk thread has written: there is more to send, and room for what waits in the worker's lane. */
 static void on_spool_ready(void *arg)
 {
-	conn_flush(arg);
+	struct conn *c = arg;
+
+	conn_flush(c);
+	loop_kick(c->front);
 }
 
 /* Skips what the socket took. Returns the first entry that still has bytes. */
@@ -308,16 +317,17 @@ static unsigned skip(struct iovec *iov, unsigned n, size_t taken)
 	return i;
 }
 
-int conn_write(struct conn *c, struct iovec *iov, unsigned n)
+static int write_with(struct conn *c, struct iovec *iov, unsigned n, int flags)
 {
 	struct front *f = c->front;
 	unsigned i = 0;
 
 	if (spool_empty(&c->out)) {
+		struct msghdr mh = {.msg_iov = iov, .msg_iovlen = n};
 		ssize_t w;
 
 		do
-			w = writev(c->fd, iov, (int)n);
+			w = sendmsg(c->fd, &mh, flags | MSG_NOSIGNAL);
 		while (w < 0 && errno == EINTR);
 		if (w < 0 && errno != EAGAIN)
 			return -errno;
@@ -337,6 +347,22 @@ int conn_write(struct conn *c, struct iovec *iov, unsigned n)
 			return r;
 	}
 	return conn_watch(c) ? 0 : -EPIPE;
+}
+
+int conn_write(struct conn *c, struct iovec *iov, unsigned n)
+{
+	return write_with(c, iov, n, 0);
+}
+
+int conn_write_last(struct conn *c, struct iovec *iov, unsigned n)
+{
+	/*
+	 * Held back only from who wants no further request: one that is on its way would turn close() into a reset, and
+	 * what is held back then never leaves.
+	 */
+	bool closes = !c->answer.keep_alive && !c->wants_keep && !c->readable;
+
+	return write_with(c, iov, n, closes ? MSG_MORE : 0);
 }
 
 void conn_flush(struct conn *c)

@@ -27,6 +27,11 @@ void conn_ready(struct conn *c);
 
 /* Everything is taken: what the socket does not want now waits in the spool. 0, or -errno: the client has gone. */
 int conn_write(struct conn *c, struct iovec *iov, unsigned n);
+/*
+ * The same for the last bytes of an answer: the caller goes on to conn_answered() at once. They leave together with the
+ * end of the connection if that follows: one packet less in each direction, a tenth of what a connection costs.
+ */
+int conn_write_last(struct conn *c, struct iovec *iov, unsigned n);
 /* The answer has been given to conn_write whole: the next request, or the end, once it is out. */
 void conn_answered(struct conn *c);
 /* There is room in the socket again. */

@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <signal.h>
 
-#define STACK_BYTES (64 * 1024) /* open, pwrite and readahead only */
+#define STACK_BYTES (64UL * 1024) /* open, pwrite and readahead only */
 
 static void *run(void *arg)
 {

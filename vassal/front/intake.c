@@ -274,7 +274,12 @@ static size_t take_head(struct conn *c, char *p, size_t n)
 
 static size_t take(struct conn *c, char *p, size_t n)
 {
-	return c->state == CONN_HEAD ? take_head(c, p, n) : body_take(c, p, n);
+	size_t used;
+
+	c->feeding = true;
+	used = c->state == CONN_HEAD ? take_head(c, p, n) : body_take(c, p, n);
+	c->feeding = false;
+	return used;
 }
 
 static bool wants_bytes(const struct conn *c)
@@ -322,6 +327,9 @@ static void feed_fresh(struct conn *c, char *p, size_t n)
 		conn_lost(c);
 		return;
 	}
+	/* answered at once, and the next head has begun: it has no keep-alive's patience */
+	if (c->state == CONN_HEAD && c->in.n > 0)
+		timer_set(&c->front->timers[TIMER_HEAD], &c->timer, c->front->now_ns);
 	/* only now does the head stand where the queue looks for it */
 	if (c->state == CONN_BODY)
 		body_settle(c);
@@ -337,17 +345,26 @@ static void on_end_of_input(struct conn *c)
 		error_refuse(c, 400, "input ended inside a request");
 }
 
+/* What the gate may have to take back must fit one message. */
+static size_t read_size(const struct conn *c, bool into_kept)
+{
+	size_t size = into_kept ? FRONT_SCRATCH / 4 : FRONT_SCRATCH;
+
+	if (c->route && c->state == CONN_HEAD && c->in.n < LIMIT_PASS_BYTES)
+		size = MIN(size, LIMIT_PASS_BYTES - c->in.n);
+	return size;
+}
+
 /* One read. False: nothing more to be had now. */
 static bool read_some(struct conn *c)
 {
 	struct front *f = c->front;
 	bool into_kept = c->state == CONN_HEAD && c->in.n > 0;
+	size_t size = read_size(c, into_kept);
 	char *p = f->scratch;
-	size_t size = sizeof(f->scratch);
 	ssize_t n;
 
 	if (into_kept) {
-		size = FRONT_SCRATCH / 4;
 		p = buf_reserve(&c->in, size, SIZE_MAX / 2);
 		if (!p) {
 			conn_lost(c);

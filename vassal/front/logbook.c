@@ -16,11 +16,15 @@
 #include "shared/scoreboard.h"
 #include "vassal/front/access.h"
 
-#define STACK_BYTES (64 * 1024) /* write() only */
+#define STACK_BYTES (64UL * 1024) /* write() only */
 
-static void drop(struct logbook *b)
+static uint64_t lines_in(const char *p, size_t n)
 {
-	board_add(&b->bank->counters.log_dropped, 1);
+	uint64_t lines = 0;
+
+	for (const char *end = p + n; p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++)
+		lines++;
+	return lines;
 }
 
 static void *writer(void *arg)
@@ -32,13 +36,14 @@ static void *writer(void *arg)
 		size_t n;
 		ssize_t w;
 
-		while (b->n == 0) {
+		while (b->n == 0 && b->next_fd < 0) {
 			(void)pthread_cond_broadcast(&b->emptied);
 			(void)pthread_cond_wait(&b->filled, &b->lock);
 		}
 		if (b->next_fd >= 0) {
 			(void)close(b->fd);
 			b->fd = TAKE_FD(b->next_fd);
+			continue;
 		}
 		n = MIN(b->n, (size_t)LIMIT_LOGBOOK_BYTES - b->start);
 		b->writing = true;
@@ -49,6 +54,8 @@ static void *writer(void *arg)
 		if (w < 0 && errno == EINTR)
 			continue;
 		/* a full disk: these bytes are lost, the next may not be */
+		if (w < 0)
+			b->lost += lines_in(b->ring + b->start, n);
 		n = w < 0 ? n : (size_t)w;
 		b->start = (b->start + n) % LIMIT_LOGBOOK_BYTES;
 		b->n -= n;
@@ -90,6 +97,7 @@ static void ring_put(struct logbook *b, const char *p, size_t n)
 void logbook_turn(struct logbook *b)
 {
 	size_t n = b->turn_n;
+	uint64_t lost;
 
 	if (n == 0)
 		return;
@@ -104,10 +112,15 @@ void logbook_turn(struct logbook *b)
 	if (b->has_writer && n <= LIMIT_LOGBOOK_BYTES - b->n)
 		ring_put(b, b->turn, n);
 	else
-		drop(b);
+		b->lost += lines_in(b->turn, n);
+	lost = b->lost;
+	b->lost = 0;
 	if (!b->writing)
 		(void)pthread_cond_signal(&b->filled);
 	(void)pthread_mutex_unlock(&b->lock);
+	/* the counter is the loop's, the writer may not touch it */
+	if (lost)
+		board_add(&b->bank->counters.log_dropped, lost);
 }
 
 static void turn_put(struct logbook *b, const char *p, size_t n)
@@ -198,6 +211,7 @@ int logbook_reopen(struct logbook *b, int fd)
 		b->next_fd = -1;
 	} else {
 		b->next_fd = fd; /* the writer may be in a write() to the old one */
+		(void)pthread_cond_signal(&b->filled);
 	}
 	(void)pthread_mutex_unlock(&b->lock);
 	return 0;

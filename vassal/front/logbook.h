@@ -12,7 +12,7 @@
 struct board_bank;
 struct err;
 
-#define LOGBOOK_TURN_BYTES (8 * 1024) /* lines of one loop turn before they are handed over */
+#define LOGBOOK_TURN_BYTES (8UL * 1024) /* lines of one loop turn before they are handed over */
 
 struct logbook {
 	struct board_bank *bank; /* borrowed */
@@ -30,6 +30,7 @@ struct logbook {
 	int fd;      /* -1: stderr. Owned */
 	int next_fd; /* to be switched to when what was written before is out; -1 none */
 	bool has_writer, writing;
+	uint64_t lost; /* lines that could not be written, not counted yet */
 };
 
 /* fd -1: stderr. Takes fd over. path is copied; may be NULL. */

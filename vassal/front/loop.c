@@ -14,6 +14,7 @@
 #include "shared/err.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/answer.h"
+#include "vassal/front/body.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/doors.h"
 #include "vassal/front/errors.h"
@@ -24,8 +25,7 @@
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 
-#define TICK_S    0.25  /* deadlines are told to the second */
-#define STALLED_S 0.001 /* a lane waits for a slow client: looked at so often */
+#define TICK_S 0.25 /* deadlines are told to the second */
 
 static void look_at_clock(struct front *f)
 {
@@ -40,12 +40,16 @@ static void look_at_clock(struct front *f)
 	}
 }
 
-/* The client has shut its sending side while we work for it: half-closed, or gone? */
+/*
+ * The client has shut its sending side while we work for it: half-closed, or gone? A connection that is watched only
+ * since the request was found to be slow tells of an end that may be as old as the request.
+ */
 static void on_read_shut(struct conn *c)
 {
 	const struct front *f = c->front;
+	uint64_t since_ns = MAX(c->complete_ns, c->watched_ns);
 
-	if (f->now_ns - MIN(f->now_ns, c->complete_ns) < LIMIT_HALF_CLOSE_MS * NS_PER_MS)
+	if (f->now_ns - MIN(f->now_ns, since_ns) < LIMIT_HALF_CLOSE_MS * NS_PER_MS)
 		c->half_closed = true;
 	else if (!c->half_closed)
 		conn_lost(c);
@@ -121,6 +125,9 @@ static void expire(enum conn_timer kind, struct conn *c)
 	case TIMER_BODY:
 		if (c->state == CONN_HEAD && c->in.n == 0)
 			conn_kill(c, false);
+		else if (c->state == CONN_BODY && !body_wants(c))
+			/* our disk is slow, not the client */
+			timer_set(&c->front->timers[TIMER_BODY], &c->timer, c->front->now_ns);
 		else
 			error_refuse(c, 408, "timed out while the request was read");
 		return;
@@ -204,11 +211,7 @@ static bool round_of_events(struct front *f)
 /* True: nothing is left to be done, sleep. */
 static bool may_sleep(struct front *f)
 {
-	if (f->ready_first)
-		return false;
-	if (!exchange_front_sleep(f->exchange))
-		return true;
-	return f->stalled;
+	return !f->ready_first && !exchange_front_sleep(f->exchange);
 }
 
 static void turn(struct front *f)
@@ -227,10 +230,6 @@ static void turn(struct front *f)
 		ev_idle_start(f->loop, &f->more);
 	else if (ev_is_active(&f->more))
 		ev_idle_stop(f->loop, &f->more);
-	if (f->stalled && !ev_is_active(&f->stalled_timer))
-		ev_timer_again(f->loop, &f->stalled_timer);
-	else if (!f->stalled && ev_is_active(&f->stalled_timer))
-		ev_timer_stop(f->loop, &f->stalled_timer);
 	lifecycle_check(f);
 }
 
@@ -257,13 +256,6 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)revents;
 	if (f->ready_first || f->dead_conns || f->log.turn_n > 0)
 		turn(f);
-}
-
-static void on_stalled(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	(void)loop;
-	(void)revents;
-	turn(container_of(w, struct front, stalled_timer));
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
@@ -302,8 +294,6 @@ int loop_init(struct front *f, struct err *err)
 	ev_io_start(f->loop, &f->epoll_io);
 	ev_init(&f->tick, on_tick);
 	f->tick.repeat = TICK_S;
-	ev_init(&f->stalled_timer, on_stalled);
-	f->stalled_timer.repeat = STALLED_S;
 	ev_idle_init(&f->more, on_more);
 	ev_prepare_init(&f->before_sleep, on_before_sleep);
 	ev_prepare_start(f->loop, &f->before_sleep);

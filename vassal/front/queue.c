@@ -192,6 +192,12 @@ void queue_forget(struct conn *c)
 
 		r.worker = lane < 0 ? 0 : (unsigned)lane / f->shape.threads + 1;
 		(void)withdraw(c);
+	} else if (c->state == CONN_FILE) {
+		r.status = c->answer.status;
+		board_add(&f->count->client_gone, 1);
+		board_add(&f->count->static_requests, 1);
+		record_request(c, &r);
+		return;
 	} else if (c->state != CONN_FLUSH) {
 		return;
 	} else {

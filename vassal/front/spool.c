@@ -15,7 +15,7 @@
 #include "shared/fd.h"
 #include "vassal/front/diskpool.h"
 
-#define SENDFILE_MAX (256 * 1024) /* one call: other connections want their turn */
+#define SENDFILE_MAX (256UL * 1024) /* one call: other connections want their turn */
 
 struct spool_job {
 	struct diskjob disk; /* owner = struct spool */

@@ -30,8 +30,8 @@ struct static_file;
 struct static_root;
 struct vassal_config;
 
-#define FRONT_SCRATCH (64 * 1024) /* one read; also the largest head */
-#define FRONT_EVENTS  256         /* of one epoll_wait */
+#define FRONT_SCRATCH (64UL * 1024) /* one read; also the largest head */
+#define FRONT_EVENTS  256           /* of one epoll_wait */
 #define FRONT_ROUNDS \
 	32 /* of our epoll set before libev gets its turn: signals and timers may wait 1 ms */
 
@@ -89,6 +89,7 @@ struct conn {
 	uint8_t state;          /* enum conn_state */
 	uint8_t protocol;       /* enum proto_kind */
 	bool in_epoll, readable, eof, half_closed;
+	bool feeding;      /* bytes of it are being parsed: not to be handed over just now */
 	bool ready_listed; /* stands in front->ready */
 	bool close_after;  /* no further request on this connection */
 	bool is_head, minor11, https;
@@ -118,8 +119,9 @@ struct conn {
 	struct static_file *file;
 	struct route *route; /* from the gate; NULL: own listener */
 
-	uint64_t begun_ns; /* first byte of the request's head */
-	uint64_t lingered; /* bytes dropped so far */
+	uint64_t begun_ns;   /* first byte of the request's head */
+	uint64_t watched_ns; /* registered with epoll */
+	uint64_t lingered;   /* bytes dropped so far */
 	uint64_t complete_ns;
 	char line[BOARD_LINE];
 	char id[LIMIT_REQUEST_ID];
@@ -181,12 +183,12 @@ struct front {
 	/* loop */
 	int epoll_fd;
 	ev_io epoll_io;
-	ev_timer tick, stalled_timer, drain_timer;
+	ev_timer tick, drain_timer;
 	ev_idle more;
 	ev_prepare before_sleep;
 	ev_signal signals[5];
 	struct watched exchange_watched;
-	bool in_turn, stalled;
+	bool in_turn;
 	uint64_t now_ns, wall_ns;
 	int64_t date_s;
 	char date[30];

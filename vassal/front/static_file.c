@@ -22,8 +22,8 @@
 #include "vassal/front/static_path.h"
 #include "vassal/proto/http1.h"
 
-#define SMALL_FILE     (64 * 1024)  /* head and file in one writev */
-#define SEND_PIECE     (256 * 1024) /* one sendfile, and what a disk thread fetches at once */
+#define SMALL_FILE     (64UL * 1024)  /* head and file in one writev */
+#define SEND_PIECE     (256UL * 1024) /* one sendfile, and what a disk thread fetches at once */
 #define SENDS_PER_TURN 4
 #define PAGE           4096
 #define ROOT_AGE_NS    NS_PER_S /* a directory that was replaced by a deploy is noticed after this */
@@ -201,16 +201,31 @@ static ssize_t make_head(struct conn *c, const struct static_file *sf, const str
 			    &c->answer.keep_alive);
 }
 
-static void finish(struct conn *c)
+static void note_answer(const struct conn *c)
 {
-	struct front *f = c->front;
 	struct record r = {.status = c->answer.status, .body_bytes = c->answer.sent};
 
-	static_file_free(TAKE_PTR(c->file));
-	board_add(&f->count->static_requests, 1);
+	board_add(&c->front->count->static_requests, 1);
 	record_request(c, &r);
+}
+
+static void finish(struct conn *c)
+{
+	static_file_free(TAKE_PTR(c->file));
+	note_answer(c);
 	timer_clear(&c->timer);
 	conn_answered(c);
+}
+
+/* The head has promised more than will come: only a reset says so. */
+static void fail(struct conn *c, const char *path, int error)
+{
+	if (error != -EPIPE && error != -ECONNRESET)
+		logbook_say(
+			&c->front->log, c->front->wall_ns, "static file %s [%s]: %s", path, c->id,
+			error == -ENODATA ? "became shorter while it was sent" : strerror(-error));
+	note_answer(c);
+	conn_kill(c, true);
 }
 
 /* The file is open: head, and the body as far as it is at hand. False: it is no regular file. */
@@ -226,6 +241,7 @@ static bool serve(struct conn *c)
 		return false;
 	n = make_head(c, sf, &st);
 	if (n < 0) {
+		static_file_free(TAKE_PTR(c->file));
 		error_answer(c, 500, 0);
 		return true;
 	}
@@ -335,7 +351,7 @@ static int send_pieces(struct conn *c, struct static_file *sf)
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
 		if (n == 0)
-			return -EIO; /* became shorter while it was sent */
+			return -ENODATA; /* became shorter while it was sent */
 		sf->at += (uint64_t)n;
 		sf->left -= (uint64_t)n;
 		c->answer.sent += (uint64_t)n;
@@ -356,7 +372,7 @@ void static_continue(struct conn *c)
 	if (r == 1) {
 		finish(c);
 	} else if (r < 0) {
-		conn_kill(c, true);
+		fail(c, sf->path, r);
 	} else if (conn_watch(c) && !timer_is_set(&c->timer)) {
 		timer_set(&c->front->timers[TIMER_WRITE], &c->timer, c->front->now_ns);
 	}

@@ -12,7 +12,7 @@ struct err;
 
 #define ENGINE_PREFIX       "engine-python"
 #define ENGINES_MAX         16 /* Pythons of one machine; a few minor versions of 3 at most */
-#define ENGINE_PYVENV_BYTES (16 * 1024) /* pyvenv.cfg; a real one has 200 bytes */
+#define ENGINE_PYVENV_BYTES (16UL * 1024) /* pyvenv.cfg; a real one has 200 bytes */
 
 struct engine_version { /* zeroed = none asked for */
 	unsigned major, minor;

@@ -4,7 +4,6 @@
 #include "vassal/pool/measure.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 
 static bool read_proc(pid_t pid, const char *name, char *buf, size_t size)
@@ -22,14 +21,27 @@ static bool read_proc(pid_t pid, const char *name, char *buf, size_t size)
 	return true;
 }
 
+/* The number at *p, which moves behind it. */
+static bool take_number(const char **p, uint64_t *ret)
+{
+	char *end;
+
+	*ret = strtoull(*p, &end, 10);
+	if (end == *p)
+		return false;
+	*p = end;
+	return true;
+}
+
 bool measure_memory(pid_t pid, uint64_t *ret_rss, uint64_t *ret_vsz)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t size, resident;
 	char buf[128];
+	const char *at = buf;
 
-	if (!read_proc(pid, "statm", buf, sizeof(buf)) ||
-	    sscanf(buf, "%" SCNu64 " %" SCNu64, &size, &resident) != 2)
+	if (!read_proc(pid, "statm", buf, sizeof(buf)) || !take_number(&at, &size) ||
+	    !take_number(&at, &resident))
 		return false;
 	*ret_rss = resident * page;
 	*ret_vsz = size * page;
@@ -45,7 +57,10 @@ bool measure_pss(pid_t pid, uint64_t *ret_pss)
 	if (!read_proc(pid, "smaps_rollup", buf, sizeof(buf)))
 		return false;
 	at = strstr(buf, "\nPss:");
-	if (!at || sscanf(at, "\nPss: %" SCNu64 " kB", &kb) != 1)
+	if (!at)
+		return false;
+	at += strlen("\nPss:");
+	if (!take_number(&at, &kb))
 		return false;
 	*ret_pss = kb * 1024;
 	return true;

@@ -12,7 +12,7 @@
 
 struct err;
 
-#define OUTPUT_LINE_MAX   (16 * 1024)   /* JSON log lines with a traceback in them reach 10 KB */
+#define OUTPUT_LINE_MAX   (16 * 1024UL) /* JSON log lines with a traceback in them reach 10 KB */
 #define OUTPUT_TURN_BYTES (64 * 1024UL) /* a pipe's usual size: one wake-up empties it */
 /* At a process' end everything it wrote: a pipe holds no more than this . */
 #define OUTPUT_DRAIN_BYTES (1024 * 1024UL)

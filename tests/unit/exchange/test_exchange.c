@@ -457,6 +457,47 @@ static void what_a_killed_worker_held_is_found_and_the_rest_is_served(void **sta
 	exchange_free(x);
 }
 
+static void a_lane_that_is_ignored_keeps_nobody_awake(void **state)
+{
+	struct exchange *x = make(4, 2, 1);
+	unsigned slot;
+
+	(void)state;
+	(void)submit(x, "a");
+	assert_int_equal(exchange_take(x, 1, &slot), EXCHANGE_TAKEN);
+	answer(x, 1, slot);
+	assert_true(exchange_front_sleep(x));
+	exchange_front_ignore(x, 1, true);
+	assert_false(exchange_front_sleep(x));
+	/* the other lane still counts */
+	(void)submit(x, "b");
+	assert_int_equal(exchange_take(x, 0, &slot), EXCHANGE_TAKEN);
+	answer(x, 0, slot);
+	assert_true(exchange_front_sleep(x));
+	assert_int_equal(collect(x, 1), 1);
+	assert_false(exchange_front_sleep(x));
+	/* taken back, its frames are where they were */
+	exchange_front_ignore(x, 1, false);
+	assert_true(exchange_front_sleep(x));
+	assert_int_equal(collect(x, 2), 1);
+	exchange_free(x);
+}
+
+static void a_new_worker_on_an_ignored_lane_is_heard(void **state)
+{
+	struct exchange *x = make(4, 1, 1);
+	unsigned slot;
+
+	(void)state;
+	exchange_front_ignore(x, 0, true);
+	exchange_worker_begin(x, 0);
+	(void)submit(x, "a");
+	assert_int_equal(exchange_take(x, 0, &slot), EXCHANGE_TAKEN);
+	answer(x, 0, slot);
+	assert_true(exchange_front_sleep(x));
+	exchange_free(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,6 +513,8 @@ int main(void)
 		cmocka_unit_test(a_retired_worker_takes_nothing_more),
 		cmocka_unit_test(burying_a_worker_gives_back_what_it_held_and_nothing_else),
 		cmocka_unit_test(an_exchange_of_another_size_is_refused),
+		cmocka_unit_test(a_lane_that_is_ignored_keeps_nobody_awake),
+		cmocka_unit_test(a_new_worker_on_an_ignored_lane_is_heard),
 		cmocka_unit_test(every_request_is_answered_once_by_sleeping_workers),
 		cmocka_unit_test(what_a_killed_worker_held_is_found_and_the_rest_is_served),
 	};

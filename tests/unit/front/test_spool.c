@@ -124,6 +124,24 @@ static void everything_comes_out_in_order_through_a_file(void **state)
 	assert_int_equal(sent, TOTAL);
 }
 
+static void what_is_sent_and_not_read_is_not_overwritten(void **state)
+{
+	struct world *w = *state;
+	uint64_t sent = 0;
+	size_t in = 0, out = 0;
+
+	/* the second round begins the file again while its first pages still stand in the socket */
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 3; i++, in += 4096)
+			assert_int_equal(append(w, in, 4096), 0);
+		wait_for_disk(w);
+		assert_int_equal(spool_send(&w->spool, w->ends[0], &sent), 1);
+	}
+	assert_true(w->spool.has_file);
+	out = drain(w, out);
+	assert_int_equal(out, in);
+}
+
 static void a_full_file_leaves_no_room_until_it_is_sent(void **state)
 {
 	struct world *w = *state;
@@ -189,6 +207,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_little_stays_in_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(everything_comes_out_in_order_through_a_file,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_sent_and_not_read_is_not_overwritten,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_file_leaves_no_room_until_it_is_sent, set_up,
 						tear_down),

@@ -678,6 +678,53 @@ static void odd_messages_from_the_emperor_change_nothing(void **state)
 	assert_int_equal(flags_of(w, dial(w)), 0);
 }
 
+static void tell_listener(struct world *w, enum gate_protocol protocol, uint64_t number, int fd)
+{
+	const struct role_msg m = {
+		.kind = GATE_LISTENER, .app = BLOG, .a = protocol, .b = number, .c = 17};
+
+	tell(w, &m, NULL, &fd, 1);
+}
+
+static void an_apps_own_listener_is_answered_until_it_is_taken_back(void **state)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	const struct role_msg gone = {.kind = GATE_LISTENER_GONE, .app = BLOG, .b = 5};
+	struct world *w = *state;
+	struct world own = {0};
+	socklen_t n = sizeof(in);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char buf[64];
+	int fd, theirs;
+
+	assert_int_equal(bind(listener, (const struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&in, &n), 0);
+	assert_int_equal(listen(listener, 64), 0);
+	own.port = in.sin_port;
+	tell_listener(w, GATE_PROTOCOL_COUNT, 5, listener); /* refused, and nothing comes of it */
+	tell_listener(w, GATE_HTTP, 5, listener);
+	settle(w);
+	fd = dial(&own);
+	say(fd, "GET / HTTP/1.1\r\nHost: any\r\n\r\n");
+	expect_status(fd, 503);
+
+	tell_state(w, BLOG, GATE_DOWN); /* says another Retry-After */
+	settle(w);
+	fd = dial(&own);
+	say(fd, "HEAD / HTTP/1.1\r\nHost: any\r\n\r\n");
+	assert_non_null(strstr(hear(fd), "\r\nRetry-After: 9\r\n"));
+
+	tell(w, &gone, NULL, NULL, 0);
+	settle(w);
+	fd = dial(&own);
+	say(fd, "hello");
+	theirs = accept(listener, NULL, NULL);
+	assert_int_equal(recv(theirs, buf, sizeof(buf), 0), 5);
+	(void)close(theirs);
+	(void)close(fd);
+	(void)close(listener);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, world_open, world_close)
 
 int main(void)
@@ -700,6 +747,7 @@ int main(void)
 		CASE(the_gate_serves_on_without_its_emperor_until_it_is_told),
 		CASE(a_stop_answers_who_is_in_hand),
 		CASE(odd_messages_from_the_emperor_change_nothing),
+		CASE(an_apps_own_listener_is_answered_until_it_is_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,110 @@ static in_port_t port_of(int fd)
 					: ((struct sockaddr_in *)&ss)->sin_port;
 }
 
+static mode_t mode_of(const char *file)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(file, &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void mode_and_owner_of_a_name_change_while_it_listens(void **state)
+{
+	struct listen_options was = plain;
+	struct listen_options now = plain;
+	struct address a = parsed(path);
+	struct stat st;
+	int fd, name;
+
+	(void)state;
+	was.mode = 0600;
+	now.mode = 0640;
+	assert_int_equal(listen_open(&a, &was, &fd, NULL, NULL), 0);
+	name = listen_name(&a);
+	assert_true(name >= 0);
+	assert_int_equal(listen_adjust(fd, name, &a, &was, &now, NULL), 0);
+	assert_int_equal(mode_of(path), 0640);
+	was = now;
+	now.mode = 0;
+	assert_int_equal(listen_adjust(fd, name, &a, &was, &now, NULL), 0);
+	assert_int_equal(mode_of(path), 0666);
+	if (geteuid() == 0) {
+		was = now;
+		now.bind_uid = 12345;
+		now.bind_gid = 12346;
+		assert_int_equal(listen_adjust(fd, name, &a, &was, &now, NULL), 0);
+		assert_int_equal(lstat(path, &st), 0);
+		assert_int_equal(st.st_uid, 12345);
+		assert_int_equal(st.st_gid, 12346);
+		was = now;
+		now.owner_gid = 0;
+		assert_int_equal(listen_adjust(fd, name, &a, &was, &now, NULL), 0);
+		assert_int_equal(lstat(path, &st), 0);
+		assert_int_equal(st.st_uid, 12345);
+		assert_int_equal(st.st_gid, 0);
+	}
+	assert_int_equal(try_connect(&a), 0);
+	(void)close(name);
+	listen_unlink(fd);
+	(void)close(fd);
+}
+
+/* What an operator changed by hand and no ini speaks of is not changed back. */
+static void what_did_not_change_is_not_touched(void **state)
+{
+	struct listen_options now = plain;
+	struct address a = parsed(path);
+	int fd, name;
+
+	(void)state;
+	assert_int_equal(open_path(&fd, NULL), 0);
+	name = listen_name(&a);
+	assert_int_equal(chmod(path, 0604), 0);
+	now.backlog = 5;
+	assert_int_equal(listen_adjust(fd, name, &a, &plain, &now, NULL), 0);
+	assert_int_equal(mode_of(path), 0604);
+	(void)close(name);
+	listen_unlink(fd);
+	(void)close(fd);
+}
+
+static void a_name_that_others_swapped_is_not_changed(void **state)
+{
+	struct listen_options now = plain;
+	struct address a = parsed(path);
+	struct err err = {0};
+	int fd, name, file;
+
+	(void)state;
+	now.mode = 0600;
+	assert_int_equal(open_path(&fd, NULL), 0);
+	name = listen_name(&a);
+	/* Another file under the name: the pinned one is changed, or none. */
+	assert_int_equal(unlink(path), 0);
+	file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	(void)listen_adjust(fd, name, &a, &plain, &now, &err);
+	assert_int_equal(mode_of(path), 0644);
+	(void)close(name);
+	assert_int_equal(listen_name(&a), -1); /* a file is no socket */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/log", path), 0);
+	assert_int_equal(listen_name(&a), -1); /* and a link is never followed */
+	(void)close(file);
+	(void)close(fd);
+	/* Owned by somebody whom we did not give it to. */
+	assert_int_equal(unlink(path), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(open_path(&fd, NULL), 0);
+		name = listen_name(&a);
+		assert_int_equal(chown(path, 777, 777), 0);
+		assert_int_equal(listen_adjust(fd, name, &a, &plain, &now, &err), -EEXIST);
+		assert_int_equal(mode_of(path), 0666);
+		(void)close(name);
+		(void)close(fd);
+	}
+}
+
 static void a_port_in_use_is_said(void **state)
 {
 	struct address a = parsed("127.0.0.1:1");
@@ -271,6 +375,9 @@ int main(void)
 		TEST(a_link_in_the_way_is_an_error_wherever_it_leads),
 		TEST(unlink_takes_our_name_away_and_nobody_elses),
 		TEST(an_apps_socket_is_made_with_the_apps_rights),
+		TEST(mode_and_owner_of_a_name_change_while_it_listens),
+		TEST(what_did_not_change_is_not_touched),
+		TEST(a_name_that_others_swapped_is_not_changed),
 		cmocka_unit_test(a_port_in_use_is_said),
 		cmocka_unit_test(any_answers_on_ipv4_too),
 		cmocka_unit_test(a_backlog_beyond_somaxconn_is_clamped_and_told),

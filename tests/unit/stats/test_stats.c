@@ -271,8 +271,10 @@ static void assert_plain(const json_t *v)
 	size_t i;
 
 	assert_false(json_is_real(v) || json_is_null(v) || json_is_boolean(v));
-	json_object_foreach((json_t *)(uintptr_t)v, key, child) assert_plain(child);
-	json_array_foreach(v, i, child) assert_plain(child);
+	json_object_foreach((json_t *)(uintptr_t)v, key, child)
+		assert_plain(child);
+	json_array_foreach(v, i, child)
+		assert_plain(child);
 }
 
 static void assert_keys(const json_t *o, const char *const *keys, size_t n)

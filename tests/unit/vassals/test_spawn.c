@@ -166,18 +166,61 @@ static int failing(struct spawn *s, struct err *err)
 	return r;
 }
 
-static void the_step_that_fails_is_named(void **state)
+static void a_step_that_fails_names_what_it_was_asked_for(void **state)
 {
-	struct spawn no_program = {.path = "/nowhere/at/all", .umask = (mode_t)-1};
-	struct spawn no_dir = {
-		.path = "/bin/true", .umask = (mode_t)-1, .chdir = "/nowhere/at/all"};
+	/* Nobody may set a limit of open files above fs.nr_open. */
+	struct spawn cases[] = {
+		{.path = "/nowhere/at/all", .umask = (mode_t)-1},
+		{.path = "/bin/true", .umask = (mode_t)-1, .chdir = "/nowhere/at/all"},
+		{.path = "/bin/true",
+		 .umask = (mode_t)-1,
+		 .limits = {{RLIMIT_NPROC, 1000}, {RLIMIT_NOFILE, 1ULL << 40}},
+		 .limits_n = 2},
+	};
+	static const struct {
+		int code;
+		const char *text;
+	} want[ARRAY_SIZE(cases)] = {
+		{-ENOENT, "run /nowhere/at/all: No such file or directory"},
+		{-ENOENT, "chdir /nowhere/at/all: No such file or directory"},
+		{-EPERM, "max-fd = 1099511627776: Operation not permitted"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err err = {0};
+
+		if (want[i].code == -EPERM && geteuid() != 0)
+			continue; /* an ordinary user's limits are clamped */
+		assert_int_equal(failing(&cases[i], &err), want[i].code);
+		assert_string_equal(err.text, want[i].text);
+	}
+}
+
+static void a_user_that_cannot_be_is_named(void **state)
+{
+	struct privs p = {.uid = 4242, .gid = 4243, .set_groups = true};
+	struct spawn s = {.path = "/bin/true", .umask = (mode_t)-1, .privs = &p};
 	struct err err = {0};
 
 	(void)state;
-	assert_int_equal(failing(&no_program, &err), -ENOENT);
-	assert_non_null(strstr(err.text, "run the program"));
-	assert_int_equal(failing(&no_dir, &err), -ENOENT);
-	assert_non_null(strstr(err.text, "chdir"));
+	if (geteuid() == 0)
+		skip();
+	assert_int_equal(failing(&s, &err), -EPERM);
+	assert_non_null(strstr(err.text, "become uid 4242, gid 4243"));
+}
+
+static void a_path_longer_than_the_report_is_cut(void **state)
+{
+	static char longer[3000];
+	struct spawn s = {.path = "/bin/true", .umask = (mode_t)-1, .chdir = longer};
+	struct err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i + 1 < sizeof(longer); i++)
+		longer[i] = i % 100 == 0 ? '/' : 'x';
+	assert_int_equal(failing(&s, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "chdir /xxx"));
 }
 
 static void a_directory_is_entered_with_the_users_rights_not_ours(void **state)
@@ -242,7 +285,9 @@ int main(void)
 		cmocka_unit_test(the_child_leads_a_session_and_has_fresh_signals),
 		cmocka_unit_test(limits_umask_and_directories_are_set),
 		cmocka_unit_test(the_child_is_the_user_and_gains_nothing),
-		cmocka_unit_test(the_step_that_fails_is_named),
+		cmocka_unit_test(a_step_that_fails_names_what_it_was_asked_for),
+		cmocka_unit_test(a_user_that_cannot_be_is_named),
+		cmocka_unit_test(a_path_longer_than_the_report_is_cut),
 		cmocka_unit_test(a_directory_is_entered_with_the_users_rights_not_ours),
 		cmocka_unit_test(descriptors_may_stand_in_each_others_places),
 	};

@@ -1,0 +1,122 @@
+/*
+ * answers - commands that can be answered at once, and the table of all.
+ */
+#include "emperor/control/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "emperor/control/report.h"
+#include "shared/err.h"
+
+static void add_report(void *arg, const struct app_info *info)
+{
+	(void)json_array_append_new(arg, report_app(info, NULL));
+}
+
+static bool find_app(struct client *c, const char *name, struct app_info *ret)
+{
+	char text[LIMIT_NAME + 64];
+
+	if (vassals_find(c->control->vassals, name, ret))
+		return true;
+	(void)snprintf(text, sizeof(text), "%s: there is no such app", name);
+	client_reply_error(c, text);
+	return false;
+}
+
+static void run_status(struct client *c, const struct command *cmd)
+{
+	struct vassals *vassals = c->control->vassals;
+	struct app_info info;
+	json_t *root, *apps;
+
+	if (cmd->app[0] && !find_app(c, cmd->app, &info))
+		return;
+	root = client_make_reply(true);
+	apps = json_array();
+	if (cmd->app[0])
+		(void)json_array_append_new(apps,
+					    report_app(&info, vassals_notes(vassals, cmd->app)));
+	else
+		vassals_visit(vassals, add_report, apps);
+	if (root)
+		json_put(root, "apps", apps);
+	else
+		json_decref(apps);
+	client_reply(c, root);
+}
+
+static void run_reopen(struct client *c, const struct command *cmd)
+{
+	struct err err = {0};
+	int r = vassals_reopen_logs(c->control->vassals, cmd->app[0] ? cmd->app : NULL, &err);
+
+	if (r < 0)
+		client_reply_error(c, err.text[0] ? err.text : strerror(-r));
+	else
+		client_reply(c, client_make_reply(true));
+}
+
+static void run_board(struct client *c, const struct command *cmd)
+{
+	struct app_info info;
+	json_t *root;
+
+	if (!find_app(c, cmd->app, &info))
+		return;
+	if (info.board_fd >= 0)
+		c->pass_fd = fcntl(info.board_fd, F_DUPFD_CLOEXEC, 0);
+	if (c->pass_fd < 0) {
+		client_reply_error(c, "the app has no scoreboard: it has never run");
+		return;
+	}
+	root = client_make_reply(true);
+	if (root)
+		json_put_u64(root, "generation", info.generation);
+	client_reply(c, root);
+}
+
+static void run_version(struct client *c, const struct command *cmd)
+{
+	json_t *root = client_make_reply(true);
+
+	(void)cmd;
+	if (root) {
+		json_put_text(root, "version", EMPEROR_VERSION);
+		json_put_u64(root, "pid", (uint64_t)getpid());
+	}
+	client_reply(c, root);
+}
+
+static void run_where(struct client *c, const struct command *cmd)
+{
+	const struct control_facts *f = &c->control->facts;
+	json_t *root = client_make_reply(true);
+
+	(void)cmd;
+	if (root) {
+		json_put_text(root, "run_dir", f->run_dir ? f->run_dir : "");
+		json_put_text(root, "db", f->db ? f->db : "");
+		json_put_text(root, "stats_socket", f->stats_socket ? f->stats_socket : "");
+	}
+	client_reply(c, root);
+}
+
+static void (*const runners[COMMAND_COUNT])(struct client *c, const struct command *cmd) = {
+	[COMMAND_STATUS] = run_status,   [COMMAND_RELOAD] = waits_run,  [COMMAND_START] = waits_run,
+	[COMMAND_STOP] = waits_run,      [COMMAND_REOPEN] = run_reopen, [COMMAND_BOARD] = run_board,
+	[COMMAND_VERSION] = run_version, [COMMAND_WHERE] = run_where,
+};
+
+void answers_run_line(struct client *c, struct span line)
+{
+	struct command cmd;
+	struct err err = {0};
+
+	if (command_parse(line, &cmd, &err) < 0)
+		client_reply_error(c, err.text);
+	else
+		runners[cmd.verb](c, &cmd);
+}

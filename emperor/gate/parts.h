@@ -1,0 +1,36 @@
+/*
+ * parts - the gate's one context, for gate.c and orders.c alone.
+ */
+#pragma once
+#include "emperor/gate/arrivals.h"
+#include "emperor/gate/doors.h"
+#include "emperor/gate/farewell.h"
+#include "emperor/gate/pollset.h"
+#include "emperor/gate/ports.h"
+#include "emperor/gate/routes.h"
+#include "emperor/gate/standin.h"
+#include "emperor/gate/trust.h"
+
+struct gate {
+	struct ev_loop *loop;
+	struct pollset pollset;
+	struct ports *ports;
+	struct arrivals *arrivals;
+	struct doors *doors;
+	struct standin *standin;
+	struct farewell *farewell;
+	struct routes *routes; /* NULL until the emperor has sent some */
+	struct trust trust;
+	int link_fd; /* -1: the emperor is gone */
+	ev_io link_io;
+	ev_timer sweep;
+	ev_signal term;
+	bool term_asked, stopping;
+	uint64_t stop_at_ns; /* who is still in hand then is sent away */
+};
+
+/* gate.c */
+void gate_begin_stop(struct gate *g);
+
+/* orders.c: the link has something to say, or has ended. */
+void gate_on_link(struct ev_loop *loop, ev_io *io, int revents);

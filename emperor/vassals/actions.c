@@ -1,0 +1,217 @@
+/*
+ * actions - what lifecycle.c decides is done here. Events come in, one action each goes out; whatever an action finds out
+ * (a file that cannot be parsed, a process that cannot be started) is an event again.
+ *
+ * Which bytes are started: the file's, as it is now. If they fail while older bytes have served, those older ones are
+ * tried in turn with them whenever nothing runs any more: a broken edit must not turn a crash into an outage.
+ */
+#include "emperor/vassals/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "shared/clock.h"
+#include "shared/err.h"
+#include "shared/log.h"
+#include "shared/scoreboard.h"
+
+static void drop_candidate(struct app *a)
+{
+	struct generation *g = TAKE_PTR(a->candidate);
+
+	vassals_unqueue(a->v, a);
+	if (!g)
+		return;
+	g->part = PART_LEAVING;
+	generation_end(g, 0);
+}
+
+void app_show_face(struct app *a, struct loaded *l)
+{
+	uid_t was = a->face ? a->face->uid : (uid_t)-1;
+	struct loaded *old = a->face;
+
+	a->v->name_freed |= old && !str_eq(old->domains, l->domains);
+	a->face = loaded_ref(l);
+	loaded_unref(old);
+	a->v->routes_changed = true;
+	if (was != l->uid)
+		tell_app(a);
+}
+
+static void prune_doors(struct app *a)
+{
+	const struct loaded *keep[] = {
+		a->face,
+		a->serving ? a->serving->loaded : NULL,
+		a->candidate ? a->candidate->loaded : NULL,
+	};
+
+	doors_prune(&a->doors, keep, ARRAY_SIZE(keep));
+}
+
+static void do_nothing(struct app *a, const char *why)
+{
+	(void)a;
+	(void)why;
+}
+
+static void do_start(struct app *a, const char *why)
+{
+	ev_timer_stop(a->v->setup.loop, &a->retry);
+	log_info("%s: %s: %s", a->name, why,
+		 a->serving ? "a new generation starts beside the old one" : "starting");
+	vassals_queue_start(a->v, a);
+}
+
+static void do_restart(struct app *a, const char *why)
+{
+	drop_candidate(a);
+	do_start(a, why);
+}
+
+static void begin_serving(struct app *a)
+{
+	struct generation *g = TAKE_PTR(a->candidate);
+	struct err err = {0};
+
+	a->serving = g;
+	g->part = PART_SERVING;
+	ini_unref(a->good);
+	a->good = ini_ref(g->ini);
+	free(TAKE_PTR(a->last_error));
+	app_put_text(
+		&a->reason, "%s",
+		a->good == a->wanted
+			? ""
+			: "its ini as it is now does not start; an older version of it serves");
+	if (doors_adjust(&a->doors, g->loaded, &err) < 0)
+		log_warning("%s: %s", a->name, err.text);
+	/* First the gate leaves the app's own listeners, then the front comes. */
+	tell_gate(a);
+	if (generation_serve(g) < 0)
+		generation_kill(g);
+	app_show_face(a, g->loaded);
+	tell_stats_door(a);
+}
+
+static void do_serve(struct app *a, const char *why)
+{
+	begin_serving(a);
+	prune_doors(a);
+	log_info("%s: generation %" PRIu64 " serves (pid %d, uid %u): %s", a->name,
+		 a->serving->number, (int)a->serving->pid, (unsigned)a->serving->loaded->uid, why);
+	tell_change(a, EVENT_STARTED, why);
+}
+
+static void do_swap(struct app *a, const char *why)
+{
+	struct generation *old = a->serving;
+
+	begin_serving(a);
+	old->part = PART_LEAVING;
+	generation_replace(a->serving, old);
+	prune_doors(a);
+	log_info("%s: generation %" PRIu64 " serves (pid %d): %s; generation %" PRIu64 " drains",
+		 a->name, a->serving->number, (int)a->serving->pid, why, old->number);
+	tell_change(a, EVENT_RELOADED, why);
+}
+
+static void do_keep_old(struct app *a, const char *why)
+{
+	log_warning("%s: generation %" PRIu64 " keeps serving", a->name, a->serving->number);
+	app_put_text(&a->reason, "the new generation failed, the old one keeps serving: %s", why);
+	prune_doors(a);
+	tell_change(a, EVENT_FAILED, a->last_error ? a->last_error : why);
+}
+
+static void do_back_off(struct app *a, const char *why)
+{
+	uint64_t now = clock_now_ns();
+	uint32_t random = 0;
+	double wait_s;
+	char text[ERR_TEXT_MAX];
+
+	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	wait_s = (double)(backoff_failed(&a->backoff, now, random) - now) / 1e9;
+	ev_timer_stop(a->v->setup.loop, &a->retry);
+	ev_timer_set(&a->retry, wait_s, 0);
+	ev_timer_start(a->v->setup.loop, &a->retry);
+	/* The two versions take turns, so that whichever can start does. */
+	a->use_good = a->good && a->good != a->wanted && !a->use_good;
+	app_put_text(&a->reason, "%s", why);
+	prune_doors(a);
+	(void)snprintf(text, sizeof(text), "failure %u in a row, next try in %.1f s",
+		       a->backoff.failures, wait_s);
+	log_warning("%s: %s; a change of %s or a command tries at once", a->name, text, a->file);
+	tell_change(a, EVENT_FAILED, a->last_error ? a->last_error : why);
+	tell_change(a, EVENT_BACKOFF, text);
+}
+
+static void do_stop(struct app *a, const char *why)
+{
+	struct generation *serving = TAKE_PTR(a->serving);
+
+	ev_timer_stop(a->v->setup.loop, &a->retry);
+	drop_candidate(a);
+	a->v->routes_changed |= a->gone;
+	log_info("%s: %s: stopping", a->name, why);
+	/* The gate hears first: what arrives from now on is answered by it, not left in the door. */
+	tell_change(a, EVENT_NONE, "");
+	if (serving) {
+		serving->part = PART_LEAVING;
+		generation_end(serving, serving->loaded->config.graceful_timeout_s);
+	}
+	if (!a->generations)
+		app_event(a, LIFE_EMPTY, why);
+}
+
+static void do_close(struct app *a, const char *why)
+{
+	/* One that was only stopped keeps its addresses: the gate says there when to come again. */
+	if (a->gone)
+		doors_prune(&a->doors, NULL, 0);
+	else
+		prune_doors(a);
+	/* Why it was stopped stands in its reason since then; why says only that it has come true. */
+	log_info("%s: stopped (%s)", a->name, a->reason ? a->reason : why);
+	tell_change(a, EVENT_STOPPED, a->reason ? a->reason : why);
+	if (!a->gone)
+		return;
+	a->dead = true;
+	a->v->routes_changed = true;
+	tell_gone(a);
+}
+
+static void (*const actions[DO_COUNT])(struct app *a, const char *why) = {
+	[DO_NOTHING] = do_nothing,   [DO_START] = do_start, [DO_RESTART] = do_restart,
+	[DO_SERVE] = do_serve,       [DO_SWAP] = do_swap,   [DO_KEEP_OLD] = do_keep_old,
+	[DO_BACK_OFF] = do_back_off, [DO_STOP] = do_stop,   [DO_CLOSE] = do_close,
+};
+
+void app_event(struct app *a, enum life_event event, const char *why)
+{
+	const struct life_step *s = lifecycle_next(a->state, event);
+	enum app_state was = a->state;
+
+	if (!s) {
+		log_error("%s: \"%s\" cannot happen to an app that is %s: ignored (%s)", a->name,
+			  lifecycle_event_name(event), app_state_name(a->state), why);
+		return;
+	}
+	if (event == LIFE_START || event == LIFE_CHANGE) {
+		backoff_reset(&a->backoff);
+		a->use_good = false;
+	}
+	if (s->to != was) {
+		a->state = s->to;
+		a->since_wall_ns = clock_wall_ns();
+		if (event != LIFE_EMPTY)
+			app_put_text(&a->reason, "%s", why);
+	}
+	actions[s->action](a, why);
+	/* An action that ended in another event, or told more itself, has said so already; this is for the rest. */
+	if (a->state == s->to && s->to != was && (s->action == DO_START || s->action == DO_NOTHING))
+		tell_change(a, EVENT_NONE, "");
+}

@@ -1,0 +1,145 @@
+/*
+ * commands - what people and other parts ask of the table: who is there, how is it, reload, stop, start, reopen logs.
+ */
+#include "emperor/vassals/internal.h"
+
+#include <errno.h>
+
+#include "shared/err.h"
+#include "shared/log.h"
+
+static struct app *find(const struct vassals *v, const char *name)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (str_eq(v->v[i]->name, name))
+			return v->v[i];
+	return NULL;
+}
+
+void vassals_visit(struct vassals *v, vassals_visit_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		struct app_info info;
+
+		if (v->v[i]->dead)
+			continue;
+		app_fill_info(v->v[i], &info);
+		fn(arg, &info);
+	}
+}
+
+bool vassals_find(struct vassals *v, const char *name, struct app_info *ret_info)
+{
+	const struct app *a = find(v, name);
+
+	if (!a || a->dead)
+		return false;
+	app_fill_info(a, ret_info);
+	return true;
+}
+
+const char *vassals_notes(struct vassals *v, const char *name)
+{
+	const struct app *a = find(v, name);
+
+	return a && a->notes ? a->notes : "";
+}
+
+static struct app *find_or_say(const struct vassals *v, const char *name, struct err *err)
+{
+	struct app *a = find(v, name);
+
+	if (!a || a->dead)
+		(void)err_set(err, -ENOENT, "%s: no such app", name);
+	return a && !a->dead ? a : NULL;
+}
+
+static bool is_stopping(const struct app *a)
+{
+	return a->state == APP_STOPPED || a->state == APP_STOPPING;
+}
+
+int vassals_reload(struct vassals *v, const char *name, struct err *err)
+{
+	struct app *a;
+
+	if (!name) {
+		for (size_t i = 0; i < v->n; i++)
+			if (!is_stopping(v->v[i]))
+				app_event(v->v[i], LIFE_CHANGE, "reload of all was asked for");
+		return 0;
+	}
+	a = find_or_say(v, name, err);
+	if (!a)
+		return -ENOENT;
+	if (is_stopping(a))
+		return err_set(err, -EALREADY, "%s: is %s; start it instead", name,
+			       app_state_name(a->state));
+	app_event(a, LIFE_CHANGE, "reload was asked for");
+	return 0;
+}
+
+int vassals_stop(struct vassals *v, const char *name, struct err *err)
+{
+	struct app *a = find_or_say(v, name, err);
+
+	if (!a)
+		return -ENOENT;
+	if (is_stopping(a))
+		return err_set(err, -EALREADY, "%s: is %s already", name, app_state_name(a->state));
+	app_event(a, LIFE_STOP, "stopped by command");
+	return 0;
+}
+
+int vassals_start(struct vassals *v, const char *name, struct err *err)
+{
+	struct app *a = find_or_say(v, name, err);
+
+	if (!a)
+		return -ENOENT;
+	if (a->gone)
+		return err_set(err, -ENOENT, "%s: its ini is gone", name);
+	if (!is_stopping(a) && a->state != APP_BACKOFF)
+		return err_set(err, -EALREADY, "%s: is %s already", name, app_state_name(a->state));
+	app_event(a, LIFE_START, "started by command");
+	return 0;
+}
+
+static int reopen(const struct app *a, struct err *err)
+{
+	int first = 0;
+
+	for (const struct generation *g = a->generations; g; g = g->next) {
+		int r = generation_reopen(g, first < 0 ? NULL : err);
+
+		if (r < 0 && first == 0)
+			first = r;
+	}
+	return first;
+}
+
+int vassals_reopen_logs(struct vassals *v, const char *name, struct err *err)
+{
+	const struct app *a;
+
+	if (name) {
+		a = find_or_say(v, name, err);
+		return a ? reopen(a, err) : -ENOENT;
+	}
+	for (size_t i = 0; i < v->n; i++) {
+		struct err one = {0};
+
+		if (reopen(v->v[i], &one) < 0)
+			log_error("%s: %s", v->v[i]->name, one.text);
+	}
+	return 0;
+}
+
+int vassals_observe(struct vassals *v, vassals_observer_fn *fn, void *arg)
+{
+	if (v->observers_n == VASSALS_OBSERVERS)
+		return -ENOSPC;
+	v->observers[v->observers_n].fn = fn;
+	v->observers[v->observers_n++].arg = arg;
+	return 0;
+}

@@ -1,0 +1,135 @@
+/*
+ * fates - what becomes of an app's generations: ready, failed, lost, gone. Each is turned into an event of lifecycle, with
+ * a reason that people can read.
+ */
+#include "emperor/vassals/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/scoreboard.h"
+
+/* A reason may be a traceback: each of its lines is a line of the log. */
+static void log_lines(const struct app *a, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		if (n > 0)
+			log_error("%s:   | %.*s", a->name, (int)n, text);
+		text += n + (text[n] == '\n');
+	}
+}
+
+/* The line of a traceback that says what happened is its last one; a reason without one has one line. */
+static void short_reason(const char *text, char *buf, size_t size)
+{
+	size_t n = strlen(text);
+	const char *start;
+
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		n--;
+	start = memrchr(text, '\n', n);
+	start = start ? start + 1 : text;
+	(void)snprintf(buf, size, "%.*s", (int)(n - (size_t)(start - text)), start);
+}
+
+/* Keeps the text for people, and writes it down once. */
+static void note_failure(struct app *a, uint64_t number, enum fail_phase phase, const char *text)
+{
+	app_put_text(&a->last_error, "%s", text);
+	log_error("%s: generation %" PRIu64 " failed (%s)%s", a->name, number,
+		  msg_phase_name(phase), *text ? ":" : "");
+	log_lines(a, text);
+}
+
+void app_candidate_failed(struct app *a, uint64_t number, enum fail_phase phase, const char *text)
+{
+	char reason[256];
+	char why[320];
+
+	note_failure(a, number, phase, text);
+	short_reason(text, reason, sizeof(reason));
+	(void)snprintf(why, sizeof(why), "%s: %s", msg_phase_name(phase), reason);
+	app_event(a, LIFE_FAILED, why);
+}
+
+void app_generation_ready(struct generation *g, uint64_t import_us, uint64_t workers)
+{
+	char why[128];
+
+	(void)snprintf(why, sizeof(why), "%" PRIu64 " workers, imported in %" PRIu64 " ms",
+		       MIN(workers, (uint64_t)LIMIT_WORKERS), import_us / 1000);
+	app_event(g->app, LIFE_READY, why);
+}
+
+static void serving_lost(struct app *a, struct generation *g, const char *how)
+{
+	uint64_t now = clock_now_ns();
+	bool healthy = backoff_ran(&a->backoff, g->serving_ns, now);
+	char why[320];
+
+	a->serving = NULL;
+	g->part = PART_LEAVING;
+	a->restarts++;
+	(void)snprintf(why, sizeof(why), "its front was lost after %" PRIu64 " s: %s",
+		       (uint64_t)((now - g->serving_ns) / NS_PER_S), how);
+	log_error("%s: %s", a->name, why);
+	app_put_text(&a->last_error, "%s", why);
+	app_event(a, healthy ? LIFE_LOST : LIFE_LOST_EARLY, why);
+	if (a->state == APP_STARTING)
+		tell_change(a, EVENT_NOTE, why);
+}
+
+void app_generation_failed(struct generation *g, enum fail_phase phase, const char *text)
+{
+	struct app *a = g->app;
+
+	if (g == a->candidate) {
+		a->candidate = NULL;
+		g->part = PART_LEAVING;
+		/* It exits by itself; it is not waited for longer than that. */
+		generation_end(g, 0);
+		app_candidate_failed(a, g->number, phase, text);
+	} else if (g == a->serving) {
+		note_failure(a, g->number, phase, text);
+		generation_end(g, g->loaded->config.graceful_timeout_s);
+		serving_lost(a, g, text);
+	} else {
+		log_debug("%s: generation %" PRIu64 " failed while it was leaving: %s", a->name,
+			  g->number, text);
+	}
+}
+
+static void unlink_generation(struct app *a, struct generation *g)
+{
+	struct generation **at = &a->generations;
+
+	while (*at && *at != g)
+		at = &(*at)->next;
+	if (*at)
+		*at = g->next;
+}
+
+void app_generation_exited(struct generation *g, const char *how)
+{
+	struct app *a = g->app;
+
+	unlink_generation(a, g);
+	vassals_bury(a->v, g);
+	if (g == a->candidate) {
+		char text[160];
+
+		a->candidate = NULL;
+		(void)snprintf(text, sizeof(text), "its front %s before it was ready", how);
+		app_candidate_failed(a, g->number, FAIL_START, text);
+	} else if (g == a->serving) {
+		serving_lost(a, g, how);
+	} else {
+		log_info("%s: generation %" PRIu64 " is gone (%s)", a->name, g->number, how);
+	}
+	if (!a->generations)
+		app_event(a, LIFE_EMPTY, "all its processes have gone");
+}

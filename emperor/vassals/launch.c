@@ -1,0 +1,107 @@
+/*
+ * launch - from the bytes of an ini to a candidate: parsed, checked against the other apps' claims, doors and log opened,
+ * spawned. Whatever goes wrong on the way is a failure of that generation, never the emperor's.
+ */
+#include "emperor/vassals/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "emperor/vassals/logfile.h"
+#include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/log.h"
+#include "shared/scoreboard.h"
+
+static void say_notes(struct app *a, const struct loaded *l)
+{
+	if (a->notes && str_eq(a->notes, l->notes))
+		return; /* a retry says nothing new */
+	app_put_text(&a->notes, "%s", l->notes);
+	for (const char *p = l->notes; *p;) {
+		size_t n = strcspn(p, "\n");
+
+		log_warning("%s: %.*s", a->name, (int)n, p);
+		p += n + (p[n] == '\n');
+	}
+}
+
+static int load(struct app *a, struct ini *ini, struct loaded **ret, struct err *err)
+{
+	struct load_source source = {.file = a->file, .dir = a->dir};
+	struct loaded *l;
+	int r;
+
+	if (!ini)
+		return err_set(err, -EINVAL, "%s: %s", a->file,
+			       a->problem ? a->problem : "no memory to read it");
+	source.bytes = ini->bytes;
+	source.n = ini->n;
+	source.owner = ini->owner;
+	source.roots = ini->roots;
+	r = load_ini(&source, a->v->setup.rules, &l, err);
+	if (r < 0)
+		return r;
+	say_notes(a, l);
+	r = routes_check(a->v, a, l, err);
+	if (r < 0) {
+		a->conflict = true;
+		loaded_unref(l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}
+
+static int spawn(struct app *a, struct loaded *l, struct ini *ini, uint64_t number, struct err *err)
+{
+	_cleanup_(fd_closep) int log_fd = -1;
+	struct door_set set;
+	bool clamped;
+	int r = doors_open(&a->doors, l, &set, &clamped, err);
+
+	if (r < 0)
+		return r;
+	if (clamped)
+		log_warning("%s: listen = %u is more than net.core.somaxconn allows: clamped",
+			    a->name, l->config.listen);
+	r = logfile_open(l, &log_fd, err);
+	if (r < 0)
+		return r;
+	r = generation_spawn(a, l, ini, &set, log_fd, number, &a->candidate, err);
+	if (r < 0)
+		return r;
+	a->candidate->next = a->generations;
+	a->generations = a->candidate;
+	/* Beside one that serves, the old socket stays in use: this candidate may fail. */
+	if (!a->serving)
+		tell_stats_door(a);
+	return 0;
+}
+
+void app_launch(struct app *a)
+{
+	struct ini *ini = a->use_good ? a->good : a->wanted;
+	uint64_t number = ++a->numbers;
+	struct loaded *l = NULL;
+	struct err err = {0};
+	int r;
+
+	a->conflict = false;
+	r = load(a, ini, &l, &err);
+	if (r < 0) {
+		app_candidate_failed(a, number, FAIL_CONFIG, err.text);
+		return;
+	}
+	assert(l); /* load's promise */
+	/* Before anything serves, the gate must know whose names these are: their clients wait. */
+	if (!a->serving)
+		app_show_face(a, l);
+	r = spawn(a, l, ini, number, &err);
+	loaded_drop_items(l);
+	loaded_unref(l);
+	if (r < 0)
+		app_candidate_failed(a, number, FAIL_SPAWN, err.text);
+	else
+		tell_change(a, EVENT_NONE, "");
+}

@@ -1,0 +1,563 @@
+"""The front under pressure: queues, deadlines, clients that leave, stall or cut, large bodies, files, raw packets."""
+
+import concurrent.futures
+import contextlib
+import hashlib
+import http.client
+import os
+import pathlib
+import re
+import signal
+import socket
+import struct
+import threading
+import time
+import unittest
+
+import harness
+from harness import Case, eventually, raw, request
+from test_http import answers, serve
+
+GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
+ONCE = b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+def opened(port, data, buffer=None):
+    """A client that has sent this and reads nothing yet."""
+    s = socket.socket()
+    if buffer:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    s.settimeout(30 * harness.PATIENCE)
+    s.connect(("127.0.0.1", port))
+    s.sendall(data)
+    return s
+
+
+def rest_of(s):
+    """Everything up to the end; (bytes, was it cut by a reset?)."""
+    data = []
+    with s:
+        while True:
+            try:
+                piece = s.recv(1 << 20)
+            except ConnectionResetError:
+                return b"".join(data), True
+            if not piece:
+                return b"".join(data), False
+            data.append(piece)
+
+
+class Pressed(Case):
+    """Cases whose app can be held up and let go."""
+
+    def setUp(self):
+        super().setUp()
+        self.go = self.folder / "go"
+
+    def served(self, *args, **kw):
+        self.port, self.daemon_ = serve(self, *args, **kw)
+
+    def hold(self, count=1):
+        """Requests that are in the app until release()."""
+        held = [opened(self.port, GET % b"/hold?%s" % str(self.go).encode()) for _ in range(count)]
+        eventually(lambda: self.said("holding") == count, 10, "%d requests in the app" % count)
+        return held
+
+    def release(self):
+        self.go.touch()
+
+    def said(self, words):
+        return len(re.findall(words, self.daemon_.output()))
+
+    def all_held(self, held):
+        for s in held:
+            with s:
+                self.assertIn(b"held", s.recv(4096))
+
+
+class Queue(Pressed):
+    def test_who_waits_longer_than_queue_timeout_gets_503_and_when_to_come_again(self):
+        self.served("--queue-timeout", "1")
+        held = self.hold()
+        started = time.monotonic()
+        answer = request(self.port, "/plain")
+        self.assertEqual(answer.status, 503)
+        self.assertGreater(int(answer.headers["Retry-After"]), 0)
+        self.assertGreater(time.monotonic() - started, 0.9)
+        self.assertLess(time.monotonic() - started, 3 * harness.PATIENCE)
+        self.release()
+        self.all_held(held)  # being in the app is not waiting
+        self.assertEqual(request(self.port, "/plain").status, 200)
+
+    def test_more_than_queue_size_get_503_at_once_and_the_others_their_answers(self):
+        self.served("--queue-size", "3")
+        held = self.hold()
+        waiting = [opened(self.port, GET % b"/plain") for _ in range(8)]
+        refused = []
+
+        def five_refused():
+            for s in waiting:
+                if s not in refused:
+                    s.settimeout(0.02)
+                    with contextlib.suppress(TimeoutError):
+                        data = s.recv(4096)
+                        self.assertTrue(data.startswith(b"HTTP/1.1 503 "), data)
+                        self.assertIn(b"\r\nRetry-After: ", data)
+                        refused.append(s)
+            return len(refused) >= 5
+
+        eventually(five_refused, 5, "those who find no room are told")
+        self.assertEqual(len(refused), 5)
+        self.release()
+        self.all_held(held)
+        for s in waiting:
+            with s:
+                if s not in refused:
+                    s.settimeout(5 * harness.PATIENCE)
+                    self.assertTrue(s.recv(4096).endswith(b"plain"))
+
+    def test_a_long_queue_keeps_its_order(self):
+        self.served("--queue-size", "200")
+        held = self.hold()
+        waiting = []
+        for n in range(120):  # more than there are slots in shared memory
+            waiting.append(opened(self.port, GET % b"/note?%d" % n))
+            if n % 20 == 19:
+                time.sleep(0.02)
+        self.release()
+        self.all_held(held)
+        for n, s in enumerate(waiting):
+            with s:
+                self.assertTrue(s.recv(4096).endswith(b"\r\n\r\n%d" % n))
+        eventually(lambda: self.said(r"noted \d+") == 120, 5)
+        noted = [int(n) for n in re.findall(r"noted (\d+)", self.daemon_.output())]
+        self.assertEqual(noted, sorted(noted))
+
+    def test_a_client_that_left_the_queue_never_reaches_the_app(self):
+        self.served()
+        held = self.hold()
+        gone = opened(self.port, GET % b"/note?gone")
+        time.sleep(0.7)  # an end this late is no half-close
+        gone.close()
+        eventually(lambda: self.said(r'"GET /note\?gone" - '), 5, "its leaving in the access log")
+        self.release()
+        self.all_held(held)
+        self.assertEqual(request(self.port, "/note?here").text, "here")
+        eventually(lambda: self.said("noted here"), 5)
+        self.assertEqual(self.said("noted gone"), 0)
+
+    def test_who_closes_only_his_sending_side_is_answered_however_long_it_takes(self):
+        self.served()
+        for query in ("0", "0.2", "1.2"):
+            with self.subTest(query=query):
+                data = raw(self.port, GET % b"/sleep?%s" % query.encode(), shutdown=True)
+                self.assertTrue(data.endswith(b"slept"), data)
+        data = raw(self.port, GET % b"/sleep?0.3" + GET % b"/plain", shutdown=True)
+        self.assertEqual([b for _, _, b in answers(data)], [b"slept", b"plain"])
+
+
+class Work(Pressed):
+    def test_a_slow_request_is_said_once_with_its_stack_and_lives(self):
+        self.served("--slow-request", "1")
+        held = self.hold()
+        eventually(lambda: self.said("slow request: GET /hold") and self.said("in hold"), 8, "the slow request in the log")
+        time.sleep(1.2)  # another tick and more
+        self.assertEqual(self.said("slow request:"), 1)
+        self.release()
+        self.all_held(held)
+
+    def test_a_client_that_left_while_the_app_works_costs_one_answer_and_no_worker(self):
+        self.served()
+        held, = self.hold()
+        time.sleep(0.7)
+        held.close()
+        eventually(lambda: self.said(r'"GET /hold\S* - \d+ .* worker=1'), 5, "its leaving in the access log")
+        self.release()
+        self.assertEqual(request(self.port, "/plain").status, 200)
+        self.assertEqual(self.said("killed by|exited"), 0)
+
+    def test_a_client_that_left_in_a_streamed_answer_ends_it_and_close_is_called(self):
+        self.served()
+        for version in (b"1.1", b"1.0"):
+            s = opened(self.port, b"GET /flood HTTP/%s\r\nHost: a\r\n\r\n" % version)
+            self.assertTrue(s.recv(1000))
+            s.close()
+            eventually(lambda v=version: self.said("closed flood") == (1 if v == b"1.1" else 2), 5, "close() in the app")
+            self.assertEqual(request(self.port, "/plain").status, 200)
+
+    def test_threads_work_side_by_side_and_never_mix_answers(self):
+        self.served("--threads", "4")
+        held = self.hold(4)  # all four at once in one process
+        self.release()
+        self.all_held(held)
+        self.load()
+
+    def test_several_workers_share_the_load_and_never_mix_answers(self):
+        self.served("--processes", "3")
+        held = self.hold(3)
+        self.release()
+        self.all_held(held)
+        self.load()
+
+    def load(self):
+        def client(n):
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20 * harness.PATIENCE)
+            with contextlib.closing(connection):
+                for i in range(30):
+                    body = b"%d-%d." % (n, i) * (1 + 997 * i % 5000)
+                    connection.request("POST", "/echo", body=body)
+                    if connection.getresponse().read() != body:
+                        return "answer %d of client %d is not its own" % (i, n)
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            self.assertEqual([p for p in pool.map(client, range(16)) if p], [])
+
+
+class Deadlines(Pressed):
+    def test_keepalive_0_closes_after_each_answer_and_says_so(self):
+        self.served("--keepalive", "0")
+        data = raw(self.port, GET % b"/plain" + GET % b"/plain")
+        self.assertEqual(data.count(b"HTTP/1.1 200"), 1)
+        self.assertIn(b"\r\nConnection: close\r\n", data)
+
+    def test_an_idle_connection_is_closed_quietly_and_one_in_use_is_kept(self):
+        self.served("--keepalive", "2")  # 1 is "on"
+        with opened(self.port, b"") as s:
+            for _ in range(3):
+                s.sendall(GET % b"/plain")
+                self.assertTrue(s.recv(4096).endswith(b"plain"))
+                time.sleep(1.2)
+            started = time.monotonic()
+            self.assertEqual(s.recv(4096), b"")
+            self.assertLess(time.monotonic() - started, 3 * harness.PATIENCE)
+
+    def test_a_body_that_comes_slowly_but_steadily_is_waited_for(self):
+        self.served("--body-timeout", "1")
+        with opened(self.port, b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n") as s:
+            for piece in b"slow!":
+                time.sleep(0.4)
+                s.sendall(bytes([piece]))
+            self.assertTrue(s.recv(4096).endswith(b"slow!"))
+
+    def test_a_reader_that_stopped_is_cut_after_socket_timeout_and_the_worker_is_free(self):
+        self.served("--socket-timeout", "1")
+        for version in (b"1.1", b"1.0"):
+            with self.subTest(version=version):
+                before = self.said("closed flood")
+                s = opened(self.port, b"GET /flood HTTP/%s\r\nHost: a\r\n\r\n" % version, buffer=4096)
+                eventually(lambda: self.said("closed flood") > before, 10, "the app hears of it")
+                self.assertEqual(request(self.port, "/plain").status, 200)
+                data, cut = rest_of(s)
+                # 1.0 has no other sign that this was not all
+                self.assertTrue(cut or (version == b"1.1" and not data.endswith(b"0\r\n\r\n")))
+
+    def test_a_stalled_reader_costs_no_cpu_while_its_worker_waits(self):
+        self.served("--processes", "2", "--response-buffer", "4096")
+        s = opened(self.port, GET % b"/flood", buffer=4096)
+        time.sleep(1)
+        before = time.monotonic(), self.cpu()
+        time.sleep(1)
+        used = (self.cpu() - before[1]) / (time.monotonic() - before[0])
+        self.assertLess(used, 0.2 * harness.PATIENCE)
+        s.close()
+
+    def cpu(self):
+        fields = pathlib.Path("/proc/%d/stat" % self.daemon_.process.pid).read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Variants(Pressed):
+    """The same answers to HEAD and to HTTP/1.0."""
+
+    PATHS = {"/plain": b"plain", "/stream": b"".join(b"piece %d\n" % n for n in range(5)), "/big?3": b"a" * 65536 + b"b" * 65536 + b"c" * 65536,
+             "/write": b"written twice and returned", "/file": (harness.APPS / "shapes.py").read_bytes()}
+
+    def setUp(self):
+        super().setUp()
+        self.served()
+
+    def test_head_has_the_fields_and_no_body_and_the_next_request_is_answered(self):
+        for path, body in self.PATHS.items():
+            for version in (b"1.1", b"1.0"):
+                with self.subTest(path=path, version=version):
+                    data = raw(self.port, b"HEAD %s HTTP/%s\r\nHost: a\r\nConnection: keep-alive\r\n\r\n" % (path.encode(), version)
+                               + ONCE % b"/note?next")
+                    head, _, behind = data.partition(b"\r\n\r\n")
+                    self.assertTrue(head.startswith(b"HTTP/1.1 200 "), head)
+                    length = re.search(rb"Content-Length: (\d+)", head)
+                    if length:
+                        self.assertEqual(int(length.group(1)), len(body))
+                    self.assertTrue(behind.startswith(b"HTTP/1.1 200 ") and behind.endswith(b"next"), behind[:200])
+
+    def test_http_1_0_gets_whole_bodies_without_chunks(self):
+        for path, body in self.PATHS.items():
+            for keep in (b"", b"Connection: keep-alive\r\n"):
+                with self.subTest(path=path, keep=keep):
+                    data = raw(self.port, b"GET %s HTTP/1.0\r\n%s\r\nGET /note?next HTTP/1.0\r\n\r\n" % (path.encode(), keep))
+                    head, _, got = data.partition(b"\r\n\r\n")
+                    self.assertNotIn(b"Transfer-Encoding", head)
+                    self.assertEqual(got[:len(body)], body)
+                    kept = keep and b"Content-Length" in head
+                    self.assertEqual(b"onnection: keep-alive" in head, bool(kept))
+                    self.assertEqual(got[len(body):].endswith(b"next"), bool(kept))
+
+    def test_a_failure_inside_a_stream_is_visible_in_either_version(self):
+        data, cut = rest_of(opened(self.port, ONCE % b"/raises_late"))
+        self.assertTrue(cut or (b"first piece" in data and not data.endswith(b"0\r\n\r\n")), data)
+        data, cut = rest_of(opened(self.port, b"GET /raises_late HTTP/1.0\r\n\r\n"))
+        # either it was seen before the first byte went out, or the connection is reset
+        self.assertTrue(cut or data.startswith(b"HTTP/1.1 500 "), data)
+        data, cut = rest_of(opened(self.port, ONCE % b"/short"))
+        self.assertTrue(cut or data.startswith(b"HTTP/1.1 500 ") or b"Content-Length: 100" in data, data)
+
+
+class Static(Pressed):
+    def setUp(self):
+        super().setUp()
+        self.root = self.folder / "files"
+        (self.root / "sub").mkdir(parents=True)
+        (self.folder / "secret.txt").write_text("secret")
+        self.files = {"a.txt": b"text", "empty.css": b"", "sub/b.js": b"x" * 65536, "sub/c.bin": bytes(range(256)) * 257,
+                      "sp ace.html": b"<p>"}
+        for name, data in self.files.items():
+            (self.root / name).write_bytes(data)
+        self.served("--static-map", "/static=%s" % self.root, "--socket-timeout", "5")
+
+    def test_each_file_comes_whole_with_type_length_and_validators(self):
+        for name, data in self.files.items():
+            with self.subTest(name=name):
+                path = "/static/" + name.replace(" ", "%20")
+                answer = request(self.port, path)
+                self.assertEqual((answer.status, answer.body), (200, data))
+                self.assertEqual(int(answer.headers["Content-Length"]), len(data))
+                head = request(self.port, path, method="HEAD")
+                self.assertEqual((head.status, head.body, head.headers["Content-Length"]), (200, b"", str(len(data))))
+                for field, value in (("If-None-Match", answer.headers["ETag"]), ("If-None-Match", '"x", W/' + answer.headers["ETag"]),
+                                     ("If-Modified-Since", answer.headers["Last-Modified"])):
+                    fresh = request(self.port, path, headers={field: value})
+                    self.assertEqual((fresh.status, fresh.body), (304, b""))
+                    self.assertEqual(fresh.headers["ETag"], answer.headers["ETag"])
+                self.assertEqual(request(self.port, path, headers={"If-None-Match": '"x"'}).status, 200)
+        self.assertEqual(request(self.port, "/static/a.txt").headers["Content-Type"], "text/plain; charset=utf-8")
+
+    def test_a_changed_file_has_another_etag(self):
+        before = request(self.port, "/static/a.txt").headers["ETag"]
+        (self.root / "a.txt").write_bytes(b"TEXT")
+        after = request(self.port, "/static/a.txt", headers={"If-None-Match": before})
+        self.assertEqual((after.status, after.body), (200, b"TEXT"))
+
+    def test_nothing_outside_the_root_is_ever_sent(self):
+        os.symlink(self.folder / "secret.txt", self.root / "absolute")
+        os.symlink("../secret.txt", self.root / "relative")
+        os.symlink("..", self.root / "up")
+        os.symlink(self.folder, self.root / "sub" / "dir")
+        os.symlink("/proc/self/root%s/secret.txt" % self.folder, self.root / "magic")
+        os.symlink("sub/b.js", self.root / "inside")
+        os.mkfifo(self.root / "fifo")
+        for path in ("absolute", "relative", "up/secret.txt", "sub/dir/secret.txt", "magic", "../secret.txt", "%2e%2e/secret.txt",
+                     "sub/../../secret.txt", "..%2fsecret.txt", "/" + str(self.folder) + "/secret.txt", "%2f" + str(self.folder)[1:] + "/secret.txt",
+                     "fifo", "sub", "sub/", "", "nothing", "a.txt/", "a.txt%00"):
+            with self.subTest(path=path):
+                data = raw(self.port, b"GET /static/%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % path.encode())
+                self.assertNotIn(b"secret", data.partition(b"\r\n\r\n")[2])
+                self.assertTrue(data.endswith(b"plain") or data.startswith(b"HTTP/1.1 400"), data[:200])  # the app's to answer
+        self.assertEqual(request(self.port, "/static/inside").body, self.files["sub/b.js"])
+        self.assertEqual(request(self.port, "/staticx").text, "plain")
+
+    def test_files_and_the_app_alternate_on_one_connection(self):
+        data = raw(self.port, GET % b"/static/a.txt" + GET % b"/note?1" + GET % b"/static/sub/c.bin" + GET % b"/static/a.txt"
+                   + ONCE % b"/note?2")
+        self.assertEqual([b for _, _, b in answers(data)], [b"text", b"1", self.files["sub/c.bin"], b"text", b"2"])
+
+    def large(self, megabytes):
+        path = self.root / "large.bin"
+        with open(path, "wb") as f:
+            for n in range(megabytes):
+                f.write(b"%c" % (65 + n % 26) * (1 << 20))
+            os.fsync(f.fileno())
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return path
+
+    def test_a_cold_file_and_a_slow_reader(self):
+        path = self.large(20)
+        s = opened(self.port, ONCE % b"/static/large.bin", buffer=8192)
+        time.sleep(0.3)
+        self.assertEqual(request(self.port, "/plain").status, 200)
+        data, cut = rest_of(s)
+        self.assertFalse(cut)
+        self.assertEqual(hashlib.md5(data.partition(b"\r\n\r\n")[2]).digest(), hashlib.md5(path.read_bytes()).digest())
+
+    def test_a_file_that_shrinks_while_it_is_sent_is_visibly_cut(self):
+        path = self.large(20)
+        s = opened(self.port, GET % b"/static/large.bin", buffer=8192)
+        self.assertTrue(s.recv(100).startswith(b"HTTP/1.1 200"))
+        os.truncate(path, 1000)
+        data, cut = rest_of(s)
+        self.assertTrue(cut)
+        self.assertLess(len(data), 20 << 20)
+        self.assertEqual(request(self.port, "/plain").status, 200)
+        self.assertTrue(self.said("became shorter"))
+
+
+class Large(Pressed):
+    SIZE = 100 << 20
+
+    def peak(self):
+        """The most memory that the front ever had of its own, in KiB; 0 where a sanitizer's is meant."""
+        with open("/proc/%d/maps" % self.daemon_.process.pid) as f:
+            if "libasan" in f.read():
+                return 0
+        text = pathlib.Path("/proc/%d/status" % self.daemon_.process.pid).read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", text).group(1))
+
+    def setUp(self):
+        super().setUp()
+        self.served()
+
+    def test_an_upload_of_100_mb_arrives_and_the_front_stays_small(self):
+        piece = os.urandom(1 << 20)
+        digest = hashlib.md5()
+        before = self.peak()
+        for head, frame in ((b"Content-Length: %d" % self.SIZE, b"%s"), (b"Transfer-Encoding: chunked", b"100000\r\n%s\r\n")):
+            digest = hashlib.md5()
+            s = opened(self.port, b"POST /count HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s\r\n\r\n" % head)
+            for _ in range(self.SIZE >> 20):
+                s.sendall(frame % piece)
+                digest.update(piece)
+            if b"chunked" in head:
+                s.sendall(b"0\r\n\r\n")
+            data, cut = rest_of(s)
+            self.assertTrue(data.endswith(b"\r\n\r\n%d %s" % (self.SIZE, digest.hexdigest().encode())), data)
+        self.assertLess(self.peak() - before, 4096)
+
+    def test_a_download_of_100_mb_arrives_at_any_speed_and_the_front_stays_small(self):
+        before = self.peak()
+        for pause in (0, 0.5):
+            s = opened(self.port, b"GET /big?%d HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % (self.SIZE >> 16))
+            time.sleep(pause)
+            data, cut = rest_of(s)
+            body = data.partition(b"\r\n\r\n")[2]
+            self.assertEqual(len(body), self.SIZE)
+            # every piece is one letter
+            self.assertEqual(body[::65536], b"".join(b"%c" % (97 + n % 26) for n in range(self.SIZE >> 16)))
+        self.assertLess(self.peak() - before, 4096)
+
+
+class Uwsgi(Pressed):
+    """Packets of the uwsgi protocol, byte by byte."""
+
+    VARS = {"REQUEST_METHOD": "POST", "REQUEST_URI": "/echo", "PATH_INFO": "/echo", "QUERY_STRING": "", "SERVER_NAME": "a",
+            "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "a"}
+
+    def setUp(self):
+        super().setUp()
+        self.own = harness.free_port()
+        self.served("--socket", "127.0.0.1:%d" % self.own)
+
+    def packet(self, body=b"", length=None, **changed):
+        pairs = dict(self.VARS, CONTENT_LENGTH=str(len(body) if length is None else length), **changed)
+        data = b"".join(struct.pack("<H", len(k)) + k.encode() + struct.pack("<H", len(v)) + v.encode() for k, v in pairs.items())
+        return struct.pack("<BHB", 0, len(data), 0) + data + body
+
+    def test_a_packet_is_understood_wherever_it_is_split(self):
+        data = self.packet(b"body")
+        for at in range(1, len(data), 3):
+            with opened(self.own, b"") as s:
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                s.sendall(data[:at])
+                s.sendall(data[at:])
+                got = s.makefile("rb").read()
+            self.assertTrue(got.startswith(b"HTTP/1.1 200 ") and got.endswith(b"body"), (at, got))
+
+    def test_bad_packets_are_refused_and_harm_nobody(self):
+        good = self.packet()
+        for name, data in {
+            "other modifier": b"\x05" + good[1:],
+            "empty": struct.pack("<BHB", 0, 0, 0),
+            "a key beyond the end": struct.pack("<BHB", 0, 6, 0) + struct.pack("<H", 500) + b"abcd",
+            "a value beyond the end": struct.pack("<BHB", 0, 9, 0) + struct.pack("<H", 3) + b"KEY" + struct.pack("<H", 9) + b"ab",
+            "half a length": struct.pack("<BHB", 0, 1, 0) + b"\x01",
+            "zeros": struct.pack("<BHB", 0, 60000, 0) + b"\0" * 60000,
+            "a bad length": self.packet(CONTENT_TYPE="x").replace(b"CONTENT_LENGTH\x01\x000", b"CONTENT_LENGTH\x01\x00x"),
+            "http": b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "an end inside": good[:20],
+        }.items():
+            with self.subTest(name=name):
+                got = raw(self.own, data, shutdown=True)
+                self.assertNotIn(b" 200 ", got[:20])
+                self.assertTrue(got == b"" or got.startswith((b"HTTP/1.1 4", b"HTTP/1.1 501 ")), got[:60])
+        self.assertTrue(raw(self.own, good).startswith(b"HTTP/1.1 200"))
+
+    def test_a_body_shorter_than_announced_never_reaches_the_app(self):
+        got = raw(self.own, self.packet(b"short", length=10, PATH_INFO="/note", REQUEST_URI="/note?cut", QUERY_STRING="cut"), shutdown=True)
+        self.assertTrue(got.startswith(b"HTTP/1.1 400 "), got)
+        self.assertEqual(request(self.port, "/note?whole").text, "whole")
+        eventually(lambda: self.said("noted whole"), 5)
+        self.assertEqual(self.said("noted cut"), 0)
+
+    def test_the_largest_packet_and_a_stream(self):
+        changed = {"HTTP_X_%d" % n: "v" * 6000 for n in range(10)}
+        got = raw(self.own, self.packet(**dict(changed, PATH_INFO="/dump", REQUEST_METHOD="GET")))
+        self.assertEqual(got.count(b"HTTP_X_"), 10)
+        got = raw(self.own, self.packet(PATH_INFO="/stream", REQUEST_METHOD="GET"))
+        self.assertNotIn(b"chunked", got.lower())
+        self.assertTrue(got.endswith(b"\r\n\r\n" + b"".join(b"piece %d\n" % n for n in range(5))), got)
+
+
+class Logs(Pressed):
+    def test_usr1_begins_a_new_file_and_loses_no_line(self):
+        log = self.folder / "app.txt"
+        self.served("--logto", str(log))
+        stop = threading.Event()
+        sent = []
+
+        def ask():
+            while not stop.is_set():
+                sent.append(request(self.port, "/note?%d" % len(sent)).status)
+
+        client = threading.Thread(target=ask)
+        client.start()
+        for n in range(5):
+            time.sleep(0.1)
+            log.rename("%s.%d" % (log, n))
+            self.daemon_.process.send_signal(signal.SIGUSR1)
+            eventually(log.exists, 5, "the new log")
+        time.sleep(0.1)
+        stop.set()
+        client.join()
+        self.assertEqual(set(sent), {200})
+
+        def everything():
+            return "".join(p.read_text() for p in self.folder.glob("app.txt*"))
+
+        eventually(lambda: everything().count('"GET /note?') == len(sent), 5, "a line for each request")
+        self.assertGreater(log.stat().st_size, 0)
+        for n in range(len(sent)):
+            self.assertEqual(everything().count('"GET /note?%d" 200 ' % n), 1)
+
+    def test_an_old_log_is_let_go_even_if_nothing_more_is_written(self):
+        log = self.folder / "app.txt"
+        self.served("--logto", str(log))
+        old = "%s.old" % log
+        log.rename(old)
+        self.daemon_.process.send_signal(signal.SIGUSR1)
+        fds = "/proc/%d/fd" % self.daemon_.process.pid
+        eventually(lambda: not any(os.path.realpath(os.path.join(fds, n)) == old for n in os.listdir(fds)), 5, "no descriptor of the old one")
+
+    def test_the_emperor_has_logs_reopened(self):
+        log = self.folder / "app.txt"
+        log.touch()
+        log.chmod(0o666)
+        e = self.emperor()
+        e.drop("one", "hello", "logto = %s" % log)
+        e.wait_up("one")
+        eventually(lambda: '"GET /" 200' in log.read_text(), 5)
+        log.rename("%s.old" % log)
+        e.ctl("reopen", "one")
+        eventually(log.exists, 5, "the new log")
+        e.get("one", "/?after")
+        eventually(lambda: "/?after" in log.read_text(), 5, "a line in the new log")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

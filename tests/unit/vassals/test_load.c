@@ -1,0 +1,215 @@
+/*
+ * test_load - from bytes to a generation's configuration, or to a reason with the file's name; and who it runs as.
+ */
+#include "emperor/vassals/load.h"
+
+#include <errno.h>
+#include <pwd.h>
+
+#include "tests/unit/vassals/fixture.h"
+
+#define FILE_NAME "/etc/emperor/vassals/app.ini"
+
+static int load(const char *bytes, size_t n, uid_t owner, bool roots, struct loaded **ret,
+		struct err *err)
+{
+	static char *env[] = {NULL};
+	static const struct load_rules rules = {
+		.default_uid = "nobody", .environ_now = env, .cpus = 2};
+	const struct load_source source = {
+		.file = FILE_NAME,
+		.dir = "/etc/emperor/vassals",
+		.bytes = bytes,
+		.n = n,
+		.owner = owner,
+		.roots = roots,
+	};
+
+	return load_ini(&source, &rules, ret, err);
+}
+
+static void bad_bytes_are_refused_with_file_and_reason(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+		const char *words;
+	} cases[] = {
+#define BYTES(s) s, sizeof(s) - 1
+		{BYTES(""), ""},
+		{BYTES("\0\0\0\0"), ""},
+		{BYTES("\x7f"
+		       "ELF\x02\x01\x01\0\0\0"),
+		 ""},
+		{BYTES("module = x\n"), "section"},
+		{BYTES("[vassal\nmodule = x\n"), "app.ini:1"},
+		{BYTES("[vassal]\n<<<<<<< HEAD\nmodule = a\n=======\n"), "conflict"},
+		{BYTES("[vassal]\nmodule = x\nharakiri = 5x\n"), "app.ini:3: harakiri: \"5x\""},
+		{BYTES("[vassal]\nmodule = x\nprocesses = 100000\n"), "app.ini:3: processes"},
+		{BYTES("[vassal]\nmodule = x\nuid = no-such-user-at-all\n"), "no-such-user-at-all"},
+		{BYTES("[vassal]\nmodule = x\nhttp = 1.2.3.4.5:80\n"), "http"},
+		{BYTES("[vassal]\nmodule = x\nstats = :99999\n"), "stats"},
+		{BYTES("[vassal]\nmodule = x\nchown-socket = no-such-user-at-all\n"),
+		 "chown-socket"},
+		{BYTES("[vassal]\nmodule = \xff\xfe\0x\n"), ""},
+#undef BYTES
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct loaded *l = NULL;
+		struct err err = {0};
+
+		if (load(cases[i].bytes, cases[i].n, 0, true, &l, &err) == 0)
+			fail_msg("case %zu was taken", i);
+		assert_null(l);
+		if (!strstr(err.text, "app.ini") || !strstr(err.text, cases[i].words))
+			fail_msg("case %zu: %s", i, err.text);
+	}
+}
+
+/* Each prefix of a good file is either taken or refused with a reason; none crashes. */
+static void every_prefix_is_taken_or_refused_with_a_reason(void **state)
+{
+	static const char good[] =
+		"[vassal]\nmodule = a.b:c\ndomain = x.example/y\nenv = A=$(HOME)\n"
+		"http = :9001\nprocesses = 2\nif-env = X\nchdir = %d\nendif =\n"
+		"stats = /tmp/s\nchown-socket = root:root\n";
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(good); n++) {
+		struct loaded *l = NULL;
+		struct err err = {0};
+		int r = load(good, n, 0, true, &l, &err);
+
+		assert_true(r <= 0);
+		assert_int_equal(l != NULL, r == 0);
+		assert_int_equal(err.text[0] != '\0', r < 0);
+		loaded_unref(l);
+	}
+}
+
+static void people_are_told_names_addresses_and_notes(void **state)
+{
+	struct loaded *l =
+		fixture_load("[vassal]\nmodule = x\ndomain = A.example/b\ndomain = *.c.example\n"
+			     "default = true\nhttp = 127.0.0.1:9001\nsocket = /run/x.sock\n"
+			     "vaccum = true\nuid = nobody\n");
+
+	(void)state;
+	assert_string_equal(l->domains, "a.example/b, *.c.example, (default)");
+	assert_string_equal(l->addresses, "http 127.0.0.1:9001, uwsgi /run/x.sock");
+	assert_int_equal(l->notes_n, 1);
+	assert_non_null(strstr(l->notes, "app.ini:8: "));
+	assert_non_null(strstr(l->notes, "vacuum"));
+	loaded_unref(l);
+}
+
+static void an_ini_that_names_no_uid_runs_as_the_default_and_says_so(void **state)
+{
+	const struct passwd *pw = getpwnam("nobody");
+	struct loaded *l = fixture_load("[vassal]\nmodule = x\n");
+
+	(void)state;
+	assert_non_null(pw);
+	assert_int_equal(l->uid, geteuid() == 0 ? pw->pw_uid : geteuid());
+	if (geteuid() == 0)
+		assert_non_null(strstr(l->notes, "names no uid"));
+	assert_int_equal(l->socket_uid, (uid_t)-1);
+	assert_int_equal(l->socket_gid, (gid_t)-1);
+	loaded_unref(l);
+}
+
+/* Tyrant mode: the file's author gets no more than the author has. */
+static void a_tenants_file_runs_as_its_owner_and_as_nobody_else(void **state)
+{
+	static const struct {
+		const char *text;
+		uid_t owner;
+		const char *words; /* NULL: taken */
+	} cases[] = {
+		{"[vassal]\nmodule = x\n", 1, NULL},
+		{"[vassal]\nmodule = x\nuid = 1\n", 1, NULL},
+		{"[vassal]\nmodule = x\nuid = root\n", 1, "uid = root"},
+		{"[vassal]\nmodule = x\nuid = 2\n", 1, "tyrant"},
+		{"[vassal]\nmodule = x\ngid = 0\n", 1, "tyrant"},
+		{"[vassal]\nmodule = x\nadd-gid = 0\n", 1, "add-gid"},
+		{"[vassal]\nmodule = x\nchown-socket = root\n", 1, "chown-socket"},
+		{"[vassal]\nmodule = x\nenv = A=@(/etc/shadow)\n", 1, "/etc/shadow"},
+		{"[vassal]\nmodule = x\n", 0, "belongs to root"},
+	};
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct loaded *l = NULL;
+		struct err err = {0};
+		int r = load(cases[i].text, strlen(cases[i].text), cases[i].owner, false, &l, &err);
+
+		if (cases[i].words && (r == 0 || !strstr(err.text, cases[i].words)))
+			fail_msg("case %zu: %s", i, r == 0 ? "was taken" : err.text);
+		if (!cases[i].words) {
+			if (r < 0)
+				fail_msg("case %zu: %s", i, err.text);
+			assert_int_equal(l->uid, cases[i].owner);
+		}
+		loaded_unref(l);
+	}
+}
+
+static void another_uid_is_refused_without_root(void **state)
+{
+	struct loaded *l = NULL;
+	struct err err = {0};
+
+	(void)state;
+	if (geteuid() == 0)
+		skip();
+	assert_true(fixture_try("[vassal]\nmodule = x\nuid = root\n", &l, &err) < 0);
+	assert_non_null(strstr(err.text, "root"));
+}
+
+static void the_socket_owner_may_be_user_group_or_both(void **state)
+{
+	static const struct {
+		const char *text;
+		uid_t uid;
+		gid_t gid;
+	} cases[] = {
+		{"root:daemon", 0, 1},
+		{"1", 1, (gid_t)-1},
+		{":daemon", (uid_t)-1, 1},
+		{"1:0", 1, 0},
+	};
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct loaded *l;
+		char text[128];
+
+		(void)snprintf(text, sizeof(text), "[vassal]\nmodule = x\nchown-socket = %s\n",
+			       cases[i].text);
+		l = fixture_load(text);
+		assert_int_equal(l->socket_uid, cases[i].uid);
+		assert_int_equal(l->socket_gid, cases[i].gid);
+		loaded_unref(l);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bad_bytes_are_refused_with_file_and_reason),
+		cmocka_unit_test(every_prefix_is_taken_or_refused_with_a_reason),
+		cmocka_unit_test(people_are_told_names_addresses_and_notes),
+		cmocka_unit_test(an_ini_that_names_no_uid_runs_as_the_default_and_says_so),
+		cmocka_unit_test(a_tenants_file_runs_as_its_owner_and_as_nobody_else),
+		cmocka_unit_test(another_uid_is_refused_without_root),
+		cmocka_unit_test(the_socket_owner_may_be_user_group_or_both),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
