@@ -17,6 +17,7 @@
 #include "shared/inifile.h"
 #include "shared/listen.h"
 #include "shared/log.h"
+#include "shared/privs.h"
 
 #define OPEN_FILES \
 	65536 /* 8 for each of LIMIT_APPS and room; far more only slows children that close them one by one */
@@ -56,6 +57,37 @@ static const char *take_config_arg(int *argc, char **argv)
 	return path;
 }
 
+/* Roles run elsewhere ("/"), and a path in a message should be one that can be pasted. Takes *path. */
+static int make_absolute(char **path, const char *cwd, struct err *err)
+{
+	char *full;
+
+	if (!*path || **path == '\0' || **path == '/')
+		return 0;
+	if (asprintf(&full, "%s/%s", cwd, *path) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	free(*path);
+	*path = full;
+	return 0;
+}
+
+static int make_paths_absolute(struct emperor_options *o, struct err *err)
+{
+	char cwd[PATH_MAX];
+	int r;
+
+	if (!getcwd(cwd, sizeof(cwd)))
+		return err_set(err, -errno, "working directory: %s", strerror(errno));
+	r = make_absolute(&o->run_dir, cwd, err);
+	if (r == 0)
+		r = make_absolute(&o->db, cwd, err);
+	if (r == 0)
+		r = make_absolute(&o->logto, cwd, err);
+	for (size_t i = 0; i < o->vassals.n && r == 0; i++)
+		r = make_absolute(&o->vassals.v[i], cwd, err);
+	return r;
+}
+
 int setup_read_options(struct emperor *e, int argc, char **argv, struct err *err)
 {
 	const char *config = take_config_arg(&argc, argv);
@@ -74,6 +106,8 @@ int setup_read_options(struct emperor *e, int argc, char **argv, struct err *err
 		r = err_set(err, -EINVAL, "%s: not an option (see emperor --help)", rest[0]);
 	if (r == 0)
 		r = emperor_options_build(&items, &e->options, &notes, err);
+	if (r == 0)
+		r = make_paths_absolute(&e->options, err);
 	say_notes(&notes);
 	inifile_notes_done(&notes);
 	config_items_done(&items);
@@ -83,17 +117,13 @@ int setup_read_options(struct emperor *e, int argc, char **argv, struct err *err
 /* Absolute without following links: a link that is switched to another release must stay one. */
 static int make_dirs_absolute(struct emperor *e, struct err *err)
 {
-	char cwd[PATH_MAX];
-
 	e->dirs = calloc(e->options.vassals.n + 1, sizeof(*e->dirs));
-	if (!e->dirs || !getcwd(cwd, sizeof(cwd)))
-		return err_set(err, -errno, "working directory: %s", strerror(errno));
+	if (!e->dirs)
+		return err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < e->options.vassals.n; i++) {
-		const char *dir = e->options.vassals.v[i];
-		char *full = NULL;
+		char *full = strdup(e->options.vassals.v[i]);
 
-		if (asprintf(&full, "%s%s%s", dir[0] == '/' ? "" : cwd, dir[0] == '/' ? "" : "/",
-			     dir) < 0)
+		if (!full)
 			return err_set(err, -ENOMEM, "out of memory");
 		for (size_t n = strlen(full); n > 1 && full[n - 1] == '/'; n--)
 			full[n - 1] = '\0';
@@ -210,9 +240,40 @@ static void make_db_dir(const struct emperor *e)
 			    strerror(errno));
 }
 
+/* A user that does not exist is said here, once: not by each app and role in turn, for ever. */
+static int check_users(const struct emperor *e, struct err *err)
+{
+	const struct {
+		const char *option, *user, *group;
+	} rows[] = {
+		{"uid", e->rules.default_uid, e->rules.default_gid},
+		{"gate-user", e->options.gate_user, NULL},
+		{"stats-user", e->options.stats_user, NULL},
+	};
+	struct privs ignored;
+
+	if (geteuid() != 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int r = privs_lookup(rows[i].user, rows[i].group, NULL, 0, &ignored, err);
+
+		if (r < 0) {
+			(void)err_prefix(err, "%s = %s%s%s", rows[i].option, rows[i].user,
+					 rows[i].group ? ", gid = " : "",
+					 rows[i].group ? rows[i].group : "");
+			return r;
+		}
+	}
+	return 0;
+}
+
 int setup_open(struct emperor *e, struct err *err)
 {
 	int r = make_dirs_absolute(e, err);
+
+	make_rules(e);
+	if (r == 0)
+		r = check_users(e, err);
 
 	if (r == 0)
 		r = find_vassal(e, err);
@@ -222,7 +283,6 @@ int setup_open(struct emperor *e, struct err *err)
 		r = open_sockets(e, err);
 	if (r < 0)
 		return r;
-	make_rules(e);
 	make_db_dir(e);
 	return 0;
 }

@@ -100,6 +100,7 @@ ssize_t fd_recv(int sock, void *buf, size_t size, int *fds, int *ret_nfds)
 			     .msg_control = control.buf,
 			     .msg_controllen = sizeof(control.buf)};
 	int room = ret_nfds ? *ret_nfds : 0;
+	bool starved;
 	int got;
 	ssize_t n;
 
@@ -109,11 +110,15 @@ ssize_t fd_recv(int sock, void *buf, size_t size, int *fds, int *ret_nfds)
 	if (n < 0)
 		return -errno;
 	got = take_fds(&msg, fds, room);
+	/* fewer came than there was room for: the kernel had no number left to give the next one */
+	starved = (msg.msg_flags & MSG_CTRUNC) && got < FD_SEND_MAX;
 	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || got > room) {
 		for (int i = 0; i < MIN(got, room); i++) {
 			(void)close(fds[i]);
 			fds[i] = -1; /* callers end theirs with fd_closep: never twice */
 		}
+		if (ret_nfds && starved)
+			*ret_nfds = -1;
 		return -EMSGSIZE;
 	}
 	if (ret_nfds)

@@ -24,7 +24,8 @@ ssize_t fd_send(int sock, const struct iovec *iov, int iovcnt, const int *fds, i
 
 /*
  * One message. Returns its length, 0 at end of file, or -errno. -EMSGSIZE when data or descriptors were cut
- * (every descriptor that did arrive is closed). *ret_nfds: in the room in fds, out the number received.
+ * (every descriptor that did arrive is closed). *ret_nfds: in the room in fds, out the number received; -1 with
+ * -EMSGSIZE when the process had no descriptor left to receive into.
  */
 ssize_t fd_recv(int sock, void *buf, size_t size, int *fds, int *ret_nfds);
 

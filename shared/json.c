@@ -178,7 +178,8 @@ char *json_dump_text(const json_t *root, bool indent, size_t *ret_n)
 		buf_done(&out);
 		return NULL;
 	}
-	*ret_n = out.n - 1;
+	if (ret_n)
+		*ret_n = out.n - 1;
 	/* Nothing was consumed, so the text starts where the allocation does. */
 	return out.p;
 }

@@ -14,5 +14,8 @@ void json_put(json_t *obj, const char *key, json_t *value);
 void json_push(json_t *array, json_t *value);
 void json_put_text(json_t *obj, const char *key, const char *text);
 void json_put_u64(json_t *obj, const char *key, uint64_t n);
-/* Compact or indented text, newline and NUL at the end; the caller's to free. NULL if out of memory. */
+/*
+ * Compact or indented text, newline and NUL at the end; the caller's to free. NULL if out of memory. ret_n (may be
+ * NULL): its length without the NUL; untouched on failure.
+ */
 char *json_dump_text(const json_t *root, bool indent, size_t *ret_n);

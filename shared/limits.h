@@ -44,11 +44,15 @@
 /* -- the gate ------------------------------------------------------------------------------------------- */
 #define LIMIT_GATE_HEAD \
 	8192 /* bytes the gate reads while it looks for Host; more without one is 431 */
-#define LIMIT_PASS_BYTES (16UL * 1024) /* bytes already read that travel with a passed connection */
+/* Bytes already read that travel with a passed connection: the longest head, and a page more, so that one that is too
+   long is seen before they do not fit. */
+#define LIMIT_PASS_BYTES (68UL * 1024)
 #define LIMIT_GATE_CONNS \
 	4096 /* connections that have not shown their Host yet; more wait in the backlog */
 #define LIMIT_GATE_QUEUE \
 	256 /* connections per app that its door does not take just now; more get 503 */
+/* Of all of those together: 4096 ordinary heads; long ones must not become 280 MB. */
+#define LIMIT_GATE_QUEUE_BYTES (16UL * 1024 * 1024)
 #define LIMIT_GATE_HEAD_S \
 	10 /* seconds for them; a phone on a bad line needs 3, a slow-loris gets no more */
 #define LIMIT_GATE_FAIR_S \
@@ -67,6 +71,10 @@
 /* -- the front ------------------------------------------------------------------------------------------ */
 #define LIMIT_CONNECTIONS \
 	65536 /* of one front, if half its descriptors are not fewer; about 1 KB each */
+#define LIMIT_SPARE_FDS \
+	16 /* free before a passed connection is received: without one the kernel drops it */
+#define LIMIT_CONN_FDS \
+	6 /* of one connection at most: its own, two temp files, a static file, two on their way to a disk */
 #define LIMIT_SPOOL_FILE \
 	(1024LL * 1024 * 1024) /* of one answer on disk for a slow reader; then its worker waits */
 #define LIMIT_LINGER_BYTES \

@@ -94,6 +94,14 @@ int option_apply_items(const struct option *table, size_t n, void *config,
 		       struct inifile_notes *notes, struct err *err);
 
 /*
+ * The same for who wants to see every error: each is added to errors (bounded as notes are), where its item stands and
+ * without "file:line: " in its text, and the walk goes on. 0, or the code of the first error.
+ */
+int option_check_items(const struct option *table, size_t n, void *config,
+		       const struct config_items *items, const struct option_unknown *unknown,
+		       struct inifile_notes *notes, struct inifile_notes *errors);
+
+/*
  * "--name value" and "--name=value" as items of origin "command line" (append them after an ini's: the last one
  * counts). What is no option goes to rest, which has room for argc pointers. argv[0] is skipped; "--" ends options.
  */

@@ -113,6 +113,44 @@ int option_apply_items(const struct option *table, size_t n, void *config,
 	return r;
 }
 
+static void keep_error(struct inifile_notes *errors, const struct config_item *item,
+		       const struct err *err)
+{
+	const char *text = err->text;
+	char where[WHERE_TEXT];
+	size_t n;
+
+	say_where(item, where);
+	n = strlen(where);
+	if (strncmp(text, where, n) == 0 && strncmp(text + n, ": ", 2) == 0)
+		text += n + 2;
+	inifile_notes_add(errors, item->file, item->line, "%s", text);
+}
+
+int option_check_items(const struct option *table, size_t n, void *config,
+		       const struct config_items *items, const struct option_unknown *unknown,
+		       struct inifile_notes *notes, struct inifile_notes *errors)
+{
+	struct walk w = {.table = table, .n = n, .unknown = unknown, .notes = notes};
+	int first = 0;
+
+	w.seen = calloc(n, sizeof(const struct config_item *));
+	if (!w.seen) {
+		inifile_notes_add(errors, NULL, 0, "out of memory");
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < items->n; i++) {
+		struct err err = {0};
+		int r = walk_item(&w, config, &items->v[i], &err);
+
+		if (r < 0)
+			keep_error(errors, &items->v[i], &err);
+		first = first < 0 ? first : r;
+	}
+	free(w.seen);
+	return first;
+}
+
 /* -- the command line ----------------------------------------------------------------------------------- */
 
 static bool takes_value(const struct option *o)

@@ -38,6 +38,9 @@ int pass_recv(int sock, void *buf, size_t size, struct pass *ret_pass, struct er
 	int nfds = 1;
 	ssize_t n = fd_recv(sock, buf, size, &fd, &nfds);
 
+	if (n == -EMSGSIZE && nfds < 0)
+		return err_set(err, -EMFILE,
+			       "passed connection: lost, no descriptor is left for it");
 	if (n == -EMSGSIZE)
 		return err_set(err, -EBADMSG, "passed connection: message too large");
 	if (n == 0 &&

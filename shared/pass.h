@@ -50,7 +50,8 @@ struct pass {
 /* Sends; the descriptor stays the caller's (close it once this returned 0). -EAGAIN, -ETOOMANYREFS: try later. */
 int pass_send(int sock, const struct pass *p);
 
-/* 1 = one connection, p->fd is the caller's; 0 = end of file; -EAGAIN; -EBADMSG = refused, nothing kept. */
+/* 1 = one connection, p->fd is the caller's; 0 = end of file; -EAGAIN; -EBADMSG = refused, nothing kept;
+ * -EMFILE = it came, but no descriptor was left for it, and it is lost. */
 int pass_recv(int sock, void *buf, size_t size, struct pass *ret_pass, struct err *err);
 
 /* Is path inside prefix, on a segment boundary? "" and "/" hold everything; "/a" holds /a, /a/, /a/b, not /ab. */

@@ -9,10 +9,12 @@
 
 #include "shared/err.h"
 
-static const struct config_item *last_item(const struct config_items *items, const char *key)
+const struct config_item *vassal_config_item(const struct config_items *items, const char *name)
 {
-	for (size_t i = items->n; i > 0; i--)
-		if (str_eq(items->v[i - 1].key, key))
+	const struct option *o = option_find(vassal_options, vassal_options_n, name);
+
+	for (size_t i = o ? items->n : 0; i > 0; i--)
+		if (option_find(vassal_options, vassal_options_n, items->v[i - 1].key) == o)
 			return &items->v[i - 1];
 	return NULL;
 }
@@ -30,7 +32,7 @@ static const char *file_of(const struct config_items *items)
 static void note_key(struct inifile_notes *notes, const struct config_items *items, const char *key,
 		     const char *text)
 {
-	const struct config_item *item = last_item(items, key);
+	const struct config_item *item = vassal_config_item(items, key);
 
 	inifile_notes_add(notes, item ? item->file : file_of(items), item ? item->line : 0,
 			  "%s: %s", key, text);
@@ -122,6 +124,12 @@ static int check_lanes(const struct vassal_config *c, const struct config_items 
 	return 0;
 }
 
+static void settle(struct vassal_config *c)
+{
+	if (c->harakiri_s > 0 && c->slow_request_s >= c->harakiri_s)
+		c->slow_request_s = 0; /* harakiri says more, and sooner */
+}
+
 static int check(struct vassal_config *c, const struct config_items *items,
 		 struct inifile_notes *notes, struct err *err)
 {
@@ -131,27 +139,79 @@ static int check(struct vassal_config *c, const struct config_items *items,
 		r = check_lanes(c, items, err);
 	if (r == 0)
 		r = absolute_paths(c, err);
-	if (c->harakiri_s > 0 && c->slow_request_s >= c->harakiri_s)
-		c->slow_request_s = 0; /* harakiri says more, and sooner */
+	settle(c);
 	return r;
+}
+
+static struct option_unknown rule_for_unknown(const struct config_items *items)
+{
+	const char *strict = config_items_get(items, "strict");
+
+	return (struct option_unknown){
+		.strict = strict && option_is_true(strict), /* wherever it stands in the file */
+		.known_elsewhere = uwsgi_names_has,
+	};
+}
+
+static int begin(struct vassal_config *ret, struct err *err)
+{
+	*ret = (struct vassal_config){.protocol = LISTENER_UWSGI, .umask = (mode_t)-1};
+	return option_defaults(vassal_options, vassal_options_n, ret, err);
 }
 
 int vassal_config_build(const struct config_items *items, struct vassal_config *ret,
 			struct inifile_notes *notes, struct err *err)
 {
-	const char *strict = config_items_get(items, "strict");
-	struct option_unknown unknown = {
-		.strict = strict && option_is_true(strict), /* wherever it stands in the file */
-		.known_elsewhere = uwsgi_names_has,
-	};
-	int r;
+	struct option_unknown unknown = rule_for_unknown(items);
+	int r = begin(ret, err);
 
-	*ret = (struct vassal_config){.protocol = LISTENER_UWSGI, .umask = (mode_t)-1};
-	r = option_defaults(vassal_options, vassal_options_n, ret, err);
 	if (r == 0)
 		r = option_apply_items(vassal_options, vassal_options_n, ret, items, &unknown,
 				       notes, err);
 	return r < 0 ? r : check(ret, items, notes, err);
+}
+
+/* An error of the whole, where key stands if it does; it names its file, which the note does as well. */
+static int keep_error(struct inifile_notes *errors, const struct config_items *items,
+		      const char *key, int r, const struct err *err)
+{
+	const struct config_item *item = vassal_config_item(items, key);
+	const char *file = file_of(items);
+	const char *text = err->text;
+	size_t n = strlen(file);
+
+	if (r == 0)
+		return 0;
+	if (strncmp(text, file, n) == 0 && strncmp(text + n, ": ", 2) == 0)
+		text += n + 2;
+	inifile_notes_add(errors, item ? item->file : file, item ? item->line : 0, "%s", text);
+	return r;
+}
+
+int vassal_config_check(const struct config_items *items, struct vassal_config *ret,
+			struct inifile_notes *notes, struct inifile_notes *errors)
+{
+	struct option_unknown unknown = rule_for_unknown(items);
+	struct err err = {0};
+	int codes[5] = {0};
+	bool tried;
+
+	codes[0] = keep_error(errors, items, "", begin(ret, &err), &err);
+	codes[1] = option_check_items(vassal_options, vassal_options_n, ret, items, &unknown, notes,
+				      errors);
+	/* A line that is wrong has been told of; that it is missing would be told beside it. */
+	tried = codes[1] < 0 &&
+		(vassal_config_item(items, "module") || vassal_config_item(items, "wsgi-file"));
+	if (ret->module || ret->wsgi_file || !tried)
+		codes[2] = keep_error(errors, items, "module", check_app(ret, items, notes, &err),
+				      &err);
+	codes[3] = keep_error(errors, items, "processes", check_lanes(ret, items, &err), &err);
+	codes[4] = keep_error(errors, items, "chdir", absolute_paths(ret, &err), &err);
+	settle(ret);
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (codes[i] < 0)
+			return codes[i];
+	return 0;
 }
 
 void vassal_config_done(struct vassal_config *c)

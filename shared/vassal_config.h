@@ -106,7 +106,16 @@ extern const size_t vassal_options_n;
  */
 int vassal_config_build(const struct config_items *items, struct vassal_config *ret,
 			struct inifile_notes *notes, struct err *err);
+/*
+ * The same for who wants to see every error (emperorctl check): all of them go to errors, bounded as notes are, and what
+ * could be understood is in *ret. 0, or the code of the first. *ret is to be done in any case.
+ */
+int vassal_config_check(const struct config_items *items, struct vassal_config *ret,
+			struct inifile_notes *notes, struct inifile_notes *errors);
 void vassal_config_done(struct vassal_config *c);
+
+/* The last item that sets an option, by its name or an alias; NULL if none does. Borrowed. */
+const struct config_item *vassal_config_item(const struct config_items *items, const char *name);
 
 /* True for the names of uWSGI's options, those that we do not know included. */
 bool uwsgi_names_has(const char *name);

@@ -1,86 +1,190 @@
 /*
- * check - `emperorctl check FILE`: reads an ini exactly as the emperor would, and says all there is to say about it. Needs
- * no emperor.
+ * check - `emperorctl check FILE`: reads an ini exactly as the emperor would, and says all there is to say about it,
+ * every error of it. Needs no emperor.
  */
+#include "emperor/ctl/check.h"
+
+#include <errno.h>
 #include <libgen.h>
 #include <unistd.h>
 
 #include "emperor/ctl/ctl.h"
 #include "shared/err.h"
 #include "shared/json.h"
-#include "shared/vassal_config.h"
 
-static int read_config(const char *path, struct inifile_notes *notes, struct err *err)
+#define WHERE_TEXT 320 /* "file:line" */
+
+struct remark { /* of an error or a note, as they are printed */
+	const struct inifile_note *note;
+	bool error;
+};
+
+/* What stops the reader stands alone: "file:line: reason" of the dialect, or why there is nothing to read. */
+static void add_fatal(struct check *k, const struct err *err)
 {
-	_cleanup_(config_items_done) struct config_items items = {0};
-	_cleanup_(vassal_config_done) struct vassal_config config = {0};
+	size_t n = strlen(k->file);
+	const char *text = err->text;
+	unsigned line = 0;
+	char *end;
+
+	if (strncmp(text, k->file, n) == 0 && text[n] == ':' && text[n + 1] != ' ') {
+		line = (unsigned)strtoul(text + n + 1, &end, 10);
+		text = strncmp(end, ": ", 2) == 0 ? end + 2 : end;
+	} else if (strncmp(text, k->path, strlen(k->path)) == 0 &&
+		   strncmp(text + strlen(k->path), ": ", 2) == 0) {
+		text += strlen(k->path) + 2;
+	}
+	inifile_notes_add(&k->errors, k->file, line, "%s", text);
+}
+
+static void read_file(struct check *k)
+{
 	_cleanup_(freep) char *bytes = NULL;
-	_cleanup_(freep) char *copy = strdup(path);
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	const struct inifile_facts facts = {.path = path,
+	_cleanup_(freep) char *copy = strdup(k->path);
+	const struct inifile_facts facts = {.path = k->path,
 					    .vassals_dir = copy ? dirname(copy) : ".",
 					    .environ = environ,
-					    .cpus = cpus > 0 ? (unsigned)cpus : 1,
+					    .cpus = inifile_count_cpus(),
 					    .allow_files = true};
+	struct err err = {0};
 	size_t n = 0;
-	int r = inifile_read(path, &bytes, &n, err);
+	int r = inifile_read(k->path, &bytes, &n, &err);
 
 	if (r == 0)
-		r = inifile_parse(bytes, n, &facts, &items, notes, err);
-	if (r == 0)
-		r = vassal_config_build(&items, &config, notes, err);
-	return r;
-}
-
-static void print_text(const struct ctl *c, const struct inifile_notes *notes, int r,
-		       const struct err *err)
-{
-	for (size_t i = 0; i < notes->n; i++) {
-		const struct inifile_note *note = &notes->v[i];
-
-		if (note->line > 0)
-			(void)fprintf(c->out, "%s:%u: %s\n", note->file, note->line, note->text);
-		else
-			(void)fprintf(c->out, "%s: %s\n", note->file, note->text);
+		r = inifile_parse(bytes, n, &facts, &k->items, &k->notes, &err);
+	if (r < 0) {
+		add_fatal(k, &err);
+		return;
 	}
-	if (r < 0)
-		(void)fprintf(c->out, "%s\n", err->text);
-	else
-		(void)fprintf(c->out, "%s: good%s\n", c->app, notes->n ? ", with notes" : "");
+	(void)vassal_config_check(&k->items, &k->config, &k->notes, &k->errors);
+	check_world(k);
 }
 
-static void print_json(const struct ctl *c, const struct inifile_notes *notes, int r,
-		       const struct err *err)
+/* By file, then line; what is of no line comes last. */
+static int compare(const void *a, const void *b)
 {
-	_cleanup_(freep) char *text = NULL;
-	json_t *root = json_object(), *list = json_array();
+	const struct inifile_note *x = ((const struct remark *)a)->note;
+	const struct inifile_note *y = ((const struct remark *)b)->note;
+	int files = strcmp(x->file, y->file);
 
-	json_put(root, "ok", json_boolean(r == 0));
-	json_put_text(root, "error", r < 0 ? err->text : "");
+	if (files != 0)
+		return files;
+	if (x->line == y->line)
+		return x < y ? -1 : x > y;
+	/* 0 - 1 is the largest */
+	return x->line - 1 < y->line - 1 ? -1 : 1;
+}
+
+/* "blog.ini:3", "blog.ini" */
+static void say_where(const struct inifile_note *note, char *buf, size_t size)
+{
+	if (note->line > 0)
+		(void)snprintf(buf, size, "%s:%u", note->file, note->line);
+	else
+		(void)snprintf(buf, size, "%s", note->file);
+}
+
+static void print_remarks(const struct ctl *c, const struct check *k)
+{
+	size_t n = k->errors.n + k->notes.n;
+	_cleanup_(freep) struct remark *v = calloc(n ? n : 1, sizeof(*v));
+
+	if (!v)
+		return;
+	for (size_t i = 0; i < k->errors.n; i++)
+		v[i] = (struct remark){&k->errors.v[i], true};
+	for (size_t i = 0; i < k->notes.n; i++)
+		v[k->errors.n + i] = (struct remark){&k->notes.v[i], false};
+	qsort(v, n, sizeof(*v), compare);
+	for (size_t i = 0; i < n; i++) {
+		const struct inifile_note *note = v[i].note;
+		char where[WHERE_TEXT];
+
+		say_where(note, where, sizeof(where));
+		(void)fprintf(c->out, "%s: %s%s\n", where, v[i].error ? "" : "note: ", note->text);
+	}
+}
+
+static void print_text(const struct ctl *c, const struct check *k)
+{
+	print_remarks(c, k);
+	if (k->errors.n > 0)
+		(void)fprintf(c->out, "%s: %zu error%s\n", k->path, k->errors.n,
+			      k->errors.n == 1 ? "" : "s");
+	else
+		(void)fprintf(c->out, "%s: good%s\n", k->path, k->notes.n ? ", with notes" : "");
+	if (k->errors.n == 0 && check_shows(k))
+		check_print_options(k, c->out);
+}
+
+static json_t *list_of(const struct inifile_notes *notes)
+{
+	json_t *list = json_array();
+
 	for (size_t i = 0; i < notes->n; i++) {
 		json_t *note = json_object();
 
 		json_put_text(note, "file", notes->v[i].file);
 		json_put_u64(note, "line", notes->v[i].line);
 		json_put_text(note, "text", notes->v[i].text);
-		(void)json_array_append_new(list, note);
+		json_push(list, note);
 	}
-	json_put(root, "notes", list);
+	return list;
+}
+
+static void push_option(void *arg, const char *name, const char *value, bool by_default)
+{
+	json_t *option = json_object();
+
+	json_put_text(option, "name", name);
+	json_put_text(option, "value", value);
+	json_put(option, "default", json_boolean(by_default));
+	json_push(arg, option);
+}
+
+static int print_json(const struct ctl *c, const struct check *k)
+{
+	_cleanup_(freep) char *text = NULL;
+	char where[WHERE_TEXT], first[WHERE_TEXT + INIFILE_NOTE_TEXT] = "";
+	json_t *root = json_object();
+
+	if (k->errors.n > 0) {
+		say_where(&k->errors.v[0], where, sizeof(where));
+		(void)snprintf(first, sizeof(first), "%s: %s", where, k->errors.v[0].text);
+	}
+	json_put(root, "ok", json_boolean(k->errors.n == 0));
+	json_put_text(root, "error", first);
+	json_put(root, "errors", list_of(&k->errors));
+	json_put(root, "notes", list_of(&k->notes));
+	if (k->errors.n == 0 && check_shows(k)) {
+		json_t *config = json_array();
+
+		check_each_option(k, push_option, config);
+		json_put(root, "config", config);
+	}
 	text = json_dump_text(root, true, NULL);
 	json_decref(root);
-	if (text)
-		(void)fputs(text, c->out);
+	if (!text)
+		return -ENOMEM;
+	(void)fputs(text, c->out);
+	return 0;
 }
 
 int ctl_check(const struct ctl *c)
 {
-	_cleanup_(inifile_notes_done) struct inifile_notes notes = {0};
-	struct err err = {0};
-	int r = read_config(c->app, &notes, &err);
+	const char *slash = strrchr(c->app, '/');
+	struct check k = {.path = c->app, .file = slash ? slash + 1 : c->app};
+	int code;
 
-	if (c->json)
-		print_json(c, &notes, r, &err);
-	else
-		print_text(c, &notes, r, &err);
-	return r < 0 ? CTL_FAILED : CTL_OK;
+	read_file(&k);
+	code = k.errors.n > 0 ? CTL_FAILED : CTL_OK;
+	if (!c->json)
+		print_text(c, &k);
+	else if (print_json(c, &k) < 0)
+		code = CTL_FAILED;
+	vassal_config_done(&k.config);
+	config_items_done(&k.items);
+	inifile_notes_done(&k.notes);
+	inifile_notes_done(&k.errors);
+	return code;
 }

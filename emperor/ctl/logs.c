@@ -1,14 +1,16 @@
 /*
  * logs - `emperorctl logs APP`: the last lines of an app, from its scoreboard. Nobody is asked but the emperor, for the
  * descriptor; so the log of an app that hangs can be read, and of one that is gone. What is in the ring is the app's
- * own: on a terminal, control characters are taken out.
+ * own: on a terminal, control characters are taken out. Generations that ran side by side are shown in one order of time.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <time.h>
 
 #include "emperor/ctl/ctl.h"
+#include "emperor/ctl/merge.h"
 #include "shared/err.h"
+#include "shared/json.h"
 #include "shared/scoreboard.h"
 
 #define RING_BYTES    ((size_t)BOARD_LOG_BYTES)
@@ -36,56 +38,87 @@ static size_t sort_banks(const struct scoreboard *b, unsigned order[LIMIT_BANKS]
 	return n;
 }
 
-static void print_log(const struct ctl *c, char *p, size_t n)
+/* A line of the app must not command the terminal it is read on. */
+static void print_plain(const struct ctl *c, const struct merge_line *line)
 {
-	for (size_t i = 0; c->width > 0 && i < n; i++)
-		if (((unsigned char)p[i] < 0x20 && p[i] != '\n' && p[i] != '\t') || p[i] == 0x7f)
-			p[i] = '?';
-	(void)fwrite(p, 1, n, c->out);
+	for (size_t i = 0; c->width > 0 && i < line->n; i++)
+		if (((unsigned char)line->p[i] < 0x20 && line->p[i] != '\t') || line->p[i] == 0x7f)
+			line->p[i] = '?';
+	(void)fwrite(line->p, 1, line->n, c->out);
+	(void)fputc('\n', c->out);
 }
 
-/* Where the last lines of the n bytes begin. */
-static size_t tail_start(const char *p, size_t n, unsigned lines)
+static void print_json(const struct ctl *c, const struct merge_line *line)
 {
-	size_t at = n > 0 && p[n - 1] == '\n' ? n - 1 : n;
+	_cleanup_(freep) char *text = NULL;
+	json_t *o = json_object();
 
-	for (; at > 0; at--)
-		if (p[at - 1] == '\n' && --lines == 0)
-			break;
-	return at;
+	json_put(o, "time", line->stamp ? json_text(line->stamp, MERGE_STAMP) : json_null());
+	json_put(o, "line", json_text(line->p, line->n));
+	text = json_dump_text(o, false, NULL);
+	json_decref(o);
+	if (text)
+		(void)fputs(text, c->out);
 }
 
-static void print_tail(const struct ctl *c, const struct scoreboard *b, uint64_t at[LIMIT_BANKS],
-		       char *buf)
+/*
+ * What is new in a bank. A line that is not all there yet is left for the next time, if there is one; but one that
+ * fills half the ring would be lost by waiting.
+ */
+static size_t read_bank(const struct ctl *c, const struct board_bank *bank, uint64_t *at, char *buf)
 {
+	size_t n = board_log_read(bank, at, buf, RING_BYTES);
+	const char *newline = n > 0 ? memrchr(buf, '\n', n) : NULL;
+	size_t rest = n - (newline ? (size_t)(newline + 1 - buf) : 0);
+
+	if (!c->follow || rest >= RING_BYTES / 2)
+		return n;
+	*at -= rest;
+	return n - rest;
+}
+
+/* The last lines of what is new. buf: RING_BYTES for each bank. */
+static int print_new(const struct ctl *c, const struct scoreboard *b, uint64_t at[LIMIT_BANKS],
+		     char *buf, size_t most)
+{
+	_cleanup_(freep) struct merge_line *lines = NULL;
+	struct merge_text texts[LIMIT_BANKS];
 	unsigned order[LIMIT_BANKS];
-	size_t banks = sort_banks(b, order), n = 0, start;
+	size_t banks = sort_banks(b, order), n = 0;
+	int r;
 
-	for (size_t i = 0; i < banks; i++)
-		n += board_log_read(&b->bank[order[i]], &at[order[i]], buf + n, RING_BYTES);
-	start = tail_start(buf, n, c->lines ? c->lines : LINES_DEFAULT);
-	print_log(c, buf + start, n - start);
+	for (size_t i = 0; i < banks; i++) {
+		texts[i].p = buf + i * RING_BYTES;
+		texts[i].n = read_bank(c, &b->bank[order[i]], &at[order[i]], texts[i].p);
+	}
+	r = merge_lines(texts, banks, &lines, &n);
+	for (size_t i = n - MIN(n, most); r == 0 && i < n; i++) {
+		if (c->json)
+			print_json(c, &lines[i]);
+		else
+			print_plain(c, &lines[i]);
+	}
 	(void)fflush(c->out);
+	return r;
 }
 
-static void follow(const struct ctl *c, const struct scoreboard *b, uint64_t at[LIMIT_BANKS],
-		   char *buf)
+static int print_all(const struct ctl *c, const struct scoreboard *b, char *buf)
 {
 	const struct timespec nap = {0, FOLLOW_NS};
+	uint64_t at[LIMIT_BANKS] = {0};
+	int r = print_new(c, b, at, buf, c->lines ? c->lines : LINES_DEFAULT);
 
-	while (!ferror(c->out)) {
-		for (unsigned i = 0; i < LIMIT_BANKS; i++)
-			print_log(c, buf, board_log_read(&b->bank[i], &at[i], buf, RING_BYTES));
-		(void)fflush(c->out);
+	while (r == 0 && c->follow && !ferror(c->out)) {
 		(void)nanosleep(&nap, NULL);
+		r = print_new(c, b, at, buf, SIZE_MAX);
 	}
+	return r;
 }
 
 int ctl_logs(const struct ctl *c)
 {
 	_cleanup_(fd_closep) int fd = -1;
 	_cleanup_(freep) char *buf = malloc(LIMIT_BANKS * RING_BYTES);
-	uint64_t at[LIMIT_BANKS] = {0};
 	const struct scoreboard *board;
 	const char *why;
 	json_t *answer = NULL;
@@ -105,9 +138,7 @@ int ctl_logs(const struct ctl *c)
 		(void)fprintf(stderr, "emperorctl: %s\n", err.text);
 		return CTL_FAILED;
 	}
-	print_tail(c, board, at, buf);
-	if (c->follow)
-		follow(c, board, at, buf);
+	r = print_all(c, board, buf);
 	board_unmap(board);
-	return CTL_OK;
+	return r < 0 ? CTL_FAILED : CTL_OK;
 }

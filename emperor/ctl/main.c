@@ -5,201 +5,45 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <sys/ioctl.h>
 
-#include "emperor/ctl/ctl.h"
+#include "emperor/ctl/commands.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 
-struct command {
-	const char *name;
-	const char *usage;
-	unsigned args_min, args_max;
-	const char *options; /* of -f -n -a (--all) -w (--no-wait): those that mean something */
-	bool local;          /* needs no emperor */
-	int (*run)(const struct ctl *c);
-};
+#define USAGE "usage: emperorctl [--run-dir DIR] [--json] COMMAND [ARGUMENT]"
 
-static int fail(const char *text)
+static void print_help(FILE *out)
 {
-	(void)fprintf(stderr, "emperorctl: %s\n", text);
-	return CTL_FAILED;
+	(void)fprintf(out, "%s\n\nCommands:\n", USAGE);
+	ctl_commands_print(out);
+	(void)fputs("\nOptions:\n"
+		    "  --run-dir DIR  where the emperor's sockets are\n"
+		    "  --json         answers as JSON, for programs\n"
+		    "  --no-wait      do not wait for the outcome\n"
+		    "  -n N           so many lines or events\n"
+		    "  --help, --version\n",
+		    out);
 }
 
-static void print_json(const struct ctl *c, const json_t *answer)
+/* What is wrong comes last, where people look. */
+_printf_(1, 2) static int usage_error(const char *fmt, ...)
 {
-	(void)json_dumpf(answer, c->out, JSON_INDENT(2));
-	(void)fputc('\n', c->out);
-}
+	va_list ap;
 
-/* Sends the command of c, or verb in its place. CTL_OK: *ret_answer is a good answer. */
-static int ask(const struct ctl *c, const char *verb, json_t **ret_answer)
-{
-	struct err err = {0};
-	const char *why;
-
-	if (remote_command(&c->remote, verb, c->app, ret_answer, NULL, &err) < 0)
-		return fail(err.text);
-	if (json_is_true(json_object_get(*ret_answer, "ok")) || c->json)
-		return CTL_OK;
-	why = json_string_value(json_object_get(*ret_answer, "error"));
-	return why ? fail(why) : CTL_FAILED;
-}
-
-static int ok_code(const json_t *answer)
-{
-	return json_is_true(json_object_get(answer, "ok")) ? CTL_OK : CTL_FAILED;
-}
-
-static int run_status(const struct ctl *c)
-{
-	json_t *answer = NULL;
-	int code = ask(c, "status", &answer);
-
-	if (code == CTL_OK && c->json) {
-		print_json(c, answer);
-		code = ok_code(answer);
-	} else if (code == CTL_OK) {
-		show_status(c, answer);
-	}
-	json_decref(answer);
-	return code;
-}
-
-static void print_outcomes(const struct ctl *c, const json_t *answer)
-{
-	const json_t *apps = json_object_get(answer, "apps");
-
-	for (size_t i = 0; i < json_array_size(apps); i++) {
-		const json_t *app = json_array_get(apps, i);
-		const char *name = json_string_value(json_object_get(app, "name"));
-		const char *why = json_string_value(json_object_get(app, "error"));
-
-		if (why)
-			(void)fprintf(stderr, "emperorctl: %s: %s failed: %s\n", name ? name : "",
-				      c->command, why);
-		else
-			(void)fprintf(c->out, "%s: %s done\n", name ? name : "", c->command);
-	}
-	if (json_array_size(apps) == 0)
-		(void)fprintf(c->out, "%s accepted\n", c->command);
-}
-
-static int run_change(const struct ctl *c)
-{
-	char verb[64];
-	json_t *answer = NULL;
-	int code;
-
-	(void)snprintf(verb, sizeof(verb), "%s%s%s", c->command, c->no_wait ? " --no-wait" : "",
-		       c->all ? " --all" : "");
-	if (!c->app[0] && !c->all && !str_eq(c->command, "reopen"))
-		return (void)fail("an app's name is needed"), CTL_USAGE;
-	code = ask(c, verb, &answer);
-	if (answer && c->json)
-		print_json(c, answer);
-	else if (json_object_get(answer, "apps") || code == CTL_OK)
-		print_outcomes(c, answer);
-	if (answer)
-		code = ok_code(answer);
-	json_decref(answer);
-	return code;
-}
-
-static int run_version(const struct ctl *c)
-{
-	json_t *answer = NULL;
-	const char *theirs;
-	int code = ask(c, "version", &answer);
-
-	theirs = json_string_value(json_object_get(answer, "version"));
-	if (code == CTL_OK && c->json)
-		print_json(c, answer);
-	else if (code == CTL_OK)
-		(void)fprintf(c->out, "emperorctl %s\nemperor %s, pid %d\n", EMPEROR_VERSION,
-			      theirs ? theirs : "?",
-			      (int)json_integer_value(json_object_get(answer, "pid")));
-	json_decref(answer);
-	return code;
-}
-
-/* An app's name in a URL (RFC 3986 2.1). */
-static void quote(char *buf, size_t size, const char *name)
-{
-	size_t n = 0;
-
-	for (; *name && n + 4 < size; name++) {
-		unsigned char c = (unsigned char)*name;
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			     (c >= '0' && c <= '9') || strchr("-._~", c);
-
-		n += (size_t)snprintf(buf + n, size - n, plain ? "%c" : "%%%02X", c);
-	}
-	buf[n] = '\0';
-}
-
-static int run_history(const struct ctl *c, const char *target,
-		       void (*show)(const struct ctl *c, const json_t *answer))
-{
-	json_t *answer = NULL;
-	struct err err = {0};
-
-	if (remote_stats(&c->remote, target, &answer, &err) < 0)
-		return fail(err.text);
-	if (c->json)
-		print_json(c, answer);
-	else
-		show(c, answer);
-	json_decref(answer);
-	return CTL_OK;
-}
-
-static int run_stats(const struct ctl *c)
-{
-	char name[256], target[300] = "/";
-
-	quote(name, sizeof(name), c->app);
-	if (name[0])
-		(void)snprintf(target, sizeof(target), "/apps/%s", name);
-	return run_history(c, target, show_stats);
-}
-
-static int run_events(const struct ctl *c)
-{
-	char name[256], target[320];
-
-	quote(name, sizeof(name), c->app);
-	(void)snprintf(target, sizeof(target), "/events?n=%u%s%s", c->lines ? c->lines : 50,
-		       name[0] ? "&app=" : "", name);
-	return run_history(c, target, show_events);
-}
-
-static const struct command commands[] = {
-	{"status", "status [APP]", 0, 1, "", false, run_status},
-	{"stats", "stats [APP]", 0, 1, "", false, run_stats},
-	{"events", "events [APP] [-n N]", 0, 1, "n", false, run_events},
-	{"check", "check FILE", 1, 1, "", true, ctl_check},
-	{"reload", "reload [--no-wait] APP|--all", 0, 1, "aw", false, run_change},
-	{"stop", "stop [--no-wait] APP", 1, 1, "w", false, run_change},
-	{"start", "start [--no-wait] APP", 1, 1, "w", false, run_change},
-	{"logs", "logs APP [-f] [-n N]", 1, 1, "fn", false, ctl_logs},
-	{"reopen", "reopen [APP]", 0, 1, "", false, run_change},
-	{"version", "version", 0, 0, "", false, run_version},
-};
-
-static void print_usage(FILE *out)
-{
-	(void)fputs("usage: emperorctl [--run-dir DIR] [--json] COMMAND\n", out);
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		(void)fprintf(out, "       emperorctl %s\n", commands[i].usage);
-}
-
-static int usage_error(const char *what)
-{
-	if (what)
-		(void)fprintf(stderr, "emperorctl: %s\n", what);
-	print_usage(stderr);
+	(void)fputs(USAGE "; emperorctl --help lists the commands\nemperorctl: ", stderr);
+	va_start(ap, fmt);
+	(void)vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	(void)fputc('\n', stderr);
 	return CTL_USAGE;
+}
+
+static int wrong_arguments(const struct ctl_command *cmd)
+{
+	return usage_error("%s: wrong number of arguments: emperorctl %s%s%s", cmd->name, cmd->name,
+			   cmd->usage[0] ? " " : "", cmd->usage);
 }
 
 static bool parse_lines(const char *text, unsigned *ret)
@@ -220,6 +64,14 @@ static size_t terminal_width(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+/* A short option may stand anywhere in its word, so getopt tells its letter; a long one it tells nothing of. */
+static int unknown_option(char **argv)
+{
+	if (optopt)
+		return usage_error("unknown option \"-%c\"", optopt);
+	return usage_error("unknown option \"%s\"", argv[optind - 1]);
+}
+
 /* Options into *c; given: their letters. 0, or the exit code + 1 where there is no more to do. */
 static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_dir, char given[8])
 {
@@ -236,7 +88,8 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 	};
 	int o;
 
-	while ((o = getopt_long(argc, argv, "fn:h", options, NULL)) != -1) {
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, ":fn:h", options, NULL)) != -1) {
 		switch (o) {
 		case 'd':
 			*ret_dir = optarg;
@@ -245,7 +98,7 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 			c->json = true;
 			continue;
 		case 'h':
-			print_usage(stdout);
+			print_help(stdout);
 			return CTL_OK + 1;
 		case 'V':
 			(void)printf("emperorctl %s\n", EMPEROR_VERSION);
@@ -254,8 +107,10 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 			if (!parse_lines(optarg, &c->lines))
 				return usage_error("-n takes a number from 1 to 100000") + 1;
 			break;
+		case ':':
+			return usage_error("%s: a value is missing", argv[optind - 1]) + 1;
 		case '?':
-			return usage_error(NULL) + 1;
+			return unknown_option(argv) + 1;
 		default:
 			break;
 		}
@@ -268,19 +123,22 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 	return 0;
 }
 
-static const struct command *find_command(const char *name)
+static int no_emperor(const struct ctl_command *cmd, const struct ctl *c, int r,
+		      const struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		if (str_eq(commands[i].name, name))
-			return &commands[i];
-	return NULL;
+	if (cmd->alone)
+		cmd->alone(c, err);
+	(void)fflush(c->out);
+	(void)fprintf(stderr, "emperorctl: %s\n", err->text);
+	/* One that we may not ask is there, or may be. */
+	return r == -EACCES ? CTL_FAILED : CTL_USAGE;
 }
 
 int main(int argc, char **argv)
 {
 	struct ctl c = {.app = "", .out = stdout};
 	struct err err = {0};
-	const struct command *cmd;
+	const struct ctl_command *cmd;
 	const char *dir = NULL;
 	char given[8] = "";
 	unsigned args;
@@ -291,22 +149,22 @@ int main(int argc, char **argv)
 		return r - 1;
 	if (optind >= argc)
 		return usage_error("a command is needed");
-	cmd = find_command(argv[optind]);
+	cmd = ctl_command_find(argv[optind]);
 	if (!cmd)
-		return usage_error("unknown command");
+		return usage_error("unknown command \"%s\"", argv[optind]);
 	args = (unsigned)(argc - optind - 1);
 	if (args < cmd->args_min || args > cmd->args_max || (c.all && args > 0))
-		return usage_error("wrong number of arguments");
+		return wrong_arguments(cmd);
 	if (given[strspn(given, cmd->options)] != '\0')
-		return usage_error("this command has no such option");
+		return usage_error("%s: no such option: emperorctl %s%s%s", cmd->name, cmd->name,
+				   cmd->usage[0] ? " " : "", cmd->usage);
 	c.command = cmd->name;
 	c.app = args > 0 ? argv[optind + 1] : "";
 	c.width = terminal_width();
 	c.wall_ns = clock_wall_ns();
-	if (!cmd->local && remote_find(dir, &c.remote, &err) < 0) {
-		(void)fail(err.text);
-		return CTL_USAGE;
-	}
+	r = cmd->local ? 0 : remote_find(dir, &c.remote, &err);
+	if (r < 0)
+		return no_emperor(cmd, &c, r, &err);
 	r = cmd->run(&c);
 	return fflush(stdout) == 0 ? r : CTL_FAILED;
 }

@@ -44,7 +44,8 @@ static void own_default(char *buf, size_t size)
 		(void)snprintf(buf, size, "/tmp/emperor-%u", (unsigned)geteuid());
 }
 
-static bool answers(const char *dir, char *tried, size_t size)
+/* 0, or why not, which is added to tried. */
+static int try_dir(const char *dir, char *tried, size_t size)
 {
 	_cleanup_(fd_closep) int fd = -1;
 	int r = dial(dir, "control.sock", &fd);
@@ -53,7 +54,7 @@ static bool answers(const char *dir, char *tried, size_t size)
 	if (r < 0)
 		(void)snprintf(tried + n, size - n, "%s%s/control.sock (%s)", n ? ", " : "", dir,
 			       strerror(-r));
-	return r == 0;
+	return r;
 }
 
 int remote_find(const char *dir, struct remote *ret, struct err *err)
@@ -61,6 +62,7 @@ int remote_find(const char *dir, struct remote *ret, struct err *err)
 	const char *env = getenv("EMPEROR_RUN_DIR");
 	char own[sizeof(ret->dir)], tried[ERR_TEXT_MAX / 2] = "";
 	const char *candidates[2] = {"/run/emperor", own};
+	const char *locked = NULL;
 
 	own_default(own, sizeof(own));
 	if (dir || (env && env[0])) {
@@ -70,11 +72,18 @@ int remote_find(const char *dir, struct remote *ret, struct err *err)
 		candidates[1] = NULL;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(candidates) && candidates[i]; i++) {
-		if (!answers(candidates[i], tried, sizeof(tried)))
-			continue;
-		(void)snprintf(ret->dir, sizeof(ret->dir), "%s", candidates[i]);
-		return 0;
+		int r = try_dir(candidates[i], tried, sizeof(tried));
+
+		if (r == 0) {
+			(void)snprintf(ret->dir, sizeof(ret->dir), "%s", candidates[i]);
+			return 0;
+		}
+		locked = !locked && r == -EACCES ? candidates[i] : locked;
 	}
+	if (locked)
+		return err_set(err, -EACCES,
+			       "%s/control.sock may not be opened by this user (uid %u)", locked,
+			       (unsigned)geteuid());
 	return err_set(err, -ENOENT, "no emperor runs here; tried %s", tried);
 }
 
@@ -173,7 +182,8 @@ int remote_stats(const struct remote *r, const char *target, json_t **ret_answer
 	if (rc == 0 && status != 200) {
 		const char *why = json_string_value(json_object_get(*ret_answer, "error"));
 
-		rc = err_set(err, -EREMOTEIO, "%s", why ? why : "the stats role refused");
+		rc = err_set(err, status == 404 ? -ENOENT : -EREMOTEIO, "%s",
+			     why ? why : "the stats role refused");
 		json_decref(*ret_answer);
 		*ret_answer = NULL;
 	}

@@ -14,7 +14,7 @@ struct remote { /* where the emperor was found */
 
 /*
  * dir: --run-dir, or NULL: $EMPEROR_RUN_DIR, /run/emperor, then what an emperor started by this user would take.
- * -ENOENT: nobody is there; err names every path that was tried.
+ * -ENOENT: nobody is there; err names every path that was tried. -EACCES: there is a socket that this user may not open.
  */
 int remote_find(const char *dir, struct remote *ret, struct err *err);
 
@@ -22,5 +22,5 @@ int remote_find(const char *dir, struct remote *ret, struct err *err);
 int remote_command(const struct remote *r, const char *verb, const char *argument,
 		   json_t **ret_answer, int *ret_fd, struct err *err);
 
-/* GET target from the stats socket. -EREMOTEIO: it answered with an error, err says which. */
+/* GET target from the stats socket. -ENOENT: it knows no such thing; -EREMOTEIO: another error; err says which. */
 int remote_stats(const struct remote *r, const char *target, json_t **ret_answer, struct err *err);

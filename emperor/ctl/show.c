@@ -75,15 +75,16 @@ static void add_status_row(const struct ctl *c, struct table *t, const json_t *a
 
 static void print_field(FILE *out, const char *name, const char *value)
 {
-	size_t n;
+	const char *before = name;
 
-	if (!value[0])
-		return;
-	(void)fprintf(out, "%12s  ", name);
 	/* Later lines of a text stand under the first. */
-	for (; (n = strcspn(value, "\n")), value[n]; value += n + 1)
-		(void)fprintf(out, "%.*s\n%14s", (int)n, value, "");
-	(void)fprintf(out, "%s\n", value);
+	while (*value) {
+		size_t n = strcspn(value, "\n");
+
+		(void)fprintf(out, "%12s  %.*s\n", before, (int)n, value);
+		value += n + (value[n] == '\n');
+		before = "";
+	}
 }
 
 static void show_app(const struct ctl *c, const json_t *app)
@@ -137,24 +138,33 @@ void show_status(const struct ctl *c, const json_t *answer)
 	table_done(&t);
 }
 
+/* A time that no request of the window has given is no 0us. */
+static const char *measured_us(char buf[HUMAN_MAX], const json_t *app, const char *key)
+{
+	if (number(app, "window_requests") == 0 || !json_object_get(app, key))
+		return "-";
+	return human_us(buf, number(app, key));
+}
+
 static void add_stats_row(struct table *t, const json_t *app)
 {
-	char requests[HUMAN_MAX], rate[HUMAN_MAX], p50[HUMAN_MAX], p95[HUMAN_MAX], p99[HUMAN_MAX],
-		queue[HUMAN_MAX], errors[HUMAN_MAX], exceptions[HUMAN_MAX], rss[HUMAN_MAX];
-	uint64_t window = number(app, "window_s");
+	char requests[HUMAN_MAX], rate[HUMAN_MAX] = "-", p50[HUMAN_MAX], p95[HUMAN_MAX],
+				  p99[HUMAN_MAX], queue[HUMAN_MAX], errors[HUMAN_MAX],
+				  exceptions[HUMAN_MAX], rss[HUMAN_MAX];
+	uint64_t window = number(app, "window_s"), resident = number(app, "rss");
 	uint64_t tenths = window > 0 ? number(app, "window_requests") * 10 / window : 0;
 
-	(void)snprintf(rate, sizeof(rate), "%llu.%u", (unsigned long long)(tenths / 10),
-		       (unsigned)(tenths % 10));
-	table_add(t, (const char *const[]){text(app, "name"),
-					   human_count(requests, number(app, "requests")), rate,
-					   human_us(p50, number(app, "p50_us")),
-					   human_us(p95, number(app, "p95_us")),
-					   human_us(p99, number(app, "p99_us")),
-					   human_us(queue, number(app, "queue_p95_us")),
-					   human_count(errors, number(app, "status_5xx")),
-					   human_count(exceptions, number(app, "exceptions")),
-					   human_bytes(rss, number(app, "rss"))});
+	if (window > 0)
+		(void)snprintf(rate, sizeof(rate), "%llu.%u", (unsigned long long)(tenths / 10),
+			       (unsigned)(tenths % 10));
+	table_add(t,
+		  (const char *const[]){
+			  text(app, "name"), human_count(requests, number(app, "requests")), rate,
+			  measured_us(p50, app, "p50_us"), measured_us(p95, app, "p95_us"),
+			  measured_us(p99, app, "p99_us"), measured_us(queue, app, "queue_p95_us"),
+			  human_count(errors, number(app, "status_5xx")),
+			  human_count(exceptions, number(app, "exceptions")),
+			  resident > 0 ? human_bytes(rss, resident) : "-"});
 }
 
 void show_stats(const struct ctl *c, const json_t *answer)

@@ -11,6 +11,7 @@
 #include "emperor/gate/doors.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/queue.h>
 
@@ -47,7 +48,7 @@ struct app {
 	char name[LIMIT_NAME];
 	int gate_fd, front_fd; /* owned */
 	ev_io hand_backs, writable;
-	bool down;
+	bool down, broken; /* broken: its front shut it down; the emperor makes a new one */
 	unsigned retry_after_s;
 	uint64_t refused; /* hand-backs */
 	size_t queued_n;
@@ -59,6 +60,7 @@ struct doors {
 	const struct ports *ports; /* borrowed */
 	struct doors_handler handler;
 	size_t apps_n, queued_n;
+	size_t queued_bytes;
 	bool one_uid; /* all apps are one user's: none of them learns anything from another's requests */
 	struct app *slots[APP_SLOTS];
 	char buf[PASS_BUF_SIZE];
@@ -133,6 +135,7 @@ static void unqueue(struct app *app, struct queued *q)
 	TAILQ_REMOVE(&app->queue, q, link);
 	app->queued_n--;
 	app->doors->queued_n--;
+	app->doors->queued_bytes -= q->pass.bytes.n;
 }
 
 static void refuse_queue(struct app *app, unsigned retry_after_s)
@@ -165,7 +168,8 @@ static void enqueue(struct app *app, const struct client *c, const struct doors_
 	struct queued *q = NULL;
 	char *at;
 
-	if (app->queued_n < LIMIT_GATE_QUEUE && d->queued_n < LIMIT_GATE_CONNS)
+	if (app->queued_n < LIMIT_GATE_QUEUE && d->queued_n < LIMIT_GATE_CONNS &&
+	    d->queued_bytes + p->bytes.n <= LIMIT_GATE_QUEUE_BYTES)
 		q = malloc(sizeof(*q) + p->script.n + p->carve.n + p->bytes.n);
 	if (!q) {
 		refuse(app, c, p->bytes, RETRY_CROWDED_S);
@@ -182,6 +186,7 @@ static void enqueue(struct app *app, const struct client *c, const struct doors_
 	TAILQ_INSERT_TAIL(&app->queue, q, link);
 	app->queued_n++;
 	d->queued_n++;
+	d->queued_bytes += p->bytes.n;
 }
 
 /* Sends from the queue while the door takes it. Watches for writing only while that can help. */
@@ -220,7 +225,7 @@ void doors_pass(struct doors *d, uint32_t id, const struct client *c, const stru
 	struct app *app = find(d, id);
 	int r;
 
-	if (!app || app->down) {
+	if (!app || app->down || app->broken) {
 		d->handler.refuse(d->handler.arg, c, p->bytes,
 				  app ? app->retry_after_s : RETRY_DEFAULT_S);
 		return;
@@ -235,7 +240,9 @@ void doors_pass(struct doors *d, uint32_t id, const struct client *c, const stru
 		if (first && app->queued_n > 0 && r == -EAGAIN)
 			ev_io_start(d->loop, &app->writable);
 	} else {
-		log_warning("%s: cannot pass a connection: %s", app->name, strerror(-r));
+		app->broken = r == -EPIPE;
+		log_warning("%s: cannot pass a connection: %s%s", app->name, strerror(-r),
+			    app->broken ? "; nothing is passed until it has a new door" : "");
 		refuse(app, c, p->bytes, RETRY_CROWDED_S);
 	}
 }
@@ -264,6 +271,22 @@ static void take_back(struct app *app, const struct pass *p)
 	}
 }
 
+/* We hold the other end too, so it is no end of file: its front called shutdown(2) on it, which holds for all copies. */
+static bool is_shut(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP));
+}
+
+/* It would be readable for ever. What is passed to the app may still arrive. */
+static void stop_hearing(struct app *app)
+{
+	ev_io_stop(app->doors->loop, &app->hand_backs);
+	log_warning("%s: its front has shut its door: nothing can be handed back until it has a new one",
+		    app->name);
+}
+
 static void on_hand_back(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct app *app = container_of(io, struct app, hand_backs);
@@ -280,10 +303,14 @@ static void on_hand_back(struct ev_loop *loop, ev_io *io, int revents)
 			return;
 		if (r == 1)
 			take_back(app, &p);
-		else if (r == 0) /* no end of file: we hold the other end. */
-			count_refused(app, "an empty message");
+		else if (r == 0 && is_shut(app->gate_fd))
+			stop_hearing(app);
 		else
-			count_refused(app, err.text[0] ? err.text : strerror(-r));
+			count_refused(app, r == 0	 ? "an empty message"
+					   : err.text[0] ? err.text
+							 : strerror(-r));
+		if (!ev_is_active(&app->hand_backs))
+			return;
 	}
 }
 
@@ -296,7 +323,7 @@ static void drain_door(struct app *app, unsigned retry_after_s)
 	int r;
 
 	while ((r = pass_recv(app->front_fd, d->buf, sizeof(d->buf), &p, NULL)) == 1 ||
-	       r == -EBADMSG) {
+	       r == -EBADMSG || r == -EMFILE) {
 		if (r == 1 && ports_recognise(d->ports, p.fd, &c))
 			refuse(app, &c, p.bytes, retry_after_s);
 		else if (r == 1)
@@ -326,6 +353,7 @@ static void open_door(struct app *app, int gate_fd, int front_fd)
 	(void)fd_set_nonblock(front_fd, true);
 	app->gate_fd = gate_fd;
 	app->front_fd = front_fd;
+	app->broken = false;
 	ev_io_init(&app->hand_backs, on_hand_back, gate_fd, EV_READ);
 	ev_io_init(&app->writable, on_writable, gate_fd, EV_WRITE);
 	ev_io_start(app->doors->loop, &app->hand_backs);
@@ -360,6 +388,9 @@ int doors_set_app(struct doors *d, uint32_t id, uint64_t uid, const char *name, 
 		(void)close(front_fd);
 		return err_set(err, -ENOSPC, "%s: no room for one more app", name);
 	}
+	/* Nobody takes from a door that was replaced because it was shut. */
+	if (app->gate_fd >= 0 && (is_shut(app->gate_fd) || is_shut(app->front_fd)))
+		drain_door(app, RETRY_CROWDED_S);
 	shut(app);
 	app->uid = uid;
 	(void)snprintf(app->name, sizeof(app->name), "%s", name);

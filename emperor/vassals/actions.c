@@ -71,6 +71,15 @@ static void do_restart(struct app *a, const char *why)
 	do_start(a, why);
 }
 
+void app_take_door(struct app *a)
+{
+	if (!doors_take_next(&a->doors))
+		return;
+	log_warning("%s: its front had shut the gate's door: it has a new one", a->name);
+	tell_app(a);
+	tell_change(a, EVENT_NOTE, "its front had shut the gate's door: it has a new one");
+}
+
 static void begin_serving(struct app *a)
 {
 	struct generation *g = TAKE_PTR(a->candidate);
@@ -88,6 +97,7 @@ static void begin_serving(struct app *a)
 			: "its ini as it is now does not start; an older version of it serves");
 	if (doors_adjust(&a->doors, g->loaded, &err) < 0)
 		log_warning("%s: %s", a->name, err.text);
+	app_take_door(a);
 	/* First the gate leaves the app's own listeners, then the front comes. */
 	tell_gate(a);
 	if (generation_serve(g) < 0)
@@ -163,6 +173,9 @@ static void do_stop(struct app *a, const char *why)
 		serving->part = PART_LEAVING;
 		generation_end(serving, serving->loaded->config.graceful_timeout_s);
 	}
+	/* Nobody stands in any more: who comes now is refused at once, and not left waiting for the end. */
+	if (a->v->shutting_down)
+		doors_prune(&a->doors, NULL, 0);
 	if (!a->generations)
 		app_event(a, LIFE_EMPTY, why);
 }
@@ -177,8 +190,10 @@ static void do_close(struct app *a, const char *why)
 	/* Why it was stopped stands in its reason since then; why says only that it has come true. */
 	log_info("%s: stopped (%s)", a->name, a->reason ? a->reason : why);
 	tell_change(a, EVENT_STOPPED, a->reason ? a->reason : why);
-	if (!a->gone)
+	if (!a->gone) {
+		app_renew(a);
 		return;
+	}
 	a->dead = true;
 	a->v->routes_changed = true;
 	tell_gone(a);

@@ -11,6 +11,8 @@
 
 #include "shared/clock.h"
 #include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/log.h"
 #include "shared/scoreboard.h"
 
 struct ini *ini_ref(struct ini *ini)
@@ -52,22 +54,70 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 	app_event(a, LIFE_RETRY, "trying again");
 }
 
+/* a->board_fd and board_ro_fd are put in place only when both are there. */
 static int open_board(struct app *a, struct err *err)
 {
+	_cleanup_(fd_closep) int fd = -1;
+	int ro_fd;
 	struct scoreboard *board;
 	char path[64];
-	int r = board_create(&a->board_fd, &board, a->name, err);
+	int r = board_create(&fd, &board, a->name, err);
 
 	if (r < 0)
 		return r;
 	/* The emperor only keeps it alive; who wants to know maps it. */
 	board_unmap(board);
 	/* A memfd is born 0777: whoever is given it to read could reopen it for writing. */
-	if (fchmod(a->board_fd, 0644) < 0)
+	if (fchmod(fd, 0644) < 0)
 		return err_set(err, -errno, "scoreboard: %s", strerror(errno));
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", a->board_fd);
-	a->board_ro_fd = open(path, O_RDONLY | O_CLOEXEC);
-	return a->board_ro_fd < 0 ? err_set(err, -errno, "scoreboard: %s", strerror(errno)) : 0;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ro_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (ro_fd < 0)
+		return err_set(err, -errno, "scoreboard: %s", strerror(errno));
+	if (a->board_fd >= 0)
+		(void)close(a->board_fd);
+	if (a->board_ro_fd >= 0)
+		(void)close(a->board_ro_fd);
+	a->board_fd = TAKE_FD(fd);
+	a->board_ro_fd = ro_fd;
+	return 0;
+}
+
+static bool board_is_ours(const struct app *a)
+{
+	const struct scoreboard *board;
+
+	if (board_map_readonly(a->board_ro_fd, &board, NULL) < 0)
+		return false;
+	board_unmap(board);
+	return true;
+}
+
+int app_mend_board(struct app *a, struct err *err)
+{
+	int r;
+
+	if (board_is_ours(a))
+		return 0;
+	r = open_board(a, err);
+	if (r < 0)
+		return r;
+	log_warning("%s: its scoreboard was overwritten: it begins a new one", a->name);
+	tell_app(a);
+	tell_change(a, EVENT_NOTE, "its scoreboard was overwritten: it begins a new one");
+	return 0;
+}
+
+void app_renew(struct app *a)
+{
+	struct err err = {0};
+	int r = open_board(a, &err);
+
+	if (r == 0)
+		r = doors_renew_gate(&a->doors, &err);
+	if (r < 0)
+		log_warning("%s: keeps what its last processes held: %s", a->name, err.text);
+	tell_app(a);
 }
 
 int app_new(struct app **ret, struct vassals *v, const char *name, const char *file,

@@ -4,6 +4,7 @@
 #include "emperor/vassals/doors.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "emperor/vassals/load.h"
@@ -16,7 +17,8 @@
 
 void doors_init(struct doors *d)
 {
-	*d = (struct doors){.gate_end = -1, .front_end = -1};
+	*d = (struct doors){
+		.gate_end = -1, .front_end = -1, .next_gate_end = -1, .next_front_end = -1};
 }
 
 static void raise_buffer(int fd)
@@ -27,7 +29,7 @@ static void raise_buffer(int fd)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
-int doors_open_gate(struct doors *d, struct err *err)
+static int open_pair(int *ret_gate_end, int *ret_front_end, struct err *err)
 {
 	int fds[2];
 	int r = fd_seqpacket_pair(fds, true);
@@ -36,9 +38,70 @@ int doors_open_gate(struct doors *d, struct err *err)
 		return err_set(err, r, "gate door: %s", strerror(-r));
 	raise_buffer(fds[0]);
 	raise_buffer(fds[1]);
-	d->gate_end = fds[0];
-	d->front_end = fds[1];
+	*ret_gate_end = fds[0];
+	*ret_front_end = fds[1];
 	return 0;
+}
+
+static void close_pair(int *gate_end, int *front_end)
+{
+	if (*gate_end >= 0)
+		(void)close(TAKE_FD(*gate_end));
+	if (*front_end >= 0)
+		(void)close(TAKE_FD(*front_end));
+}
+
+int doors_open_gate(struct doors *d, struct err *err)
+{
+	return open_pair(&d->gate_end, &d->front_end, err);
+}
+
+/* A pair that is shut in one direction shows that at the end which can no longer receive. */
+static bool is_shut(int gate_end, int front_end)
+{
+	struct pollfd ends[] = {{.fd = gate_end, .events = POLLRDHUP},
+				{.fd = front_end, .events = POLLRDHUP}};
+
+	(void)poll(ends, ARRAY_SIZE(ends), 0);
+	return (ends[0].revents | ends[1].revents) & (POLLRDHUP | POLLHUP);
+}
+
+int doors_front_end(struct doors *d, struct err *err)
+{
+	int r = 0;
+
+	/* A candidate that failed may have shut that one too. */
+	if (d->next_gate_end >= 0 && is_shut(d->next_gate_end, d->next_front_end))
+		close_pair(&d->next_gate_end, &d->next_front_end);
+	if (d->next_gate_end < 0 && is_shut(d->gate_end, d->front_end))
+		r = open_pair(&d->next_gate_end, &d->next_front_end, err);
+	if (r < 0)
+		return r;
+	return d->next_front_end >= 0 ? d->next_front_end : d->front_end;
+}
+
+int doors_renew_gate(struct doors *d, struct err *err)
+{
+	int gate_end, front_end;
+	int r = open_pair(&gate_end, &front_end, err);
+
+	if (r < 0)
+		return r;
+	close_pair(&d->gate_end, &d->front_end);
+	close_pair(&d->next_gate_end, &d->next_front_end);
+	d->gate_end = gate_end;
+	d->front_end = front_end;
+	return 0;
+}
+
+bool doors_take_next(struct doors *d)
+{
+	if (d->next_gate_end < 0)
+		return false;
+	close_pair(&d->gate_end, &d->front_end);
+	d->gate_end = TAKE_FD(d->next_gate_end);
+	d->front_end = TAKE_FD(d->next_front_end);
+	return true;
 }
 
 static struct door *find(const struct doors *d, const struct address *a)
@@ -201,10 +264,8 @@ void doors_done(struct doors *d)
 {
 	while (d->n > 0)
 		close_door(d, d->n - 1);
-	if (d->gate_end >= 0)
-		(void)close(d->gate_end);
-	if (d->front_end >= 0)
-		(void)close(d->front_end);
+	close_pair(&d->gate_end, &d->front_end);
+	close_pair(&d->next_gate_end, &d->next_front_end);
 	free(d->v);
 	doors_init(d);
 }

@@ -29,6 +29,7 @@ struct doors {          /* doors_init() before use */
 	uint64_t numbers;
 	int gate_end;  /* owned: the gate sends into it */
 	int front_end; /* owned: fronts receive from it */
+	int next_gate_end, next_front_end; /* owned: the pair that takes over with the next generation; -1: none */
 };
 
 struct door_set { /* borrowed descriptors of one generation, in the order of its listeners */
@@ -40,6 +41,15 @@ struct door_set { /* borrowed descriptors of one generation, in the order of its
 void doors_init(struct doors *d);
 /* The gate door. It holds DOORS_GATE_BYTES each way: a default pair takes 167 small connections, then the gate queues. */
 int doors_open_gate(struct doors *d, struct err *err);
+/*
+ * The front end for the generation that starts now. An app that has called shutdown(2) on it has done so for all copies
+ * and for good: then it is that of a new pair, which doors_take_next() puts in place. Borrowed, or an error.
+ */
+int doors_front_end(struct doors *d, struct err *err);
+/* A new gate door in any case; what there was stays on failure. The gate must hear of it. */
+int doors_renew_gate(struct doors *d, struct err *err);
+/* That generation serves now, or nothing else does. True: the gate door is another one, of which the gate must hear. */
+bool doors_take_next(struct doors *d);
 /* All that this configuration wants; what is open already stays. clamped: a backlog was larger than somaxconn. */
 int doors_open(struct doors *d, const struct loaded *l, struct door_set *ret_set, bool *ret_clamped,
 	       struct err *err);

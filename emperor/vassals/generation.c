@@ -42,14 +42,14 @@ static int32_t put(struct parcel *p, int fd)
 }
 
 static void pack_descriptors(struct parcel *p, const struct app *a, const struct door_set *doors,
-			     int link_fd, int log_fd)
+			     int gate_fd, int link_fd, int log_fd)
 {
 	struct handoff *h = &p->handoff;
 
 	(void)put(p, -1); /* AT_CONFIG: made last, for it names all the others */
 	h->link_fd = put(p, link_fd);
 	h->scoreboard_fd = put(p, a->board_fd);
-	h->gate_fd = put(p, a->doors.front_end);
+	h->gate_fd = put(p, gate_fd);
 	h->routes_epoch_fd = put(p, a->v->epoch_ro_fd);
 	h->log_fd = log_fd >= 0 ? put(p, log_fd) : -1;
 	h->n_listeners = (uint32_t)doors->listeners_n;
@@ -337,6 +337,7 @@ static int start(struct generation *g, const struct door_set *doors, int log_fd,
 			    .generation = g->number,
 			    .bank = g->bank},
 	};
+	int gate_fd;
 	int fds[2];
 	int r = fd_seqpacket_pair(fds, true);
 
@@ -344,8 +345,11 @@ static int start(struct generation *g, const struct door_set *doors, int log_fd,
 		return err_set(err, r, "link: %s", strerror(-r));
 	ours = fds[0];
 	theirs = fds[1];
+	gate_fd = doors_front_end(&g->app->doors, err);
+	if (gate_fd < 0)
+		return gate_fd;
 	memcpy(p.handoff.name, g->app->name, sizeof(p.handoff.name));
-	pack_descriptors(&p, g->app, doors, theirs, log_fd);
+	pack_descriptors(&p, g->app, doors, gate_fd, theirs, log_fd);
 	r = pack_config(&p, g->loaded, err);
 	if (r < 0)
 		return r;

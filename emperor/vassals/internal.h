@@ -125,6 +125,10 @@ struct vassals {
 int app_new(struct app **ret, struct vassals *v, const char *name, const char *file,
 	    const char *dir, struct err *err);
 void app_free(struct app *a);
+/* A board whose head is no longer ours would stop every later generation: it gets a new one. */
+int app_mend_board(struct app *a, struct err *err);
+/* None of its processes lives: what they may have damaged, board and gate door, is made anew. Tells the roles. */
+void app_renew(struct app *a);
 void app_fill_info(const struct app *a, struct app_info *ret);
 /* Keeps what was there if memory has run out: an old text is better than none. */
 void app_put_text(char **text, const char *fmt, ...) _printf_(2, 3);
@@ -133,6 +137,8 @@ void ini_unref(struct ini *ini);
 
 /* actions.c */
 void app_event(struct app *a, enum life_event event, const char *why);
+/* The door that was made for the generation that starts or serves now, if the one before was shut. Tells the gate. */
+void app_take_door(struct app *a);
 /* Who the app is to others, now that nothing or something else serves. */
 void app_show_face(struct app *a, struct loaded *l);
 

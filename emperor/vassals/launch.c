@@ -68,14 +68,19 @@ static int spawn(struct app *a, struct loaded *l, struct ini *ini, uint64_t numb
 	r = logfile_open(l, &log_fd, err);
 	if (r < 0)
 		return r;
+	r = app_mend_board(a, err);
+	if (r < 0)
+		return r;
 	r = generation_spawn(a, l, ini, &set, log_fd, number, &a->candidate, err);
 	if (r < 0)
 		return r;
 	a->candidate->next = a->generations;
 	a->generations = a->candidate;
 	/* Beside one that serves, the old socket stays in use: this candidate may fail. */
-	if (!a->serving)
+	if (!a->serving) {
 		tell_stats_door(a);
+		app_take_door(a);
+	}
 	return 0;
 }
 

@@ -237,21 +237,23 @@ static void on_outcome(struct ev_loop *loop, ev_io *io, int revents)
 	(void)close(TAKE_FD(role->outcome_fd));
 }
 
-static void try_again(struct role *role)
+/* ran: it was there, for a while; a start that failed is a failure however long ago the one before was. */
+static void try_again(struct role *role, bool ran)
 {
 	uint64_t now = clock_now_ns();
 	uint32_t random = 0;
 	uint64_t at;
 
 	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
-	if (backoff_ran(&role->backoff, role->started_ns, now))
+	if (ran && backoff_ran(&role->backoff, role->started_ns, now))
 		at = now;
 	else
 		at = backoff_failed(&role->backoff, now, random);
 	role->timer.repeat = 0;
 	ev_timer_set(&role->timer, (double)(at - now) / 1e9, 0);
 	ev_timer_start(role->roles->setup.loop, &role->timer);
-	log_info("%s: next try in %.1f s", name_of(role), (double)(at - now) / 1e9);
+	if (at > now)
+		log_info("%s: next try in %.1f s", name_of(role), (double)(at - now) / 1e9);
 }
 
 static void say_how_it_ended(const struct role *role, int status)
@@ -279,7 +281,7 @@ static void on_exit_of(struct ev_loop *loop, ev_child *w, int revents)
 		return;
 	}
 	say_how_it_ended(role, w->rstatus);
-	try_again(role);
+	try_again(role, true);
 }
 
 static int identity(const struct role *role, struct privs *ret, struct err *err)
@@ -366,7 +368,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	}
 	if (start(role, &err) < 0) {
 		log_error("%s: cannot be started: %s", name_of(role), err.text);
-		try_again(role);
+		try_again(role, false);
 		return;
 	}
 	role->roles->setup.fresh(role->roles->setup.arg, role->id);

@@ -208,6 +208,32 @@ class Sockets(Case):
         eventually(lambda: os.stat(path).st_uid == 0, 10, "the named owner")
 
 
+class Stop(Case):
+    def test_while_the_emperor_stops_an_own_listener_refuses_and_the_request_in_work_is_answered(self):
+        port = harness.free_port()
+        e = self.emperor()
+        e.drop("a", "slow", extra="http = 127.0.0.1:%d" % port)
+        e.wait_up("a")
+        got = []
+        thread = threading.Thread(target=lambda: got.append(status_of(port, "/?2")))
+        thread.start()
+        time.sleep(0.5)
+        e.process.terminate()
+
+        def refused():
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+            except ConnectionRefusedError:
+                return True
+
+        eventually(refused, 1, "refused at once")
+        self.assertTrue(e.alive(), "the request is still in work")
+        thread.join()
+        self.assertEqual(got, [200])
+        e.process.wait(10 * harness.PATIENCE)
+        self.assertEqual(e.process.returncode, 0)
+
+
 class StopNow(Case):
     def test_a_second_signal_ends_everything_within_three_seconds_though_a_request_is_in_work(self):
         self.ends_at_once(0.3)

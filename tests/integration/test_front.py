@@ -251,19 +251,17 @@ class Deadlines(Pressed):
                 # 1.0 has no other sign that this was not all
                 self.assertTrue(cut or (version == b"1.1" and not data.endswith(b"0\r\n\r\n")))
 
-    def test_a_stalled_reader_costs_no_cpu_while_its_worker_waits(self):
-        self.served("--processes", "2", "--response-buffer", "4096")
-        s = opened(self.port, GET % b"/flood", buffer=4096)
-        time.sleep(1)
-        before = time.monotonic(), self.cpu()
-        time.sleep(1)
-        used = (self.cpu() - before[1]) / (time.monotonic() - before[0])
-        self.assertLess(used, 0.2 * harness.PATIENCE)
-        s.close()
-
-    def cpu(self):
-        fields = pathlib.Path("/proc/%d/stat" % self.daemon_.process.pid).read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def test_a_reader_who_stops_and_goes_gets_every_byte_in_its_place(self):
+        self.served()
+        for _ in range(3):
+            s = opened(self.port, ONCE % b"/big?300", buffer=16384)
+            data = b""
+            while len(data) < 8 << 20:
+                data += s.recv(1 << 20)
+                time.sleep(0.002)
+            rest, cut = rest_of(s)
+            body = (data + rest).partition(b"\r\n\r\n")[2]
+            self.assertTrue(body == b"".join(b"%c" % (97 + n % 26) * 65536 for n in range(300)))
 
 
 class Variants(Pressed):
@@ -432,14 +430,12 @@ class Large(Pressed):
 
     def test_a_download_of_100_mb_arrives_at_any_speed_and_the_front_stays_small(self):
         before = self.peak()
+        wanted = b"".join(b"%c" % (97 + n % 26) * 65536 for n in range(self.SIZE >> 16))
         for pause in (0, 0.5):
             s = opened(self.port, b"GET /big?%d HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % (self.SIZE >> 16))
             time.sleep(pause)
             data, cut = rest_of(s)
-            body = data.partition(b"\r\n\r\n")[2]
-            self.assertEqual(len(body), self.SIZE)
-            # every piece is one letter
-            self.assertEqual(body[::65536], b"".join(b"%c" % (97 + n % 26) for n in range(self.SIZE >> 16)))
+            self.assertTrue(data.partition(b"\r\n\r\n")[2] == wanted)
         self.assertLess(self.peak() - before, 4096)
 
 

@@ -248,6 +248,18 @@ static bool failed_unseen(const struct conn *c, const struct gather *g)
 	       (!g->has_head || (g->end.flags & (FRAME_END_EXCEPTION | FRAME_END_SHORT)));
 }
 
+/* Does the end stand in the lane too, beyond what was gathered at once? */
+static bool end_stands(struct front *f, unsigned lane, const struct gather *g)
+{
+	struct frame fr;
+	size_t at = 0;
+
+	while (exchange_peek(f->exchange, lane, &at, &fr) && fr.slot == g->slot)
+		if (fr.kind != FRAME_HEAD && fr.kind != FRAME_DATA)
+			return fr.kind == FRAME_END;
+	return false;
+}
+
 /* dead: nothing will follow, so only an answer that is complete may begin now. */
 static enum step step(struct front *f, unsigned lane, struct gather *g, bool dead)
 {
@@ -265,14 +277,15 @@ static enum step step(struct front *f, unsigned lane, struct gather *g, bool dea
 		goto consume;
 	if (g->has_head == c->answer.begun && !failed_unseen(c, g))
 		return broken(f, lane);
-	if (g->has_head && !g->has_end && dead)
+	if (g->has_head && !g->has_end && dead && !end_stands(f, lane, g))
 		return STEP_NOTHING;
-	if (g->has_head && !g->has_end && !job->looked) {
+	if (g->has_head && !g->has_end && !dead && !job->looked) {
 		job->looked =
 			true; /* the rest is likely a microsecond away: one writev instead of two */
 		return STEP_NOTHING;
 	}
-	if (spool_room(&c->out, &f->out_limits) == 0)
+	/* a dead worker's ring ends here: it is little, and waits for no room */
+	if (!dead && spool_room(&c->out, &f->out_limits) == 0)
 		return STEP_STALLED;
 	if (failed_unseen(c, g)) {
 		struct record r = times_of(f, lane, g);

@@ -10,6 +10,7 @@
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/intake.h"
+#include "vassal/front/loop.h"
 #include "vassal/front/state.h"
 
 static bool is_whole(const struct conn *c)
@@ -27,6 +28,8 @@ static void on_ready(void *arg)
 	body_settle(c);
 	if (c->state == CONN_BODY && c->readable)
 		conn_ready(c);
+	/* outside a turn nobody wakes the worker that the request was queued for */
+	loop_kick(c->front);
 }
 
 /* False: the request was refused. */

@@ -22,6 +22,8 @@
 #include "vassal/front/static_file.h"
 
 #define SLAB 32 /* connections allocated at once; slabs are never given back */
+#define FRONT_OTHER_FDS \
+	(4 * LIMIT_WORKERS + 64) /* what a front has open beside its connections, generously */
 
 void conns_init(struct front *f)
 {
@@ -40,6 +42,12 @@ void conns_init(struct front *f)
 	/* the other half is for files, pipes to workers and connections under way to us */
 	f->conns_limit =
 		(unsigned)MIN((uint64_t)LIMIT_CONNECTIONS, MAX((uint64_t)rl.rlim_cur / 2, 8));
+	f->fds_limit = (unsigned)MIN((uint64_t)rl.rlim_cur, (uint64_t)INT32_MAX);
+	/* pipes and descriptors of the workers, doors and logs need some too */
+	f->conns_carefree =
+		f->fds_limit > FRONT_OTHER_FDS + LIMIT_SPARE_FDS
+			? (f->fds_limit - FRONT_OTHER_FDS - LIMIT_SPARE_FDS) / LIMIT_CONN_FDS
+			: 0;
 	f->ready_last = &f->ready_first;
 }
 
@@ -185,8 +193,13 @@ void conn_kill(struct conn *c, bool cut)
 
 void conn_lost(struct conn *c)
 {
+	struct front *f = c->front;
+
 	if (c->state == CONN_DEAD)
 		return;
+	if (c->out.error)
+		logbook_say(&f->log, f->wall_ns, "%s [%s]: cannot store the answer: %s", c->line,
+			    c->id, strerror(-c->out.error));
 	queue_forget(c);
 	/* where the end of the connection is the end of the body, a plain end would call this the whole of it */
 	conn_kill(c, c->answer.begun && c->answer.body == FRAMING_CLOSE);
@@ -212,8 +225,12 @@ void conn_linger(struct conn *c)
 
 void conn_close(struct conn *c)
 {
-	/* a close with unread input sends a reset, and that takes the answer from the client's hands */
-	bool unread = c->readable || c->in.n > c->head_n || c->state == CONN_BODY;
+	/*
+	 * A close with unread input sends a reset, and that takes the answer from the client's hands; so does one while
+	 * the rest of a refused body is on its way.
+	 */
+	bool unread = c->readable || c->in.n > c->head_n || c->state == CONN_BODY ||
+		      c->body_left > 0 || (c->chunked_in && !c->chunked.done);
 
 	if (c->state == CONN_DEAD)
 		return;
@@ -327,7 +344,8 @@ static int write_with(struct conn *c, struct iovec *iov, unsigned n, int flags)
 		ssize_t w;
 
 		do
-			w = sendmsg(c->fd, &mh, flags | MSG_NOSIGNAL);
+			/* writev() has the shorter way through the kernel; SIGPIPE is ignored */
+			w = flags ? sendmsg(c->fd, &mh, flags) : writev(c->fd, iov, (int)n);
 		while (w < 0 && errno == EINTR);
 		if (w < 0 && errno != EAGAIN)
 			return -errno;

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -44,26 +45,27 @@ static void for_own_doors(struct front *f, void (*fn)(struct front *f, struct do
 	fn(f, &f->gate);
 }
 
-void doors_open(struct front *f)
+static void for_adopted(struct front *f, void (*fn)(struct front *f, struct door *d))
 {
-	f->doors_open = true;
-	f->doors_paused = false;
-	for_own_doors(f, watch);
+	for (unsigned i = 0; i < ARRAY_SIZE(f->adopt); i++)
+		fn(f, &f->adopt[i]);
 }
 
 void doors_close(struct front *f)
 {
-	f->doors_open = f->doors_paused = false;
+	/* a pause goes on for the adopted ones: they are not ours to close */
+	f->doors_open = false;
 	for_own_doors(f, unwatch);
 }
 
 /* The limit, or no descriptors: what comes waits in the backlog. */
 static void pause_doors(struct front *f)
 {
-	if (!f->doors_open || f->doors_paused)
+	if (f->doors_paused)
 		return;
 	f->doors_paused = true;
 	for_own_doors(f, unwatch);
+	for_adopted(f, unwatch);
 }
 
 void doors_resume(struct front *f)
@@ -71,7 +73,36 @@ void doors_resume(struct front *f)
 	if (!f->doors_paused)
 		return;
 	f->doors_paused = false;
-	for_own_doors(f, watch);
+	if (f->doors_open)
+		for_own_doors(f, watch);
+	for_adopted(f, watch);
+}
+
+void doors_open(struct front *f)
+{
+	f->doors_open = true;
+	f->doors_paused = true;
+	doors_resume(f);
+}
+
+/*
+ * May another connection come? A passed one for which no descriptor is left is lost: the kernel drops it. The numbers
+ * are given from below, so as long as one near the limit is free those after it are; asked only when it can matter.
+ */
+static bool has_room(const struct front *f)
+{
+	unsigned at = f->fds_limit > LIMIT_SPARE_FDS ? f->fds_limit - LIMIT_SPARE_FDS : 0;
+	int fd;
+
+	if (f->conns_n >= f->conns_limit)
+		return false;
+	if (f->conns_n < f->conns_carefree)
+		return true;
+	fd = fcntl(f->epoll_fd, F_DUPFD_CLOEXEC, (int)at);
+	if (fd < 0)
+		return false;
+	(void)close(fd);
+	return (unsigned)fd == at;
 }
 
 static void set_nodelay(int fd)
@@ -139,7 +170,8 @@ void doors_adopt(struct front *f, int fd)
 		if (f->adopt[i].fd >= 0)
 			continue;
 		f->adopt[i].fd = fd;
-		watch(f, &f->adopt[i]);
+		if (!f->doors_paused)
+			watch(f, &f->adopt[i]);
 		return;
 	}
 	(void)close(
@@ -186,7 +218,7 @@ static void accept_some(struct front *f, struct door *d)
 		struct conn *c;
 		int fd;
 
-		if (f->conns_n >= f->conns_limit) {
+		if (!has_room(f)) {
 			pause_doors(f);
 			return;
 		}
@@ -284,7 +316,7 @@ static void receive_some(struct front *f, struct door *d)
 		struct pass p;
 		int r;
 
-		if (f->conns_n >= f->conns_limit) {
+		if (!has_room(f)) {
 			pause_doors(f);
 			return;
 		}
@@ -293,11 +325,11 @@ static void receive_some(struct front *f, struct door *d)
 			take_passed(f, d, &p);
 			continue;
 		}
-		if (r == -EBADMSG) {
+		if (r == -EBADMSG || r == -EMFILE)
 			logbook_say(&f->log, f->wall_ns, "%s", err.text);
+		if (r == -EBADMSG)
 			continue;
-		}
-		if (r == -EMFILE || r == -ENFILE)
+		if (r == -EMFILE)
 			pause_doors(f);
 		if (r == 0) {
 			unwatch(f, d);

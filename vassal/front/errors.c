@@ -11,6 +11,14 @@
 #include "vassal/front/request_id.h"
 #include "vassal/front/state.h"
 
+/* Of an answer of ours; a HEAD's has none. */
+static uint64_t body_bytes(const char *answer, size_t n)
+{
+	const char *end = memmem(answer, n, "\r\n\r\n", 4);
+
+	return end ? n - (size_t)(end + 4 - answer) : 0;
+}
+
 void error_answer_after(struct conn *c, unsigned status, unsigned retry_after_s,
 			const struct record *base)
 {
@@ -27,6 +35,7 @@ void error_answer_after(struct conn *c, unsigned status, unsigned retry_after_s,
 	n = framing_error(buf, sizeof(buf), status, retry_after_s, c->is_head, c->answer.keep_alive,
 			  span_str(f->date), span_str(c->id));
 	r.status = n > 0 ? status : 0;
+	r.body_bytes = n > 0 ? body_bytes(buf, (size_t)n) : 0;
 	record_request(c, &r);
 	if (n < 0) {
 		conn_kill(c, true);

@@ -86,6 +86,27 @@ static void note_line(struct conn *c, const struct request *rq)
 	c->line[m + 1 + t] = '\0';
 }
 
+/* Who asked, as the proxy that speaks uwsgi says: for the log. Its own address tells nobody anything. */
+static void note_client(struct conn *c, const struct vars *vars)
+{
+	struct span key, value;
+	size_t at = 0;
+
+	while (vars_next(vars->p, vars->n, &at, &key, &value)) {
+		if (!span_eq(key, SPAN("REMOTE_ADDR")))
+			continue;
+		/* it goes unquoted into a line of the log: an address or nothing */
+		if (value.n >= sizeof(c->addr))
+			return;
+		for (size_t i = 0; i < value.n; i++)
+			if (!memchr("0123456789abcdefABCDEF.:", value.p[i], 24))
+				return;
+		memcpy(c->addr, value.p, value.n);
+		c->addr[value.n] = '\0';
+		return;
+	}
+}
+
 static void note_request(struct conn *c, const struct request *rq)
 {
 	struct front *f = c->front;
@@ -204,6 +225,7 @@ static bool submit_at_once(struct conn *c, const struct parsed *in, const char *
 		xr->body = EXCHANGE_BODY_MEMORY;
 		xr->body_n = body_n;
 	}
+	c->body_left = 0;
 	queue_submit(c, (unsigned)slot);
 	return true;
 }
@@ -233,6 +255,8 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 		return n;
 	}
 	note_request(c, &in->rq);
+	if (c->protocol == PROTO_UWSGI)
+		note_client(c, &in->vars);
 	if (in->rq.body == BODY_LENGTH && f->config->limit_post &&
 	    in->rq.length > f->config->limit_post) {
 		error_refuse(c, 413, "body larger than limit-post");
@@ -265,6 +289,7 @@ static size_t take_head(struct conn *c, char *p, size_t n)
 	}
 	c->scanned = 0;
 	if (r < 0) {
+		c->body_left = 1; /* who knows what it would have been followed by */
 		error_refuse(c, (unsigned)in.rq.status, in.rq.reason);
 		return n;
 	}

@@ -35,8 +35,12 @@ void lifecycle_ready(struct front *f, uint64_t import_us, unsigned workers)
 
 void lifecycle_failed(struct front *f, enum fail_phase phase, const char *text)
 {
-	log_error("%s: %s", msg_phase_name(phase), text);
-	logbook_say(&f->log, f->wall_ns, "failed (%s): %s", msg_phase_name(phase), text);
+	/* the emperor says it itself; alone, our stderr may be the log */
+	if (f->alone && f->log.fd >= 0)
+		log_error("%s: %s", msg_phase_name(phase), text);
+	/* a traceback behind the first line was printed by the app, and stands in the log already */
+	logbook_say(&f->log, f->wall_ns, "failed (%s): %.*s", msg_phase_name(phase),
+		    (int)strcspn(text, "\n"), text);
 	link_say(f, MSG_FAILED, phase, 0, text);
 	f->exit_code = EXIT_FAILED;
 	lifecycle_drain(f, 0, -1);
@@ -75,7 +79,8 @@ static void end_all(struct front *f)
 	queue_refuse_all(f);
 	for (struct conn *c = f->conns, *next; c; c = next) {
 		next = c->next;
-		if (c->state == CONN_WAIT)
+		if (c->state == CONN_WAIT || c->state == CONN_BODY || c->state == CONN_PASS ||
+		    (c->state == CONN_HEAD && c->in.n > 0))
 			end_request(c);
 		else if (c->state != CONN_LINGER)
 			conn_kill(c, c->state == CONN_FLUSH || c->state == CONN_FILE);

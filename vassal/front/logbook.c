@@ -191,6 +191,16 @@ void logbook_say(struct logbook *b, uint64_t wall_ns, const char *fmt, ...)
 	logbook_line(b, line, n, true);
 }
 
+void logbook_say_lines(struct logbook *b, uint64_t wall_ns, const char *text)
+{
+	do {
+		size_t n = strcspn(text, "\n");
+
+		logbook_say(b, wall_ns, "%.*s", (int)MIN(n, (size_t)INT_MAX), text);
+		text += n + (text[n] == '\n');
+	} while (*text);
+}
+
 int logbook_reopen(struct logbook *b, int fd)
 {
 	if (fd < 0 && b->path) {

@@ -42,6 +42,8 @@ void logbook_line(struct logbook *b, const char *line, size_t n, bool to_board);
 void logbook_output(struct logbook *b, const char *p, size_t n);
 /* A line of the front itself, with time and level, for app's log and the ring. */
 void logbook_say(struct logbook *b, uint64_t wall_ns, const char *fmt, ...) _printf_(3, 4);
+/* The same for a text of several lines: each becomes one of its own. */
+void logbook_say_lines(struct logbook *b, uint64_t wall_ns, const char *text);
 /* At the end of a loop turn. */
 void logbook_turn(struct logbook *b);
 /* Reopens path, or takes fd over if it is not -1. */

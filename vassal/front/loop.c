@@ -258,13 +258,20 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 		turn(f);
 }
 
+/* First of all callbacks: a signal, a dead worker, a disk job are told with the time that it is, not that it was. */
+static void on_after_sleep(struct ev_loop *loop, ev_check *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	look_at_clock(container_of(w, struct front, after_sleep));
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct front *f = container_of(w, struct front, tick);
 
 	(void)loop;
 	(void)revents;
-	look_at_clock(f);
 	doors_resume(f);
 	check_timers(f);
 	if (f->phase == PHASE_DRAINING && f->heir_fd >= 0)
@@ -297,6 +304,9 @@ int loop_init(struct front *f, struct err *err)
 	ev_idle_init(&f->more, on_more);
 	ev_prepare_init(&f->before_sleep, on_before_sleep);
 	ev_prepare_start(f->loop, &f->before_sleep);
+	ev_check_init(&f->after_sleep, on_after_sleep);
+	ev_set_priority(&f->after_sleep, EV_MAXPRI);
+	ev_check_start(f->loop, &f->after_sleep);
 	look_at_clock(f);
 	return 0;
 }

@@ -54,8 +54,10 @@ void queue_submit(struct conn *c, unsigned slot)
 	exchange_request(f->exchange, slot)->queued_ns = f->now_ns;
 	c->complete_ns = f->now_ns;
 	c->slot = (int)slot;
+	/* from our own queue: its time runs since it came there */
+	if (c->state != CONN_QUEUED)
+		timer_set(&f->timers[TIMER_QUEUE], &c->timer, f->now_ns);
 	c->state = CONN_WAIT;
-	timer_set(&f->timers[TIMER_QUEUE], &c->timer, f->now_ns);
 	f->jobs_n++;
 	exchange_submit(f->exchange, slot);
 }

@@ -22,6 +22,7 @@ struct spool_job {
 	struct buf bytes;
 	int fd; /* a duplicate: the spool may end first */
 	uint64_t at;
+	bool empty_first; /* what the file holds was sent */
 	int result;
 	spool_fn *ready;
 	void *arg;
@@ -41,6 +42,14 @@ static void work_write(struct diskjob *disk)
 	struct span s = buf_span(&job->bytes);
 	uint64_t at = job->at;
 
+	/*
+	 * A socket that was given pages by sendfile() refers to the file's own until the client has them: written over,
+	 * they would reach it changed. Cut off from the file they live on as they are, and new ones take their place.
+	 */
+	if (job->empty_first && ftruncate(job->fd, 0) < 0) {
+		job->result = -errno;
+		return;
+	}
 	while (s.n > 0) {
 		ssize_t n = pwrite(job->fd, s.p, s.n, (off_t)at);
 
@@ -105,11 +114,14 @@ static int start_write(struct spool *s, const struct spool_limits *l, struct dis
 
 	if (r < 0)
 		return r;
-	if (s->consumed == s->written)
-		s->consumed = s->written = 0; /* all of it was sent: begin the file again */
 	job = calloc(1, sizeof(*job));
 	if (!job)
 		return -ENOMEM;
+	if (s->consumed == s->written) {
+		/* all of it was sent: begin the file again */
+		job->empty_first = s->written > 0;
+		s->consumed = s->written = 0;
+	}
 	job->disk.work = work_write;
 	job->disk.done = on_written;
 	job->disk.owner = s;

@@ -186,6 +186,7 @@ struct front {
 	ev_timer tick, drain_timer;
 	ev_idle more;
 	ev_prepare before_sleep;
+	ev_check after_sleep;
 	ev_signal signals[5];
 	struct watched exchange_watched;
 	bool in_turn;
@@ -211,6 +212,8 @@ struct front {
 	struct conn *conns; /* all that are open */
 	struct conn *free_conns, *dead_conns;
 	unsigned conns_n, conns_limit;
+	unsigned fds_limit;      /* descriptors that we may have */
+	unsigned conns_carefree; /* up to so many connections there are descriptors for all */
 	struct conn *ready_first, **ready_last;
 	struct timer_list timers[TIMER_COUNT];
 

@@ -17,6 +17,7 @@
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/intake.h"
+#include "vassal/front/loop.h"
 #include "vassal/front/record.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_path.h"
@@ -297,6 +298,8 @@ static void on_opened(struct diskjob *disk)
 		return;
 	static_file_free(TAKE_PTR(c->file));
 	intake_complete(c);
+	/* outside a turn nobody wakes the worker that the request was queued for */
+	loop_kick(c->front);
 }
 
 static void on_fetched(struct diskjob *disk)

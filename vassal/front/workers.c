@@ -102,7 +102,7 @@ static void on_event(void *arg, unsigned kind, unsigned worker, const char *text
 
 	board_event(f->board, f->wall_ns, f->generation, (enum board_event_kind)kind, worker, "%s",
 		    text);
-	logbook_say(&f->log, f->wall_ns, "%s", text);
+	logbook_say_lines(&f->log, f->wall_ns, text);
 }
 
 static void on_stopped(void *arg)

@@ -95,7 +95,37 @@ static void stats_show_rates_and_percentiles(void **state)
 		      " \"window_requests\": 10, \"p50_us\": 900, \"p99_us\": 12000}]}");
 
 	(void)state;
-	assert_non_null(strstr(text, "blog       100    2.5  900us  0us  12ms"));
+	assert_non_null(strstr(text, "blog       100    2.5  900us    -  12ms"));
+}
+
+static void what_was_not_measured_is_a_dash_and_no_zero(void **state)
+{
+	const char *text =
+		shown(show_stats, "",
+		      "{\"vassals\": [{\"name\": \"blog\", \"requests\": 3, \"window_s\": 0,"
+		      " \"window_requests\": 0, \"p50_us\": 0, \"p95_us\": 0, \"p99_us\": 0,"
+		      " \"queue_p95_us\": 0, \"rss\": 0},"
+		      "{\"name\": \"shop\", \"window_s\": 10, \"window_requests\": 5,"
+		      " \"p50_us\": 0, \"queue_p95_us\": 0, \"rss\": 2048}]}");
+
+	(void)state;
+	assert_non_null(strstr(text,
+			       "blog         3      -    -    -    -          -    0           "
+			       "0     -\n"));
+	assert_non_null(strstr(text,
+			       "shop         0    0.5  0us    -    -        0us    0           "
+			       "0  2.0K\n"));
+}
+
+static void a_text_that_ends_its_line_leaves_no_blank_one(void **state)
+{
+	const char *text =
+		shown(show_status, "shop",
+		      "{\"apps\": [{\"name\": \"shop\", \"notes\": \"a: one\\nb: two\\n\"}]}");
+
+	(void)state;
+	assert_non_null(strstr(text, "       notes  a: one\n              b: two\n"));
+	assert_string_equal(text + strlen(text) - 7, "b: two\n");
 }
 
 static void events_show_when_who_and_what(void **state)
@@ -125,6 +155,8 @@ int main(void)
 		cmocka_unit_test(status_shows_each_app_in_a_row_with_its_reason),
 		cmocka_unit_test(the_view_of_one_app_shows_the_whole_traceback),
 		cmocka_unit_test(stats_show_rates_and_percentiles),
+		cmocka_unit_test(what_was_not_measured_is_a_dash_and_no_zero),
+		cmocka_unit_test(a_text_that_ends_its_line_leaves_no_blank_one),
 		cmocka_unit_test(events_show_when_who_and_what),
 		cmocka_unit_test(an_answer_without_fields_hurts_nobody),
 	};

@@ -22,7 +22,10 @@ struct world {
 	struct spool_limits limits;
 	int ends[2];
 	unsigned ready;
+	struct world *older; /* none is ever freed: the disk threads keep theirs */
 };
+
+static struct world *worlds;
 
 static void count_ready(void *arg)
 {
@@ -35,6 +38,8 @@ static int set_up(void **state)
 
 	diskpool_init(&w->disk, ev_default_loop(0));
 	w->limits = (struct spool_limits){.memory = 8192, .file = 1 << 20, .tmpdir = "/tmp"};
+	w->older = worlds;
+	worlds = w;
 	*state = w;
 	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, w->ends);
 }
@@ -48,7 +53,7 @@ static int tear_down(void **state)
 	(void)close(w->ends[1]);
 	ev_ref(ev_default_loop(0));
 	ev_async_stop(ev_default_loop(0), &w->disk.wake);
-	return 0; /* the disk threads keep w for ever */
+	return 0;
 }
 
 static void wait_for_disk(struct world *w)

@@ -88,6 +88,21 @@ static void numbers_stay_integers_and_texts_end_with_a_newline(void **state)
 	json_decref(o);
 }
 
+static void the_length_is_only_told_to_who_asks_for_it(void **state)
+{
+	json_t *o = json_object();
+	char *text;
+
+	(void)state;
+	json_put_text(o, "t", "x");
+	text = json_dump_text(o, false, NULL);
+	assert_string_equal(text, "{\"t\":\"x\"}\n");
+	free(text);
+	json_put(o, "gone", NULL);
+	assert_null(json_dump_text(o, false, NULL));
+	json_decref(o);
+}
+
 static void a_missing_value_anywhere_fails_the_whole_text(void **state)
 {
 	json_t *root = json_object();
@@ -159,6 +174,7 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_not_utf8_are_replaced_one_by_one),
 		cmocka_unit_test(every_byte_pair_gives_text_that_parses_again),
 		cmocka_unit_test(numbers_stay_integers_and_texts_end_with_a_newline),
+		cmocka_unit_test(the_length_is_only_told_to_who_asks_for_it),
 		cmocka_unit_test(a_missing_value_anywhere_fails_the_whole_text),
 		cmocka_unit_test(lack_of_memory_gives_no_text_rather_than_a_wrong_one),
 	};

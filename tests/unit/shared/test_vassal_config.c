@@ -463,6 +463,75 @@ static void every_table_of_fixed_size_has_an_end(void **state)
 	done(&b);
 }
 
+/* What vassal_config_check finds in these lines, as "line: text\n" each. */
+static char *errors_of(const char *text)
+{
+	const struct inifile_facts facts = {
+		.path = "/etc/v/blog.ini", .cpus = 4, .allow_files = true};
+	struct config_items items = {0};
+	struct inifile_notes notes = {0}, errors = {0};
+	struct vassal_config c;
+	char *said = NULL;
+	size_t n;
+	FILE *f = open_memstream(&said, &n);
+	int r;
+
+	assert_non_null(f);
+	assert_int_equal(inifile_parse(text, strlen(text), &facts, &items, &notes, NULL), 0);
+	r = vassal_config_check(&items, &c, &notes, &errors);
+	assert_int_equal(r<0, errors.n> 0);
+	for (size_t i = 0; i < errors.n; i++) {
+		assert_string_equal(errors.v[i].file, "blog.ini");
+		(void)fprintf(f, "%u: %s\n", errors.v[i].line, errors.v[i].text);
+	}
+	(void)fclose(f);
+	vassal_config_done(&c);
+	config_items_done(&items);
+	inifile_notes_done(&notes);
+	inifile_notes_done(&errors);
+	return said;
+}
+
+static void a_check_finds_every_error_and_each_once(void **state)
+{
+	static const struct {
+		const char *text, *errors;
+	} cases[] = {
+		{"[vassal]\nmodule = m\n", ""},
+		{"[vassal]\nharakiri = 5x\nprocesses = many\nmodule = m\nthreads = two\n",
+		 "2: harakiri: \"5x\" is not a number of seconds\n"
+		 "3: processes: \"many\" is not a number\n5: threads: \"two\" is not a number\n"},
+		{"[vassal]\nharakiri = 5x\n",
+		 "2: harakiri: \"5x\" is not a number of seconds\n"
+		 "0: neither module nor wsgi-file: there is no app to run\n"},
+		/* that line is wrong; it is not missing */
+		{"[vassal]\nmodule = $(NOT_SET_ANYWHERE)\n",
+		 "2: module: the environment variable NOT_SET_ANYWHERE is not set\n"},
+		{"[vassal]\nstrict = true\nmodule = m\nzq-zq-zq = 1\nqz-qz-qz = 2\n",
+		 "4: zq-zq-zq: unknown option\n5: qz-qz-qz: unknown option\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *said = errors_of(cases[i].text);
+
+		assert_string_equal(said, cases[i].errors);
+		free(said);
+	}
+}
+
+static void an_option_is_found_under_every_name(void **state)
+{
+	struct built b = build("[vassal]\nwsgi = m\nvenv = /v\nmodule = n\n");
+
+	(void)state;
+	assert_int_equal(vassal_config_item(&b.items, "module")->line, 4);
+	assert_int_equal(vassal_config_item(&b.items, "home")->line, 3);
+	assert_null(vassal_config_item(&b.items, "uid"));
+	assert_null(vassal_config_item(&b.items, "no-such-option"));
+	done(&b);
+}
+
 static void names_of_uwsgi_are_known(void **state)
 {
 	static const char *const known[] = {"abstract-socket", "http", "snmp", "zeus", "st"};
@@ -494,6 +563,8 @@ int main(void)
 		cmocka_unit_test(lists_keep_their_order),
 		cmocka_unit_test(an_ini_without_an_app_is_refused),
 		cmocka_unit_test(every_table_of_fixed_size_has_an_end),
+		cmocka_unit_test(a_check_finds_every_error_and_each_once),
+		cmocka_unit_test(an_option_is_found_under_every_name),
 		cmocka_unit_test(names_of_uwsgi_are_known),
 	};
 

@@ -1,0 +1,272 @@
+/*
+ * check_world - see check.h. Paths are looked at with the eyes of the app's user where we may take them (root, and a
+ * uid in the ini); where we may not look at all, that is a note, for the emperor may be somebody else.
+ */
+#include "emperor/ctl/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include "shared/err.h"
+#include "shared/privs.h"
+
+struct world {
+	struct check *k;
+	struct privs privs;  /* uid -1: our own eyes */
+	char base[PATH_MAX]; /* where relative paths start; "" = not known */
+};
+
+/* Where the last item of key stands, or at the file. */
+_printf_(4, 5) static void say(struct check *k, struct inifile_notes *to, const char *key,
+			       const char *fmt, ...)
+{
+	const struct config_item *item = vassal_config_item(&k->items, key);
+	char text[INIFILE_NOTE_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	inifile_notes_add(to, item ? item->file : k->file, item ? item->line : 0, "%s", text);
+}
+
+/* -- users ---------------------------------------------------------------------------------------------- */
+
+/* What only root may do is no error of the ini: the emperor may be root where we are not. */
+static int judge(struct check *k, const char *key, const char *prefix, int r, const struct err *err)
+{
+	if (r == -EPERM)
+		say(k, &k->notes, key, "%s: only an emperor that is root can do this", key);
+	else if (r < 0)
+		say(k, &k->errors, key, "%s%s", prefix, err->text);
+	return r;
+}
+
+static void check_users(struct world *w)
+{
+	const struct vassal_config *c = &w->k->config;
+	struct err err = {0};
+	struct privs p;
+	int r = 0, group = 0;
+
+	if (c->uid)
+		r = judge(w->k, "uid", "", privs_lookup(c->uid, NULL, NULL, 0, &p, &err), &err);
+	if (c->gid)
+		group = judge(w->k, "gid", "", privs_lookup(NULL, c->gid, NULL, 0, &p, &err), &err);
+	for (size_t i = 0; i < c->add_gid.n; i++)
+		(void)judge(w->k, "add-gid", "",
+			    privs_lookup(NULL, NULL, &c->add_gid.v[i], 1, &p, &err), &err);
+	if (geteuid() == 0 && c->uid && r == 0 && group == 0)
+		(void)privs_lookup(c->uid, c->gid, NULL, 0, &w->privs, &err);
+}
+
+/* "user:group", "user", ":group". */
+static void check_socket_owner(struct world *w)
+{
+	const char *text = w->k->config.chown_socket;
+	const char *colon = text ? strchr(text, ':') : NULL;
+	struct err err = {0};
+	struct privs p;
+	char user[64];
+	int r = 0;
+
+	if (!text)
+		return;
+	(void)snprintf(user, sizeof(user), "%.*s",
+		       (int)(colon ? (size_t)(colon - text) : strlen(text)), text);
+	if (*user)
+		r = judge(w->k, "chown-socket",
+			  "chown-socket: ", privs_lookup(user, NULL, NULL, 0, &p, &err), &err);
+	if (r == 0 && colon && colon[1])
+		(void)judge(w->k, "chown-socket",
+			    "chown-socket: ", privs_lookup(NULL, colon + 1, NULL, 0, &p, &err),
+			    &err);
+}
+
+/* -- files ---------------------------------------------------------------------------------------------- */
+
+/* 0 if the app could open it so, or why not. */
+static int try_open(const struct world *w, const char *path, int flags)
+{
+	struct privs_fs was = {0};
+	int r = privs_fs_enter(w->privs.uid, w->privs.gid, w->privs.groups, w->privs.groups_n,
+			       &was);
+	int fd;
+
+	if (r < 0)
+		return r;
+	fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	r = fd < 0 ? -errno : 0;
+	privs_fs_leave(&was);
+	if (fd >= 0)
+		(void)close(fd);
+	return r;
+}
+
+/* The path as the app's processes see it. False: too long for any file. */
+static bool resolve(const struct world *w, const char *path, const char *rest, char ret[PATH_MAX])
+{
+	bool absolute = path[0] == '/';
+	int n = snprintf(ret, PATH_MAX, "%s%s%s%s", absolute ? "" : w->base, absolute ? "" : "/",
+			 path, rest);
+
+	return n > 0 && n < PATH_MAX;
+}
+
+/* True if the app gets it. what: "chdir: /srv/blog". */
+static bool must_open(const struct world *w, const char *key, const char *path, const char *rest,
+		      int flags, const char *what)
+{
+	struct check *k = w->k;
+	char full[PATH_MAX];
+	int r = resolve(w, path, rest, full) ? try_open(w, full, flags) : -ENAMETOOLONG;
+
+	if (r == 0)
+		return true;
+	if ((r == -EACCES || r == -EPERM) && w->privs.uid == (uid_t)-1)
+		say(k, &k->notes, key, "%s: %s: may not be looked at by this user", key, path);
+	else if (r == -EACCES && k->config.uid)
+		say(k, &k->errors, key, "%s: %s: %s%s (as uid = %s)", key, path, what, strerror(-r),
+		    k->config.uid);
+	else
+		say(k, &k->errors, key, "%s: %s: %s%s", key, path, what, strerror(-r));
+	return false;
+}
+
+/* A front starts beside its ini, and goes to chdir from there. */
+static void find_base(struct world *w)
+{
+	const char *path = w->k->path;
+	const char *slash = strrchr(path, '/');
+	const char *dir = w->k->config.chdir;
+	char to[PATH_MAX];
+
+	(void)snprintf(w->base, sizeof(w->base), "%.*s",
+		       slash ? (int)MAX(slash - path, (ptrdiff_t)1) : 1, slash ? path : ".");
+	if (!dir)
+		return;
+	/* "/.": it must not only be there, one must be able to enter it */
+	if (must_open(w, "chdir", dir, "/.", O_PATH | O_DIRECTORY, "") && resolve(w, dir, "", to))
+		memcpy(w->base, to, sizeof(to));
+	else
+		w->base[0] = '\0';
+}
+
+static void check_code(struct world *w)
+{
+	struct check *k = w->k;
+	const struct vassal_config *c = &k->config;
+
+	if (c->home && (w->base[0] || c->home[0] == '/'))
+		(void)must_open(w, "home", c->home, "/pyvenv.cfg", O_RDONLY,
+				"is not a virtual environment: pyvenv.cfg: ");
+	/* Beside a module it is only tried when the module cannot be imported. */
+	if (c->wsgi_file && !c->module && (w->base[0] || c->wsgi_file[0] == '/'))
+		(void)must_open(w, "wsgi-file", c->wsgi_file, "", O_RDONLY, "");
+}
+
+/* Where the n-th map stands; values that were refused have no map. */
+static const struct config_item *map_item(const struct check *k, const char *target)
+{
+	const char *last = strrchr(target, '/');
+	const char *name = last && last[1] ? last + 1 : target;
+
+	for (size_t i = 0; i < k->items.n; i++)
+		if (str_eq(k->items.v[i].key, "static-map") && strstr(k->items.v[i].value, name))
+			return &k->items.v[i];
+	return vassal_config_item(&k->items, "static-map");
+}
+
+static void check_static_maps(struct world *w)
+{
+	struct check *k = w->k;
+	const struct vassal_config *c = &k->config;
+
+	for (size_t i = 0; i < c->static_maps_n; i++) {
+		const char *target = c->static_maps[i].target;
+		const struct config_item *item = map_item(k, target);
+		char full[PATH_MAX];
+		int r;
+
+		if (target[0] != '/' && !w->base[0])
+			continue;
+		r = resolve(w, target, "", full) ? try_open(w, full, O_PATH) : -ENAMETOOLONG;
+		if (r < 0)
+			inifile_notes_add(&k->notes, item ? item->file : k->file,
+					  item ? item->line : 0, "static-map: %s: %s", target,
+					  strerror(-r));
+	}
+}
+
+/* -- the ini itself ------------------------------------------------------------------------------------- */
+
+/* The rule of emperor/watch/scan.c: what others than root may write is not root's word. */
+static bool only_root_writes(const struct stat *st)
+{
+	if (st->st_uid != 0 || (st->st_mode & S_IWOTH))
+		return false;
+	return !(st->st_mode & S_IWGRP) || st->st_gid == 0;
+}
+
+static bool dir_is_roots(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+	struct stat st;
+
+	(void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)MAX(slash - path, (ptrdiff_t)1) : 1,
+		       slash ? path : ".");
+	return stat(dir, &st) == 0 && only_root_writes(&st);
+}
+
+static void check_owner(struct check *k)
+{
+	static const char refuses[] = "an emperor that is root will refuse it";
+	char real[PATH_MAX];
+	struct stat st;
+
+	if (stat(k->path, &st) < 0)
+		return;
+	if (!only_root_writes(&st))
+		inifile_notes_add(&k->notes, k->file, 0,
+				  "%s: others than root may write it (chown root, chmod go-w, or "
+				  "use tyrant mode)",
+				  refuses);
+	else if (!dir_is_roots(k->path) || !realpath(k->path, real) || !dir_is_roots(real))
+		inifile_notes_add(&k->notes, k->file, 0,
+				  "%s in this directory: others than root may write that (or use "
+				  "tyrant mode)",
+				  refuses);
+}
+
+static void check_reach(struct check *k)
+{
+	const struct vassal_config *c = &k->config;
+	static const char *const ways[] = {"domain", "http", "socket", "uwsgi-socket"};
+
+	if (c->domains_n > 0 || c->default_site || c->listeners_n > 0)
+		return;
+	/* Refused lines have been told of. */
+	for (size_t i = 0; k->errors.n > 0 && i < ARRAY_SIZE(ways); i++)
+		if (vassal_config_item(&k->items, ways[i]))
+			return;
+	inifile_notes_add(&k->notes, k->file, 0,
+			  "neither domain nor default nor an address of its own: nobody can reach "
+			  "the app");
+}
+
+void check_world(struct check *k)
+{
+	struct world w = {.k = k, .privs = {.uid = (uid_t)-1, .gid = (gid_t)-1}};
+
+	check_users(&w);
+	check_socket_owner(&w);
+	find_base(&w);
+	check_code(&w);
+	check_static_maps(&w);
+	check_owner(k);
+	check_reach(k);
+}

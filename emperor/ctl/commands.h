@@ -1,0 +1,21 @@
+/*
+ * commands - the table of what emperorctl can be asked.
+ */
+#pragma once
+#include "emperor/ctl/ctl.h"
+
+struct err;
+
+struct ctl_command {
+	const char *name;
+	const char *usage; /* behind the name */
+	const char *help;  /* one line */
+	unsigned args_min, args_max;
+	const char *options; /* of -f -n -a (--all) -w (--no-wait): those that mean something */
+	bool local;          /* needs no emperor */
+	int (*run)(const struct ctl *c);
+	void (*alone)(const struct ctl *c, const struct err *why); /* no emperor runs; or NULL */
+};
+
+const struct ctl_command *ctl_command_find(const char *name);
+void ctl_commands_print(FILE *out);

@@ -1,0 +1,214 @@
+/*
+ * test_check - what `emperorctl check` says of an ini, and of the machine it is to run on.
+ */
+#include "emperor/ctl/ctl.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[64];
+
+static const char *in_folder(const char *name)
+{
+	static char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return path;
+}
+
+static void put_file(const char *name, const char *text)
+{
+	FILE *f = fopen(in_folder(name), "w");
+
+	assert_non_null(f);
+	(void)fputs(text, f);
+	(void)fclose(f);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	(void)snprintf(folder, sizeof(folder), "/tmp/test-check-XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	(void)mkdir(in_folder("app"), 0755);
+	(void)mkdir(in_folder("venv"), 0755);
+	(void)mkdir(in_folder("app/static"), 0755);
+	put_file("app/app.py", "");
+	put_file("beside.py", "");
+	put_file("venv/pyvenv.cfg", "version = 3.11\n");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const files[] = {"app/app.py", "beside.py", "venv/pyvenv.cfg", "x.ini"};
+	static const char *const dirs[] = {"app/static", "app", "venv", ""};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		(void)unlink(in_folder(files[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		(void)rmdir(in_folder(dirs[i]));
+	return 0;
+}
+
+static const char *checked(const char *lines, bool json, int code)
+{
+	static char buf[16384];
+	static char path[128];
+	FILE *out = fmemopen(buf, sizeof(buf), "w");
+	char text[2048];
+	struct ctl c = {.out = out, .json = json, .app = path};
+
+	assert_non_null(out);
+	(void)snprintf(text, sizeof(text), "[vassal]\n%s", lines);
+	put_file("x.ini", text);
+	(void)snprintf(path, sizeof(path), "%s", in_folder("x.ini"));
+	assert_int_equal(ctl_check(&c), code);
+	(void)fclose(out);
+	return buf;
+}
+
+static void what_the_emperor_would_refuse_is_an_error_at_its_line(void **state)
+{
+	static const struct {
+		const char *lines, *says;
+		int code;
+	} cases[] = {
+		{"module = m\ndomain = a\nuid = nobody-like-this\n",
+		 "x.ini:4: uid = nobody-like-this: no such user\n", CTL_FAILED},
+		{"module = m\ndomain = a\ngid = none-like-this\n",
+		 "x.ini:4: gid = none-like-this: no such group\n", CTL_FAILED},
+		{"module = m\nchown-socket = a-b-c:root\nsocket = @x\n",
+		 "x.ini:3: chown-socket: uid = a-b-c: no such user\n", CTL_FAILED},
+		{"chdir = /no/such/dir\nmodule = m\ndefault = true\n",
+		 "x.ini:2: chdir: /no/such/dir: No such file or directory\n", CTL_FAILED},
+		{"chdir = beside.py\nmodule = m\ndefault = true\n",
+		 "x.ini:2: chdir: beside.py: Not a directory\n", CTL_FAILED},
+		{"chdir = app\nwsgi-file = other.py\ndefault = true\n",
+		 "x.ini:3: wsgi-file: other.py: No such file or directory\n", CTL_FAILED},
+		{"wsgi-file = app.py\ndefault = true\n",
+		 "x.ini:2: wsgi-file: app.py: No such file or directory\n", CTL_FAILED},
+		{"chdir = app\nwsgi-file = app.py\ndefault = true\n", "x.ini: good", CTL_OK},
+		{"wsgi-file = beside.py\ndefault = true\n", "x.ini: good", CTL_OK},
+		{"module = m\nvirtualenv = app\ndefault = true\n",
+		 "x.ini:3: home: app: is not a virtual environment: pyvenv.cfg: No such file",
+		 CTL_FAILED},
+		{"module = m\nhome = venv\ndefault = true\n", "x.ini: good", CTL_OK},
+		{"module = m\ndefault = true\nstatic-map = /a=app/static\nstatic-map = /b=none\n",
+		 "x.ini:5: note: static-map: none: No such file or directory\n", CTL_OK},
+		{"module = m\n",
+		 "x.ini: note: neither domain nor default nor an address of its own: nobody",
+		 CTL_OK},
+		{"harakiri = 5x\nmodule = m\nprocesses = many\ndefault = 1\n",
+		 "x.ini:2: harakiri: \"5x\" is not a number of seconds\n"
+		 "x.ini:4: processes: \"many\" is not a number\n",
+		 CTL_FAILED},
+		{"harakiri = 5x\nprocesses = many\nmodule = m\ndefault = 1\n", "x.ini: 2 errors\n",
+		 CTL_FAILED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *text = checked(cases[i].lines, false, cases[i].code);
+
+		if (!strstr(text, cases[i].says))
+			fail_msg("\"%s\" is not in: %s", cases[i].says, text);
+	}
+}
+
+static void a_line_that_is_good_gets_no_word(void **state)
+{
+	(void)state;
+	assert_null(
+		strstr(checked("module = m\nhttp = :9001\n", false, CTL_OK), "nobody can reach"));
+	assert_null(strstr(checked("module = m\ndomain = a b:80\n", false, CTL_FAILED),
+			   "nobody can reach"));
+	assert_null(strstr(
+		checked("module = m\ndomain = a\nstatic-map = /s=app/static\n", false, CTL_OK),
+		"static-map"));
+}
+
+static void an_ini_that_others_may_write_is_not_roots(void **state)
+{
+	(void)state;
+	(void)checked("module = m\ndefault = 1\n", false, CTL_OK);
+	assert_int_equal(chmod(in_folder("x.ini"), 0666), 0);
+	assert_non_null(strstr(checked("module = m\ndefault = 1\n", false, CTL_OK),
+			       "x.ini: note: an emperor that is root will refuse it: others than "
+			       "root may write it"));
+	(void)unlink(in_folder("x.ini"));
+	assert_int_equal(chmod(folder, 0777), 0);
+	assert_non_null(strstr(checked("module = m\ndefault = 1\n", false, CTL_OK),
+			       "an emperor that is root will refuse it"));
+	assert_int_equal(chmod(folder, 0700), 0);
+	if (geteuid() == 0)
+		assert_null(strstr(checked("module = m\ndefault = 1\n", false, CTL_OK), "refuse"));
+}
+
+static void json_says_it_all_and_parses(void **state)
+{
+	const char *text = checked("harakiri = 5x\nprocesses = many\nzzzz = 1\n", true, CTL_FAILED);
+	json_t *root = json_loads(text, 0, NULL);
+	const json_t *errors = json_object_get(root, "errors");
+	const json_t *second = json_array_get(errors, 1);
+
+	(void)state;
+	assert_non_null(root);
+	assert_true(json_is_false(json_object_get(root, "ok")));
+	assert_int_equal(json_array_size(errors), 3);
+	assert_int_equal(json_integer_value(json_object_get(second, "line")), 3);
+	assert_string_equal(json_string_value(json_object_get(root, "error")),
+			    "x.ini:2: harakiri: \"5x\" is not a number of seconds");
+	json_decref(root);
+	root = json_loads(checked("module = m\ndefault = 1\n", true, CTL_OK), 0, NULL);
+	assert_true(json_is_true(json_object_get(root, "ok")));
+	assert_null(json_object_get(root, "config"));
+	json_decref(root);
+}
+
+static void the_configuration_is_shown_to_an_ini_that_asks_and_means_the_same_again(void **state)
+{
+	const char *text = checked("base = app\nchdir = %(base)\nmodule = m\nworkers = 3\ndomain = "
+				   "a\ndomain = b\nlazy-apps\nshow-config = true\n",
+				   false, CTL_OK);
+	const char *config = strstr(text, "[vassal]\n");
+	char again[8192];
+
+	(void)state;
+	assert_non_null(config);
+	assert_non_null(strstr(config, "\nchdir = app\n"));
+	assert_non_null(strstr(config, "\nprocesses = 3\n"));
+	assert_non_null(strstr(config, "domain = a\ndomain = b\n"));
+	assert_non_null(strstr(config, "\nlazy-apps = true\n"));
+	assert_non_null(strstr(config, "\n; threads = 1\n"));
+	(void)snprintf(again, sizeof(again), "%s", config);
+	(void)snprintf(again + strlen(again), sizeof(again) - strlen(again),
+		       "show-config = true\n");
+	assert_true(strlen(again) < 2048);
+	(void)memmove(again, again + 9, strlen(again + 9) + 1);
+	text = checked(again, false, CTL_OK);
+	again[strlen(again) - strlen("show-config = true\n")] = '\0';
+	assert_string_equal(strstr(text, "[vassal]\n") + 9, again);
+	assert_null(
+		strstr(checked("module = m\nshow-config = false\n", false, CTL_OK), "[vassal]"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_the_emperor_would_refuse_is_an_error_at_its_line),
+		cmocka_unit_test(a_line_that_is_good_gets_no_word),
+		cmocka_unit_test(an_ini_that_others_may_write_is_not_roots),
+		cmocka_unit_test(json_says_it_all_and_parses),
+		cmocka_unit_test(
+			the_configuration_is_shown_to_an_ini_that_asks_and_means_the_same_again),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,127 @@
+/* handback: whose request is it? */
+#include "rig.h"
+
+#include "vassal/front/handback.h"
+
+struct question {
+	const char *host, *path;
+	uint16_t flags;
+	uint32_t epoch;
+	bool foreign;
+};
+
+/* The route: host blog.example, /app without /app/other, epoch 7. */
+static struct route *route(uint16_t flags, bool has_host)
+{
+	static const char carve[] = "/app/other";
+	struct route *r = calloc(1, sizeof(*r) + 4 + sizeof(carve));
+
+	assert_non_null(r);
+	r->epoch = 7;
+	r->flags = flags;
+	memcpy(r->text, "/app", 4);
+	memcpy(r->text + 4, carve, sizeof(carve));
+	r->script = span_of(r->text, 4);
+	r->carve = span_of(r->text + 4, sizeof(carve));
+	r->has_host = has_host;
+	if (has_host) {
+		r->host_n = 12;
+		memcpy(r->host, "blog.example", 12);
+	}
+	return r;
+}
+
+static void only_what_the_gates_word_covers_is_answered_here(void **state)
+{
+	static const struct question questions[] = {
+		{"blog.example", "/app", 0, 7, false},
+		{"blog.example", "/app/x", 0, 7, false},
+		{"BLOG.Example", "/app/x", 0, 7, false},
+		{"shop.example", "/app/x", 0, 7, true},
+		{"blog.example.", "/app/x", 0, 7, true},
+		{"", "/app/x", 0, 7, true},
+		{"blog.example", "/", 0, 7, true},
+		{"blog.example", "/apple", 0, 7, true},
+		{"blog.example", "/app/other", 0, 7, true},
+		{"blog.example", "/app/other/x", 0, 7, true},
+		{"blog.example", "/app/others", 0, 7, false},
+		{"blog.example", "/app/x", 0, 8, true}, /* any route has changed since */
+		{"blog.example", "/app/x", PASS_BOUNCE, 7, true},
+	};
+	struct front *f = rig_make(2, 2);
+	struct conn *c;
+	int end;
+
+	(void)state;
+	c = rig_ask(f, "GET", &end);
+	f->gate.fd = 0; /* there is a gate; nothing is sent here */
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+		const struct question *q = &questions[i];
+		struct request rq = {.host = span_str(q->host), .path = span_str(q->path)};
+		_Atomic uint32_t epoch = q->epoch;
+
+		f->epoch = &epoch;
+		c->route = route(q->flags, true);
+		if (handback_is_foreign(c, &rq) != q->foreign)
+			fail_msg("%s%s", q->host, q->path);
+		free(TAKE_PTR(c->route));
+	}
+	f->epoch = NULL;
+	f->gate.fd = -1;
+	(void)close(end);
+	rig_free(f);
+}
+
+static void the_first_request_is_ours_and_names_the_host(void **state)
+{
+	struct front *f = rig_make(2, 2);
+	struct request first = {.host = SPAN("shop.example"), .path = SPAN("/app")};
+	struct request other = {.host = SPAN("blog.example"), .path = SPAN("/app")};
+	_Atomic uint32_t epoch = 7;
+	struct conn *c;
+	int end;
+
+	(void)state;
+	c = rig_ask(f, "GET", &end);
+	f->gate.fd = 0;
+	f->epoch = &epoch;
+	c->route = route(0, false);
+	assert_false(handback_is_foreign(c, &first));
+	assert_false(handback_is_foreign(c, &first));
+	assert_true(handback_is_foreign(c, &other));
+	free(TAKE_PTR(c->route));
+	/* adopted from an older generation: the host of its first request is not known here */
+	c->route = route(PASS_BOUNCE, false);
+	assert_true(handback_is_foreign(c, &first));
+	f->epoch = NULL;
+	f->gate.fd = -1;
+	(void)close(end);
+	rig_free(f);
+}
+
+static void without_a_gate_or_on_an_own_address_everything_is_ours(void **state)
+{
+	struct front *f = rig_make(2, 2);
+	struct request rq = {.host = SPAN("any.example"), .path = SPAN("/")};
+	struct conn *c;
+	int end;
+
+	(void)state;
+	c = rig_ask(f, "GET", &end);
+	assert_false(handback_is_foreign(c, &rq));
+	c->route = route(0, true);
+	assert_false(handback_is_foreign(c, &rq));
+	(void)close(end);
+	rig_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_what_the_gates_word_covers_is_answered_here),
+		cmocka_unit_test(the_first_request_is_ours_and_names_the_host),
+		cmocka_unit_test(without_a_gate_or_on_an_own_address_everything_is_ours),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
