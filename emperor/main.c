@@ -30,6 +30,9 @@
 #include "shared/log.h"
 #include "shared/proctitle.h"
 
+#define EXIT_USAGE   2 /* as other programs have it */
+#define DUMP_OPTIONS "--dump-options="
+
 /* -- what roles must know ------------------------------------------------------------------------------- */
 
 static void tell_gate(struct emperor *e)
@@ -69,8 +72,25 @@ static void tell_stats(struct emperor *e)
 	vassals_tell_role(e->vassals, ROLE_ID_STATS);
 }
 
+static const char *const role_names[ROLE_ID_COUNT] = {
+	[ROLE_ID_GATE] = "gate",
+	[ROLE_ID_STATS] = "stats",
+};
+
+/* For an emperor that finds our sockets taken after we were killed. */
+static void note_role(const struct emperor *e, enum role_id id, pid_t pid)
+{
+	struct err err = {0};
+
+	if (rundir_put_pid(&e->rundir, role_names[id], pid, &err) < 0)
+		log_warning("%s", err.text);
+}
+
 static void on_fresh_role(void *arg, enum role_id id)
 {
+	const struct emperor *e = arg;
+
+	note_role(e, id, roles_pid(e->roles, id));
 	if (id == ROLE_ID_GATE)
 		tell_gate(arg);
 	else
@@ -111,6 +131,7 @@ static void on_role_gone(void *arg, enum role_id id)
 {
 	struct emperor *e = arg;
 
+	note_role(e, id, 0);
 	if (id == ROLE_ID_GATE && e->phase == EMPEROR_STOPPING_GATE) {
 		e->phase = EMPEROR_STOPPING_APPS;
 		close_ports(e);
@@ -165,10 +186,22 @@ static void stop(struct emperor *e, int signal_number)
 
 /* -- events --------------------------------------------------------------------------------------------- */
 
+static const char *file_of(void *arg, const char *name)
+{
+	const struct emperor *e = arg;
+
+	return vassals_file_of(e->vassals, name);
+}
+
 static void look(void *arg)
 {
 	struct emperor *e = arg;
-	struct scan_rules rules = {.only_root = geteuid() == 0, .tyrant = e->options.tyrant};
+	struct scan_rules rules = {
+		.only_root = geteuid() == 0,
+		.tyrant = e->options.tyrant,
+		.known = file_of,
+		.known_arg = e,
+	};
 	struct err err = {0};
 	struct scan scan;
 
@@ -382,10 +415,12 @@ static int run(int argc, char **argv)
 	struct emperor e = {
 		.control_fd = -1, .stats_fd = -1, .extra_stats_fd = -1, .rundir.lock_fd = -1};
 	struct err err = {0};
+	bool asked_wrongly;
 	int r;
 
 	sd_notify_init(&e.notify);
 	r = setup_read_options(&e, argc, argv, &err);
+	asked_wrongly = r < 0;
 	if (r == 0) {
 		log_set_level((enum log_level)e.options.log_level);
 		setup_raise_open_files();
@@ -404,6 +439,8 @@ static int run(int argc, char **argv)
 	}
 	close_emperor(&e);
 	log_flush(1000);
+	if (asked_wrongly)
+		return EXIT_USAGE;
 	return r < 0 ? 1 : 0;
 }
 
@@ -411,12 +448,32 @@ static int help(void)
 {
 	(void)printf(
 		"Usage: emperor [--config emperor.ini] [OPTION]...\n"
-		"Serves every app whose ini stands in a vassals directory, and keeps it so.\n\n");
+		"       emperor --help | --version | --dump-options=help|mdoc|ini|dict\n"
+		"Serves every app whose ini stands in a vassals directory, and keeps it so.\n\n"
+		"Example: emperor --vassals /etc/emperor/vassals.d --http :8000\n"
+		"  with /etc/emperor/vassals.d/blog.ini:\n"
+		"    [vassal]\n"
+		"    domain = blog.example\n"
+		"    chdir = /srv/blog\n"
+		"    module = mysite.wsgi\n\n");
 	option_dump(emperor_options_table, emperor_options_table_n, OPTION_DUMP_HELP, "emperor",
 		    stdout);
 	(void)printf("\nSignals: TERM, INT, QUIT stop gracefully (again: at once), HUP reloads all "
 		     "apps, USR1 "
 		     "reopens logs.\n");
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int dump(const char *format_name)
+{
+	enum option_dump format;
+
+	if (!option_dump_format(format_name, &format)) {
+		(void)fprintf(stderr, "emperor: --dump-options=%s: help, mdoc, ini or dict\n",
+			      format_name);
+		return EXIT_USAGE;
+	}
+	option_dump(emperor_options_table, emperor_options_table_n, format, "emperor", stdout);
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 
@@ -441,6 +498,8 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h"))
 			return help();
+		if (strncmp(argv[i], DUMP_OPTIONS, sizeof(DUMP_OPTIONS) - 1) == 0)
+			return dump(argv[i] + sizeof(DUMP_OPTIONS) - 1);
 		if (str_eq(argv[i], "--version"))
 			return printf("emperor %s\n", EMPEROR_VERSION) > 0 ? 0 : 1;
 	}

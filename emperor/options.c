@@ -16,6 +16,12 @@
 #define DEFAULT_VASSALS_DIR "/etc/emperor/vassals.d"
 #define ROOT_RUN_DIR        "/run/emperor"
 #define ROOT_DB             "/var/lib/emperor/history.db"
+/*
+ * Two users that every Debian has from its first minute and that run and own nothing: an app as nobody, which others use
+ * too, would have the same rights over a role as the role itself. Two, so that neither role can harm the other.
+ */
+#define ROOT_GATE_USER  "uucp"
+#define ROOT_STATS_USER "sys"
 
 #define PARSER(name)                                                             \
 	static int name(void *config, const struct option *o, const char *value, \
@@ -193,8 +199,9 @@ const struct option emperor_options_table[] = {
 	CUSTOM("trusted-proxies", "trusted-proxy", parse_trusted, NULL, "networks", "Shared ports",
 	       "Addresses and networks of proxies in front, separated by commas", "127.0.0.1, 10.0.0.0/8",
 	       OPTION_CLEAN | OPTION_MANY),
-	TEXT("gate-user", NULL, char *, gate_user, "nobody", "user", "Shared ports",
-	     "User of the process that accepts on the shared ports, when the emperor is root", "nobody"),
+	TEXT("gate-user", NULL, char *, gate_user, ROOT_GATE_USER, "user", "Shared ports",
+	     "User of the process that accepts on the shared ports, when the emperor is root; no app may run as it",
+	     ROOT_GATE_USER),
 
 	TEXT("run-dir", NULL, char *, run_dir, NULL, "directory", "Files",
 	     "Directory of sockets and state; " ROOT_RUN_DIR " for root, else one in XDG_RUNTIME_DIR", ROOT_RUN_DIR),
@@ -209,8 +216,8 @@ const struct option emperor_options_table[] = {
 	       "An address that tells the statistics of all apps", "127.0.0.1:9190", OPTION_CLEAN),
 	CUSTOM("db", NULL, parse_db, NULL, "file", "Statistics",
 	       "The database of history; none is none; " ROOT_DB " for root, else in run-dir", ROOT_DB, OPTION_CLEAN),
-	TEXT("stats-user", NULL, char *, stats_user, "nobody", "user", "Statistics",
-	     "User of the process that keeps statistics, when the emperor is root", "nobody"),
+	TEXT("stats-user", NULL, char *, stats_user, ROOT_STATS_USER, "user", "Statistics",
+	     "User of the process that keeps statistics, when the emperor is root; no app may run as it", ROOT_STATS_USER),
 };
 /* clang-format on */
 

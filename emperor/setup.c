@@ -5,6 +5,7 @@
 #include "emperor/setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
 #include <sched.h>
@@ -128,9 +129,6 @@ static int make_dirs_absolute(struct emperor *e, struct err *err)
 		for (size_t n = strlen(full); n > 1 && full[n - 1] == '/'; n--)
 			full[n - 1] = '\0';
 		e->dirs[i] = full;
-		if (access(full, R_OK | X_OK) < 0)
-			log_warning("%s: %s; it is looked for again every %u s", full,
-				    strerror(errno), e->options.rescan_s);
 	}
 	return 0;
 }
@@ -200,6 +198,23 @@ static int open_socket(const char *text, mode_t mode, bool defer, int *ret_fd, s
 	return r < 0 ? r : listen_open(&a, &o, ret_fd, NULL, err);
 }
 
+/* Roles and fronts outlive an emperor that was killed, with the sockets that they were given. */
+static void say_holder(const struct emperor *e, struct err *err)
+{
+	static const char *const names[] = {"gate", "stats"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		pid_t pid = rundir_find_pid(&e->rundir, names[i]);
+		struct err was = *err;
+
+		if (pid > 0)
+			(void)err_set(err, was.code,
+				      "%s; held by the %s (pid %d) of an emperor that was killed: "
+				      "end it first (kill %d)",
+				      was.text, names[i], (int)pid, (int)pid);
+	}
+}
+
 static int open_sockets(struct emperor *e, struct err *err)
 {
 	int r;
@@ -216,7 +231,23 @@ static int open_sockets(struct emperor *e, struct err *err)
 		if (r == 0)
 			e->ports_n++;
 	}
+	if (r == -EADDRINUSE)
+		say_holder(e, err);
 	return r;
+}
+
+/* With that user's eyes, which is all the stats role will have. */
+static bool may_write(const char *dir, const struct passwd *pw)
+{
+	const gid_t group = pw->pw_gid;
+	struct privs_fs was;
+	bool may;
+
+	if (privs_fs_enter(pw->pw_uid, pw->pw_gid, &group, 1, &was) < 0)
+		return true; /* nobody knows: its own attempt will tell */
+	may = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0;
+	privs_fs_leave(&was);
+	return may;
 }
 
 /* The stats role is not root and cannot make the directory of its database itself. */
@@ -229,12 +260,17 @@ static void make_db_dir(const struct emperor *e)
 	if (!slash || slash == e->options.db)
 		return;
 	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - e->options.db), e->options.db);
+	pw = geteuid() == 0 ? getpwnam(e->options.stats_user) : NULL;
 	if (mkdir(dir, 0750) < 0) {
 		if (errno != EEXIST)
 			log_warning("%s: cannot be made for the history: %s", dir, strerror(errno));
+		else if (pw && !may_write(dir, pw))
+			log_warning("%s: the stats-user, \"%s\", may not write here: no history is "
+				    "kept "
+				    "(chown %s %s, or another db)",
+				    dir, e->options.stats_user, e->options.stats_user, dir);
 		return;
 	}
-	pw = geteuid() == 0 ? getpwnam(e->options.stats_user) : NULL;
 	if (pw && lchown(dir, pw->pw_uid, pw->pw_gid) < 0)
 		log_warning("%s: cannot be given to %s: %s", dir, e->options.stats_user,
 			    strerror(errno));

@@ -153,6 +153,8 @@ static int run_set(struct ini_run *run, const struct source *s, const struct ini
 	if (key.n == 0)
 		r = err_set(err, -EINVAL, "a key is missing");
 	else
+		r = ini_value_spend(run, strlen(value), err);
+	if (r == 0 && key.n > 0)
 		r = config_items_add(&run->items, name,
 				     *equals ? span_trim(span_str(equals + 1)).p : "", s->name,
 				     e->line, *equals == '=', err);
@@ -180,8 +182,10 @@ static int run_option(struct ini_run *run, const struct source *s, const struct 
 	} else if (word == INI_SET || word == INI_PLACEHOLDER) {
 		r = run_set(run, s, e, value, err);
 	} else if (word == INI_OPTION) {
-		r = config_items_add(&run->items, e->key, value, s->name, e->line, e->has_value,
-				     err);
+		r = ini_value_spend(run, strlen(value), err);
+		if (r == 0)
+			r = config_items_add(&run->items, e->key, value, s->name, e->line,
+					     e->has_value, err);
 		if (r < 0)
 			(void)prefix(s, e, err, r);
 	} else if (word != INI_NOTHING) {

@@ -53,9 +53,12 @@ struct ini_run { /* one configuration being read */
 	struct config_items items;
 	struct inifile_notes *notes;
 	unsigned steps, expansions, files; /* spent so far */
+	size_t bytes; /* of values: as they were collected, then from 0 again as they are expanded */
 	unsigned char *state; /* per item, while they are expanded: see inifile_value.c */
 };
 
+/* n more bytes of values, of LIMIT_CONFIG_BLOB: more could not be handed to the app anyway. */
+int ini_value_spend(struct ini_run *run, size_t n, struct err *err);
 /* For a value that is needed at once (include, conditions): $(ENV), @(file), %(names so far). The caller's. */
 int ini_value_now(struct ini_run *run, const char *value, const char *dir, char **ret,
 		  struct err *err);

@@ -30,6 +30,15 @@ static int add(struct buf *out, const char *p, size_t n, struct err *err)
 		     : 0;
 }
 
+int ini_value_spend(struct ini_run *run, size_t n, struct err *err)
+{
+	run->bytes += n; /* a value is at most LIMIT_INI_LINE, so this cannot overflow */
+	return run->bytes > LIMIT_CONFIG_BLOB
+		       ? err_set(err, -E2BIG, "all values together are longer than %d bytes",
+				 LIMIT_CONFIG_BLOB)
+		       : 0;
+}
+
 static int finish(struct buf *out, char **ret, struct err *err)
 {
 	if (buf_append(out, "", 1, LIMIT_INI_LINE + 1) < 0) {
@@ -431,8 +440,12 @@ static int expand_item(struct ini_run *run, size_t i, const char *dir, struct er
 		return err_set(err, -ELOOP, "%%(%s) refers to itself", item->key);
 	run->state[i] = BUSY;
 	r = expand(run, item->value, dir, false, &value, err);
-	if (r < 0 || !value)
+	if (r == 0 && value)
+		r = ini_value_spend(run, strlen(value), err);
+	if (r < 0 || !value) {
+		free(value);
 		return r;
+	}
 	free(item->value);
 	item->value = value;
 	run->state[i] = DONE;
@@ -449,6 +462,7 @@ int ini_value_all(struct ini_run *run, const char *dir, struct err *err)
 {
 	int r = 0;
 
+	run->bytes = 0;
 	run->state = calloc(run->items.n + 1, 1);
 	if (!run->state)
 		return no_memory(err);

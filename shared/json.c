@@ -9,6 +9,7 @@
 #include "shared/json.h"
 
 #include "shared/buf.h"
+#include "shared/utf8.h"
 
 #define REPLACEMENT_N 3
 
@@ -20,45 +21,6 @@
 
 static json_t broken = {.type = NO_TYPE, .refcount = (size_t)-1};
 
-static bool in_range(unsigned char c, unsigned char low, unsigned char high)
-{
-	return c >= low && c <= high;
-}
-
-/* Length of the UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF), 0 if none. */
-static size_t sequence_n(const unsigned char *p, size_t n)
-{
-	/* clang-format off */
-	static const struct {
-		unsigned char first_low, first_high, second_low, second_high, n;
-	} rows[] = {
-		{0x01, 0x7f, 0x00, 0x00, 1}, /* not NUL: most readers refuse \u0000 */
-		{0xc2, 0xdf, 0x80, 0xbf, 2},
-		{0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3},
-		{0xed, 0xed, 0x80, 0x9f, 3},
-		{0xee, 0xef, 0x80, 0xbf, 3},
-		{0xf0, 0xf0, 0x90, 0xbf, 4},
-		{0xf1, 0xf3, 0x80, 0xbf, 4},
-		{0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-	/* clang-format on */
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (!in_range(p[0], rows[i].first_low, rows[i].first_high))
-			continue;
-		if (rows[i].n > n)
-			return 0;
-		if (rows[i].n > 1 && !in_range(p[1], rows[i].second_low, rows[i].second_high))
-			return 0;
-		for (size_t k = 2; k < rows[i].n; k++)
-			if (!in_range(p[k], 0x80, 0xbf))
-				return 0;
-		return rows[i].n;
-	}
-	return 0;
-}
-
 /* Every byte that belongs to no sequence becomes one U+FFFD. out has room for 3 * n. */
 static size_t clean(char *out, const char *p, size_t n)
 {
@@ -66,7 +28,7 @@ static size_t clean(char *out, const char *p, size_t n)
 	size_t at = 0;
 
 	for (size_t i = 0; i < n;) {
-		size_t k = sequence_n((const unsigned char *)p + i, n - i);
+		size_t k = utf8_length(p + i, n - i);
 
 		if (k == 0) {
 			memcpy(out + at, replacement, REPLACEMENT_N);

@@ -14,9 +14,14 @@
 #define LIMIT_INI_DEPTH   16   /* includes inside includes */
 #define LIMIT_CONFIG_BLOB 4194304 /* the config memfd of one generation: items with their origins */
 #define LIMIT_APPS        1024    /* apps of one emperor: each costs it 4 to 8 descriptors */
-#define LIMIT_LISTENERS   16      /* an app's own addresses */
-#define LIMIT_DOMAINS     64      /* names of one app */
-#define LIMIT_PORTS       16      /* shared ports of one emperor */
+#define LIMIT_TENANT_APPS \
+	128 /* of them, one owner's in tyrant mode: nobody pushes the others out */
+#define LIMIT_SCAN_NAMES \
+	16384               /* new names of one directory in one look: 16 times LIMIT_APPS, 1 MB */
+#define LIMIT_SCAN_LINKS 40 /* links on the way to one ini; the kernel's own number */
+#define LIMIT_LISTENERS  16 /* an app's own addresses */
+#define LIMIT_DOMAINS    64 /* names of one app */
+#define LIMIT_PORTS      16 /* shared ports of one emperor */
 
 /* -- processes ------------------------------------------------------------------------------------------ */
 #define LIMIT_WORKERS 128 /* processes of one app: the scoreboard has a row for each */
@@ -77,10 +82,14 @@
 	6 /* of one connection at most: its own, two temp files, a static file, two on their way to a disk */
 #define LIMIT_SPOOL_FILE \
 	(1024LL * 1024 * 1024) /* of one answer on disk for a slow reader; then its worker waits */
+#define LIMIT_SPOOL_TOTAL \
+	(8LL * 1024 * 1024 * 1024) /* of all of a front's temp files: others live on that disk too */
 #define LIMIT_LINGER_BYTES \
 	(256UL * 1024)   /* unread input taken after the last answer, so that no reset eats it */
 #define LIMIT_LINGER_S 2 /* and for how long */
 #define LIMIT_PASS_S   2 /* a connection that the gate or the next generation does not take: 503 */
+#define LIMIT_IDLE_GRACE_S \
+	1 /* a front that ends keeps idle connections so long: a request may be on the wire */
 #define LIMIT_HALF_CLOSE_MS \
 	100 /* an end of input this soon after a request is a half-close (printf | nc), later it
 				   means that the client has left */

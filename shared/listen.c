@@ -82,12 +82,41 @@ static int clear_stale(const struct address *a, struct err *err)
 	return 0;
 }
 
+/* Opens the directory of a path and returns what is left of the path; NULL: it cannot be. */
+static const char *open_dir_of(const char *path, int *ret_dir_fd)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path) + 1] = ".";
+
+	if (slash)
+		(void)snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 : (int)(slash - path),
+			       path);
+	*ret_dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return *ret_dir_fd < 0 ? NULL : slash ? slash + 1 : path;
+}
+
+/*
+ * Only while the name stands for this inode; name_fd keeps its number from being used again. The directory that was
+ * looked into is the one that is written.
+ */
+static void remove_name(int name_fd, const char *path)
+{
+	_cleanup_(fd_closep) int dir_fd = -1;
+	const char *base = open_dir_of(path, &dir_fd);
+	struct stat ours, there;
+
+	if (base && fstat(name_fd, &ours) == 0 &&
+	    fstatat(dir_fd, base, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
+		(void)unlinkat(dir_fd, base, 0);
+}
+
 /*
  * Makes the name with the rights of whoever is to own it, and returns a descriptor of it that cannot be swapped. chmod
  * happens here too, so that the kernel refuses it for a socket which is not that user's.
  */
 static int make_name(int fd, const struct address *a, mode_t mode, int *ret_path_fd,
-		     struct err *err)
+		     bool *ret_refused, struct err *err)
 {
 	const char *path = a->un.sun_path;
 	_cleanup_(fd_closep) int path_fd = -1;
@@ -97,16 +126,21 @@ static int make_name(int fd, const struct address *a, mode_t mode, int *ret_path
 
 	if (r < 0)
 		return r;
-	if (bind(fd, &a->sa, a->len) < 0)
+	if (bind(fd, &a->sa, a->len) < 0) {
+		*ret_refused = errno == EACCES;
 		return err_set(err, -errno, "%s: cannot bind: %s", path, strerror(errno));
+	}
 	path_fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (path_fd < 0 || fstat(path_fd, &st) < 0)
 		return err_set(err, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(err, -EEXIST, "%s: was replaced while it was being made", path);
 	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", path_fd);
-	if (chmod(proc, mode ? mode : LISTEN_MODE_UNIX) < 0)
-		return err_set(err, -errno, "%s: chmod: %s", path, strerror(errno));
+	if (chmod(proc, mode ? mode : LISTEN_MODE_UNIX) < 0) {
+		r = err_set(err, -errno, "%s: chmod: %s", path, strerror(errno));
+		remove_name(path_fd, path);
+		return r;
+	}
 	*ret_path_fd = TAKE_FD(path_fd);
 	return 0;
 }
@@ -128,26 +162,55 @@ static int give_name(int path_fd, const char *path, const struct listen_options 
 	return 0;
 }
 
+static int enter_binder(const struct listen_options *o, struct privs_fs *ret_was)
+{
+	return privs_fs_enter(o->bind_uid, o->bind_gid, o->bind_groups, o->bind_groups_n, ret_was);
+}
+
+/* "Permission denied" alone leaves people looking at the socket; it is the directory, and whose rights were too few. */
+static int say_refusal(const char *path, const struct listen_options *o, struct err *err)
+{
+	uid_t uid = o->bind_uid == (uid_t)-1 || geteuid() != 0 ? geteuid() : o->bind_uid;
+	const char *slash = strrchr(path, '/');
+	char name[PRIVS_NAME];
+
+	privs_user_name(uid, name);
+	return err_set(err, -EACCES, "%s: cannot bind: user %s may not create files in %.*s", path,
+		       name,
+		       !slash          ? 1
+		       : slash == path ? 1
+				       : (int)(slash - path),
+		       slash ? path : ".");
+}
+
 static int bind_path(int fd, const struct address *a, const struct listen_options *o,
-		     struct err *err)
+		     int *ret_name_fd, struct err *err)
 {
 	const char *path = a->un.sun_path;
 	_cleanup_(fd_closep) int path_fd = -1;
+	bool refused = false;
 	struct privs_fs was;
-	int r;
+	int r = enter_binder(o, &was);
 
-	r = privs_fs_enter(o->bind_uid, o->bind_gid, &o->bind_gid, o->bind_gid == (gid_t)-1 ? 0 : 1,
-			   &was);
 	if (r < 0)
 		return err_set(err, r, "%s: cannot act as uid %u: %s", path, (unsigned)o->bind_uid,
 			       strerror(-r));
-	r = make_name(fd, a, o->mode, &path_fd, err);
+	r = make_name(fd, a, o->mode, &path_fd, &refused, err);
 	privs_fs_leave(&was);
-	return r < 0 ? r : give_name(path_fd, path, o, err);
+	if (refused)
+		return say_refusal(path, o, err);
+	if (r == 0)
+		r = give_name(path_fd, path, o, err);
+	if (r < 0) {
+		listen_remove(path_fd, a, o);
+		return r;
+	}
+	*ret_name_fd = TAKE_FD(path_fd);
+	return 0;
 }
 
 static int open_unix(const struct address *a, const struct listen_options *o, int *ret_fd,
-		     struct err *err)
+		     int *ret_name_fd, struct err *err)
 {
 	_cleanup_(fd_closep) int fd = -1;
 	int r = new_socket(AF_UNIX, err, &fd);
@@ -155,11 +218,9 @@ static int open_unix(const struct address *a, const struct listen_options *o, in
 	if (r < 0)
 		return r;
 	if (a->un.sun_path[0] != '\0') {
-		r = bind_path(fd, a, o, err);
-		if (r < 0) {
-			listen_unlink(fd); /* does nothing unless bind() was reached */
+		r = bind_path(fd, a, o, ret_name_fd, err);
+		if (r < 0)
 			return r;
-		}
 	} else if (bind(fd, &a->sa, a->len) < 0) {
 		return err_set(err, -errno, "@%s: cannot bind: %s", a->un.sun_path + 1,
 			       strerror(errno));
@@ -218,11 +279,11 @@ static int open_any(const struct address *a, const struct listen_options *o, int
 }
 
 static int open_bound(const struct address *a, const struct listen_options *o, int *ret_fd,
-		      struct err *err)
+		      int *ret_name_fd, struct err *err)
 {
 	switch (a->len > 0 ? a->sa.sa_family : AF_UNSPEC) {
 	case AF_UNIX:
-		return open_unix(a, o, ret_fd, err);
+		return open_unix(a, o, ret_fd, ret_name_fd, err);
 	case AF_INET:
 	case AF_INET6:
 		return a->any ? open_any(a, o, ret_fd, err) : open_tcp(a, o, ret_fd, err);
@@ -231,13 +292,14 @@ static int open_bound(const struct address *a, const struct listen_options *o, i
 	}
 }
 
-int listen_open(const struct address *a, const struct listen_options *o, int *ret_fd,
-		bool *ret_clamped, struct err *err)
+int listen_open_named(const struct address *a, const struct listen_options *o, int *ret_fd,
+		      int *ret_name_fd, bool *ret_clamped, struct err *err)
 {
 	_cleanup_(fd_closep) int fd = -1;
+	_cleanup_(fd_closep) int name_fd = -1;
 	int most = somaxconn();
 	int backlog = o->backlog > 0 && o->backlog < most ? o->backlog : most;
-	int r = open_bound(a, o, &fd, err);
+	int r = open_bound(a, o, &fd, &name_fd, err);
 
 	if (r < 0)
 		return r;
@@ -246,24 +308,22 @@ int listen_open(const struct address *a, const struct listen_options *o, int *re
 
 		r = -errno;
 		address_format(a, text);
-		listen_unlink(fd);
+		listen_remove(name_fd, a, o);
 		return err_set(err, r, "%s: cannot listen: %s", text, strerror(-r));
 	}
 	if (ret_clamped)
 		*ret_clamped = o->backlog > most;
 	*ret_fd = TAKE_FD(fd);
+	*ret_name_fd = TAKE_FD(name_fd);
 	return 0;
 }
 
-int listen_name(const struct address *a)
+int listen_open(const struct address *a, const struct listen_options *o, int *ret_fd,
+		bool *ret_clamped, struct err *err)
 {
-	_cleanup_(fd_closep) int fd = -1;
-	struct stat st;
+	_cleanup_(fd_closep) int name_fd = -1;
 
-	if (a->sa.sa_family != AF_UNIX || a->un.sun_path[0] == '\0')
-		return -1;
-	fd = open(a->un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? TAKE_FD(fd) : -1;
+	return listen_open_named(a, o, ret_fd, &name_fd, ret_clamped, err);
 }
 
 /* Whose the name is to be: the named owner's, else whoever binds it. */
@@ -330,8 +390,11 @@ void listen_unlink(int fd)
 {
 	struct sockaddr_un un = {0};
 	socklen_t len = sizeof(un);
-	struct address a = {0};
+	struct address a = {.un.sun_family = AF_UNIX};
+	_cleanup_(fd_closep) int dir_fd = -1;
+	const char *base;
 	struct stat st;
+	int n;
 
 	if (getsockname(fd, (struct sockaddr *)&un, &len) < 0 || un.sun_family != AF_UNIX)
 		return;
@@ -340,15 +403,34 @@ void listen_unlink(int fd)
 	/* Not NUL-terminated when the path fills it. */
 	if (len >= sizeof(un) && un.sun_path[sizeof(un.sun_path) - 1] != '\0')
 		return;
-	if (lstat(un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+	/* One directory throughout, whatever its name comes to mean meanwhile. */
+	base = open_dir_of(un.sun_path, &dir_fd);
+	if (!base || fstatat(dir_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
 		return;
+	n = snprintf(a.un.sun_path, sizeof(a.un.sun_path), "/proc/self/fd/%d/%s", dir_fd, base);
+	if (n < 0 || (size_t)n >= sizeof(a.un.sun_path))
+		return; /* cannot be asked: it stays, and the next one to bind there replaces it */
 	/*
 	 * A socket's own inode is not that of its name, so ours is told from a successor's by asking: as long as
 	 * this descriptor listens, a connection there would arrive here. Closing it first makes the question plain.
 	 */
 	(void)shutdown(fd, SHUT_RDWR);
-	a.un = un;
-	a.len = len;
+	a.len = sizeof(a.un);
 	if (!is_alive(&a))
-		(void)unlink(un.sun_path);
+		(void)unlinkat(dir_fd, base, 0);
+}
+
+void listen_remove(int name_fd, const struct address *a, const struct listen_options *made)
+{
+	struct privs_fs was;
+
+	if (name_fd < 0 || a->sa.sa_family != AF_UNIX || a->un.sun_path[0] == '\0')
+		return;
+	/* In a sticky directory only a name's owner removes it. The inode is the binder's own, whatever its name is now. */
+	if (geteuid() == 0 && made->bind_uid != (uid_t)-1 && made->owner_uid != (uid_t)-1)
+		(void)fchownat(name_fd, "", made->bind_uid, (gid_t)-1, AT_EMPTY_PATH);
+	if (enter_binder(made, &was) < 0)
+		return;
+	remove_name(name_fd, a->un.sun_path);
+	privs_fs_leave(&was);
 }

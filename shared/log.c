@@ -6,8 +6,9 @@
  * writer thread has emptied it, so their order never changes. The ring is never longer than LOG_BUFFER_BYTES; what
  * finds no room is counted, and the count is said in front of the next line that does.
  *
- * The state is the one global that the style allows. It is not for use between fork() and exec(): the child could
- * inherit the lock in the hands of a thread that it does not have.
+ * The state is the one global that the style allows. A child of fork() gets it whole: the lock is taken around each
+ * fork, so that no thread which the child does not have is in the middle of it. What the ring held then is the parent's
+ * to write, and the child starts a writer of its own when it needs one.
  */
 #include "shared/log.h"
 
@@ -21,6 +22,7 @@
 #include <stdio.h>
 
 #include "shared/clock.h"
+#include "shared/utf8.h"
 
 #define RING_BYTES         ((size_t)LOG_BUFFER_BYTES)
 #define SUBJECT_MAX        64
@@ -193,7 +195,7 @@ static size_t put_prefix(char *line, size_t size, enum log_level level)
 
 /*
  * Text may quote a peer: nothing in it may look like a line of ours or command a terminal. Later lines of a text (a
- * traceback) are indented by a tab, other control characters become '?'.
+ * traceback) are indented by a tab, other control characters, and what is no UTF-8, become '?'.
  */
 static size_t put_text(char *line, size_t size, const char *text)
 {
@@ -202,15 +204,19 @@ static size_t put_text(char *line, size_t size, const char *text)
 
 	while (text_n > 0 && text[text_n - 1] == '\n')
 		text_n--;
-	for (size_t i = 0; i < text_n && n + 2 < size; i++) {
-		unsigned char c = (unsigned char)text[i];
+	for (size_t i = 0; i < text_n && n + 4 < size;) {
+		size_t k = utf8_plain(text + i, text_n - i);
 
-		if (c == '\n') {
+		if (text[i] == '\n') {
 			line[n++] = '\n';
 			line[n++] = '\t';
+		} else if (k == 0) {
+			line[n++] = text[i] == '\t' ? '\t' : '?';
 		} else {
-			line[n++] = (c < 0x20 && c != '\t') || c == 0x7f ? '?' : (char)c;
+			memcpy(line + n, text + i, k);
+			n += k;
 		}
+		i += MAX(k, (size_t)1);
 	}
 	return n;
 }
@@ -239,6 +245,33 @@ static void say_drops(void)
 		return;
 	logger.unsaid = 0;
 	emit(line, n);
+}
+
+static void before_fork(void)
+{
+	(void)pthread_mutex_lock(&logger.lock);
+}
+
+static void in_parent(void)
+{
+	(void)pthread_mutex_unlock(&logger.lock);
+}
+
+/* Made anew, not unlocked: the writer that may wait on the condition does not exist here. */
+static void in_child(void)
+{
+	(void)pthread_mutex_init(&logger.lock, NULL);
+	(void)pthread_cond_init(&logger.filled, NULL);
+	(void)pthread_cond_init(&logger.emptied, NULL);
+	logger.has_writer = false;
+	logger.start = logger.n = 0;
+	logger.unsaid = 0;
+}
+
+/* Before main(): the app of an engine may fork from any thread, at any time. */
+__attribute__((constructor)) static void prepare_for_forks(void)
+{
+	(void)pthread_atfork(before_fork, in_parent, in_child);
 }
 
 void log_set_level(enum log_level level)

@@ -23,7 +23,8 @@ enum msg_kind {
 	MSG_RETIRE, /* a newer generation serves: stop pulling, hand over idle connections, drain, exit.
 		       a = graceful timeout s; with one descriptor: the pair to pass idle connections into */
 	MSG_ADOPT, /* with one descriptor: a pair from which an older generation's connections come */
-	MSG_STOP,   /* the app ends: stop pulling, drain, exit. a = graceful timeout s; 0 = now */
+	MSG_STOP,   /* the app ends: stop pulling, drain, exit. a = graceful timeout s; 0 = now.
+		       b = 1: the gate ends too, hand nothing back to it */
 	MSG_REOPEN, /* reopen the log; with one descriptor: the new log file */
 	MSG_KIND_COUNT,
 };

@@ -113,7 +113,7 @@ int privs_lookup(const char *uid, const char *gid, char *const *add, size_t add_
 		 struct privs *ret, struct err *err)
 {
 	struct privs p = {.uid = (uid_t)-1, .gid = (gid_t)-1};
-	char name[256] = "";
+	char name[PRIVS_NAME] = "";
 	bool known = false;
 	int r;
 
@@ -152,6 +152,19 @@ int privs_lookup(const char *uid, const char *gid, char *const *add, size_t add_
 	p.set_groups = uid != NULL || gid != NULL || add_n > 0;
 	*ret = p;
 	return 0;
+}
+
+void privs_user_name(uid_t uid, char buf[static PRIVS_NAME])
+{
+	char nss[NSS_BUFFER];
+	struct passwd pw;
+	struct passwd *found = NULL;
+
+	(void)getpwuid_r(uid, &pw, nss, sizeof(nss), &found);
+	if (found)
+		(void)snprintf(buf, PRIVS_NAME, "%s", pw.pw_name);
+	else
+		(void)snprintf(buf, PRIVS_NAME, "uid %u", (unsigned)uid);
 }
 
 static bool is_now(const struct privs *p)

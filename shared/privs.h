@@ -10,6 +10,7 @@
 struct err;
 
 #define PRIVS_GROUPS 64
+#define PRIVS_NAME   256
 
 struct privs { /* zeroed but for uid = gid = -1: stay who you are */
 	uid_t uid;
@@ -25,6 +26,9 @@ struct privs { /* zeroed but for uid = gid = -1: stay who you are */
  */
 int privs_lookup(const char *uid, const char *gid, char *const *add, size_t add_n,
 		 struct privs *ret, struct err *err);
+/* For messages: the user's name, else "uid 123". May ask NSS. */
+void privs_user_name(uid_t uid, char buf[static PRIVS_NAME]);
+
 /* setgroups, setgid, setuid in that order, then checks that they cannot be taken back. 0 or -errno. */
 int privs_become(const struct privs *p);
 

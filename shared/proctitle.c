@@ -16,6 +16,8 @@
 static struct {
 	char *p;
 	size_t n;
+	/* The copies, which live as long as the process: libc may put another array in environ's place. */
+	char **env, **args;
 } room;
 
 /* argv and environ lie one string after the other; stop at the first that does not follow. */
@@ -69,10 +71,11 @@ void proctitle_init(int argc, char **argv)
 	room.p = argv[0];
 	room.n = (size_t)(end - argv[0]);
 	environ = env;
+	room.env = env;
+	room.args = args;
 	/* Whoever still reads argv must find the words, not the title. */
 	for (int i = 0; i < argc; i++)
 		argv[i] = args[i];
-	free(args);
 }
 
 void proctitle_set(const char *fmt, ...)

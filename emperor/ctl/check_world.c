@@ -16,6 +16,7 @@
 struct world {
 	struct check *k;
 	struct privs privs;  /* uid -1: our own eyes */
+	const char *guess;   /* the name of privs' user if the ini names none */
 	char base[PATH_MAX]; /* where relative paths start; "" = not known */
 };
 
@@ -45,6 +46,18 @@ static int judge(struct check *k, const char *key, const char *prefix, int r, co
 	return r;
 }
 
+/* As whom a root emperor runs an app that names nobody, if it was told nothing else. */
+static void guess_user(struct world *w)
+{
+	static const char *const users[] = {"www-data", "nobody"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(users) && !w->guess; i++)
+		if (privs_lookup(users[i], w->k->config.gid, NULL, 0, &w->privs, NULL) == 0)
+			w->guess = users[i];
+	if (!w->guess)
+		w->privs = (struct privs){.uid = (uid_t)-1, .gid = (gid_t)-1};
+}
+
 static void check_users(struct world *w)
 {
 	const struct vassal_config *c = &w->k->config;
@@ -59,7 +72,9 @@ static void check_users(struct world *w)
 	for (size_t i = 0; i < c->add_gid.n; i++)
 		(void)judge(w->k, "add-gid", "",
 			    privs_lookup(NULL, NULL, &c->add_gid.v[i], 1, &p, &err), &err);
-	if (geteuid() == 0 && c->uid && r == 0 && group == 0)
+	if (geteuid() == 0 && !c->uid && group == 0)
+		guess_user(w);
+	else if (geteuid() == 0 && r == 0 && group == 0)
 		(void)privs_lookup(c->uid, c->gid, NULL, 0, &w->privs, &err);
 }
 
@@ -116,14 +131,39 @@ static bool resolve(const struct world *w, const char *path, const char *rest, c
 	return n > 0 && n < PATH_MAX;
 }
 
-/* True if the app gets it. what: "chdir: /srv/blog". */
+static int try_path(const struct world *w, const char *path, const char *rest, int flags)
+{
+	char full[PATH_MAX];
+
+	return resolve(w, path, rest, full) ? try_open(w, full, flags) : -ENAMETOOLONG;
+}
+
+/* The user is only a guess where the ini names none: what that one may not is a note, if it is there at all. */
+static int try_without_guess(const struct world *w, const char *key, const char *path,
+			     const char *rest, int flags)
+{
+	struct world ours = *w;
+	int r;
+
+	ours.privs = (struct privs){.uid = (uid_t)-1, .gid = (gid_t)-1};
+	r = try_path(&ours, path, rest, flags);
+	if (r == 0)
+		say(w->k, &w->k->notes, key,
+		    "%s: %s: may not be opened by %s, as whom an app without uid runs if the "
+		    "emperor's own uid option names no other",
+		    key, path, w->guess);
+	return r;
+}
+
+/* True if the app gets it. rest: what of path is opened. what: what path is not if it is not there. */
 static bool must_open(const struct world *w, const char *key, const char *path, const char *rest,
 		      int flags, const char *what)
 {
 	struct check *k = w->k;
-	char full[PATH_MAX];
-	int r = resolve(w, path, rest, full) ? try_open(w, full, flags) : -ENAMETOOLONG;
+	int r = try_path(w, path, rest, flags);
 
+	if (r == -EACCES && w->guess)
+		r = try_without_guess(w, key, path, rest, flags);
 	if (r == 0)
 		return true;
 	if ((r == -EACCES || r == -EPERM) && w->privs.uid == (uid_t)-1)

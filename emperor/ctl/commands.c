@@ -183,7 +183,7 @@ static void print_history_advice(const char *path, bool root)
 		      "emperorctl: events are kept in %s: %s must be able to write this file and "
 		      "its directory %.*s; or begin another with emperor --db FILE\n",
 		      path,
-		      root ? "the user of the statistics ([emperor] stats-user, \"nobody\" if it "
+		      root ? "the user of the statistics ([emperor] stats-user, \"sys\" if it "
 			     "names none)"
 			   : "the user whom the emperor runs as",
 		      slash ? (int)MAX(slash - path, (ptrdiff_t)1) : 1, slash ? path : ".");

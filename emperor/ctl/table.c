@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "shared/utf8.h"
+
 #define GAP 2
 
 static bool continues(char c)
@@ -28,6 +30,8 @@ static char *harmless(const char *text)
 	for (char *p = copy; p && *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = ' ';
+	if (copy)
+		utf8_clean(copy, "");
 	return copy;
 }
 

@@ -26,6 +26,7 @@
 #define APP_SLOTS \
 	((size_t)2 * LIMIT_APPS) /* a power of two; ids are consecutive, so chains stay short */
 #define HAND_BACK_BATCH 32
+#define HAND_BACK_LAST  1024 /* more than DOOR_SNDBUF holds of the smallest */
 #define DOOR_SNDBUF \
 	(256 *      \
 	 1024) /* the kernel doubles it: 680 short heads, 50 of 8 KB; 1 MB would let a dead app hoard */
@@ -129,6 +130,18 @@ static void refuse(const struct app *app, const struct client *c, struct span by
 	app->doors->handler.refuse(app->doors->handler.arg, c, bytes, s);
 }
 
+/*
+ * Its front holds it as well. One that set SO_LINGER and closed first would leave the last close(), and the wait for the
+ * client, to us: whoever has closed can no longer set it again.
+ */
+static void close_passed(const struct client *c)
+{
+	static const struct linger off = {0};
+
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	client_close(c);
+}
+
 /* Off the queue; whoever calls has the client. */
 static void unqueue(struct app *app, struct queued *q)
 {
@@ -203,7 +216,7 @@ static void flush(struct app *app)
 		if (r < 0)
 			refuse(app, &q->client, q->pass.bytes, RETRY_CROWDED_S);
 		else
-			client_close(&q->client);
+			close_passed(&q->client);
 		free(q);
 	}
 	if (q && r == -EAGAIN)
@@ -232,7 +245,7 @@ void doors_pass(struct doors *d, uint32_t id, const struct client *c, const stru
 	}
 	r = app->queued_n > 0 ? -EAGAIN : send_client(app, c, p);
 	if (r == 0) {
-		client_close(c);
+		close_passed(c);
 	} else if (is_crowded(r)) {
 		bool first = app->queued_n == 0;
 
@@ -283,7 +296,8 @@ static bool is_shut(int fd)
 static void stop_hearing(struct app *app)
 {
 	ev_io_stop(app->doors->loop, &app->hand_backs);
-	log_warning("%s: its front has shut its door: nothing can be handed back until it has a new one",
+	log_warning("%s: its front has shut its door: nothing can be handed back until it has a "
+		    "new one",
 		    app->name);
 }
 
@@ -306,11 +320,27 @@ static void on_hand_back(struct ev_loop *loop, ev_io *io, int revents)
 		else if (r == 0 && is_shut(app->gate_fd))
 			stop_hearing(app);
 		else
-			count_refused(app, r == 0	 ? "an empty message"
+			count_refused(app, r == 0        ? "an empty message"
 					   : err.text[0] ? err.text
 							 : strerror(-r));
 		if (!ev_is_active(&app->hand_backs))
 			return;
+	}
+}
+
+/* What the app gave back before it ended must not end with its door. At most what a door holds: it may go on sending. */
+static void take_all_back(struct app *app)
+{
+	struct doors *d = app->doors;
+	struct pass p;
+	int r = 1;
+
+	if (app->gate_fd < 0)
+		return;
+	for (int i = 0; i < HAND_BACK_LAST && (r == 1 || r == -EBADMSG); i++) {
+		r = pass_recv(app->gate_fd, d->buf, sizeof(d->buf), &p, NULL);
+		if (r == 1)
+			take_back(app, &p);
 	}
 }
 
@@ -391,6 +421,7 @@ int doors_set_app(struct doors *d, uint32_t id, uint64_t uid, const char *name, 
 	/* Nobody takes from a door that was replaced because it was shut. */
 	if (app->gate_fd >= 0 && (is_shut(app->gate_fd) || is_shut(app->front_fd)))
 		drain_door(app, RETRY_CROWDED_S);
+	take_all_back(app);
 	shut(app);
 	app->uid = uid;
 	(void)snprintf(app->name, sizeof(app->name), "%s", name);
@@ -419,6 +450,7 @@ void doors_drop_app(struct doors *d, uint32_t id)
 
 	if (!app)
 		return;
+	take_all_back(app);
 	refuse_queue(app, RETRY_DEFAULT_S);
 	drain_door(app, RETRY_DEFAULT_S);
 	free_app(app);

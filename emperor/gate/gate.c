@@ -17,6 +17,7 @@
 #include "emperor/gate/gate.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "emperor/gate/answer.h"
@@ -135,7 +136,10 @@ static void on_handed_back(void *arg, const struct client *c, struct span bytes)
 	uint64_t now = clock_now_ns();
 
 	if (g->stopping || !arrivals_room(g->arrivals, now)) {
-		on_refuse(g, c, bytes, 1);
+		if (bytes.n > 0)
+			on_refuse(g, c, bytes, 1);
+		else /* idle: there is no question to answer */
+			client_close(c);
 		return;
 	}
 	arrivals_add_read(g->arrivals, c, bytes, now);
@@ -310,6 +314,8 @@ int gate_run(int link_fd)
 	struct gate g = {.link_fd = link_fd};
 	int code;
 
+	/* Another process of this user could take every listener and client out of ours (ptrace, pidfd_getfd). */
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	proctitle_set("emperor: gate");
 	log_set_subject("gate");
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -14,6 +14,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "emperor/app_state.h"
@@ -349,6 +350,8 @@ int stats_run(int link_fd)
 	struct err err = {0};
 	int r;
 
+	/* Another process of this user could take every scoreboard and the database out of ours (ptrace, pidfd_getfd). */
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	/* A file that may not grow (RLIMIT_FSIZE) is a failed write to be counted, not the end of the process. */
 	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);

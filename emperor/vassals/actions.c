@@ -60,8 +60,12 @@ static void do_nothing(struct app *a, const char *why)
 static void do_start(struct app *a, const char *why)
 {
 	ev_timer_stop(a->v->setup.loop, &a->retry);
-	log_info("%s: %s: %s", a->name, why,
-		 a->serving ? "a new generation starts beside the old one" : "starting");
+	if (a->last_error &&
+	    str_eq(a->last_error, why)) /* its front was lost, which has been said */
+		log_info("%s: starting again", a->name);
+	else
+		log_info("%s: %s: %s", a->name, why,
+			 a->serving ? "a new generation starts beside the old one" : "starting");
 	vassals_queue_start(a->v, a);
 }
 
@@ -152,8 +156,12 @@ static void do_back_off(struct app *a, const char *why)
 	a->use_good = a->good && a->good != a->wanted && !a->use_good;
 	app_put_text(&a->reason, "%s", why);
 	prune_doors(a);
-	(void)snprintf(text, sizeof(text), "failure %u in a row, next try in %.1f s",
-		       a->backoff.failures, wait_s);
+	if (wait_s < 0.05)
+		(void)snprintf(text, sizeof(text), "failure %u in a row, next try at once",
+			       a->backoff.failures);
+	else
+		(void)snprintf(text, sizeof(text), "failure %u in a row, next try in %.1f s",
+			       a->backoff.failures, wait_s);
 	log_warning("%s: %s; a change of %s or a command tries at once", a->name, text, a->file);
 	tell_change(a, EVENT_FAILED, a->last_error ? a->last_error : why);
 	tell_change(a, EVENT_BACKOFF, text);

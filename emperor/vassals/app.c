@@ -197,7 +197,9 @@ void app_fill_info(const struct app *a, struct app_info *ret)
 		.state = a->state,
 		.reason = a->reason ? a->reason : "",
 		.last_error = a->last_error ? a->last_error : "",
-		.since_wall_ns = a->since_wall_ns,
+		/* A reload that failed, or is under way, stopped nothing. */
+		.since_wall_ns = a->state == APP_RUNNING && a->serving ? a->serving->serving_wall_ns
+								       : a->since_wall_ns,
 		.next_try_wall_ns =
 			waits ? clock_wall_ns() +
 					(a->backoff.next_ns > now ? a->backoff.next_ns - now : 0)

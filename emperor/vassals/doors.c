@@ -115,7 +115,7 @@ static struct door *find(const struct doors *d, const struct address *a)
 static void close_door(struct doors *d, size_t i)
 {
 	/* A generation that drains holds copies: shut down, so that clients are refused and not left waiting there. */
-	listen_unlink(d->v[i].fd);
+	listen_remove(d->v[i].name_fd, &d->v[i].address, &d->v[i].made);
 	(void)shutdown(d->v[i].fd, SHUT_RD);
 	(void)close(d->v[i].fd);
 	if (d->v[i].name_fd >= 0)
@@ -129,7 +129,7 @@ static int open_one(struct doors *d, const struct address *a, const struct liste
 	const struct door *known = find(d, a);
 	struct door *v;
 	bool clamped = false;
-	int fd;
+	int fd, name_fd;
 	int r;
 
 	if (known) {
@@ -142,7 +142,7 @@ static int open_one(struct doors *d, const struct address *a, const struct liste
 	if (!v)
 		return err_set(err, -ENOMEM, "listeners: out of memory");
 	d->v = v;
-	r = listen_open(a, o, &fd, &clamped, err);
+	r = listen_open_named(a, o, &fd, &name_fd, &clamped, err);
 	if (r < 0)
 		return r;
 	*ret_clamped |= clamped;
@@ -151,7 +151,7 @@ static int open_one(struct doors *d, const struct address *a, const struct liste
 		.fd = fd,
 		.number = ++d->numbers,
 		.lent = -1,
-		.name_fd = listen_name(a),
+		.name_fd = name_fd,
 		.made = *o,
 	};
 	*ret_fd = fd;
@@ -163,7 +163,7 @@ static int open_one(struct doors *d, const struct address *a, const struct liste
 
 static struct listen_options options_for(const struct loaded *l, bool speaks_first)
 {
-	return (struct listen_options){
+	struct listen_options o = {
 		.backlog = (int)MIN(l->config.listen, (unsigned)INT32_MAX),
 		.defer_accept = speaks_first,
 		.mode = l->config.chmod_socket,
@@ -171,7 +171,11 @@ static struct listen_options options_for(const struct loaded *l, bool speaks_fir
 		.owner_gid = l->socket_gid,
 		.bind_uid = l->privs.uid,
 		.bind_gid = l->privs.gid,
+		.bind_groups_n = l->privs.groups_n,
 	};
+
+	memcpy(o.bind_groups, l->privs.groups, sizeof(o.bind_groups));
+	return o;
 }
 
 int doors_open(struct doors *d, const struct loaded *l, struct door_set *ret_set, bool *ret_clamped,

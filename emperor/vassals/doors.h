@@ -29,7 +29,8 @@ struct doors {          /* doors_init() before use */
 	uint64_t numbers;
 	int gate_end;  /* owned: the gate sends into it */
 	int front_end; /* owned: fronts receive from it */
-	int next_gate_end, next_front_end; /* owned: the pair that takes over with the next generation; -1: none */
+	int next_gate_end,
+		next_front_end; /* owned: the pair that takes over with the next generation; -1: none */
 };
 
 struct door_set { /* borrowed descriptors of one generation, in the order of its listeners */

@@ -11,18 +11,6 @@
 #include "shared/log.h"
 #include "shared/scoreboard.h"
 
-/* A reason may be a traceback: each of its lines is a line of the log. */
-static void log_lines(const struct app *a, const char *text)
-{
-	while (*text) {
-		size_t n = strcspn(text, "\n");
-
-		if (n > 0)
-			log_error("%s:   | %.*s", a->name, (int)n, text);
-		text += n + (text[n] == '\n');
-	}
-}
-
 /* The line of a traceback that says what happened is its last one; a reason without one has one line. */
 static void short_reason(const char *text, char *buf, size_t size)
 {
@@ -40,9 +28,9 @@ static void short_reason(const char *text, char *buf, size_t size)
 static void note_failure(struct app *a, uint64_t number, enum fail_phase phase, const char *text)
 {
 	app_put_text(&a->last_error, "%s", text);
-	log_error("%s: generation %" PRIu64 " failed (%s)%s", a->name, number,
-		  msg_phase_name(phase), *text ? ":" : "");
-	log_lines(a, text);
+	/* A traceback is one record: the log indents its later lines. */
+	log_error("%s: generation %" PRIu64 " failed (%s)%s%s", a->name, number,
+		  msg_phase_name(phase), *text ? ": " : "", text);
 }
 
 void app_candidate_failed(struct app *a, uint64_t number, enum fail_phase phase, const char *text)
@@ -65,7 +53,8 @@ void app_generation_ready(struct generation *g, uint64_t import_us, uint64_t wor
 	app_event(g->app, LIFE_READY, why);
 }
 
-static void serving_lost(struct app *a, struct generation *g, const char *how)
+/* said: how stands in the log already. */
+static void serving_lost(struct app *a, struct generation *g, const char *how, bool said)
 {
 	uint64_t now = clock_now_ns();
 	bool healthy = backoff_ran(&a->backoff, g->serving_ns, now);
@@ -76,7 +65,8 @@ static void serving_lost(struct app *a, struct generation *g, const char *how)
 	a->restarts++;
 	(void)snprintf(why, sizeof(why), "its front was lost after %" PRIu64 " s: %s",
 		       (uint64_t)((now - g->serving_ns) / NS_PER_S), how);
-	log_error("%s: %s", a->name, why);
+	if (!said)
+		log_error("%s: %s", a->name, why);
 	app_put_text(&a->last_error, "%s", why);
 	app_event(a, healthy ? LIFE_LOST : LIFE_LOST_EARLY, why);
 	if (a->state == APP_STARTING)
@@ -96,7 +86,7 @@ void app_generation_failed(struct generation *g, enum fail_phase phase, const ch
 	} else if (g == a->serving) {
 		note_failure(a, g->number, phase, text);
 		generation_end(g, g->loaded->config.graceful_timeout_s);
-		serving_lost(a, g, text);
+		serving_lost(a, g, text, true);
 	} else {
 		log_debug("%s: generation %" PRIu64 " failed while it was leaving: %s", a->name,
 			  g->number, text);
@@ -126,7 +116,7 @@ void app_generation_exited(struct generation *g, const char *how)
 		(void)snprintf(text, sizeof(text), "its front %s before it was ready", how);
 		app_candidate_failed(a, g->number, FAIL_START, text);
 	} else if (g == a->serving) {
-		serving_lost(a, g, how);
+		serving_lost(a, g, how, false);
 	} else {
 		log_info("%s: generation %" PRIu64 " is gone (%s)", a->name, g->number, how);
 	}

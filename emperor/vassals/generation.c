@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "emperor/options.h"
 #include "emperor/vassals/environment.h"
 #include "emperor/vassals/logfile.h"
 #include "emperor/vassals/spawn.h"
@@ -21,6 +22,7 @@
 #include "shared/fd.h"
 #include "shared/handoff.h"
 #include "shared/log.h"
+#include "shared/utf8.h"
 
 #define MESSAGES_PER_TURN 32 /* a front that chatters does not hold the loop */
 
@@ -88,7 +90,8 @@ static void put_limits(struct spawn *s, const struct vassal_config *c)
 		s->limits[s->limits_n++] = (struct spawn_limit){RLIMIT_AS, c->limit_as_bytes};
 }
 
-static int spawn_front(struct generation *g, const struct parcel *p, struct err *err)
+/* log_fd: its stderr; -1: ours. */
+static int spawn_front(struct generation *g, const struct parcel *p, int log_fd, struct err *err)
 {
 	struct app *a = g->app;
 	const struct vassal_config *c = &g->loaded->config;
@@ -107,6 +110,8 @@ static int spawn_front(struct generation *g, const struct parcel *p, struct err 
 		.fds_n = p->n,
 		.privs = &g->loaded->privs,
 		.no_new_privs = c->no_new_privs,
+		.stderr_fd = log_fd > 0 ? log_fd : 0,
+		.keep_hard = !g->loaded->roots,
 		.umask = c->umask,
 		.chdir = c->chdir && *c->chdir ? c->chdir : NULL,
 	};
@@ -151,14 +156,6 @@ static void set_timer(struct generation *g, double seconds)
 	ev_timer_start(loop, &g->timer);
 }
 
-/* Text from a less trusted process: one terminal must not obey what another wrote. */
-static void clean(char *text)
-{
-	for (char *p = text; *p; p++)
-		if (((unsigned char)*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
-			*p = '?';
-}
-
 static void take(struct generation *g, struct msg *m)
 {
 	struct app *a = g->app;
@@ -170,7 +167,8 @@ static void take(struct generation *g, struct msg *m)
 			    g->number);
 		return;
 	}
-	clean(m->text);
+	/* From a less trusted process: one terminal must not obey what another wrote. */
+	utf8_clean(m->text, "\n\t");
 	switch (m->kind) {
 	case MSG_HELLO:
 		log_debug("%s: generation %" PRIu64 " says hello (pid %d)", a->name, g->number,
@@ -310,6 +308,7 @@ static void on_exit_of(struct ev_loop *loop, ev_child *w, int revents)
 	stop_watching(g);
 	describe_exit(w->rstatus, how, sizeof(how));
 	g->pid = 0;
+	logpipe_close(&g->log); /* its last words before ours about it */
 	app_generation_exited(g, how);
 }
 
@@ -331,6 +330,7 @@ static int start(struct generation *g, const struct door_set *doors, int log_fd,
 {
 	_cleanup_(fd_closep) int ours = -1;
 	_cleanup_(fd_closep) int theirs = -1;
+	_cleanup_(fd_closep) int stderr_fd = -1;
 	struct parcel p = {
 		.handoff = {.magic = HANDOFF_MAGIC,
 			    .size = sizeof(struct handoff),
@@ -353,7 +353,10 @@ static int start(struct generation *g, const struct door_set *doors, int log_fd,
 	r = pack_config(&p, g->loaded, err);
 	if (r < 0)
 		return r;
-	r = spawn_front(g, &p, err);
+	if (g->app->v->setup.rules->options && g->app->v->setup.rules->options->logto)
+		r = logpipe_open(&g->log, g->app->v->setup.loop, &stderr_fd, err);
+	if (r == 0)
+		r = spawn_front(g, &p, stderr_fd, err);
 	(void)close(p.fds[AT_CONFIG]);
 	if (r < 0)
 		return r;
@@ -370,7 +373,8 @@ int generation_spawn(struct app *a, struct loaded *l, struct ini *ini, const str
 
 	if (!g)
 		return err_set(err, -ENOMEM, "out of memory");
-	*g = (struct generation){.app = a, .number = number, .link_fd = -1, .outcome_fd = -1};
+	*g = (struct generation){
+		.app = a, .number = number, .link_fd = -1, .outcome_fd = -1, .log.fd = -1};
 	g->loaded = loaded_ref(l);
 	g->ini = ini_ref(ini);
 	r = choose_bank(a, &g->bank);
@@ -395,6 +399,7 @@ static int tell(const struct generation *g, enum msg_kind kind, uint64_t value, 
 		.bank = g->bank,
 		.generation = g->number,
 		.a = value,
+		.b = kind == MSG_STOP && g->app->v->shutting_down,
 	};
 	int r = msg_send(g->link_fd, &m, NULL, fd);
 
@@ -409,6 +414,7 @@ int generation_serve(struct generation *g)
 {
 	ev_timer_stop(g->app->v->setup.loop, &g->timer);
 	g->serving_ns = clock_now_ns();
+	g->serving_wall_ns = clock_wall_ns();
 	return tell(g, MSG_SERVE, 0, -1);
 }
 
@@ -470,6 +476,7 @@ void generation_free(struct generation *g)
 		(void)close(g->link_fd);
 	if (g->outcome_fd >= 0)
 		(void)close(g->outcome_fd);
+	logpipe_close(&g->log);
 	loaded_unref(g->loaded);
 	ini_unref(g->ini);
 	free(g);

@@ -16,6 +16,7 @@
 #include "emperor/vassals/doors.h"
 #include "emperor/vassals/lifecycle.h"
 #include "emperor/vassals/load.h"
+#include "emperor/vassals/logpipe.h"
 #include "emperor/vassals/roles.h"
 #include "emperor/vassals/vassals.h"
 #include "emperor/watch/fingerprint.h"
@@ -53,7 +54,8 @@ struct generation {
 	struct loaded *loaded;   /* a reference */
 	struct ini *ini;         /* a reference */
 	int link_fd, outcome_fd; /* owned */
-	uint64_t spawned_ns, serving_ns;
+	struct logpipe log;      /* its stderr, if that is not ours */
+	uint64_t spawned_ns, serving_ns, serving_wall_ns;
 	ev_io link_io, outcome_io;
 	ev_child child;
 	ev_timer timer; /* startup-timeout, then the end of patience */
@@ -72,6 +74,7 @@ struct app {
 	bool use_good;      /* wanted has failed, and good is tried in turn with it */
 	bool gone;          /* the file was deleted: forget the app once it has drained */
 	bool dead;          /* forgotten; collected at the end of the turn */
+	bool said_user;     /* that it names no user, and which one it runs as */
 	bool conflict;      /* failed because of another app's claim on a name */
 
 	enum app_state state;

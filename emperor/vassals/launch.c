@@ -26,6 +26,15 @@ static void say_notes(struct app *a, const struct loaded *l)
 	}
 }
 
+/* How things are, not a warning: once. */
+static void say_user(struct app *a, const struct loaded *l)
+{
+	if (l->default_user && !a->said_user)
+		log_info("%s: names no uid: runs as the default, \"%s\"", a->name,
+			 a->v->setup.rules->default_uid);
+	a->said_user = l->default_user;
+}
+
 static int load(struct app *a, struct ini *ini, struct loaded **ret, struct err *err)
 {
 	struct load_source source = {.file = a->file, .dir = a->dir};
@@ -43,6 +52,7 @@ static int load(struct app *a, struct ini *ini, struct loaded **ret, struct err 
 	if (r < 0)
 		return r;
 	say_notes(a, l);
+	say_user(a, l);
 	r = routes_check(a->v, a, l, err);
 	if (r < 0) {
 		a->conflict = true;
@@ -53,21 +63,45 @@ static int load(struct app *a, struct ini *ini, struct loaded **ret, struct err 
 	return 0;
 }
 
+/* Which of its addresses an error is about: the message begins with it, whole or without what a wildcard leaves out. */
+static const char *place_of_address(const struct app *a, const struct loaded *l, const char *text,
+				    char *buf, size_t size)
+{
+	const struct vassal_config *c = &l->config;
+	char address[ADDRESS_TEXT];
+
+	for (size_t i = 0; i < c->listeners_n; i++) {
+		address_format(&c->listeners[i].address, address);
+		if (strstr(text, address))
+			return load_place(l, a->file, NULL, c->listeners[i].text, buf, size);
+	}
+	return load_place(l, a->file, NULL, c->stats ? c->stats : a->name, buf, size);
+}
+
 static int spawn(struct app *a, struct loaded *l, struct ini *ini, uint64_t number, struct err *err)
 {
 	_cleanup_(fd_closep) int log_fd = -1;
 	struct door_set set;
+	char place[ERR_TEXT_MAX];
 	bool clamped;
 	int r = doors_open(&a->doors, l, &set, &clamped, err);
 
-	if (r < 0)
+	if (r < 0) {
+		(void)err_prefix(err, "%s",
+				 place_of_address(a, l, err->text, place, sizeof(place)));
 		return r;
+	}
 	if (clamped)
 		log_warning("%s: listen = %u is more than net.core.somaxconn allows: clamped",
 			    a->name, l->config.listen);
 	r = logfile_open(l, &log_fd, err);
-	if (r < 0)
+	if (r < 0) {
+		(void)err_prefix(err, "%s",
+				 load_place(l, a->file, NULL,
+					    l->config.logto ? l->config.logto : "", place,
+					    sizeof(place)));
 		return r;
+	}
 	r = app_mend_board(a, err);
 	if (r < 0)
 		return r;
@@ -92,7 +126,9 @@ void app_launch(struct app *a)
 	struct err err = {0};
 	int r;
 
-	a->conflict = false;
+	/* While older bytes serve for them, the file's still want that name. */
+	if (!a->use_good)
+		a->conflict = false;
 	r = load(a, ini, &l, &err);
 	if (r < 0) {
 		app_candidate_failed(a, number, FAIL_CONFIG, err.text);

@@ -8,12 +8,17 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <malloc.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <stdio.h>
 
 #include "emperor/options.h"
+#include "emperor/vassals/spawn.h"
 #include "shared/err.h"
 #include "shared/inifile.h"
+
+#define LARGE_BYTES (64 * 1024) /* of an ini; real ones have 300 lines */
 
 /* A tenant wrote this file and root reads it: it gets no more than its author has. */
 static bool is_tenants(const struct load_source *source)
@@ -48,8 +53,50 @@ static int resolve_owner_only(const struct load_source *source, const struct vas
 	return r < 0 ? err_prefix(err, "%s", source->file), r : 0;
 }
 
+const char *load_place(const struct loaded *l, const char *file, const char *key, const char *text,
+		       char *buf, size_t size)
+{
+	const char *slash = strrchr(file, '/');
+
+	(void)snprintf(buf, size, "%s", file);
+	for (size_t i = l->items.n; i-- > 0;) {
+		const struct config_item *item = &l->items.v[i];
+		bool own = str_eq(item->file, slash ? slash + 1 : file);
+
+		if ((key && !str_eq(item->key, key)) || !strstr(item->value, text))
+			continue;
+		(void)snprintf(buf, size, "%s:%u", own ? file : item->file, item->line);
+		break;
+	}
+	return buf;
+}
+
+/* A process can be taken apart by any other of its user, unless it defends itself; and it can always be killed. */
+static int refuse_role_users(const struct load_source *source, const struct load_rules *rules,
+			     const struct loaded *l, struct err *err)
+{
+	const struct {
+		const char *option, *user, *harm;
+	} rows[] = {
+		{"gate-user", rules->options->gate_user, "the connections of every app"},
+		{"stats-user", rules->options->stats_user, "the statistics of every app"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct privs p;
+
+		if (privs_lookup(rows[i].user, NULL, NULL, 0, &p, NULL) == 0 && p.uid == l->uid)
+			return err_set(
+				err, -EPERM,
+				"%s: may not run as \"%s\", the emperor's %s: it could reach "
+				"%s; give one of the two another user",
+				source->file, rows[i].user, rows[i].option, rows[i].harm);
+	}
+	return 0;
+}
+
 static int resolve_identity(const struct load_source *source, const struct load_rules *rules,
-			    struct loaded *l, struct inifile_notes *notes, struct err *err)
+			    struct loaded *l, struct err *err)
 {
 	const struct vassal_config *c = &l->config;
 	const char *uid = c->uid;
@@ -64,16 +111,24 @@ static int resolve_identity(const struct load_source *source, const struct load_
 		if (!uid && geteuid() == 0) {
 			uid = rules->default_uid;
 			gid = gid ? gid : rules->default_gid;
-			inifile_notes_add(notes, source->file, 0, "names no uid: runs as \"%s\"",
-					  uid);
+			l->default_user = true;
 		}
 		r = privs_lookup(uid, gid, c->add_gid.v, c->add_gid.n, &l->privs, err);
-		if (r < 0)
-			return err_prefix(err, "%s", source->file), r;
+		if (r < 0) {
+			char place[ERR_TEXT_MAX];
+
+			(void)err_prefix(err, "%s",
+					 load_place(l, source->file, c->uid ? "uid" : "gid",
+						    c->uid   ? c->uid
+						    : c->gid ? c->gid
+							     : "",
+						    place, sizeof(place)));
+			return r;
+		}
 	}
 	l->uid = l->privs.uid == (uid_t)-1 ? geteuid() : l->privs.uid;
 	l->gid = l->privs.gid == (gid_t)-1 ? getegid() : l->privs.gid;
-	return 0;
+	return geteuid() == 0 && rules->options ? refuse_role_users(source, rules, l, err) : 0;
 }
 
 /* "user:group", "user", ":group", names or numbers. */
@@ -98,13 +153,78 @@ static int resolve_socket_owner(const struct load_source *source, struct loaded 
 	r = privs_lookup(*user ? user : NULL, colon && colon[1] ? colon + 1 : NULL, NULL, 0, &p,
 			 err);
 	if (r < 0) {
-		(void)err_prefix(err, "%s: chown-socket = %s", source->file, text);
+		char place[ERR_TEXT_MAX];
+
+		(void)err_prefix(err, "%s: chown-socket = %s",
+				 load_place(l, source->file, NULL, text, place, sizeof(place)),
+				 text);
 		return r;
 	}
 	l->socket_uid = p.uid;
 	/* "user" alone leaves the group, as chown(1) does. */
 	l->socket_gid = colon ? p.gid : (gid_t)-1;
 	return 0;
+}
+
+static unsigned first_open_port(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+	unsigned port = 0;
+
+	if (!f)
+		return IPPORT_RESERVED;
+	if (fscanf(f, "%u", &port) != 1)
+		port = IPPORT_RESERVED;
+	(void)fclose(f);
+	return port;
+}
+
+static bool is_privileged(const struct address *a)
+{
+	in_port_t port = a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in.sin_port;
+
+	return a->len > 0 && a->sa.sa_family != AF_UNIX && ntohs(port) < first_open_port();
+}
+
+/* Root binds for a tenant: no port that the tenant could not have bound itself. */
+static int check_ports(const struct load_source *source, const struct loaded *l, struct err *err)
+{
+	const struct address *bad = is_privileged(&l->stats) ? &l->stats : NULL;
+	char text[ADDRESS_TEXT];
+
+	for (size_t i = 0; i < l->config.listeners_n && !bad; i++)
+		if (is_privileged(&l->config.listeners[i].address))
+			bad = &l->config.listeners[i].address;
+	if (!bad || !is_tenants(source))
+		return 0;
+	address_format(bad, text);
+	return err_set(err, -EACCES, "%s: %s: ports below %u are not a tenant's to use",
+		       source->file, text, first_open_port());
+}
+
+static void note_limits(const struct load_source *source, const struct loaded *l,
+			struct inifile_notes *notes)
+{
+	const struct {
+		const char *key;
+		struct spawn_limit limit;
+	} rows[] = {
+		{"max-fd", {RLIMIT_NOFILE, l->config.max_fd}},
+		{"limit-nproc", {RLIMIT_NPROC, l->config.limit_nproc}},
+		{"limit-as", {RLIMIT_AS, l->config.limit_as_bytes}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct spawn_limit *s = &rows[i].limit;
+		rlim_t value = spawn_limit_value(s, !source->roots);
+
+		if (s->value > 0 && value < s->value)
+			inifile_notes_add(notes, source->file, 0,
+					  "%s = %llu: the hard limit is %llu and may not be "
+					  "raised: that is what it gets",
+					  rows[i].key, (unsigned long long)s->value,
+					  (unsigned long long)value);
+	}
 }
 
 static char *notes_text(const struct inifile_notes *notes)
@@ -199,18 +319,27 @@ static int parse(const struct load_source *source, const struct load_rules *rule
 static int build(const struct load_source *source, const struct load_rules *rules, struct loaded *l,
 		 struct inifile_notes *notes, struct err *err)
 {
+	char place[ERR_TEXT_MAX];
 	int r = parse(source, rules, l, notes, err);
 
 	if (r == 0)
-		r = resolve_identity(source, rules, l, notes, err);
+		r = resolve_identity(source, rules, l, err);
 	if (r == 0)
 		r = resolve_socket_owner(source, l, err);
 	if (r == 0 && l->config.stats) {
 		r = address_parse(l->config.stats, &l->stats, err);
 		if (r < 0)
-			(void)err_prefix(err, "%s: stats = %s", source->file, l->config.stats);
+			(void)err_prefix(err, "%s: stats = %s",
+					 load_place(l, source->file, NULL, l->config.stats, place,
+						    sizeof(place)),
+					 l->config.stats);
 	}
-	return r < 0 ? r : describe(l, notes, err);
+	if (r == 0)
+		r = check_ports(source, l, err);
+	if (r < 0)
+		return r;
+	note_limits(source, l, notes);
+	return describe(l, notes, err);
 }
 
 int load_ini(const struct load_source *source, const struct load_rules *rules, struct loaded **ret,
@@ -226,6 +355,9 @@ int load_ini(const struct load_source *source, const struct load_rules *rules, s
 	l->roots = source->roots;
 	r = build(source, rules, l, &notes, err);
 	inifile_notes_done(&notes);
+	/* What it took to expand a large one goes back to the system: the emperor stays small. */
+	if (source->n > LARGE_BYTES)
+		(void)malloc_trim(0);
 	if (r < 0) {
 		loaded_unref(l);
 		return r;

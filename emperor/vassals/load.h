@@ -36,7 +36,8 @@ struct loaded {
 	gid_t socket_gid;
 	struct address stats; /* len 0: none */
 	bool roots;
-	char *notes; /* "file:line: text" one per line */
+	bool default_user; /* named no uid */
+	char *notes;       /* "file:line: text" one per line */
 	unsigned notes_n;
 	char *domains;   /* "blog.example, *.blog.example/x" */
 	char *addresses; /* its own listeners */
@@ -44,6 +45,12 @@ struct loaded {
 
 int load_ini(const struct load_source *source, const struct load_rules *rules, struct loaded **ret,
 	     struct err *err);
+/*
+ * Where in the ini this stands, for messages: "file:line" of the last item whose value holds text (and whose key is key,
+ * unless that is NULL), else the file. Only while the items are there. Returns buf.
+ */
+const char *load_place(const struct loaded *l, const char *file, const char *key, const char *text,
+		       char *buf, size_t size);
 /* The items are only needed until the configuration was written into a handoff. */
 void loaded_drop_items(struct loaded *l);
 struct loaded *loaded_ref(struct loaded *l);

@@ -2,15 +2,18 @@
  * logfile - see logfile.h.
  *
  * First with the app's own rights. Where they do not reach (/var/log is root's), root opens the file itself, but only for
- * an ini that root wrote, and only in a directory that nobody else can write: there no link can have been planted.
+ * an ini that root wrote, and only in a directory that nobody else can write, reached without any link: whoever could
+ * plant one further up would choose the directory.
  */
 #include "emperor/vassals/logfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "emperor/vassals/load.h"
 #include "emperor/watch/scan.h"
@@ -33,6 +36,18 @@ static int open_as_app(const struct loaded *l, const char *path)
 	return r;
 }
 
+/* The directory that is checked is the directory that is used. */
+static int open_dir_without_links(const char *dir)
+{
+	const struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = syscall(SYS_openat2, AT_FDCWD, dir, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
 static int open_as_root(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -44,9 +59,10 @@ static int open_as_root(const char *path)
 	if (path[0] != '/' || slash[1] == '\0')
 		return -EACCES;
 	(void)snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 : (int)(slash - path), path);
-	/* The directory that was checked is the directory that is used. */
-	dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0 || fstat(dir_fd, &st) < 0)
+	dir_fd = open_dir_without_links(dir);
+	if (dir_fd < 0)
+		return dir_fd;
+	if (fstat(dir_fd, &st) < 0)
 		return -errno;
 	if (!scan_only_root_writes(&st))
 		return -EACCES;
@@ -65,8 +81,15 @@ int logfile_open(const struct loaded *l, int *ret_fd, struct err *err)
 		return 0;
 	}
 	fd = open_as_app(l, path);
-	if ((fd == -EACCES || fd == -EPERM) && l->roots && geteuid() == 0)
+	if ((fd == -EACCES || fd == -EPERM) && l->roots && geteuid() == 0) {
 		fd = open_as_root(path);
+		if (fd == -ELOOP)
+			return err_set(err, fd,
+				       "logto = %s: a symbolic link on the way: root follows none "
+				       "for an app that may not write there itself (name the "
+				       "real path)",
+				       path);
+	}
 	if (fd < 0)
 		return err_set(err, fd, "logto = %s: %s", path, strerror(-fd));
 	if (fstat(fd, &st) < 0)

@@ -441,6 +441,11 @@ void roles_kill_all(struct roles *r)
 	}
 }
 
+pid_t roles_pid(const struct roles *r, enum role_id id)
+{
+	return r->role[id].pid;
+}
+
 bool roles_alive(const struct roles *r)
 {
 	for (unsigned i = 0; i < ROLE_ID_COUNT; i++)

@@ -43,6 +43,8 @@ bool roles_ready(const struct roles *r);
 void roles_stop(struct roles *r, enum role_id id);
 /* SIGKILL; none is started again, and gone() is called for each as its exit is seen. */
 void roles_kill_all(struct roles *r);
+/* 0: not there. */
+pid_t roles_pid(const struct roles *r, enum role_id id);
 /* Is a process of any role still there? */
 bool roles_alive(const struct roles *r);
 void roles_free(struct roles *r);

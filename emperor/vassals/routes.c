@@ -82,6 +82,7 @@ int routes_check(const struct vassals *v, const struct app *a, const struct load
 	static char nothing[] = "";
 	const struct domain_config whole = {.host = nothing, .path = nothing};
 	const struct app *other;
+	char place[ERR_TEXT_MAX];
 
 	for (size_t i = 0; i < l->config.domains_n; i++) {
 		const struct domain_config *d = &l->config.domains[i];
@@ -90,15 +91,16 @@ int routes_check(const struct vassals *v, const struct app *a, const struct load
 		if (other)
 			return err_set(err, -EEXIST,
 				       "%s: domain = %s%s: \"%s\" answers for that name already",
-				       a->file, d->host, d->path, other->name);
+				       load_place(l, a->file, NULL, d->host, place, sizeof(place)),
+				       d->host, d->path, other->name);
 	}
 	if (!l->config.default_site)
 		return 0;
 	other = claimant(v, a, &whole);
 	if (other)
-		return err_set(err, -EEXIST,
-			       "%s: default = true: \"%s\" is the default site already", a->file,
-			       other->name);
+		return err_set(
+			err, -EEXIST, "%s: default = true: \"%s\" is the default site already",
+			load_place(l, a->file, "default", "", place, sizeof(place)), other->name);
 	return 0;
 }
 

@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "shared/err.h"
 #include "shared/fd.h"
@@ -59,11 +61,13 @@ static int arrange_fds(const struct spawn *s, int *pipe_fd)
 {
 	int end = FIRST_FD + (int)s->fds_n;
 	int high[SPAWN_FDS];
+	int err_fd;
 	int null_fd;
 
 	*pipe_fd = fcntl(*pipe_fd, F_DUPFD_CLOEXEC, end + 1);
 	if (*pipe_fd < 0)
 		return -errno;
+	err_fd = fcntl(s->stderr_fd > 0 ? s->stderr_fd : STDERR_FILENO, F_DUPFD_CLOEXEC, end + 1);
 	for (size_t i = 0; i < s->fds_n; i++) {
 		high[i] = fcntl(s->fds[i], F_DUPFD_CLOEXEC, end + 1);
 		if (high[i] < 0)
@@ -73,8 +77,8 @@ static int arrange_fds(const struct spawn *s, int *pipe_fd)
 		if (dup2(high[i], FIRST_FD + (int)i) < 0)
 			return -errno;
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
-	    dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(err_fd, STDERR_FILENO) < 0 ||
+	    dup2(err_fd, STDOUT_FILENO) < 0)
 		return -errno;
 	if (dup2(*pipe_fd, end) < 0)
 		return -errno;
@@ -84,23 +88,67 @@ static int arrange_fds(const struct spawn *s, int *pipe_fd)
 	return close_range((unsigned)end + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
+static int set_limit(const struct spawn_limit *l, bool keep_hard)
+{
+	struct rlimit had, r;
+
+	if (getrlimit(l->resource, &had) < 0)
+		return -errno;
+	r = had;
+	if (geteuid() == 0)
+		r.rlim_max = keep_hard ? MIN(l->value, had.rlim_max) : l->value;
+	r.rlim_cur = MIN(l->value, r.rlim_max);
+	if (setrlimit(l->resource, &r) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -errno;
+	/* Root that may not raise it, as in a container: as much as there is. */
+	r.rlim_cur = r.rlim_max = MIN(l->value, had.rlim_max);
+	return setrlimit(l->resource, &r) < 0 ? -errno : 0;
+}
+
 /* *ret_at: which one it was. */
 static int set_limits(const struct spawn *s, size_t *ret_at)
 {
 	for (size_t i = 0; i < s->limits_n; i++) {
-		const struct spawn_limit *l = &s->limits[i];
-		struct rlimit r;
+		int r = set_limit(&s->limits[i], s->keep_hard);
 
 		*ret_at = i;
-		if (getrlimit(l->resource, &r) < 0)
-			return -errno;
-		if (geteuid() == 0)
-			r.rlim_max = l->value;
-		r.rlim_cur = MIN(l->value, r.rlim_max);
-		if (setrlimit(l->resource, &r) < 0)
-			return -errno;
+		if (r < 0)
+			return r;
 	}
 	return 0;
+}
+
+static bool may_raise(const struct spawn_limit *l)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {0};
+	unsigned long long most = 0;
+	FILE *f;
+
+	if (syscall(SYS_capget, &head, caps) < 0 ||
+	    !(caps[CAP_TO_INDEX(CAP_SYS_RESOURCE)].effective & CAP_TO_MASK(CAP_SYS_RESOURCE)))
+		return false;
+	if (l->resource != RLIMIT_NOFILE)
+		return true;
+	/* Beyond this the kernel refuses everybody. */
+	f = fopen("/proc/sys/fs/nr_open", "re");
+	if (!f)
+		return true;
+	if (fscanf(f, "%llu", &most) != 1)
+		most = 0;
+	(void)fclose(f);
+	return most == 0 || l->value <= most;
+}
+
+rlim_t spawn_limit_value(const struct spawn_limit *l, bool keep_hard)
+{
+	struct rlimit r;
+
+	if (getrlimit(l->resource, &r) < 0 || l->value <= r.rlim_max)
+		return l->value;
+	return geteuid() == 0 && !keep_hard && may_raise(l) ? l->value : r.rlim_max;
 }
 
 static int enter_dirs(const struct spawn *s)

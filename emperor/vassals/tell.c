@@ -105,7 +105,7 @@ static void tell_stats_state(const struct app *a, const struct app_info *info)
 		.a = a->state,
 		.b = info->generation,
 		.c = (uint64_t)info->pid,
-		.d = a->since_wall_ns,
+		.d = info->since_wall_ns,
 		.e = (uint64_t)info->uid << 32 | a->restarts,
 	};
 

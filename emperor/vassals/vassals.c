@@ -30,8 +30,9 @@ static void retry_refused(struct vassals *v)
 {
 	v->name_freed = false;
 	for (size_t i = 0; i < v->n; i++)
-		if (v->v[i]->conflict && v->v[i]->state == APP_BACKOFF)
-			app_event(v->v[i], LIFE_START, "a name that it asked for may be free");
+		if (v->v[i]->conflict &&
+		    (v->v[i]->state == APP_BACKOFF || v->v[i]->state == APP_RUNNING))
+			app_event(v->v[i], LIFE_CHANGE, "a name that it asked for may be free");
 }
 
 static void collect(struct vassals *v)
@@ -282,6 +283,19 @@ void vassals_free(struct vassals *v)
 	free(v->complaint);
 	free(v->v);
 	free(v);
+}
+
+static int by_name(const void *name, const void *app)
+{
+	return strcmp(name, (*(struct app *const *)app)->name);
+}
+
+const char *vassals_file_of(const struct vassals *v, const char *name)
+{
+	struct app *const *a =
+		v->n > 0 ? bsearch(name, v->v, v->n, sizeof(struct app *), by_name) : NULL;
+
+	return a && !(*a)->gone && !(*a)->dead ? (*a)->file : NULL;
 }
 
 void vassals_count(const struct vassals *v, unsigned ret_counts[APP_STATE_COUNT])

@@ -79,6 +79,8 @@ void vassals_free(struct vassals *v);
 /* What the directories hold now. Takes the bytes out of scan; the rest stays the caller's. */
 void vassals_reconcile(struct vassals *v, struct scan *scan);
 /* How many apps are in each state. */
+/* The ini of what runs under this name, NULL if nothing does or its ini is gone. Borrowed, until the next turn. */
+const char *vassals_file_of(const struct vassals *v, const char *name);
 void vassals_count(const struct vassals *v, unsigned ret_counts[APP_STATE_COUNT]);
 /* Everything a role must know, from the beginning; enum role_id. */
 void vassals_tell_role(struct vassals *v, unsigned role);

@@ -15,6 +15,12 @@ struct err;
 struct scan_rules {
 	bool only_root; /* files and directories that others than root may write are refused (a root emperor) */
 	bool tyrant; /* unless in this mode: then a file is its owner's app */
+	/*
+	 * The path of what runs under a name already, NULL if nothing does; may be NULL itself. As long as that file
+	 * exists it keeps its name and its place, whoever else comes with the same name or with very many others.
+	 */
+	const char *(*known)(void *arg, const char *name);
+	void *known_arg;
 };
 
 struct scan_entry {
@@ -42,6 +48,10 @@ bool scan_takes_name(const char *file_name);
 /* May this be believed: is it root's, and nobody else's to write? */
 bool scan_only_root_writes(const struct stat *st);
 
+/*
+ * Of new files the first directory's come first, in the order of their names, until LIMIT_APPS are there; in tyrant mode
+ * LIMIT_TENANT_APPS of one owner.
+ */
 int scan_run(struct scan *ret, const char *const *dirs, size_t dirs_n,
 	     const struct scan_rules *rules, struct err *err);
 void scan_done(struct scan *s);

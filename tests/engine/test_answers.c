@@ -76,6 +76,8 @@ static const struct shape shapes[] = {
 	{ "/raises",		 0,   "",		       -1,  0, FRAME_END_EXCEPTION },
 	{ "/raises_after_start", 0,   "",		       -1,  0, FRAME_END_EXCEPTION },
 	{ "/error_page",	 500, "error page",		10, 1, FRAME_END_OK },
+	{ "/no_exc_info",	 202, "nothing raised",		14, 1, FRAME_END_OK },
+	{ "/no_exc_info_too_late",200,"begun",		       -1,  1, FRAME_END_EXCEPTION },
 	{ "/error_too_late",	 200, "begun",		       -1,  1, FRAME_END_EXCEPTION },
 	{ "/start_twice",	 0,   "",		       -1,  0, FRAME_END_EXCEPTION },
 	{ "/no_start",		 0,   "",		       -1,  0, FRAME_END_EXCEPTION },

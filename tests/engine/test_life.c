@@ -123,6 +123,13 @@ static void fork_hooks_run_once_for_each_worker(void **state)
 		expect("/hooks", "before child");
 }
 
+static void a_fork_hook_may_wait_for_a_thread_of_the_mold(void **state)
+{
+	(void)state;
+	start(ITEMS("module=hook_waits"), 2, 1);
+	expect("/", "served");
+}
+
 static void a_worker_has_the_front_as_parent_and_no_strange_descriptors(void **state)
 {
 	char path[64];
@@ -329,7 +336,7 @@ static void a_client_that_has_gone_stops_the_iteration(void **state)
 	slot = rig_send(&rig, &(struct rig_request){.method = "GET", .target = "/endless"});
 	while (exchange_holder(rig.x, slot) < 0)
 		(void)usleep(1000);
-	assert_false(exchange_cancel(rig.x, slot));
+	assert_false(exchange_abandon(rig.x, slot));
 	rig_collect(&rig, slot, &a);
 	assert_true(a.ended);
 	answer_done(&a);
@@ -449,6 +456,7 @@ int main(void)
 		cmocka_unit_test(an_app_that_cannot_be_loaded_says_why),
 		cmocka_unit_test(the_callable_is_found_as_the_ini_names_it),
 		cmocka_unit_test_teardown(fork_hooks_run_once_for_each_worker, stop),
+		cmocka_unit_test_teardown(a_fork_hook_may_wait_for_a_thread_of_the_mold, stop),
 		cmocka_unit_test_teardown(
 			a_worker_has_the_front_as_parent_and_no_strange_descriptors, stop),
 		cmocka_unit_test_teardown(a_file_is_executed_under_the_name_that_uwsgi_gives_it,

@@ -1,7 +1,9 @@
 """Existing uWSGI inis, broken ones, logs, and the commands that show them."""
 
+import json
 import os
 import pwd
+import socket
 import subprocess
 import time
 import unittest
@@ -94,6 +96,45 @@ class Broken(Case):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout + done.stderr, r'bad\.ini:3: harakiri: "5x"')
 
+    def test_check_finds_what_the_emperor_refuses_and_all_of_it(self):
+        e = self.emperor()
+        files = {
+            "nodir": "[vassal]\ndomain = a.test\nmodule = hello\nchdir = /no/such/dir\n",
+            "nouser": "[vassal]\ndomain = b.test\nmodule = hello\nchdir = %s\nuid = nobody-like-this\n" % harness.APPS,
+            "nofile": "[vassal]\ndomain = c.test\nchdir = %s\nwsgi-file = not-there.py\n" % harness.APPS,
+            "nohome": "[vassal]\ndomain = d.test\nchdir = %s\nmodule = hello\nhome = static\n" % harness.APPS,
+        }
+        for name, text in files.items():
+            path = e.write(name, text)
+            row = eventually(lambda name=name: (lambda r: r if r and r["last_error"] else None)(e.state(name)), 15, name)
+            done = e.ctl_text("check", str(path))
+            self.assertEqual((name, done.returncode), (name, 1), row)
+            self.assertRegex(done.stdout, r"(?m)^%s\.ini:\d: " % name)
+            self.assertTrue(done.stdout.endswith("1 error\n"), done.stdout)
+            answer = e.ctl("check", str(path), check=False)
+            self.assertEqual((answer["ok"], len(answer["errors"])), (False, 1))
+        many = self.folder / "many.ini"
+        many.write_text("[vassal]\nharakiri = 5x\nchdir = /no/such\nprocesses = many\nuid = nobody-like-this\n")
+        done = e.ctl_text("check", str(many))
+        self.assertEqual([line.split(":")[1] for line in done.stdout.splitlines() if line.startswith("many.ini:") and
+                          "note" not in line], ["2", "3", "4", "5", " neither module nor wsgi-file"], done.stdout)
+
+    def test_check_warns_of_an_ini_that_a_root_emperor_refuses(self):
+        if os.getuid() != 0:
+            return  # only root's emperor refuses
+        e = self.emperor()
+        for name, mode in (("theirs", 0o666), ("roots", 0o644)):
+            temporary = e.vassals / ("." + name)
+            temporary.write_text("[vassal]\ndomain = %s.test\nchdir = %s\nmodule = hello\n" % (name, harness.APPS))
+            os.chmod(temporary, mode)
+            temporary.rename(e.vassals / (name + ".ini"))
+        e.wait_up("roots")
+        eventually(lambda: e.state("theirs")["last_error"], 10)
+        for name, refused in (("theirs", True), ("roots", False)):
+            done = e.ctl_text("check", str(e.vassals / (name + ".ini")))
+            self.assertEqual(done.returncode, 0)
+            self.assertEqual("an emperor that is root will refuse it" in done.stdout, refused, done.stdout)
+
     def test_apps_run_as_their_user_and_another_uid_is_refused_without_root(self):
         e = self.emperor()
         e.drop("a", "whoami", "uid = nobody")
@@ -124,6 +165,34 @@ class Logs(Case):
         e.ctl("reopen", "a")
         e.get("a", "/plain", headers={"X-Request-ID": "rid-78"})
         eventually(lambda: log.exists() and "rid-78" in log.read_text(), 5, "a new file after reopen")
+
+    def test_logs_of_two_generations_come_in_the_order_of_time(self):
+        e = self.emperor()
+        e.drop("a", "shapes", "max-requests = 0")
+        e.wait_up("a", "/plain")
+        before = e.state("a")["generation"]
+        with socket.create_connection(("127.0.0.1", e.port), 10) as slow:
+            # the old generation answers this one after the new generation has begun to
+            slow.sendall(b"POST /echo HTTP/1.1\r\nHost: a.test\r\nX-Request-ID: rid-old\r\nConnection: close\r\nContent-Length: 2\r\n\r\nx")
+            reload = subprocess.Popen([str(harness.BIN / "emperorctl"), "--run-dir", str(e.run_dir), "reload", "a"],
+                                      stdout=subprocess.DEVNULL)
+            harness.started.add(reload.pid)
+            eventually(lambda: e.state("a")["generation"] > before and
+                       e.get("a", "/plain", headers={"X-Request-ID": "rid-new"}).status == 200, 15)
+            time.sleep(0.01)  # the stamps have milliseconds
+            slow.sendall(b"y")
+            while slow.recv(65536):
+                pass
+        reload.wait(30)
+        eventually(lambda: "rid-old" in e.ctl_text("logs", "a").stdout, 10)
+        lines = e.ctl_text("logs", "a", "-n", "1000").stdout.splitlines()
+        stamps = [line[:24] for line in lines if line[10:11] == "T" and line[23:24] == "Z"]
+        self.assertGreater(len(stamps), 2)
+        self.assertEqual(stamps, sorted(stamps))
+        done = e.ctl_text("--json", "logs", "a", "-n", "1000")
+        objects = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([o["line"] for o in objects], lines)
+        self.assertEqual([o["time"] for o in objects if o["line"].startswith(o["time"] or "-")], stamps)
 
     def test_logs_command_shows_and_follows(self):
         e = self.emperor()

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
 import time
 import unittest
 
@@ -172,6 +173,91 @@ class Stats(Case):
         self.assertEqual(e.ctl_text("status", "nobody").returncode, 1)
         self.assertEqual(e.ctl_text("nonsense").returncode, 2)
         self.assertIn("0.", e.ctl_text("version").stdout)
+
+    def test_an_app_that_never_was_is_told_from_one_that_is_gone(self):
+        e = self.emperor()
+        path = e.drop("a")
+        e.wait_up("a")
+        eventually(lambda: e.ctl("events", "a")["events"], 10)
+        for command in ("events", "stats", "status"):
+            done = e.ctl_text(command, "nosuch")
+            self.assertEqual((command, done.returncode, done.stdout), (command, 1, ""))
+            self.assertIn("nosuch: there is no such app", done.stderr)
+        path.unlink()
+        eventually(lambda: e.state("a") is None, 10)
+        done = e.ctl_text("events", "a")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("started", done.stdout)
+
+    def test_status_of_one_app_ends_with_its_last_field(self):
+        e = self.emperor()
+        e.drop("a", extra="vaccum = true")
+        e.wait_up("a")
+        shown = e.ctl_text("status", "a").stdout
+        self.assertIn("vaccum", shown)
+        self.assertTrue(shown.splitlines()[-1].strip(), shown)
+
+    def test_without_a_database_events_say_why_and_who_must_be_able_to_write_where(self):
+        locked = self.folder / "locked"
+        locked.mkdir()
+        (locked / "db").mkdir()
+        (locked / "db").rmdir()
+        (locked / "db").write_text("no directory")
+        e = self.emperor("--db", str(locked / "db" / "history.db"))
+        eventually(lambda: "history.db" in e.output(), 10)
+        e.drop("a")
+        e.wait_up("a")
+
+        def refused():
+            done = e.ctl_text("events")
+            return done if done.returncode == 1 and "events are kept in" in done.stderr else None
+
+        done = eventually(refused, 10)
+        self.assertEqual(done.stdout, "")
+        self.assertIn(str(locked / "db" / "history.db"), done.stderr)
+        self.assertRegex(done.stderr, r"must be able to write this file and its directory %s;" % (locked / "db"))
+        self.assertIn("stats-user" if os.getuid() == 0 else "whom the emperor runs as", done.stderr)
+
+
+class NoEmperor(Case):
+    def ctl(self, *args, **kw):
+        return subprocess.run([str(harness.BIN / "emperorctl"), *map(str, args)], capture_output=True, text=True, timeout=30, **kw)
+
+    def test_version_says_its_own_and_that_no_emperor_runs(self):
+        done = self.ctl("--run-dir", self.folder, "version")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stdout, r"\Aemperorctl \d+\.\d+\.\d+\n\Z")
+        self.assertIn("no emperor runs here", done.stderr)
+        answer = json.loads(self.ctl("--json", "--run-dir", self.folder, "version").stdout)
+        self.assertEqual((answer["ok"], answer["emperorctl"]), (False, done.stdout.split()[1]))
+
+    def test_a_socket_that_may_not_be_opened_is_not_no_emperor(self):
+        run = self.folder / "run"
+        run.mkdir()
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(str(run / "control.sock"))
+            s.listen()
+            os.chmod(run / "control.sock", 0)
+            kw = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
+            done = self.ctl("--run-dir", run, "status", **kw)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("%s/control.sock may not be opened by this user" % run, done.stderr)
+        self.assertNotIn("no emperor runs", done.stderr)
+
+    def test_wrong_usage_is_explained_in_the_last_line(self):
+        for args, words in ((["frobnicate"], 'unknown command "frobnicate"'), (["stop"], "stop [--no-wait] APP"),
+                            (["version", "x"], "version: wrong number of arguments"), (["--frob", "status"], '"--frob"'),
+                            (["status", "-n", "3"], "status [APP]"), ([], "a command is needed"), (["-n", "0", "logs"], "100000")):
+            done = self.ctl(*args)
+            self.assertEqual((args, done.returncode, done.stdout), (args, 2, ""))
+            self.assertIn(words, done.stderr.splitlines()[-1])
+            self.assertLessEqual(len(done.stderr.splitlines()), 2)
+
+    def test_help_explains_every_command(self):
+        done = self.ctl("--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for command in ("status", "stats", "events", "check", "reload", "stop", "start", "logs", "reopen", "version"):
+            self.assertRegex(done.stdout, r"(?m)^  %s .*\S  +\w+" % command if command != "version" else r"(?m)^  version  +\w+")
 
 
 if __name__ == "__main__":

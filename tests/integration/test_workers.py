@@ -60,6 +60,54 @@ class Ends(Case):
         self.assertEqual(sorted(got), [("first", 502)] + [("rest", 200)] * 5)
 
 
+    def test_nobody_else_is_hurt_when_a_worker_with_a_stuck_thread_is_killed(self):
+        port, daemon = serve(self, "--processes", "2", "--threads", "4", "--harakiri", "1")
+        stuck, others = [], []
+        over = threading.Event()
+
+        def ask():
+            while not over.is_set():
+                others.append(request(port, "/plain", timeout=20).status)
+
+        askers = [threading.Thread(target=ask) for _ in range(4)]
+        for t in askers:
+            t.start()
+        try:
+            stuck = [request(port, "/sleep?60", timeout=20).status for _ in range(2)]
+            eventually(lambda: len(re.findall(r"killed: harakiri", daemon.output())) == 2, 5, "both workers are killed")
+        finally:
+            over.set()
+            for t in askers:
+                t.join()
+        self.assertEqual(stuck, [504, 504])
+        self.assertGreater(len(others), 100)
+        self.assertEqual(set(others), {200})
+
+    def test_requests_that_crash_do_not_take_the_app_from_everybody_else(self):
+        port, daemon = serve(self, "--processes", "2")
+        for _ in range(18):
+            self.assertEqual(request(port, "/crash", timeout=30).status, 502)
+        started = time.monotonic()
+        self.assertEqual(request(port, "/plain", timeout=30).status, 200)
+        self.assertLess(time.monotonic() - started, 2 * harness.PATIENCE)
+        self.assertNotIn("before it was ready", daemon.output())
+
+    def test_sys_exit_in_one_thread_leaves_no_request_waiting_beside_idle_workers(self):
+        port, daemon = serve(self, "--processes", "2", "--threads", "4")
+        slow = threading.Thread(target=lambda: request(port, "/sleep?6", timeout=20))
+        slow.start()  # keeps its worker from leaving at once
+        time.sleep(0.2)
+        try:
+            for _ in range(2):
+                request(port, "/exits", timeout=20)
+                for _ in range(8):
+                    started = time.monotonic()
+                    self.assertEqual(request(port, "/plain", timeout=20).status, 200)
+                    self.assertLess(time.monotonic() - started, 1.5 * harness.PATIENCE)
+        finally:
+            slow.join()
+
+
 class Recycling(Case):
     def test_max_requests_replaces_workers_without_a_failed_request(self):
         port, daemon = serve(self, "--processes", "2", "--max-requests", "20")

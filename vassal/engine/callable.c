@@ -73,6 +73,13 @@ static bool is_exc_info(PyObject *o)
 	       (PyTuple_GET_ITEM(o, 2) == Py_None || PyTraceBack_Check(PyTuple_GET_ITEM(o, 2)));
 }
 
+/* sys.exc_info() outside an except block: there is nothing to raise again, the rest of its meaning stays. */
+static bool is_empty_exc_info(PyObject *o)
+{
+	return PyTuple_Check(o) && PyTuple_GET_SIZE(o) == 3 && PyTuple_GET_ITEM(o, 0) == Py_None &&
+	       PyTuple_GET_ITEM(o, 1) == Py_None && PyTuple_GET_ITEM(o, 2) == Py_None;
+}
+
 static int check_again(const struct lane *l, PyObject *exc_info)
 {
 	if (exc_info == Py_None) {
@@ -80,6 +87,13 @@ static int check_again(const struct lane *l, PyObject *exc_info)
 			return 0;
 		PyErr_SetString(PyExc_AssertionError,
 				"start_response() called twice without exc_info");
+		return -1;
+	}
+	if (is_empty_exc_info(exc_info)) {
+		if (!l->sent)
+			return 0;
+		PyErr_SetString(PyExc_AssertionError,
+				"start_response() called after the head was sent, with no exception");
 		return -1;
 	}
 	if (!is_exc_info(exc_info)) {

@@ -11,6 +11,7 @@
 #include "vassal/engine/body.h"
 #include "vassal/engine/callable.h"
 #include "vassal/engine/engine.h"
+#include "vassal/engine/forked.h"
 #include "vassal/engine/response.h"
 #include "vassal/engine/traceback.h"
 #include "vassal/exchange/exchange.h"
@@ -117,6 +118,13 @@ static void close_result(struct lane *l, PyObject *result)
 		traceback_put_exception(exception);
 }
 
+/* Nothing below the app is a copy's to use, not even close(): it would end what the original still needs. */
+static void leave_if_copy(const struct lane *l)
+{
+	if (forked_is())
+		forked_leave(l->engine);
+}
+
 static int call_app(struct lane *l, PyObject *env)
 {
 	PyObject *args[3] = {NULL, env, (PyObject *)l->start_response};
@@ -124,9 +132,11 @@ static int call_app(struct lane *l, PyObject *env)
 					       2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 	int r;
 
+	leave_if_copy(l);
 	if (!result)
 		return -1;
 	r = response_send(l, result);
+	leave_if_copy(l);
 	close_result(l, result);
 	Py_DECREF(result);
 	return r;
@@ -151,6 +161,7 @@ int lane_run(struct lane *l, const struct lane_request *r)
 		l->end |= FRAME_END_EXITING;
 	/* Before END: finalisers of what the request held may still use wsgi.input. */
 	Py_XDECREF(env);
+	leave_if_copy(l);
 	return result;
 }
 

@@ -17,7 +17,9 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "shared/clock.h"
@@ -25,11 +27,15 @@
 #include "shared/fd.h"
 #include "shared/log.h"
 #include "vassal/engine/app.h"
+#include "vassal/engine/forked.h"
 #include "vassal/engine/interp.h"
 #include "vassal/engine/main.h"
 #include "vassal/engine/warmup.h"
 #include "vassal/engine/worker.h"
 #include "vassal/exchange/exchange.h"
+
+/* From fork to the report of the process in between: a fork of a large app on a machine that swaps takes seconds. */
+#define REPORT_TIMEOUT_MS 20000ULL
 
 struct residue { /* what a fork would not carry over well */
 	unsigned threads;
@@ -126,6 +132,8 @@ static void load(struct engine *e)
 	struct residue residue;
 	enum fail_phase phase = app_load(e, text, sizeof(text));
 
+	if (forked_is())
+		forked_leave(e);
 	if (phase != FAIL_NONE)
 		mold_fail(phase, text);
 	residue = find_residue();
@@ -142,14 +150,17 @@ static void load(struct engine *e)
 }
 
 /*
- * The process between mold and worker: no Python hook runs in it but those that belong before the worker's fork, and
- * it exits at once, so that the front adopts the worker. Only this thread exists here.
+ * The process between mold and worker: no Python hook runs in it, and it exits at once, so that the front adopts the
+ * worker. Only this thread exists here; should it hang all the same (a C library's fork handler), it goes with the mold.
  */
-static _Noreturn void be_intermediate(struct engine *e, unsigned number, int link_fd, int report_fd)
+static _Noreturn void be_intermediate(struct engine *e, unsigned number, int link_fd, int report_fd,
+				      pid_t mold_pid)
 {
 	pid_t pid;
 
-	PyOS_BeforeFork();
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != mold_pid)
+		_exit(CREW_EXIT_ORPHAN);
 	pid = fork();
 	if (pid == 0) {
 		(void)close(report_fd);
@@ -162,26 +173,50 @@ static _Noreturn void be_intermediate(struct engine *e, unsigned number, int lin
 	_exit(0);
 }
 
-/* The worker's pid, or -errno. Holds the GIL. */
+/* What the process in between reports: the worker's pid, or -errno. It is killed if it does not. */
+static pid_t hear_report(int fd, pid_t intermediate)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t until = clock_now_ns() + REPORT_TIMEOUT_MS * NS_PER_MS;
+	pid_t worker = -ECHILD;
+	int r;
+
+	do {
+		uint64_t now = clock_now_ns();
+
+		r = poll(&p, 1, now < until ? (int)((until - now) / NS_PER_MS) : 0);
+	} while (r < 0 && errno == EINTR);
+	if (r > 0 && read(fd, &worker, sizeof(worker)) == (ssize_t)sizeof(worker))
+		return worker;
+	(void)kill(intermediate, SIGKILL);
+	return r == 0 ? -ETIMEDOUT : -ECHILD;
+}
+
+/*
+ * The worker's pid, or -errno. Holds the GIL. The app's "before" hooks run here, where the threads are that they may
+ * wait for, those of the child only in the worker.
+ */
 static pid_t fork_worker(struct engine *e, unsigned number, int link_fd)
 {
 	int report[2];
-	pid_t worker = -ECHILD;
+	pid_t worker;
+	pid_t mold_pid = getpid();
 	pid_t pid;
 
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return -errno;
 	interp_flush();
+	PyOS_BeforeFork();
 	pid = fork();
 	if (pid == 0) {
 		(void)close(report[0]);
-		be_intermediate(e, number, link_fd, report[1]);
+		be_intermediate(e, number, link_fd, report[1], mold_pid);
 	}
-	if (pid < 0)
-		worker = -errno;
+	worker = -errno;
+	PyOS_AfterFork_Parent();
 	(void)close(report[1]);
-	while (pid > 0 && read(report[0], &worker, sizeof(worker)) < 0 && errno == EINTR)
-		;
+	if (pid > 0)
+		worker = hear_report(report[0], pid);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	(void)close(report[0]);
@@ -246,6 +281,8 @@ static void serve(struct engine *e)
 		Py_END_ALLOW_THREADS;
 		if (PyErr_CheckSignals() < 0)
 			PyErr_Print();
+		if (forked_is()) /* by a signal handler of the app */
+			forked_leave(e);
 		if (r > 0)
 			on_message(e);
 	}
@@ -259,6 +296,7 @@ _Noreturn void mold_run(struct engine *e)
 
 	if (interp_start(e, &err) < 0)
 		mold_fail(FAIL_ENGINE, err.text);
+	forked_watch();
 	if (!e->config.lazy_apps)
 		load(e);
 	if (interp_freeze() < 0)

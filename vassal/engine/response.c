@@ -14,17 +14,20 @@
 #include "shared/log.h"
 #include "vassal/engine/engine.h"
 #include "vassal/engine/filewrapper.h"
+#include "vassal/engine/forked.h"
 #include "vassal/engine/lane.h"
 #include "vassal/exchange/exchange.h"
 
 /* -- frames ------------------------------------------------------------------------------------------------ */
 
-/* Room for n bytes (at most one frame). Without the GIL while it waits. */
+/* Room for n bytes (at most one frame). Without the GIL while it waits. The one way to the front: no copy passes. */
 static uint8_t *get_room(struct lane *l, size_t n)
 {
 	struct exchange *x = l->engine->exchange;
 	uint8_t *room;
 
+	if (forked_is())
+		forked_leave(l->engine);
 	while (!(room = exchange_reply_room(x, l->number, n))) {
 		int r;
 
@@ -35,6 +38,8 @@ static uint8_t *get_room(struct lane *l, size_t n)
 			_exit(CREW_EXIT_ORPHAN);
 		if (r == -EINTR && l->is_main && PyErr_CheckSignals() < 0)
 			return NULL;
+		if (forked_is()) /* by a signal handler of the app */
+			forked_leave(l->engine);
 	}
 	return room;
 }
@@ -213,6 +218,11 @@ int response_write(struct lane *l, PyObject *data)
 {
 	if (check_bytes(data) < 0)
 		return -1;
+	if (forked_is()) {
+		PyErr_SetString(PyExc_RuntimeError,
+				"write(): this process was forked by the app and has no client");
+		return -1;
+	}
 	if (PyBytes_GET_SIZE(data) == 0 || is_gone(l))
 		return 0;
 	return send_data(l, PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data), true);

@@ -23,6 +23,7 @@
 #include "shared/scoreboard.h"
 #include "vassal/engine/app.h"
 #include "vassal/engine/body.h"
+#include "vassal/engine/forked.h"
 #include "vassal/engine/interp.h"
 #include "vassal/engine/lane.h"
 #include "vassal/engine/signals.h"
@@ -77,13 +78,19 @@ static void leave(struct worker *w, const char *why)
 	if (w->leaving)
 		return;
 	w->leaving = true;
+	/* at once: until the last busy lane is done, the front would wake sleeping ones for nothing */
+	exchange_worker_retire(w->engine->exchange, w->number);
 	(void)snprintf(w->why, sizeof(w->why), "%s", why);
 }
 
 /* Python's handlers, on the main thread. What they raise has no request to go to. */
 static void run_signal_handlers(struct worker *w)
 {
-	if (PyErr_CheckSignals() == 0)
+	int r = PyErr_CheckSignals();
+
+	if (forked_is())
+		forked_leave(w->engine);
+	if (r == 0)
 		return;
 	if (PyErr_ExceptionMatches(PyExc_SystemExit) ||
 	    PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
@@ -281,6 +288,8 @@ static void load_app(struct worker *w)
 	char text[CREW_TEXT_MAX];
 	enum fail_phase phase = app_load(w->engine, text, sizeof(text));
 
+	if (forked_is())
+		forked_leave(w->engine);
 	if (phase == FAIL_NONE && warmup_run(w->engine, text, sizeof(text)) < 0)
 		phase = FAIL_WARMUP;
 	if (phase == FAIL_NONE)
@@ -339,6 +348,7 @@ _Noreturn void worker_run(struct engine *e, unsigned number, int link_fd)
 	};
 	uint64_t started_ns = clock_now_ns();
 
+	forked_watch();
 	wait_for_adoption(e);
 	close_mold_descriptors();
 	signals_start();

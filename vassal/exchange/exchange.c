@@ -91,7 +91,8 @@ static int map_all(struct exchange *x, struct err *err)
 	x->data = (uint8_t *)p + data_at(&x->shape);
 	x->rings = calloc(x->lanes, sizeof(*x->rings));
 	x->pending = calloc(x->lanes, sizeof(*x->pending));
-	if (!x->rings || !x->pending)
+	x->turn = calloc(x->lanes, sizeof(*x->turn));
+	if (!x->rings || !x->pending || !x->turn)
 		return err_set(err, -ENOMEM, "exchange: out of memory");
 	for (unsigned i = 0; i < x->lanes; i++) {
 		x->pending[i] = UINT64_MAX;
@@ -148,7 +149,8 @@ int exchange_create(struct exchange **ret_x, const struct exchange_shape *shape,
 		return r;
 	x->free_slots = calloc(shape->slots, sizeof(*x->free_slots));
 	x->sequence = calloc(shape->slots, sizeof(*x->sequence));
-	if (!x->free_slots || !x->sequence)
+	x->submitted = calloc(shape->slots, sizeof(*x->submitted));
+	if (!x->free_slots || !x->sequence || !x->submitted)
 		return err_set(err, -ENOMEM, "exchange: out of memory");
 	for (unsigned i = 0; i < shape->slots; i++)
 		x->free_slots[i] = (uint16_t)(shape->slots - 1 - i);
@@ -225,13 +227,6 @@ uint8_t *exchange_data(struct exchange *x, unsigned slot)
 	return x->data + (size_t)slot * EXCHANGE_SLOT_BYTES;
 }
 
-int exchange_holder(const struct exchange *x, unsigned slot)
-{
-	uint64_t word = atomic_load_explicit(&x->m->slots[slot].owner, memory_order_acquire);
-
-	return owner_state(word) == OWNER_TAKEN ? (int)owner_lane(word) : -1;
-}
-
 uint64_t exchange_taken_ns(const struct exchange *x, unsigned slot)
 {
 	return atomic_load_explicit(&x->m->slots[slot].taken_ns, memory_order_acquire);
@@ -250,7 +245,9 @@ void exchange_free(struct exchange *x)
 	fd_closep(&x->event_fd);
 	free(x->rings);
 	free(x->pending);
+	free(x->turn);
 	free(x->free_slots);
 	free(x->sequence);
+	free(x->submitted);
 	free(x);
 }

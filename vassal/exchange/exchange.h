@@ -13,7 +13,8 @@
  *
  * Rules:
  * - Only the front allocates and frees; a worker that dies at any instruction loses nothing but its own answer.
- * - A slot's owner word is the one truth about who holds it. exchange_bury() finds what a dead worker held.
+ * - A slot's owner word is the one truth about who holds it. exchange_bury() finds what a dead worker held. A word
+ *   that cannot be true was scribbled on: the request is lost, its slot is the front's again (exchange_lost).
  * - Everything read from a lane is hostile (the app's process wrote it): lengths are checked here, a bad frame is
  *   FRAME_BROKEN, and the front then kills that worker.
  * - Wake-ups cost a system call only when the other side sleeps: futex towards workers, eventfd towards the front.
@@ -87,14 +88,29 @@ void exchange_submit(struct exchange *x, unsigned slot);
 /* Wakes as many sleeping workers as were submitted to since the last time. exchange_front_sleep() does it too. */
 void exchange_wake(struct exchange *x);
 /*
- * The client has gone, or waited too long. True: nobody had taken it, it is the front's again (put it).
- * False: a worker has it; it is told (exchange_client_gone) and its frames still have to be consumed up to END.
+ * A few times a second while requests are out: wakes one sleeper for each request that waits, whoever was woken for it
+ * before, and puts right what a worker wrote over the queue's positions. Nothing else depends on it being called.
+ */
+void exchange_tend(struct exchange *x);
+/*
+ * It has waited too long. True: nobody had taken it, it is the front's again (put it). False: a worker has it; nothing
+ * has changed, its client gets the answer.
  */
 bool exchange_cancel(struct exchange *x, unsigned slot);
+/*
+ * Its client has gone, or has got another answer. True: as above. False: a worker has it; it is told
+ * (exchange_client_gone) and its frames still have to be consumed up to END.
+ */
+bool exchange_abandon(struct exchange *x, unsigned slot);
 /* Requests submitted and not yet taken, cancelled ones possibly included: a gauge, not a truth. */
 unsigned exchange_queued(const struct exchange *x);
 /* The lane that holds this slot, or -1 while it waits. */
 int exchange_holder(const struct exchange *x, unsigned slot);
+/*
+ * A submitted slot that neither waits nor is held by a lane that exists: a worker wrote over its owner word, nobody will
+ * ever answer. exchange_cancel() gives it back.
+ */
+bool exchange_lost(const struct exchange *x, unsigned slot);
 /* When it was taken; 0 while it waits. */
 uint64_t exchange_taken_ns(const struct exchange *x, unsigned slot);
 
@@ -164,16 +180,23 @@ void exchange_consume(struct exchange *x, unsigned lane, const struct frame *upt
 
 /* -- front: workers ------------------------------------------------------------------------------------- */
 
+/* Does a lane of it hold a request? One whose answer stands in the lane counts too. */
+bool exchange_worker_holds(const struct exchange *x, unsigned worker);
 /* Empties the lanes of a worker before a new process takes its number. */
 void exchange_worker_begin(struct exchange *x, unsigned worker);
-/* This worker takes no further request; wakes it. It leaves once its lanes are idle. */
-void exchange_worker_retire(struct exchange *x, unsigned worker);
 /*
  * The process is gone. Calls fn for each slot it still held after all its complete frames were consumed by the
- * caller (peek first); the slots are the front's again (answer 502, put them).
+ * caller (peek first), and for each that is lost; the slots are the front's again (answer 502, put them). Others are
+ * woken for what still waits: the dead one may have been woken for it.
  */
 void exchange_bury(struct exchange *x, unsigned worker,
 		   void (*fn)(void *arg, unsigned slot, unsigned lane), void *arg);
+
+/*
+ * Both sides: this worker takes no further request; wakes it, and other sleepers for what waits. It leaves once its
+ * lanes are idle. The front says it of a worker that is to go, a worker of itself as soon as it has decided to.
+ */
+void exchange_worker_retire(struct exchange *x, unsigned worker);
 
 /* -- worker --------------------------------------------------------------------------------------------- */
 

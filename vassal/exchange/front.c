@@ -32,44 +32,41 @@ void exchange_slot_put(struct exchange *x, unsigned slot, size_t touched)
 			      MADV_REMOVE);
 	atomic_store_explicit(&x->m->slots[slot].owner,
 			      owner_word(x->sequence[slot], 0, OWNER_FREE), memory_order_release);
+	x->submitted[slot] = false;
 	x->free_slots[x->free_n++] = (uint16_t)slot;
 }
 
-/* Wakes one worker of this word of the mask. False: none sleeps there. */
-static bool wake_one_of(struct exchange *x, unsigned word)
+/* The word of a submitted slot that a lane of ours has taken: it counts only if it can be true. */
+static bool is_held(const struct exchange *x, unsigned slot, uint64_t word)
 {
-	uint64_t mask = atomic_load_explicit(&x->m->idle_lanes[word], memory_order_relaxed);
-	unsigned bit;
-
-	if (mask == 0)
-		return false;
-	bit = (unsigned)__builtin_ctzll(mask);
-	atomic_fetch_and(&x->m->idle_lanes[word], ~(1ULL << bit));
-	atomic_store(&x->m->lanes[word * 64 + bit].idle, 0);
-	futex_wake(&x->m->lanes[word * 64 + bit].idle);
-	return true;
+	return owner_state(word) == OWNER_TAKEN && owner_lane(word) < x->lanes &&
+	       (uint32_t)(word >> 32) == x->sequence[slot];
 }
 
-void exchange_wake(struct exchange *x)
+int exchange_holder(const struct exchange *x, unsigned slot)
 {
-	unsigned words = (x->lanes + 63) / 64;
+	uint64_t word = atomic_load_explicit(&x->m->slots[slot].owner, memory_order_acquire);
 
-	if (x->unwoken == 0)
-		return;
-	atomic_thread_fence(memory_order_seq_cst);
-	/* a worker that was woken may have emptied the queue and sleep again before we look: leave it asleep */
-	for (unsigned i = 0; i < words && x->unwoken > 0 && exchange_queued(x) > 0;) {
-		if (wake_one_of(x, i))
-			x->unwoken--;
-		else
-			i++;
-	}
-	x->unwoken = 0;
+	return is_held(x, slot, word) ? (int)owner_lane(word) : -1;
+}
+
+bool exchange_lost(const struct exchange *x, unsigned slot)
+{
+	uint64_t word = atomic_load_explicit(&x->m->slots[slot].owner, memory_order_acquire);
+
+	return x->submitted[slot] && !is_held(x, slot, word) &&
+	       word != owner_word(x->sequence[slot], 0, OWNER_QUEUED);
+}
+
+static void take_back(struct exchange *x, unsigned slot)
+{
+	atomic_store(&x->m->slots[slot].owner, owner_word(x->sequence[slot], 0, OWNER_FRONT));
+	x->submitted[slot] = false;
 }
 
 static void enqueue(struct exchange *x, unsigned slot)
 {
-	uint64_t head = atomic_load_explicit(&x->m->queue_head, memory_order_relaxed);
+	uint64_t head = x->queue_head++;
 
 	atomic_store_explicit(&x->m->cells[head % LAYOUT_CELLS],
 			      cell_word(head, slot, x->sequence[slot]), memory_order_release);
@@ -83,7 +80,7 @@ static void enqueue(struct exchange *x, unsigned slot)
 static void tidy_queue(struct exchange *x)
 {
 	/* exactly as many as there are now: one more would put the first behind the last */
-	uint64_t entries = atomic_load(&x->m->queue_head) - atomic_load(&x->m->queue_tail);
+	uint64_t entries = x->queue_head - atomic_load(&x->m->queue_tail);
 
 	for (uint64_t i = 0; i < MIN(entries, (uint64_t)LAYOUT_CELLS); i++) {
 		uint64_t tail = atomic_load(&x->m->queue_tail);
@@ -91,7 +88,7 @@ static void tidy_queue(struct exchange *x)
 		unsigned slot = (cell >> 32) & 0xffff;
 		uint64_t queued;
 
-		if (tail >= atomic_load(&x->m->queue_head))
+		if (tail >= x->queue_head)
 			return;
 		/* our own sequence numbers, not the cell's: a worker may have scribbled on that */
 		if (slot >= x->shape.slots || (uint32_t)cell != x->sequence[slot]) {
@@ -111,15 +108,33 @@ static void tidy_queue(struct exchange *x)
 	}
 }
 
+/*
+ * The tail is a hint that workers move: one that scribbles may put it where it cannot be, before the oldest cell or
+ * behind the head (and then no worker finds anything any more). It begins again at the oldest cell; what is stale
+ * there is skipped. A worker that is just moving the wrong tail on can only fail.
+ */
+static void repair_queue(struct exchange *x)
+{
+	uint64_t tail = atomic_load(&x->m->queue_tail);
+
+	if (tail <= x->queue_head && x->queue_head - tail <= LAYOUT_CELLS)
+		return;
+	atomic_store(&x->m->queue_tail,
+		     x->queue_head - MIN(x->queue_head, (uint64_t)LAYOUT_CELLS - 1));
+}
+
 void exchange_submit(struct exchange *x, unsigned slot)
 {
 	struct slot *s = &x->m->slots[slot];
 
-	if (atomic_load_explicit(&x->m->queue_head, memory_order_relaxed) -
-		    atomic_load_explicit(&x->m->queue_tail, memory_order_relaxed) >=
-	    LAYOUT_CELLS - 1)
+	/* a tail behind the head makes this huge too */
+	if (x->queue_head - atomic_load_explicit(&x->m->queue_tail, memory_order_relaxed) >=
+	    LAYOUT_CELLS - 1) {
+		repair_queue(x);
 		tidy_queue(x);
+	}
 	x->sequence[slot]++;
+	x->submitted[slot] = true;
 	atomic_store_explicit(&s->gone, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->taken_ns, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->owner, owner_word(x->sequence[slot], 0, OWNER_QUEUED),
@@ -128,15 +143,32 @@ void exchange_submit(struct exchange *x, unsigned slot)
 	x->unwoken++;
 }
 
+void exchange_tend(struct exchange *x)
+{
+	if (atomic_load_explicit(&x->m->queue_head, memory_order_relaxed) != x->queue_head)
+		atomic_store(&x->m->queue_head, x->queue_head);
+	repair_queue(x);
+	exchange_wake_queued(x);
+}
+
 bool exchange_cancel(struct exchange *x, unsigned slot)
 {
-	struct slot *s = &x->m->slots[slot];
-	uint64_t queued = owner_word(x->sequence[slot], 0, OWNER_QUEUED);
+	uint64_t word = owner_word(x->sequence[slot], 0, OWNER_QUEUED);
 
-	if (atomic_compare_exchange_strong(&s->owner, &queued,
-					   owner_word(x->sequence[slot], 0, OWNER_FRONT)))
+	/* after the compare, word is what stands there: nobody changes one that is neither of the two */
+	if (!atomic_compare_exchange_strong(&x->m->slots[slot].owner, &word,
+					    owner_word(x->sequence[slot], 0, OWNER_FRONT)) &&
+	    is_held(x, slot, word))
+		return false;
+	take_back(x, slot);
+	return true;
+}
+
+bool exchange_abandon(struct exchange *x, unsigned slot)
+{
+	if (exchange_cancel(x, slot))
 		return true;
-	atomic_store_explicit(&s->gone, 1, memory_order_release);
+	atomic_store_explicit(&x->m->slots[slot].gone, 1, memory_order_release);
 	return false;
 }
 
@@ -199,7 +231,7 @@ static bool frame_is_sane(const struct exchange *x, unsigned lane, const struct 
 {
 	return f->kind >= FRAME_HEAD && f->kind <= FRAME_END && f->n <= EXCHANGE_FRAME_MAX &&
 	       frame_size(f->n) <= available && f->slot < x->shape.slots &&
-	       exchange_holder(x, f->slot) == (int)lane;
+	       f->turn == (uint8_t)x->sequence[f->slot] && exchange_holder(x, f->slot) == (int)lane;
 }
 
 bool exchange_peek(struct exchange *x, unsigned lane, size_t *at, struct frame *ret_frame)
@@ -243,19 +275,13 @@ void exchange_consume(struct exchange *x, unsigned lane, const struct frame *upt
 	futex_wake(&l->room_wait);
 }
 
-static void clear_idle(struct exchange *x, unsigned lane)
-{
-	atomic_fetch_and(&x->m->idle_lanes[lane / 64], ~(1ULL << (lane % 64)));
-	atomic_store(&x->m->lanes[lane].idle, 0);
-}
-
 void exchange_worker_begin(struct exchange *x, unsigned worker)
 {
 	for (unsigned t = 0; t < x->shape.threads; t++) {
 		unsigned lane = worker * x->shape.threads + t;
 		struct lane *l = &x->m->lanes[lane];
 
-		clear_idle(x, lane);
+		lane_clear_idle(x, lane);
 		exchange_front_ignore(x, lane, false);
 		atomic_store(&l->retire, 0);
 		atomic_store(&l->room_wait, 0);
@@ -264,16 +290,15 @@ void exchange_worker_begin(struct exchange *x, unsigned worker)
 	}
 }
 
-void exchange_worker_retire(struct exchange *x, unsigned worker)
+bool exchange_worker_holds(const struct exchange *x, unsigned worker)
 {
-	for (unsigned t = 0; t < x->shape.threads; t++) {
-		unsigned lane = worker * x->shape.threads + t;
+	for (unsigned slot = 0; slot < x->shape.slots; slot++) {
+		int lane = exchange_holder(x, slot);
 
-		atomic_store(&x->m->lanes[lane].retire, 1);
-		atomic_thread_fence(memory_order_seq_cst);
-		clear_idle(x, lane);
-		futex_wake(&x->m->lanes[lane].idle);
+		if (x->submitted[slot] && lane >= 0 && (unsigned)lane / x->shape.threads == worker)
+			return true;
 	}
+	return false;
 }
 
 void exchange_bury(struct exchange *x, unsigned worker,
@@ -282,14 +307,19 @@ void exchange_bury(struct exchange *x, unsigned worker,
 	unsigned first = worker * x->shape.threads;
 
 	for (unsigned t = 0; t < x->shape.threads; t++)
-		clear_idle(x, first + t);
+		lane_clear_idle(x, first + t);
 	for (unsigned slot = 0; slot < x->shape.slots; slot++) {
 		int lane = exchange_holder(x, slot);
 
+		if (!x->submitted[slot])
+			continue;
+		/* who spoilt the word of a lost one is not known: the dead is the likeliest */
+		if (exchange_lost(x, slot))
+			lane = (int)first;
 		if (lane < (int)first || lane >= (int)(first + x->shape.threads))
 			continue;
-		atomic_store(&x->m->slots[slot].owner,
-			     owner_word(x->sequence[slot], 0, OWNER_FRONT));
+		take_back(x, slot);
 		fn(arg, slot, (unsigned)lane);
 	}
+	exchange_wake_queued(x);
 }

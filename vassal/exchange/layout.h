@@ -13,7 +13,7 @@
 #include "vassal/exchange/exchange.h"
 
 #define LAYOUT_MAGIC   0x47434358u /* "XCCG" */
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 #define LAYOUT_CELLS \
 	(2UL * EXCHANGE_SLOTS_MAX) /* room for stale entries before the front has to tidy up */
 #define LAYOUT_LINE 64             /* cache line: what two processes write stays apart */
@@ -56,7 +56,8 @@ struct layout {
 /* A frame in a ring; payload follows, padded to 8. */
 struct ring_frame {
 	uint32_t n;
-	uint16_t kind;
+	uint8_t kind;
+	uint8_t turn; /* low bits of the slot's sequence: an answer to an earlier request of this slot shows */
 	uint16_t slot;
 };
 
@@ -76,11 +77,14 @@ struct exchange {
 	uint16_t *free_slots;
 	unsigned free_n;
 	uint32_t *sequence;                 /* of each slot's last submit */
+	bool *submitted;                    /* each slot: neither cancelled, buried nor put since */
+	uint64_t queue_head;                /* the truth; the one in shared memory is a copy */
 	unsigned unwoken;                   /* submitted since the last exchange_wake() */
 	uint64_t ignored[LIMIT_LANES / 64]; /* lanes whose frames wait for a slow client */
 	/* worker */
 	uint64_t *
 		pending; /* of each lane: head including what is not published; UINT64_MAX = not known yet */
+	uint8_t *turn; /* of each lane: of the request that it took last */
 };
 
 static inline uint64_t owner_word(uint32_t sequence, unsigned lane, enum owner_state state)
@@ -107,6 +111,11 @@ static inline size_t frame_size(size_t n)
 {
 	return sizeof(struct ring_frame) + ((n + 7) & ~(size_t)7);
 }
+
+/* wake.c: this lane is not to be woken any more, or is awake. */
+void lane_clear_idle(struct exchange *x, unsigned lane);
+/* One sleeper for each request that waits. Both sides, any thread. */
+void exchange_wake_queued(struct exchange *x);
 
 /* futex.c: 0, or -errno (-EAGAIN: the word was not expected; -EINTR; -ETIMEDOUT). timeout_ns 0 = for ever. */
 int futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_ns);

@@ -24,6 +24,7 @@ static bool claim(struct exchange *x, unsigned lane, uint64_t cell, unsigned *re
 					    owner_word((uint32_t)cell, lane, OWNER_TAKEN)))
 		return false;
 	atomic_store_explicit(&x->m->slots[slot].taken_ns, clock_now_ns(), memory_order_release);
+	x->turn[lane] = (uint8_t)cell;
 	*ret_slot = slot;
 	return true;
 }
@@ -58,15 +59,23 @@ static bool something_to_do(struct exchange *x, unsigned lane)
 int exchange_wait(struct exchange *x, unsigned lane, uint64_t timeout_ns)
 {
 	struct lane *l = &x->m->lanes[lane];
+	_Atomic uint64_t *mask = &x->m->idle_lanes[lane / 64];
+	const uint64_t bit = 1ULL << (lane % 64);
+	bool woken;
 	int r = 0;
 
 	atomic_store(&l->idle, 1);
-	atomic_fetch_or(&x->m->idle_lanes[lane / 64], 1ULL << (lane % 64));
+	atomic_fetch_or(mask, bit);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!something_to_do(x, lane))
 		r = futex_wait(&l->idle, 1, timeout_ns);
-	if (atomic_exchange(&l->idle, 0) == 1)
-		atomic_fetch_and(&x->m->idle_lanes[lane / 64], ~(1ULL << (lane % 64)));
+	woken = atomic_exchange(&l->idle, 0) == 0;
+	/* woken too: who was cleared between the two lines above has set its bit after that */
+	if (atomic_load_explicit(mask, memory_order_relaxed) & bit)
+		atomic_fetch_and(mask, ~bit);
+	/* a wake-up was spent on a lane that takes nothing any more: somebody else must have it */
+	if (woken && atomic_load(&l->retire))
+		exchange_wake_queued(x);
 	return r == -EINTR ? -EINTR : 0;
 }
 
@@ -110,7 +119,10 @@ void exchange_reply_commit(struct exchange *x, unsigned lane, unsigned slot, enu
 			   size_t n, bool publish)
 {
 	uint64_t *head = pending_head(x, lane);
-	struct ring_frame f = {.n = (uint32_t)n, .kind = (uint16_t)kind, .slot = (uint16_t)slot};
+	struct ring_frame f = {.n = (uint32_t)n,
+			       .kind = (uint8_t)kind,
+			       .turn = x->turn[lane],
+			       .slot = (uint16_t)slot};
 
 	memcpy(x->rings[lane] + *head % EXCHANGE_RING_BYTES, &f, sizeof(f));
 	*head += frame_size(n);

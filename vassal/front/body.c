@@ -32,6 +32,23 @@ static void on_ready(void *arg)
 	loop_kick(c->front);
 }
 
+/* The temp files have all that they may: others will have ended in a while, unless this one alone is too much. */
+static void refuse_for_room(struct conn *c)
+{
+	struct front *f = c->front;
+
+	if (c->body.total > f->temp_bytes.limit) {
+		error_refuse(c, 413, "body larger than all temp files may be");
+		return;
+	}
+	logbook_say(&f->log, f->wall_ns,
+		    "%s [%s]: no room for the body: temp files hold %llu bytes", c->line, c->id,
+		    (unsigned long long)f->temp_bytes.used);
+	board_add(&f->count->rejected, 1);
+	c->close_after = true;
+	error_answer(c, 503, 5);
+}
+
 /* False: the request was refused. */
 static bool store(struct conn *c, const char *p, size_t n)
 {
@@ -46,7 +63,9 @@ static bool store(struct conn *c, const char *p, size_t n)
 		return false;
 	}
 	r = spool_append(&c->body, &f->body_limits, &f->disk, on_ready, c, p, n);
-	if (r < 0) {
+	if (r == -EDQUOT) {
+		refuse_for_room(c);
+	} else if (r < 0) {
 		logbook_say(&f->log, f->wall_ns, "%s [%s]: cannot store the body: %s", c->line,
 			    c->id, strerror(-r));
 		error_refuse(c, 500, NULL);

@@ -21,7 +21,8 @@
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 
-#define SLAB 32 /* connections allocated at once; slabs are never given back */
+#define SPOOL_SAY_NS (60 * NS_PER_S) /* a disk stays full for a while: not a line for each answer */
+#define SLAB         32              /* connections allocated at once; slabs are never given back */
 #define FRONT_OTHER_FDS \
 	(4 * LIMIT_WORKERS + 64) /* what a front has open beside its connections, generously */
 
@@ -281,7 +282,7 @@ void conn_next(struct conn *c)
 	forget_request(c);
 	c->state = CONN_HEAD;
 	if (f->phase >= PHASE_DRAINING && !c->feeding &&
-	    (handback_to_heir(c) || c->state == CONN_DEAD))
+	    (handback_leave(c) || handback_to_heir(c) || c->state == CONN_DEAD))
 		return;
 	c->begun_ns = f->now_ns;
 	timer_set(&f->timers[c->in.n > 0 ? TIMER_HEAD : TIMER_IDLE], &c->timer, f->now_ns);
@@ -311,11 +312,25 @@ void conn_answered(struct conn *c)
 		c->state = CONN_FLUSH;
 }
 
+static void say_if_refused(const struct conn *c)
+{
+	struct front *f = c->front;
+
+	if (c->out.refused == 0 ||
+	    (f->spool_said_ns > 0 && f->now_ns - f->spool_said_ns < SPOOL_SAY_NS))
+		return;
+	f->spool_said_ns = f->now_ns;
+	logbook_say(&f->log, f->wall_ns,
+		    "%s: answers cannot be stored: %s; workers wait for slow clients",
+		    f->out_limits.tmpdir, strerror(-c->out.refused));
+}
+
 /* A disk thread has written: there is more to send, and room for what waits in the worker's lane. */
 static void on_spool_ready(void *arg)
 {
 	struct conn *c = arg;
 
+	say_if_refused(c);
 	conn_flush(c);
 	loop_kick(c->front);
 }
@@ -364,6 +379,7 @@ static int write_with(struct conn *c, struct iovec *iov, unsigned n, int flags)
 		if (r < 0)
 			return r;
 	}
+	say_if_refused(c);
 	return conn_watch(c) ? 0 : -EPIPE;
 }
 

@@ -86,7 +86,7 @@ void doors_open(struct front *f)
 }
 
 /*
- * May another connection come? A passed one for which no descriptor is left is lost: the kernel drops it. The numbers
+ * May another connection be passed to us? One for which no descriptor is left is lost: the kernel drops it. The numbers
  * are given from below, so as long as one near the limit is free those after it are; asked only when it can matter.
  */
 static bool has_room(const struct front *f)
@@ -218,7 +218,7 @@ static void accept_some(struct front *f, struct door *d)
 		struct conn *c;
 		int fd;
 
-		if (!has_room(f)) {
+		if (f->conns_n >= f->conns_limit) {
 			pause_doors(f);
 			return;
 		}

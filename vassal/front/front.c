@@ -90,16 +90,20 @@ static void set_limits(struct front *f)
 	const char *tmp = getenv("TMPDIR");
 
 	tmp = tmp && tmp[0] == '/' ? tmp : "/tmp";
+	f->temp_bytes.limit = LIMIT_SPOOL_TOTAL;
 	f->out_limits =
 		(struct spool_limits){.memory = (size_t)MAX(f->config->response_buffer, 4096),
 				      .file = LIMIT_SPOOL_FILE,
-				      .tmpdir = tmp};
+				      .tmpdir = tmp,
+				      .budget = &f->temp_bytes};
 	/* limit-post bounds a body; what is kept in memory must also fit a slot */
-	f->body_limits =
-		(struct spool_limits){.memory = MIN((size_t)MAX(f->config->post_buffering, 4096U),
-						    (size_t)EXCHANGE_BODY_MAX),
-				      .file = UINT64_MAX / 4,
-				      .tmpdir = tmp};
+	f->body_limits = (struct spool_limits){
+		.memory = MIN((size_t)MAX(f->config->post_buffering, 4096U),
+			      (size_t)EXCHANGE_BODY_MAX),
+		.file = UINT64_MAX / 4,
+		.tmpdir = tmp,
+		.budget = &f->temp_bytes,
+		.refuse = true}; /* bodies that wait for each other would wait for ever */
 }
 
 static int start(struct front *f, const struct front_setup *setup, struct err *err)

@@ -65,16 +65,21 @@ static void refuse(struct conn *c)
 {
 	c->state = CONN_HEAD;
 	c->close_after = true;
-	error_answer(c, 503, 1);
+	if (c->in.n > 0) {
+		error_answer(c, 503, 1);
+	} else { /* idle: no question that could be answered, though one may be under way */
+		c->readable = true;
+		conn_close(c);
+	}
 }
 
 void handback_to_gate(struct conn *c, struct span bytes)
 {
 	struct front *f = c->front;
-	int r = 0;
+	int r = f->gate_ends ? -EPIPE : 0; /* nobody reads there any more */
 
 	/* either they stand in c->in already, or they were just read */
-	if (c->in.n == 0)
+	if (c->in.n == 0 && r == 0)
 		r = buf_append(&c->in, bytes.p, bytes.n, SIZE_MAX / 2);
 	c->state = CONN_PASS;
 	timer_set(&f->timers[TIMER_PASS], &c->timer, f->now_ns);
@@ -95,6 +100,17 @@ void handback_retry(struct conn *c)
 void handback_expire(struct conn *c)
 {
 	refuse(c);
+}
+
+bool handback_leave(struct conn *c)
+{
+	const struct front *f = c->front;
+
+	if (!c->route || f->heir_fd >= 0 || f->gate.fd < 0 || f->gate_ends ||
+	    c->state != CONN_HEAD || c->in.n > 0 || c->eof)
+		return false;
+	handback_to_gate(c, SPAN(""));
+	return true;
 }
 
 bool handback_to_heir(struct conn *c)
@@ -126,7 +142,7 @@ void handback_idle(struct front *f)
 {
 	for (struct conn *c = f->conns, *next; c; c = next) {
 		next = c->next;
-		if (c->state == CONN_HEAD)
+		if (c->state == CONN_HEAD && !handback_leave(c))
 			(void)handback_to_heir(c);
 	}
 }

@@ -20,5 +20,8 @@ void handback_retry(struct conn *c);
 void handback_expire(struct conn *c);
 /* An idle connection of a front that retires. True: it is gone. */
 bool handback_to_heir(struct conn *c);
-/* All that are idle now. */
+/* An idle connection of a front that ends without an heir, back to the gate: its next request may be another app's.
+   True: it is gone or waits for the gate. */
+bool handback_leave(struct conn *c);
+/* All that are idle now, the one way or the other. */
 void handback_idle(struct front *f);

@@ -3,6 +3,7 @@
  */
 #include "vassal/front/lifecycle.h"
 
+#include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
@@ -108,14 +109,26 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 	stop_pool(f, 0);
 }
 
-/* Nobody asks anything on these just now, and nobody else takes them. */
+/* Nobody takes these. A request that is under way to us is answered; who asks nothing for a while is let go. */
 static void close_idle(struct front *f)
 {
+	const uint64_t grace_ns = LIMIT_IDLE_GRACE_S * NS_PER_S;
+
 	for (struct conn *c = f->conns, *next; c; c = next) {
 		next = c->next;
-		if (c->state == CONN_HEAD && c->in.n == 0)
+		if (c->state == CONN_HEAD && c->in.n == 0 &&
+		    f->now_ns >= MAX(c->begun_ns, f->drain_ns) + grace_ns)
 			conn_close(c);
 	}
+}
+
+void lifecycle_tend(struct front *f)
+{
+	if (f->phase != PHASE_DRAINING)
+		return;
+	handback_idle(f);
+	if (f->heir_fd < 0)
+		close_idle(f);
 }
 
 void lifecycle_drain(struct front *f, unsigned grace_s, int heir_fd)
@@ -133,17 +146,15 @@ void lifecycle_drain(struct front *f, unsigned grace_s, int heir_fd)
 	}
 	f->phase = PHASE_DRAINING;
 	f->heir_fd = heir_fd;
+	f->drain_ns = f->now_ns;
 	show_state(f, FRONT_DRAINING);
 	doors_close(f);
+	handback_idle(f);
 	if (grace_s == 0) {
 		end_all(f);
 		stop_pool(f, 0);
 		return;
 	}
-	if (heir_fd >= 0)
-		handback_idle(f);
-	else
-		close_idle(f);
 	ev_timer_init(&f->drain_timer, on_deadline, grace_s, 0.);
 	ev_timer_start(f->loop, &f->drain_timer);
 	loop_kick(f);

@@ -14,6 +14,8 @@ void lifecycle_failed(struct front *f, enum fail_phase phase, const char *text);
 void lifecycle_serve(struct front *f);
 /* Take no further ones, finish or hand over what is there, leave; grace_s 0: at once. heir_fd: taken over, or -1. */
 void lifecycle_drain(struct front *f, unsigned grace_s, int heir_fd);
+/* Now and then while it drains: idle connections. */
+void lifecycle_tend(struct front *f);
 /* At the end of each turn: has the last connection gone? */
 void lifecycle_check(struct front *f);
 /* The last process of the pool has gone. */

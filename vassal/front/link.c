@@ -33,6 +33,7 @@ static void on_retire(struct front *f, const struct msg *m, int *fd)
 static void on_stop(struct front *f, const struct msg *m, int *fd)
 {
 	(void)fd;
+	f->gate_ends = m->b != 0;
 	lifecycle_drain(f, grace_of(m), -1);
 }
 

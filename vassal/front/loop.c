@@ -274,10 +274,10 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	doors_resume(f);
 	check_timers(f);
-	if (f->phase == PHASE_DRAINING && f->heir_fd >= 0)
-		handback_idle(f);
+	lifecycle_tend(f);
 	retry_passes(f);
 	queue_check_work(f);
+	exchange_tend(f->exchange);
 	turn(f);
 }
 

@@ -167,7 +167,7 @@ static bool withdraw(struct conn *c)
 {
 	struct front *f = c->front;
 	unsigned slot = (unsigned)c->slot;
-	bool waiting = exchange_cancel(f->exchange, slot);
+	bool waiting = exchange_abandon(f->exchange, slot);
 
 	f->jobs[slot].conn = NULL;
 	c->slot = -1;
@@ -221,9 +221,7 @@ void queue_expire(struct conn *c)
 		reject(c);
 		return;
 	}
-	if (c->state != CONN_WAIT || exchange_taken_ns(f->exchange, (unsigned)c->slot) != 0)
-		return;
-	if (exchange_cancel(f->exchange, (unsigned)c->slot)) {
+	if (c->state == CONN_WAIT && exchange_cancel(f->exchange, (unsigned)c->slot)) {
 		unsigned slot = (unsigned)c->slot;
 
 		f->jobs[slot].conn = NULL;
@@ -274,7 +272,7 @@ static void do_harakiri(struct front *f, unsigned slot, int lane, uint64_t age_n
 
 	job->killed = true;
 	job->conn = NULL;
-	(void)exchange_cancel(f->exchange, slot);
+	(void)exchange_abandon(f->exchange, slot);
 	(void)snprintf(why, sizeof(why), "harakiri: %s [%s] took longer than %u s",
 		       c ? c->line : "(client gone)", c ? c->id : "-", f->config->harakiri_s);
 	board_add(&f->count->timeouts, 1);
@@ -282,6 +280,30 @@ static void do_harakiri(struct front *f, unsigned slot, int lane, uint64_t age_n
 	if (c)
 		answer_timeout(f, c, &r);
 	pool_kill(f->pool, worker, why);
+}
+
+/* A worker wrote over the slot's owner word: nobody will answer, and nobody can be blamed. */
+static void drop_lost(struct front *f, unsigned slot)
+{
+	struct conn *c = f->jobs[slot].conn;
+	struct record r = {0};
+
+	logbook_say(&f->log, f->wall_ns,
+		    "request %s [%s] is lost: a worker wrote over the memory it shares",
+		    c ? c->line : "(client gone)", c ? c->id : "-");
+	(void)exchange_cancel(f->exchange, slot);
+	queue_release(f, slot);
+	if (!c)
+		return;
+	c->slot = -1;
+	if (!c->answer.begun) {
+		error_answer_after(c, 502, 0, &r);
+		return;
+	}
+	r.status = c->answer.status;
+	r.body_bytes = c->answer.sent;
+	record_request(c, &r);
+	error_cut(c);
 }
 
 static void check_job(struct front *f, unsigned slot)
@@ -294,6 +316,10 @@ static void check_job(struct front *f, unsigned slot)
 	if (job->conn && !job->conn->in_epoll && f->now_ns - job->queued_ns > UNWATCHED_NS &&
 	    !conn_watch(job->conn))
 		return;
+	if (lane < 0 && exchange_lost(f->exchange, slot)) {
+		drop_lost(f, slot);
+		return;
+	}
 	if (taken_ns == 0 || job->killed)
 		return;
 	if (f->config->harakiri_s && age_ns >= f->config->harakiri_s * NS_PER_S)

@@ -23,6 +23,7 @@ struct spool_job {
 	int fd; /* a duplicate: the spool may end first */
 	uint64_t at;
 	bool empty_first; /* what the file holds was sent */
+	bool refuse;      /* of the limits */
 	int result;
 	spool_fn *ready;
 	void *arg;
@@ -64,6 +65,35 @@ static void work_write(struct diskjob *disk)
 	}
 }
 
+/* Before what has gathered in memory since. */
+static int take_bytes_back(struct spool *s, struct spool_job *job)
+{
+	size_t n = job->bytes.n;
+	int r = buf_append(&job->bytes, s->mem.p + s->mem.start, s->mem.n, SIZE_MAX / 2);
+
+	if (r < 0)
+		return r;
+	if (s->budget) {
+		s->budget->used -= n;
+		s->charged -= n;
+	}
+	buf_done(&s->mem);
+	s->mem = job->bytes;
+	job->bytes = (struct buf){0};
+	s->refused = job->result;
+	return 0;
+}
+
+static void settle(struct spool *s, struct spool_job *job)
+{
+	if (job->result >= 0) {
+		s->written += job->bytes.n;
+		s->stale = false;
+	} else {
+		s->error = job->refuse ? job->result : take_bytes_back(s, job);
+	}
+}
+
 static void on_written(struct diskjob *disk)
 {
 	struct spool_job *job = container_of(disk, struct spool_job, disk);
@@ -75,10 +105,7 @@ static void on_written(struct diskjob *disk)
 		job_free(job);
 		return;
 	}
-	if (job->result < 0)
-		s->error = job->result;
-	else
-		s->written += job->bytes.n;
+	settle(s, job);
 	s->job = NULL;
 	job_free(job);
 	ready(arg);
@@ -105,6 +132,30 @@ static int open_file(struct spool *s, const struct spool_limits *l)
 	return 0;
 }
 
+static void give_back(struct spool *s)
+{
+	if (s->budget)
+		s->budget->used -= s->charged;
+	s->charged = 0;
+}
+
+static void charge(struct spool *s, const struct spool_limits *l, uint64_t n)
+{
+	s->budget = l->budget;
+	if (!s->budget)
+		return;
+	s->budget->used += n;
+	s->charged += n;
+}
+
+/* Nothing more may go to the disk: what others hold of it, and what of ours is not sent yet. */
+static bool is_spent(const struct spool *s, const struct spool_limits *l)
+{
+	uint64_t ours = s->consumed == s->written ? s->charged : 0;
+
+	return l->budget && l->budget->used - ours >= l->budget->limit;
+}
+
 /* Hands the bytes in memory to a disk thread. */
 static int start_write(struct spool *s, const struct spool_limits *l, struct diskpool *disk,
 		       spool_fn *ready, void *arg)
@@ -119,9 +170,12 @@ static int start_write(struct spool *s, const struct spool_limits *l, struct dis
 		return -ENOMEM;
 	if (s->consumed == s->written) {
 		/* all of it was sent: begin the file again */
-		job->empty_first = s->written > 0;
+		s->stale |= s->written > 0;
 		s->consumed = s->written = 0;
+		give_back(s);
 	}
+	job->empty_first = s->stale;
+	job->refuse = l->refuse;
 	job->disk.work = work_write;
 	job->disk.done = on_written;
 	job->disk.owner = s;
@@ -134,6 +188,7 @@ static int start_write(struct spool *s, const struct spool_limits *l, struct dis
 		job_free(job);
 		return r;
 	}
+	charge(s, l, s->mem.n);
 	job->bytes = s->mem;
 	s->mem = (struct buf){0};
 	s->job = job;
@@ -141,8 +196,8 @@ static int start_write(struct spool *s, const struct spool_limits *l, struct dis
 		/* no thread to be had: a short wait for the disk is better than a lost answer */
 		work_write(&job->disk);
 		s->job = NULL;
-		s->written += job->result < 0 ? 0 : job->bytes.n;
-		r = job->result;
+		settle(s, job);
+		r = s->error;
 		job_free(job);
 	}
 	return r;
@@ -155,6 +210,8 @@ size_t spool_room(const struct spool *s, const struct spool_limits *l)
 	/* with no file yet (or all of it sent) the file's limit cannot be near */
 	if (s->written != s->consumed && s->written + l->memory * 2 > l->file)
 		return 0;
+	if (s->refused || (!l->refuse && is_spent(s, l)))
+		return left;
 	/* no write runs: whatever passes the limit starts one */
 	return s->job || left > 0 ? left : 1;
 }
@@ -170,9 +227,16 @@ int spool_append(struct spool *s, const struct spool_limits *l, struct diskpool 
 	if (r < 0)
 		return r;
 	s->total += n;
-	if (s->mem.n <= l->memory || s->job)
+	if (s->mem.n <= l->memory || s->job || s->refused)
 		return 0;
-	r = start_write(s, l, disk, ready, arg);
+	/* who can wait keeps it in memory: spool_room() lets no more come */
+	if (is_spent(s, l) && !l->refuse)
+		return 0;
+	r = is_spent(s, l) ? -EDQUOT : start_write(s, l, disk, ready, arg);
+	if (r < 0 && !l->refuse && s->error == 0) {
+		s->refused = r; /* no file, no thread: all is in memory still */
+		return 0;
+	}
 	if (r < 0)
 		s->error = r;
 	return r;
@@ -230,6 +294,7 @@ int spool_send(struct spool *s, int sock, uint64_t *ret_sent)
 		buf_consume(&s->mem, (size_t)n);
 		*ret_sent += (uint64_t)n;
 	}
+	s->refused = 0;
 	return 1;
 }
 
@@ -237,6 +302,7 @@ void spool_done(struct spool *s)
 {
 	if (s->job)
 		s->job->disk.owner = NULL;
+	give_back(s);
 	buf_done(&s->mem);
 	if (s->has_file)
 		(void)close(s->file_fd);

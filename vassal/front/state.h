@@ -198,7 +198,9 @@ struct front {
 	/* link */
 	int link_fd;
 	ev_io link_io;
-	int heir_fd; /* next generation takes idle connections here; -1 none */
+	int heir_fd;       /* next generation takes idle connections here; -1 none */
+	bool gate_ends;    /* with us: it takes nothing back */
+	uint64_t drain_ns; /* when draining began */
 
 	/* doors: own listeners, the gate's, older generations' */
 	struct door listeners[LIMIT_LISTENERS];
@@ -227,7 +229,9 @@ struct front {
 	/* sides */
 	struct diskpool disk;
 	struct logbook log;
+	struct spool_budget temp_bytes;
 	struct spool_limits out_limits, body_limits;
+	uint64_t spool_said_ns; /* that answers cannot be stored; 0: never */
 	struct static_root *roots;
 	size_t roots_n;
 

@@ -92,6 +92,8 @@ void worker_init(struct pool *pool, unsigned number);
 void worker_spawn(struct pool *pool, unsigned number);
 void worker_retire(struct pool *pool, unsigned number);
 void worker_stacks(struct pool *pool, unsigned number);
+/* A kill follows: asks for its stacks, and lets it take no request in the time that this needs. */
+void worker_doom(struct pool *pool, unsigned number);
 void worker_kill(struct pool *pool, unsigned number);
 void worker_set_why(struct pool *pool, unsigned number, const char *why);
 /* What the mold says about it. */

@@ -11,7 +11,8 @@
  * - A worker is retired only while more than `processes` are ready, unless everything is being
  *   stopped: recycling never costs a worker that could serve.
  * - A number whose process died is respawned at once the first time, then with back-off: no fork
- *   storm.
+ *   storm. One that had begun to serve waits only until POLICY_RESPAWN_NS after its last birth:
+ *   requests that crash must not take the app away from everybody else.
  * - Before the generation has served, too many deaths or the startup timeout fail it; afterwards
  *   nothing does.
  */
@@ -26,6 +27,11 @@
  */
 #define STACKS_GRACE_MS 200
 
+/*
+ * A fork costs some ms: once a second for each number is nothing. Longer, and a client that knows a
+ * request which crashes could keep all others out.
+ */
+#define POLICY_RESPAWN_NS NS_PER_S
 /* Memory over its limit this many checks in a row: a spike does not recycle. */
 #define POLICY_OVER_CHECKS 3
 /* Forks asked of the mold and not answered: its socket holds at least 90 messages. */
@@ -88,6 +94,7 @@ struct policy_slot {
 	bool forked;            /* the mold has answered, or the worker spoke: there is a process */
 	bool killed;            /* SIGKILL was sent */
 	bool left;              /* leaves of its own will: counts as a death for the back-off */
+	bool worked;            /* holds a request, or held one when it died */
 	bool forgiven;          /* the one respawn without waiting is used up */
 	unsigned over;          /* checks in a row with memory over the limit */
 	uint64_t spawned_ns, ready_ns;
@@ -131,6 +138,8 @@ void policy_leaves(struct policy *p, unsigned worker, uint64_t now_ns); /* of it
 void policy_gone(struct policy *p, unsigned worker,
 		 uint64_t now_ns); /* exited, or was never forked */
 
+/* It holds a request: should it die, then not because it cannot start. Before policy_gone(). */
+void policy_worked(struct policy *p, unsigned worker);
 /* These two say true when the worker has just become due. */
 bool policy_served(struct policy *p, unsigned worker);
 bool policy_measured(struct policy *p, unsigned worker, uint64_t rss_bytes);

@@ -16,6 +16,15 @@ static void punish(struct policy *p, struct backoff *b, bool *forgiven, uint64_t
 	*forgiven = true;
 }
 
+/* It could start, and did work: the wait does not grow. */
+static void bear(struct policy_slot *s, uint64_t now_ns)
+{
+	backoff_reset(&s->backoff);
+	if (s->forgiven && now_ns - s->spawned_ns < POLICY_RESPAWN_NS)
+		s->backoff.next_ns = s->spawned_ns + POLICY_RESPAWN_NS;
+	s->forgiven = true;
+}
+
 static void fail_start(struct policy *p, enum policy_reason why, uint64_t now_ns)
 {
 	if (p->phase != PHASE_START || p->fail_ns)
@@ -129,6 +138,8 @@ void policy_gone(struct policy *p, unsigned worker, uint64_t now_ns)
 	if (expected) {
 		if (backoff_ran(&s->backoff, s->spawned_ns, now_ns))
 			s->forgiven = false;
+	} else if (s->ready_ns && (s->worked || s->served > 0)) {
+		bear(s, now_ns);
 	} else {
 		punish(p, &s->backoff, &s->forgiven, s->spawned_ns, now_ns);
 		if (p->phase == PHASE_START &&
@@ -136,6 +147,11 @@ void policy_gone(struct policy *p, unsigned worker, uint64_t now_ns)
 			fail_start(p, WHY_DEATHS, now_ns);
 	}
 	*s = (struct policy_slot){.forgiven = s->forgiven, .backoff = s->backoff};
+}
+
+void policy_worked(struct policy *p, unsigned worker)
+{
+	p->slot[worker].worked = true;
 }
 
 bool policy_served(struct policy *p, unsigned worker)

@@ -137,7 +137,7 @@ static void carry_out(struct pool *pool, const struct policy_action *a)
 		break;
 	case ACTION_STACKS:
 		explain_kill(pool, a);
-		worker_stacks(pool, a->worker);
+		worker_doom(pool, a->worker);
 		break;
 	case ACTION_KILL:
 		explain_kill(pool, a);
@@ -380,7 +380,7 @@ void pool_kill(struct pool *pool, unsigned worker, const char *why)
 	if (strncmp(why, POOL_HARAKIRI, sizeof(POOL_HARAKIRI) - 1) == 0)
 		board_add(&pool->setup.bank->worker[worker].harakiris, 1);
 	policy_kill(&pool->policy, worker, clock_now_ns());
-	worker_stacks(pool, worker);
+	worker_doom(pool, worker);
 	pool_kick(pool);
 }
 

@@ -46,11 +46,9 @@ static void distrust(struct worker *w, const char *what)
 	pool_kill(w->pool, w->number, what);
 }
 
-/* True: the process of this number is known. Its exit may already be. */
+/* True: the process of this number is known. Its exit may already be: claim_exit(). */
 static bool learn_pid(struct worker *w, uint64_t pid)
 {
-	int status;
-
 	if (w->pid)
 		return (uint64_t)w->pid == pid;
 	if (!pool_pid_sane(w->pool, pid))
@@ -60,19 +58,22 @@ static bool learn_pid(struct worker *w, uint64_t pid)
 	atomic_store_explicit(&row_of(w)->pid, (uint32_t)pid, memory_order_relaxed);
 	if (slot_of(w)->killed)
 		(void)kill(w->pid, SIGKILL);
-	if (exits_take(&w->pool->exits, w->pid, w->spawned_ns, &status))
-		worker_exited(w->pool, w->number, status);
 	return true;
 }
 
-static void on_ready(struct worker *w, const struct crew_msg *m)
+/* It may have gone before its pid was known; what the message said is taken down before its death. */
+static void claim_exit(struct worker *w)
+{
+	int status;
+
+	if (w->pid && exits_take(&w->pool->exits, w->pid, w->spawned_ns, &status))
+		worker_exited(w->pool, w->number, status);
+}
+
+static void become_ready(struct worker *w, const struct crew_msg *m)
 {
 	struct pool *pool = w->pool;
 
-	if (!learn_pid(w, m->a)) {
-		distrust(w, "gave a process number that cannot be its own");
-		return;
-	}
 	if (slot_of(w)->state != SLOT_STARTING)
 		return;
 	policy_ready(&pool->policy, w->number, clock_now_ns());
@@ -81,6 +82,16 @@ static void on_ready(struct worker *w, const struct crew_msg *m)
 		pool_event(pool, EVENT_WORKER_SPAWNED, w->number + 1,
 			   "worker %u is ready (pid %d, %" PRIu64 " ms)", w->number + 1,
 			   (int)w->pid, m->b / 1000);
+}
+
+static void on_ready(struct worker *w, const struct crew_msg *m)
+{
+	if (!learn_pid(w, m->a)) {
+		distrust(w, "gave a process number that cannot be its own");
+		return;
+	}
+	become_ready(w, m);
+	claim_exit(w);
 }
 
 static void on_failed(struct worker *w, const struct crew_msg *m)
@@ -130,6 +141,8 @@ static void on_message(struct worker *w, const struct crew_msg *m)
 		on_want_body(w, m);
 		break;
 	case CREW_WORKER_LEAVES:
+		/* it has said so to the exchange itself, if it is as honest as it should be */
+		exchange_worker_retire(w->pool->setup.exchange, w->number);
 		if (slot_of(w)->state == SLOT_READY || slot_of(w)->state == SLOT_STARTING) {
 			w->left = true;
 			(void)snprintf(w->why, sizeof(w->why), "%.250s", m->text);
@@ -360,6 +373,12 @@ void worker_stacks(struct pool *pool, unsigned number)
 		(void)kill(pool->worker[number].pid, SIGRTMIN + CREW_STACKS_SIGNAL_OFFSET);
 }
 
+void worker_doom(struct pool *pool, unsigned number)
+{
+	worker_retire(pool, number);
+	worker_stacks(pool, number);
+}
+
 void worker_kill(struct pool *pool, unsigned number)
 {
 	struct worker *w = &pool->worker[number];
@@ -397,6 +416,7 @@ void worker_forked(struct pool *pool, unsigned number, uint64_t pid)
 		if (never_born(w))
 			never_came(w, "its process is not known");
 	}
+	claim_exit(w);
 }
 
 void worker_fork_failed(struct pool *pool, unsigned number, const char *text)
@@ -416,6 +436,9 @@ void worker_exited(struct pool *pool, unsigned number, int status)
 	/* What it said and printed before comes before its death. */
 	read_channel(w, POOL_MSGS_DRAIN);
 	output_drain(&pool->output);
+	/* before the front buries it: afterwards it holds nothing */
+	if (exchange_worker_holds(pool->setup.exchange, number))
+		policy_worked(&pool->policy, number);
 	death.expected = classify(w, status);
 	(void)snprintf(death.why, sizeof(death.why), "%s", w->why);
 	release(w, death.expected ? WORKER_NONE : WORKER_DEAD);

@@ -113,6 +113,19 @@ def error_page(environ, start_response):
     return [b"error page"]
 
 
+def no_exc_info(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")], sys.exc_info())
+    start_response("202 Accepted", [("Content-Type", "text/plain")], (None, None, None))
+    return [b"nothing raised"]
+
+
+def no_exc_info_too_late(environ, start_response):
+    write = start_response("200 OK", [("Content-Type", "text/plain")])
+    write(b"begun")
+    start_response("202 Accepted", [("Content-Type", "text/plain")], sys.exc_info())
+    return [b"never"]
+
+
 def error_too_late(environ, start_response):
     write = start_response("200 OK", [("Content-Type", "text/plain")])
     write(b"begun")

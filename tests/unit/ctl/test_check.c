@@ -33,8 +33,9 @@ static int set_up(void **state)
 {
 	(void)state;
 	(void)snprintf(folder, sizeof(folder), "/tmp/test-check-XXXXXX");
-	if (!mkdtemp(folder))
+	if (!mkdtemp(folder) || chmod(folder, 0755) < 0)
 		return -1;
+	(void)mkdir(in_folder("mine"), 0700);
 	(void)mkdir(in_folder("app"), 0755);
 	(void)mkdir(in_folder("venv"), 0755);
 	(void)mkdir(in_folder("app/static"), 0755);
@@ -47,7 +48,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	static const char *const files[] = {"app/app.py", "beside.py", "venv/pyvenv.cfg", "x.ini"};
-	static const char *const dirs[] = {"app/static", "app", "venv", ""};
+	static const char *const dirs[] = {"app/static", "app", "venv", "mine", ""};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
@@ -146,9 +147,27 @@ static void an_ini_that_others_may_write_is_not_roots(void **state)
 	assert_int_equal(chmod(folder, 0777), 0);
 	assert_non_null(strstr(checked("module = m\ndefault = 1\n", false, CTL_OK),
 			       "an emperor that is root will refuse it"));
-	assert_int_equal(chmod(folder, 0700), 0);
+	assert_int_equal(chmod(folder, 0755), 0);
 	if (geteuid() == 0)
 		assert_null(strstr(checked("module = m\ndefault = 1\n", false, CTL_OK), "refuse"));
+}
+
+static void what_the_apps_user_may_not_enter_is_found(void **state)
+{
+	const char *text;
+
+	(void)state;
+	if (geteuid() != 0)
+		return; /* only root can look with another's eyes */
+	text = checked("module = m\ndefault = 1\nchdir = mine\nuid = nobody\n", false, CTL_FAILED);
+	assert_non_null(
+		strstr(text, "x.ini:4: chdir: mine: Permission denied (as uid = nobody)\n"));
+	text = checked("module = m\ndefault = 1\nchdir = mine\n", false, CTL_OK);
+	assert_non_null(strstr(text, "x.ini:4: note: chdir: mine: may not be opened by "));
+	text = checked("module = m\ndefault = 1\nchdir = mine\nuid = root\n", false, CTL_OK);
+	assert_null(strstr(text, "chdir"));
+	text = checked("default = 1\nchdir = mine\nwsgi-file = none.py\n", false, CTL_FAILED);
+	assert_non_null(strstr(text, "x.ini:4: wsgi-file: none.py: No such file or directory\n"));
 }
 
 static void json_says_it_all_and_parses(void **state)
@@ -205,6 +224,7 @@ int main(void)
 		cmocka_unit_test(what_the_emperor_would_refuse_is_an_error_at_its_line),
 		cmocka_unit_test(a_line_that_is_good_gets_no_word),
 		cmocka_unit_test(an_ini_that_others_may_write_is_not_roots),
+		cmocka_unit_test(what_the_apps_user_may_not_enter_is_found),
 		cmocka_unit_test(json_says_it_all_and_parses),
 		cmocka_unit_test(
 			the_configuration_is_shown_to_an_ini_that_asks_and_means_the_same_again),

@@ -60,8 +60,8 @@ static void an_empty_file_gives_defaults(void **state)
 	emperor_options_run_dir(run_dir, sizeof(run_dir));
 	assert_string_equal(b.o.run_dir, run_dir);
 	assert_true(b.o.db[0] == '/');
-	assert_string_equal(b.o.gate_user, "nobody");
-	assert_string_equal(b.o.stats_user, "nobody");
+	assert_string_equal(b.o.gate_user, "uucp");
+	assert_string_equal(b.o.stats_user, "sys");
 	assert_null(b.o.uid);
 	assert_int_equal(b.o.control_mode, 0600);
 	assert_int_equal(b.o.rescan_s, 10);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -76,6 +77,44 @@ static void a_second_emperor_is_told_of_the_first(void **state)
 	rundir_close(&d);
 }
 
+/*
+ * Waits in no lock: another process holds the pidfile, takes it away and ends, over and over. Whoever then holds a lock holds
+ * that of the file which others find.
+ */
+static void the_lock_is_that_of_the_file_that_others_find(void **state)
+{
+	struct stat ours, there;
+	struct rundir d;
+	char file[128];
+	unsigned got = 0;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(mkdir(path, 0700), 0);
+	(void)snprintf(file, sizeof(file), "%s/emperor.pid", path);
+	pid = fork();
+	if (pid == 0) {
+		(void)alarm(30); /* if we fail before we end it */
+		for (;;)
+			if (rundir_open(path, &d, NULL) == 0)
+				rundir_close(&d);
+	}
+	for (unsigned i = 0; i < 200000 && got < 2000; i++) {
+		if (rundir_open(path, &d, NULL) < 0)
+			continue;
+		got++;
+		assert_int_equal(fstat(d.lock_fd, &ours), 0);
+		assert_int_equal(lstat(file, &there), 0);
+		assert_int_equal(ours.st_ino, there.st_ino);
+		rundir_close(&d);
+	}
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, &status, 0);
+	(void)unlink(file);
+	assert_true(got > 0);
+}
+
 static void a_directory_that_others_may_write_is_refused(void **state)
 {
 	struct rundir d;
@@ -107,6 +146,37 @@ static void another_users_directory_is_refused(void **state)
 	assert_int_equal(rundir_open(path, &d, NULL), -EPERM);
 }
 
+static void only_a_process_that_is_what_was_noted_is_found(void **state)
+{
+	struct rundir d;
+	char file[128];
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(rundir_open(path, &d, NULL), 0);
+	assert_int_equal(rundir_find_pid(&d, "gate"), 0);
+	assert_int_equal(rundir_put_pid(&d, "gate", getpid(), NULL), 0);
+	assert_int_equal(rundir_find_pid(&d, "gate"), 0); /* ours is no gate */
+	pid = fork();
+	if (pid == 0) {
+		(void)execl("/bin/sh", "emperor: gate", "-c", "read x", (char *)NULL);
+		_exit(1);
+	}
+	assert_int_equal(rundir_put_pid(&d, "gate", pid, NULL), 0);
+	for (int i = 0; i < 500 && rundir_find_pid(&d, "gate") != pid; i++)
+		(void)usleep(1000);
+	assert_int_equal(rundir_find_pid(&d, "gate"), pid);
+	assert_int_equal(rundir_find_pid(&d, "stats"), 0);
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	assert_int_equal(rundir_find_pid(&d, "gate"), 0);
+	assert_int_equal(rundir_put_pid(&d, "gate", 0, NULL), 0);
+	rundir_file(&d, "gate.pid", file, sizeof(file));
+	assert_int_equal(access(file, F_OK), -1);
+	assert_int_equal(rundir_put_pid(&d, "gate", 0, NULL), 0);
+	rundir_close(&d);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -114,9 +184,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(it_is_made_and_left_without_a_pidfile),
 		TEST(a_second_emperor_is_told_of_the_first),
+		TEST(the_lock_is_that_of_the_file_that_others_find),
 		TEST(a_directory_that_others_may_write_is_refused),
 		TEST(a_link_is_refused),
 		TEST(another_users_directory_is_refused),
+		TEST(only_a_process_that_is_what_was_noted_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,7 +166,8 @@ static void nonsense_in_a_ring_is_broken_and_never_followed(void **state)
 {
 	static const struct {
 		uint32_t n;
-		uint16_t kind, slot;
+		uint8_t kind;
+		uint16_t slot;
 		uint64_t head;
 	} cases[] = {
 		{4, 9, 0, 16},                      /* no such kind */
@@ -182,7 +183,8 @@ static void nonsense_in_a_ring_is_broken_and_never_followed(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct exchange *x = make(4, 1, 1);
-		struct ring_frame f = {cases[i].n, cases[i].kind, cases[i].slot};
+		struct ring_frame f = {
+			.n = cases[i].n, .kind = cases[i].kind, .slot = cases[i].slot, .turn = 1};
 		struct frame got;
 		size_t at = 0;
 		unsigned slot;
@@ -209,9 +211,22 @@ static void a_waiting_request_can_be_cancelled_and_a_taken_one_is_told(void **st
 	exchange_slot_put(x, a, 0);
 	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
 	assert_int_equal(got, b);
-	assert_false(exchange_client_gone(x, b));
-	assert_false(exchange_cancel(x, b));
+	assert_false(exchange_abandon(x, b));
 	assert_true(exchange_client_gone(x, b));
+	exchange_free(x);
+}
+
+static void a_cancel_that_comes_too_late_changes_nothing(void **state)
+{
+	struct exchange *x = make(4, 1, 1);
+	unsigned a = submit(x, "a");
+	unsigned got;
+
+	(void)state;
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+	assert_false(exchange_cancel(x, a));
+	assert_false(exchange_client_gone(x, a));
+	assert_int_equal(exchange_holder(x, a), 0);
 	exchange_free(x);
 }
 
@@ -293,6 +308,176 @@ static void burying_a_worker_gives_back_what_it_held_and_nothing_else(void **sta
 	assert_int_equal(b.slots[0], mine);
 	assert_int_equal(exchange_holder(x, other), 2);
 	exchange_slot_put(x, mine, 0);
+	exchange_free(x);
+}
+
+static void an_owner_word_that_cannot_be_true_is_a_lost_request_and_no_lane(void **state)
+{
+	static const uint64_t words[] = {
+		0xffffULL << 16 | OWNER_TAKEN | 1ULL << 32, /* a lane that does not exist */
+		4ULL << 16 | OWNER_TAKEN | 1ULL << 32,      /* the first one that does not */
+		1ULL << 16 | OWNER_TAKEN | 9ULL << 32,      /* another request's */
+		OWNER_FREE,
+		1ULL << 32 | OWNER_FRONT,
+		9ULL << 32 | OWNER_QUEUED,
+		1ULL << 32 | 3ULL << 16 | OWNER_QUEUED,
+		UINT64_MAX,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		struct exchange *x = make(4, 2, 2);
+		struct buried b = {0};
+		unsigned slot = submit(x, "a");
+		unsigned held = submit(x, "held");
+		unsigned got;
+
+		assert_false(exchange_lost(x, slot));
+		assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+		assert_int_equal(exchange_take(x, 3, &got), EXCHANGE_TAKEN);
+		assert_false(exchange_lost(x, slot));
+		atomic_store(&x->m->slots[slot].owner, words[i]);
+		assert_int_equal(exchange_holder(x, slot), -1);
+		assert_true(exchange_lost(x, slot));
+		/* any burial gives it back, a cancel too: the client does not wait for ever */
+		if (i % 2) {
+			assert_true(exchange_cancel(x, slot));
+		} else {
+			exchange_bury(x, 0, remember, &b);
+			assert_int_equal(b.n, 1);
+			assert_int_equal(b.slots[0], slot);
+		}
+		assert_false(exchange_lost(x, slot));
+		assert_int_equal(exchange_holder(x, held), 3);
+		exchange_slot_put(x, slot, 0);
+		exchange_free(x);
+	}
+}
+
+static void frames_for_an_earlier_request_of_a_slot_are_broken(void **state)
+{
+	struct exchange *x = make(1, 1, 1);
+	unsigned slot = submit(x, "a");
+	struct frame f;
+	size_t at = 0;
+	unsigned got;
+
+	(void)state;
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+	atomic_store(&x->m->slots[slot].owner, OWNER_FREE);
+	assert_true(exchange_cancel(x, slot));
+	exchange_slot_put(x, slot, 0);
+	answer(x, 0, slot);
+	assert_int_equal(submit(x, "b"), slot);
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+	assert_true(exchange_peek(x, 0, &at, &f));
+	assert_int_equal(f.kind, FRAME_BROKEN);
+	exchange_free(x);
+}
+
+static void a_scribbled_queue_position_is_put_right(void **state)
+{
+	static const struct {
+		uint64_t head, tail;
+	} cases[] = {
+		{2, 1000},       /* behind the head: no worker would find anything */
+		{2, UINT64_MAX}, /* the same, at the far end */
+		{0, 0},          /* the head gone back */
+		{UINT64_MAX, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		struct exchange *x = make(8, 1, 1);
+		unsigned a = submit(x, "a");
+		unsigned b = submit(x, "b");
+		unsigned got;
+
+		atomic_store(&x->m->queue_head, cases[i / 2].head);
+		atomic_store(&x->m->queue_tail, cases[i / 2].tail);
+		/* by the tick, or by the next request; that looks at no more than a distance */
+		if (i % 2 || cases[i / 2].tail == UINT64_MAX)
+			exchange_tend(x);
+		else
+			(void)submit(x, "c");
+		assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+		assert_int_equal(got, a);
+		assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+		assert_int_equal(got, b);
+		exchange_free(x);
+	}
+}
+
+/* As if this lane slept. */
+static void lie_down(struct exchange *x, unsigned lane)
+{
+	atomic_store(&x->m->lanes[lane].idle, 1);
+	atomic_fetch_or(&x->m->idle_lanes[0], 1ULL << lane);
+}
+
+static bool sleeps(struct exchange *x, unsigned lane)
+{
+	return atomic_load(&x->m->lanes[lane].idle) == 1;
+}
+
+static void a_wake_up_spent_on_one_that_goes_is_given_to_another(void **state)
+{
+	struct buried b = {0};
+
+	(void)state;
+	for (unsigned how = 0; how < 3; how++) {
+		struct exchange *x = make(4, 2, 1);
+
+		lie_down(x, 0);
+		lie_down(x, 1);
+		(void)submit(x, "a");
+		exchange_wake(x);
+		assert_false(sleeps(x, 0));
+		assert_true(sleeps(x, 1));
+		switch (how) {
+		case 0: /* it dies before it takes anything */
+			exchange_bury(x, 0, remember, &b);
+			break;
+		case 1: /* the front, or itself, wants it to go */
+			exchange_worker_retire(x, 0);
+			break;
+		case 2: /* nobody knows why it does not come */
+			exchange_tend(x);
+			break;
+		}
+		assert_false(sleeps(x, 1));
+		exchange_free(x);
+	}
+}
+
+static void lanes_of_one_that_goes_are_not_chosen(void **state)
+{
+	struct exchange *x = make(4, 2, 2);
+
+	(void)state;
+	for (unsigned lane = 0; lane < 4; lane++)
+		lie_down(x, lane);
+	exchange_worker_retire(x, 0);
+	(void)submit(x, "a");
+	exchange_wake(x);
+	assert_false(sleeps(x, 2) && sleeps(x, 3));
+	/* one is enough */
+	assert_true(sleeps(x, 2) || sleeps(x, 3));
+	exchange_free(x);
+}
+
+static void a_bit_without_a_lane_takes_no_wake_up(void **state)
+{
+	struct exchange *x = make(4, 2, 1);
+
+	(void)state;
+	lie_down(x, 1);
+	atomic_fetch_or(&x->m->idle_lanes[0], ~3ULL);
+	(void)submit(x, "a");
+	(void)submit(x, "b");
+	exchange_wake(x);
+	assert_false(sleeps(x, 1));
+	assert_int_equal(atomic_load(&x->m->idle_lanes[0]), 0);
 	exchange_free(x);
 }
 
@@ -508,6 +693,13 @@ int main(void)
 		cmocka_unit_test(a_full_ring_gives_no_room_until_it_is_consumed),
 		cmocka_unit_test(nonsense_in_a_ring_is_broken_and_never_followed),
 		cmocka_unit_test(a_waiting_request_can_be_cancelled_and_a_taken_one_is_told),
+		cmocka_unit_test(a_cancel_that_comes_too_late_changes_nothing),
+		cmocka_unit_test(an_owner_word_that_cannot_be_true_is_a_lost_request_and_no_lane),
+		cmocka_unit_test(frames_for_an_earlier_request_of_a_slot_are_broken),
+		cmocka_unit_test(a_scribbled_queue_position_is_put_right),
+		cmocka_unit_test(a_wake_up_spent_on_one_that_goes_is_given_to_another),
+		cmocka_unit_test(lanes_of_one_that_goes_are_not_chosen),
+		cmocka_unit_test(a_bit_without_a_lane_takes_no_wake_up),
 		cmocka_unit_test(endless_cancelling_never_fills_the_queue_and_keeps_the_order),
 		cmocka_unit_test(slots_run_out_and_come_back_last_used_first),
 		cmocka_unit_test(a_retired_worker_takes_nothing_more),

@@ -97,6 +97,10 @@ static inline void rig_free(struct front *f)
 		conn_lost(f->conns);
 	for (unsigned i = 0; i < f->shape.slots; i++)
 		spool_done(&f->jobs[i].body);
+	/* a kick that came outside a turn must not find the front gone */
+	ev_idle_stop(f->loop, &f->more);
+	ev_check_stop(f->loop, &f->after_sleep);
+	ev_timer_stop(f->loop, &f->tick);
 	exchange_free(f->exchange);
 	(void)close(f->epoll_fd);
 }

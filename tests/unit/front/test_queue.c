@@ -1,6 +1,8 @@
 /* queue: who comes when, who is refused, who is forgotten. */
 #include "rig.h"
 
+#include "vassal/exchange/layout.h"
+
 #define GET "GET /%u HTTP/1.1\r\nHost: a\r\n\r\n"
 
 static struct conn *ask(struct front *f, unsigned n, int *ret_end)
@@ -135,6 +137,32 @@ static void who_leaves_while_a_worker_has_it_leaves_the_slot_to_the_worker(void 
 	rig_free(f);
 }
 
+static void a_request_whose_slot_was_scribbled_on_is_502_and_the_slot_comes_back(void **state)
+{
+	struct front *f = rig_make(1, 10);
+	char got[2048];
+	unsigned slot;
+	bool closed;
+	int end;
+
+	(void)state;
+	(void)ask(f, 0, &end);
+	slot = worker_take(f);
+	queue_check_work(f);
+	assert_int_equal(f->jobs_n, 1);
+	/* held by a lane that does not exist: nobody will answer it, nobody will be killed for it */
+	atomic_store(&f->exchange->m->slots[slot].owner, 0xffffULL << 16 | OWNER_TAKEN);
+	queue_check_work(f);
+	(void)rig_read(end, got, sizeof(got), &closed);
+	assert_memory_equal(got, "HTTP/1.1 502 ", 13);
+	assert_int_equal(f->jobs_n, 0);
+	(void)close(end);
+	(void)ask(f, 1, &end);
+	expect_line(f, worker_take(f), 1);
+	(void)close(end);
+	rig_free(f);
+}
+
 static void waiting_too_long_is_503_in_a_slot_and_behind_and_being_in_work_is_not(void **state)
 {
 	struct front *f = rig_make(2, 10);
@@ -151,6 +179,7 @@ static void waiting_too_long_is_503_in_a_slot_and_behind_and_being_in_work_is_no
 	expect_503(ends[1]);
 	queue_expire(c[0]);
 	assert_int_equal(c[0]->state, CONN_WAIT);
+	assert_false(exchange_client_gone(f->exchange, (unsigned)c[0]->slot));
 	assert_int_equal(atomic_load(&f->count->rejected), 2);
 	(void)close(ends[0]);
 	rig_free(f);
@@ -164,6 +193,8 @@ int main(void)
 		cmocka_unit_test(what_is_in_work_does_not_count_as_waiting),
 		cmocka_unit_test(who_has_left_is_passed_by_wherever_he_waited),
 		cmocka_unit_test(who_leaves_while_a_worker_has_it_leaves_the_slot_to_the_worker),
+		cmocka_unit_test(
+			a_request_whose_slot_was_scribbled_on_is_502_and_the_slot_comes_back),
 		cmocka_unit_test(
 			waiting_too_long_is_503_in_a_slot_and_behind_and_being_in_work_is_not),
 	};

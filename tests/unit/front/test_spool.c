@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "vassal/front/diskpool.h"
@@ -168,6 +170,52 @@ static void a_full_file_leaves_no_room_until_it_is_sent(void **state)
 	assert_true(spool_room(&w->spool, &w->limits) > 0);
 }
 
+/* What one may write when another has used so much of the budget of 65536. */
+static void a_budget_that_others_have_spent_stops_or_fails_but_loses_nothing(void **state)
+{
+	struct world *w = *state;
+	struct spool_budget budget = {.used = 65536, .limit = 65536};
+	struct spool other = {0};
+	static char many[8192];
+	uint64_t sent = 0;
+
+	w->limits.budget = &budget;
+	assert_int_equal(append(w, 0, 4096), 0);
+	assert_int_equal(append(w, 4096, 4096), 0);
+	assert_int_equal(spool_room(&w->spool, &w->limits), 0);
+	assert_int_equal(append(w, 8192, 4096), 0); /* a little more is taken, but into memory */
+	assert_false(w->spool.has_file);
+	for (size_t out = 0; !spool_empty(&w->spool); out = drain(w, out))
+		assert_true(spool_send(&w->spool, w->ends[0], &sent) >= 0);
+	assert_int_equal(sent, 12288);
+	assert_true(spool_room(&w->spool, &w->limits) > 0);
+
+	w->limits.refuse = true;
+	assert_int_equal(spool_append(&other, &w->limits, &w->disk, count_ready, w, "x", 1), 0);
+	assert_true(spool_room(&other, &w->limits) > 0);
+	assert_int_equal(
+		spool_append(&other, &w->limits, &w->disk, count_ready, w, many, sizeof(many)),
+		-EDQUOT);
+	spool_done(&other);
+	assert_int_equal(budget.used, 65536);
+}
+
+static void the_budget_is_charged_while_there_is_a_file_and_no_longer(void **state)
+{
+	struct world *w = *state;
+	struct spool_budget budget = {.limit = 1 << 20};
+
+	w->limits.budget = &budget;
+	assert_int_equal(append(w, 0, 4096), 0);
+	assert_int_equal(budget.used, 0);
+	assert_false(spool_to_file(&w->spool, &w->limits, &w->disk, count_ready, w));
+	assert_int_equal(budget.used, 4096);
+	wait_for_disk(w);
+	assert_int_equal(budget.used, 4096);
+	spool_done(&w->spool);
+	assert_int_equal(budget.used, 0);
+}
+
 static void all_of_it_can_be_put_on_file(void **state)
 {
 	struct world *w = *state;
@@ -182,11 +230,56 @@ static void all_of_it_can_be_put_on_file(void **state)
 		assert_int_equal(buf[i], byte_at(i));
 }
 
+/* A client that reads all of it, then more comes than fits memory. */
+static void check_memory_alone(struct world *w, int reason)
+{
+	uint64_t sent = 0;
+	size_t in = 0, out = 0;
+
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 3; i++, in += 4096)
+			assert_int_equal(append(w, in, 4096), 0);
+		wait_for_disk(w);
+		assert_int_equal(w->spool.refused, reason);
+		assert_int_equal(spool_room(&w->spool, &w->limits), 0);
+		assert_int_equal(append(w, in, 4096), 0); /* a little more is taken */
+		in += 4096;
+		assert_int_equal(spool_send(&w->spool, w->ends[0], &sent), 1);
+		out = drain(w, out);
+		assert_int_equal(out, in);
+		assert_int_equal(spool_room(&w->spool, &w->limits), w->limits.memory);
+	}
+}
+
+static void without_a_directory_a_patient_producer_waits_and_loses_nothing(void **state)
+{
+	struct world *w = *state;
+
+	w->limits.tmpdir = "/nonexistent";
+	check_memory_alone(w, -ENOENT);
+}
+
+static void a_disk_that_is_full_gives_the_bytes_back_in_order(void **state)
+{
+	struct world *w = *state;
+	struct spool_budget budget = {.limit = 1 << 20};
+	const struct rlimit little = {.rlim_cur = 6000, .rlim_max = RLIM_INFINITY};
+	const struct rlimit all = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+
+	w->limits.budget = &budget;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+	check_memory_alone(w, -EFBIG); /* 6000 bytes are written, the rest is refused */
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+	assert_int_equal(budget.used, 0);
+}
+
 static void a_missing_directory_is_an_error_and_not_a_loss(void **state)
 {
 	struct world *w = *state;
 
 	w->limits.tmpdir = "/nonexistent";
+	w->limits.refuse = true;
 	assert_int_equal(append(w, 0, 4096), 0);
 	assert_int_equal(append(w, 4096, 4096), 0);
 	assert_int_equal(append(w, 8192, 4096), -ENOENT);
@@ -217,7 +310,18 @@ int main(void)
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_file_leaves_no_room_until_it_is_sent, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_budget_that_others_have_spent_stops_or_fails_but_loses_nothing, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_budget_is_charged_while_there_is_a_file_and_no_longer, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(all_of_it_can_be_put_on_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			without_a_directory_a_patient_producer_waits_and_loses_nothing, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(a_disk_that_is_full_gives_the_bytes_back_in_order,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_directory_is_an_error_and_not_a_loss,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ending_it_while_the_disk_writes_is_safe, set_up,

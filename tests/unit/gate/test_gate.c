@@ -479,6 +479,26 @@ static void what_a_front_hands_back_finds_its_app(void **state)
 	assert_string_equal(hear(fd), "the other app");
 }
 
+/* The gate hears of the end of the app before it looks at what that app gave back. */
+static void an_idle_connection_of_an_app_that_ends_serves_another(void **state)
+{
+	const struct role_msg gone = {.kind = GATE_APP_GONE, .app = SHOP};
+	struct world *w = *state;
+	int fd = dial(w);
+	struct pass p;
+
+	say(fd, "GET /shop HTTP/1.1\r\nHost: blog.example\r\n\r\n");
+	p = take_pass(w, SHOP);
+	assert_int_equal(give_back(w, SHOP, p.fd, ""), 0);
+	(void)close(p.fd);
+	tell(w, &gone, NULL, NULL, 0);
+	settle(w);
+	say(fd, "GET / HTTP/1.1\r\nHost: blog.example\r\n\r\n");
+	p = take_pass(w, BLOG);
+	(void)close(p.fd);
+	(void)close(fd);
+}
+
 static void half_a_head_may_be_handed_back(void **state)
 {
 	struct world *w = *state;
@@ -725,6 +745,82 @@ static void an_apps_own_listener_is_answered_until_it_is_taken_back(void **state
 	(void)close(listener);
 }
 
+static unsigned long ticks(pid_t pid)
+{
+	unsigned long user = 0;
+	unsigned long sys = 0;
+	char text[1024];
+	const char *rest;
+	FILE *f;
+
+	(void)snprintf(text, sizeof(text), "/proc/%d/stat", (int)pid);
+	f = fopen(text, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	(void)fclose(f);
+	rest = strrchr(text, ')'); /* the name before it may hold anything */
+	assert_non_null(rest);
+	assert_int_equal(
+		sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys),
+		2);
+	return user + sys;
+}
+
+static void a_door_that_its_front_shut_costs_no_time_and_a_new_one_mends_it(void **state)
+{
+	static const int hows[] = {SHUT_WR, SHUT_RD};
+	struct world *w = *state;
+	struct pass p;
+	int fds[2];
+
+	for (size_t i = 0; i < ARRAY_SIZE(hows); i++) {
+		unsigned long before;
+		int fd;
+
+		assert_int_equal(shutdown(w->front_end[BLOG], hows[i]), 0);
+		settle(w);
+		for (int k = 0; k < 2 && hows[i] == SHUT_RD; k++) {
+			fd = dial(w);
+			say(fd, "GET / HTTP/1.1\r\nHost: blog.example\r\n\r\n");
+			expect_status(fd, 503);
+		}
+		before = ticks(w->pid);
+		(void)usleep(300 * 1000);
+		assert_true(ticks(w->pid) - before < 10);
+		(void)close(w->gate_end[BLOG]);
+		(void)close(w->front_end[BLOG]);
+		assert_int_equal(fd_seqpacket_pair(fds, true), 0);
+		w->gate_end[BLOG] = fds[0];
+		w->front_end[BLOG] = fds[1];
+		tell_app(w, BLOG, 1000 + BLOG);
+		settle(w);
+		fd = dial(w);
+		say(fd, "GET / HTTP/1.1\r\nHost: blog.example\r\n\r\n");
+		p = take_pass(w, BLOG);
+		say(p.fd, "yes");
+		(void)close(p.fd);
+		assert_string_equal(hear(fd), "yes");
+	}
+}
+
+static void what_waits_in_a_door_that_was_shut_is_answered_when_it_is_replaced(void **state)
+{
+	struct world *w = *state;
+	int fd = dial(w);
+	int fds[2];
+
+	say(fd, "GET / HTTP/1.1\r\nHost: blog.example\r\n\r\n");
+	settle(w);
+	assert_int_equal(shutdown(w->front_end[BLOG], SHUT_RD), 0);
+	(void)close(w->gate_end[BLOG]);
+	(void)close(w->front_end[BLOG]);
+	assert_int_equal(fd_seqpacket_pair(fds, true), 0);
+	w->gate_end[BLOG] = fds[0];
+	w->front_end[BLOG] = fds[1];
+	tell_app(w, BLOG, 1000 + BLOG);
+	expect_status(fd, 503);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, world_open, world_close)
 
 int main(void)
@@ -739,6 +835,7 @@ int main(void)
 		CASE(an_app_that_is_down_is_answered_for_also_where_clients_wait_already),
 		CASE(an_app_that_is_gone_leaves_nobody_waiting),
 		CASE(what_a_front_hands_back_finds_its_app),
+		CASE(an_idle_connection_of_an_app_that_ends_serves_another),
 		CASE(half_a_head_may_be_handed_back),
 		CASE(hostile_hand_backs_are_closed),
 		CASE(a_crowd_gets_one_request_unless_all_apps_are_one_users),
@@ -748,6 +845,8 @@ int main(void)
 		CASE(a_stop_answers_who_is_in_hand),
 		CASE(odd_messages_from_the_emperor_change_nothing),
 		CASE(an_apps_own_listener_is_answered_until_it_is_taken_back),
+		CASE(a_door_that_its_front_shut_costs_no_time_and_a_new_one_mends_it),
+		CASE(what_waits_in_a_door_that_was_shut_is_answered_when_it_is_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,6 +93,8 @@ __attribute__((noreturn)) static void fake_worker(struct exchange *x, int sock, 
 		for (;;)
 			(void)pause();
 	fake_say(sock, CREW_WORKER_READY, worker, (uint64_t)getpid(), "");
+	if (fake_is("ready-dies"))
+		(void)raise(SIGKILL);
 	if (fake_is("body"))
 		fake_print_body(sock, worker);
 	if (fake_is("print"))
@@ -140,7 +142,7 @@ static void fake_fork(struct exchange *x, const struct crew_msg *m, int sock)
 	(void)close(pipe_fds[0]);
 	(void)close(pipe_fds[1]);
 	(void)close(sock);
-	if (fake_is("slow-forked"))
+	if (fake_is("slow-forked") || fake_is("ready-dies"))
 		(void)usleep(100000); /* the worker's own words, and its exit, come first */
 	fake_say(CREW_MOLD_FD, CREW_FORKED, m->worker, (uint64_t)pid, "");
 }

@@ -310,6 +310,59 @@ static void a_crashed_worker_is_back_at_once_then_later_and_later(_unused_ void 
 	}
 }
 
+static void who_dies_at_work_is_back_within_a_second_however_often(_unused_ void **state)
+{
+	struct policy_config c = config_of(2);
+	struct policy p;
+	uint64_t now = S;
+
+	serve(&p, &c);
+	for (unsigned i = 0; i < 60; i++) {
+		uint64_t from = now;
+
+		/* the first of a life, or after some answers: both ways of having worked */
+		for (unsigned n = 0; n < p.config.numbers; n++) {
+			if (p.slot[n].state != SLOT_READY)
+				continue;
+			if (i % 2)
+				(void)policy_served(&p, n);
+			else
+				policy_worked(&p, n);
+			policy_gone(&p, n, now);
+		}
+		while (count_state(&p, SLOT_STARTING) == 0) {
+			(void)run(&p, now);
+			if (count_state(&p, SLOT_STARTING) == 0)
+				now = policy_wake_ns(&p, now);
+			assert_in_range(now, from, from + POLICY_RESPAWN_NS);
+		}
+		ready_all(&p, now);
+	}
+	/* and yet no storm: three numbers, each at most once a second */
+	assert_true(now >= S + 60 / 3 * POLICY_RESPAWN_NS - 3 * S);
+}
+
+static void who_dies_idle_after_ready_waits_longer_each_time(_unused_ void **state)
+{
+	struct policy_config c = config_of(1);
+	struct policy p;
+	uint64_t now = S;
+
+	c.numbers = 2;
+	serve(&p, &c);
+	for (unsigned i = 0; i < 14; i++) {
+		for (unsigned n = 0; n < 2; n++)
+			if (p.slot[n].state == SLOT_READY)
+				policy_gone(&p, n, now);
+		if (run(&p, now).spawn == 0) {
+			now = policy_wake_ns(&p, now);
+			(void)run(&p, now);
+		}
+		ready_all(&p, now);
+	}
+	assert_true(now > 20 * S);
+}
+
 static void a_healthy_run_forgives(_unused_ void **state)
 {
 	struct policy_config c = config_of(1);
@@ -746,6 +799,8 @@ int main(void)
 		cmocka_unit_test(memory_must_be_over_its_limit_three_times_in_a_row),
 		cmocka_unit_test(a_worker_that_served_nothing_is_not_recycled_for_its_memory),
 		cmocka_unit_test(a_crashed_worker_is_back_at_once_then_later_and_later),
+		cmocka_unit_test(who_dies_at_work_is_back_within_a_second_however_often),
+		cmocka_unit_test(who_dies_idle_after_ready_waits_longer_each_time),
 		cmocka_unit_test(a_healthy_run_forgives),
 		cmocka_unit_test(a_retiring_worker_that_stays_is_killed_after_its_mercy),
 		cmocka_unit_test(a_kill_leaves_time_for_the_stacks_and_a_replacement_comes_at_once),

@@ -357,7 +357,7 @@ static void a_kill_shows_the_stacks_before_the_death_is_told(_unused_ void **sta
 	static struct bench b;
 	uint64_t from;
 
-	serve(&b, "", 1);
+	serve(&b, "stubborn", 1); /* as one that is stuck: told to go, it stays */
 	from = clock_now_ns();
 	pool_kill(b.pool, 0, "harakiri: 5 s in GET /slow");
 	assert_true(await(&b, &b.deaths, 1, 2));
@@ -370,6 +370,20 @@ static void a_kill_shows_the_stacks_before_the_death_is_told(_unused_ void **sta
 	assert_int_equal(board_get(&b.board->bank[0].counters.killed), 1);
 	assert_int_equal(board_get(&b.board->bank[0].counters.crashed), 0);
 	assert_true(await_text(&b, b.events, "worker 2 is ready", 2));
+	end(&b);
+}
+
+static void a_worker_that_is_to_be_killed_takes_no_further_request(_unused_ void **state)
+{
+	static struct bench b;
+	unsigned slot;
+
+	serve(&b, "stubborn", 1);
+	exchange_submit(b.exchange, (unsigned)exchange_slot_get(b.exchange));
+	pool_kill(b.pool, 0, "harakiri: 5 s in GET /slow");
+	/* a lane of it that had nothing to do until now */
+	assert_int_equal(exchange_take(b.exchange, 0, &slot), EXCHANGE_RETIRE);
+	assert_true(await(&b, &b.deaths, 1, 2));
 	end(&b);
 }
 
@@ -526,6 +540,21 @@ static void an_exit_before_the_pid_is_known_is_not_lost(_unused_ void **state)
 	end(&b);
 }
 
+static void a_death_after_ready_is_not_called_one_before_it(_unused_ void **state)
+{
+	static struct bench b;
+
+	begin(&b, "ready-dies", 1);
+	start(&b);
+	while (board_get(&b.board->bank[0].counters.spawned) == 0)
+		ev_run(b.loop, EVRUN_ONCE);
+	(void)usleep(
+		60000); /* its READY and its exit both wait for us; the mold says FORKED later */
+	assert_true(await_text(&b, b.events, "worker 1 died", 5));
+	assert_null(strstr(b.events, "worker 1 died before it was ready"));
+	end(&b);
+}
+
 static void a_body_goes_to_the_worker_that_asks_and_to_no_other(_unused_ void **state)
 {
 	static struct bench b;
@@ -629,6 +658,7 @@ int main(int argc, char **argv)
 		TEST(max_requests_replaces_first_and_retires_then),
 		TEST(memory_over_its_limit_recycles_after_three_checks),
 		TEST(a_kill_shows_the_stacks_before_the_death_is_told),
+		TEST(a_worker_that_is_to_be_killed_takes_no_further_request),
 		TEST(stacks_alone_harm_nobody),
 		TEST(a_failed_import_is_told_in_its_own_words),
 		TEST(a_silent_death_at_start_is_told_with_its_last_words),
@@ -636,6 +666,7 @@ int main(int argc, char **argv)
 		TEST(an_engine_that_does_not_run_fails_with_the_reason),
 		TEST(a_mold_that_dies_while_serving_is_made_again_and_harms_nobody),
 		TEST(an_exit_before_the_pid_is_known_is_not_lost),
+		TEST(a_death_after_ready_is_not_called_one_before_it),
 		TEST(a_body_goes_to_the_worker_that_asks_and_to_no_other),
 		TEST(a_flood_of_output_arrives_whole_in_bounded_lines),
 		TEST(a_worker_that_talks_nonsense_is_killed),

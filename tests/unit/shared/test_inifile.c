@@ -341,6 +341,38 @@ static void bombs_are_defused(void **state)
 	}
 }
 
+/* 4,000 uses of a long placeholder in 170 KB of text, or of a long line in a loop: gigabytes, if nobody counted. */
+static void all_values_together_have_an_end(void **state)
+{
+	size_t room = LIMIT_INI_BYTES;
+	char *text = malloc(room);
+	size_t n;
+	struct read x;
+
+	(void)state;
+	assert_non_null(text);
+	n = (size_t)snprintf(text, room, "[uwsgi]\np=");
+	memset(text + n, 'x', 65000);
+	n += 65000;
+	for (unsigned k = 0; k < 4000; k++)
+		n += (size_t)snprintf(text + n, room - n, "\na%u=%%(p)", k);
+	x = read_at("blog.ini", text, n, NULL, true);
+	assert_int_equal(x.r, -E2BIG);
+	assert_non_null(strstr(x.err.text, "blog.ini:"));
+	assert_non_null(strstr(x.err.text, "together"));
+	done(&x);
+
+	n = (size_t)snprintf(text, room, "[uwsgi]\nfor-times=4000\na=");
+	memset(text + n, 'x', 60000);
+	n += 60000;
+	n += (size_t)snprintf(text + n, room - n, "\nendfor\n");
+	x = read_at("blog.ini", text, n, NULL, true);
+	assert_int_equal(x.r, -E2BIG);
+	assert_non_null(strstr(x.err.text, "together"));
+	done(&x);
+	free(text);
+}
+
 static void a_file_and_a_line_have_an_end(void **state)
 {
 	size_t n = LIMIT_INI_BYTES + 1;
@@ -498,6 +530,7 @@ int main(void)
 		cmocka_unit_test(a_nul_byte_is_refused),
 		cmocka_unit_test(a_tenants_ini_reads_no_files),
 		cmocka_unit_test(bombs_are_defused),
+		cmocka_unit_test(all_values_together_have_an_end),
 		cmocka_unit_test(a_file_and_a_line_have_an_end),
 		cmocka_unit_test(included_files_count_where_they_stand),
 		cmocka_unit_test(only_the_section_asked_for_is_read),

@@ -188,6 +188,102 @@ static void an_apps_socket_is_made_with_the_apps_rights(void **state)
 	(void)close(fd);
 }
 
+#define APP 65534
+
+/* As an app's user, in a directory that is the user's own. */
+static struct listen_options as_app(void)
+{
+	struct listen_options o = plain;
+
+	o.bind_uid = APP;
+	o.bind_gid = APP;
+	return o;
+}
+
+static void a_name_is_removed_while_it_is_ours_and_not_after(void **state)
+{
+	struct address a = parsed(path);
+	int fd, name, other;
+
+	(void)state;
+	assert_int_equal(listen_open_named(&a, &plain, &fd, &name, NULL, NULL), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(open_path(&other, NULL), 0);
+	(void)close(other); /* stale, so that only its inode tells that it is another's */
+	listen_remove(name, &a, &plain);
+	assert_int_equal(access(path, F_OK), 0);
+	(void)close(name);
+	(void)close(fd);
+	assert_int_equal(listen_open_named(&a, &plain, &fd, &name, NULL, NULL), 0);
+	listen_remove(name, &a, &plain);
+	assert_int_equal(access(path, F_OK), -1);
+	(void)close(name);
+	(void)close(fd);
+}
+
+/* What the app's user could not remove, root does not remove for it. */
+static void an_apps_name_is_removed_with_the_apps_rights(void **state)
+{
+	struct listen_options o = as_app();
+	struct address a = parsed(path);
+	int fd, name;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chown(dir, APP, APP), 0);
+	assert_int_equal(listen_open_named(&a, &o, &fd, &name, NULL, NULL), 0);
+	assert_int_equal(chown(dir, 0, 0), 0);
+	assert_int_equal(chmod(dir, 0755), 0);
+	listen_remove(name, &a, &o);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(chown(dir, APP, APP), 0);
+	listen_remove(name, &a, &o);
+	assert_int_equal(access(path, F_OK), -1);
+	(void)close(name);
+	(void)close(fd);
+}
+
+static void a_name_that_was_given_away_goes_from_a_sticky_directory_too(void **state)
+{
+	struct listen_options o = as_app();
+	struct address a = parsed(path);
+	int fd, name;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	o.owner_uid = 1;
+	assert_int_equal(chmod(dir, 01777), 0);
+	assert_int_equal(listen_open_named(&a, &o, &fd, &name, NULL, NULL), 0);
+	listen_remove(name, &a, &o);
+	assert_int_equal(access(path, F_OK), -1);
+	(void)close(name);
+	(void)close(fd);
+}
+
+static void every_group_of_the_app_counts_and_a_refusal_names_the_directory(void **state)
+{
+	struct listen_options o = as_app();
+	struct address a = parsed(path);
+	struct err err = {0};
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chown(dir, 0, 12345), 0);
+	assert_int_equal(chmod(dir, 0775), 0);
+	assert_int_equal(listen_open(&a, &o, &fd, NULL, &err), -EACCES);
+	assert_non_null(
+		strstr(err.text, "user nobody may not create files in /tmp/emperor-listen"));
+	o.bind_groups[0] = 777;
+	o.bind_groups[1] = 12345;
+	o.bind_groups_n = 2;
+	assert_int_equal(listen_open(&a, &o, &fd, NULL, NULL), 0);
+	(void)close(fd);
+}
+
 static in_port_t port_of(int fd)
 {
 	struct sockaddr_storage ss;
@@ -217,8 +313,7 @@ static void mode_and_owner_of_a_name_change_while_it_listens(void **state)
 	(void)state;
 	was.mode = 0600;
 	now.mode = 0640;
-	assert_int_equal(listen_open(&a, &was, &fd, NULL, NULL), 0);
-	name = listen_name(&a);
+	assert_int_equal(listen_open_named(&a, &was, &fd, &name, NULL, NULL), 0);
 	assert_true(name >= 0);
 	assert_int_equal(listen_adjust(fd, name, &a, &was, &now, NULL), 0);
 	assert_int_equal(mode_of(path), 0640);
@@ -255,8 +350,7 @@ static void what_did_not_change_is_not_touched(void **state)
 	int fd, name;
 
 	(void)state;
-	assert_int_equal(open_path(&fd, NULL), 0);
-	name = listen_name(&a);
+	assert_int_equal(listen_open_named(&a, &plain, &fd, &name, NULL, NULL), 0);
 	assert_int_equal(chmod(path, 0604), 0);
 	now.backlog = 5;
 	assert_int_equal(listen_adjust(fd, name, &a, &plain, &now, NULL), 0);
@@ -275,25 +369,19 @@ static void a_name_that_others_swapped_is_not_changed(void **state)
 
 	(void)state;
 	now.mode = 0600;
-	assert_int_equal(open_path(&fd, NULL), 0);
-	name = listen_name(&a);
+	assert_int_equal(listen_open_named(&a, &plain, &fd, &name, NULL, NULL), 0);
 	/* Another file under the name: the pinned one is changed, or none. */
 	assert_int_equal(unlink(path), 0);
 	file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	(void)listen_adjust(fd, name, &a, &plain, &now, &err);
 	assert_int_equal(mode_of(path), 0644);
 	(void)close(name);
-	assert_int_equal(listen_name(&a), -1); /* a file is no socket */
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(symlink("/dev/log", path), 0);
-	assert_int_equal(listen_name(&a), -1); /* and a link is never followed */
 	(void)close(file);
 	(void)close(fd);
 	/* Owned by somebody whom we did not give it to. */
 	assert_int_equal(unlink(path), 0);
 	if (geteuid() == 0) {
-		assert_int_equal(open_path(&fd, NULL), 0);
-		name = listen_name(&a);
+		assert_int_equal(listen_open_named(&a, &plain, &fd, &name, NULL, NULL), 0);
 		assert_int_equal(chown(path, 777, 777), 0);
 		assert_int_equal(listen_adjust(fd, name, &a, &plain, &now, &err), -EEXIST);
 		assert_int_equal(mode_of(path), 0666);
@@ -375,6 +463,10 @@ int main(void)
 		TEST(a_link_in_the_way_is_an_error_wherever_it_leads),
 		TEST(unlink_takes_our_name_away_and_nobody_elses),
 		TEST(an_apps_socket_is_made_with_the_apps_rights),
+		TEST(a_name_is_removed_while_it_is_ours_and_not_after),
+		TEST(an_apps_name_is_removed_with_the_apps_rights),
+		TEST(a_name_that_was_given_away_goes_from_a_sticky_directory_too),
+		TEST(every_group_of_the_app_counts_and_a_refusal_names_the_directory),
 		TEST(mode_and_owner_of_a_name_change_while_it_listens),
 		TEST(what_did_not_change_is_not_touched),
 		TEST(a_name_that_others_swapped_is_not_changed),

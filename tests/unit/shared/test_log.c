@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -182,6 +183,48 @@ static void flush_waits_for_the_buffer_and_no_longer_than_it_is_told(void **stat
 	assert_true(clock_now_ns() - start < 2 * NS_PER_S);
 }
 
+/* The child's own stderr, and nothing of what the parent still has to write. */
+static void be_child(int fd)
+{
+	if (dup2(fd, STDERR_FILENO) < 0)
+		_exit(1);
+	(void)alarm(5); /* a deadlock must not outlive the test */
+	log_info("a child speaks");
+	log_flush(2000);
+	_exit(0);
+}
+
+static void a_child_of_a_fork_with_a_writer_is_heard_and_repeats_nothing(void **state)
+{
+	const struct capture *c = *state;
+	char line[LOG_LINE_MAX / 2];
+	char buf[512];
+	int fds[2], status;
+	pid_t pid;
+
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	/* nobody reads: a writer is started, hangs in write(), and there is more in the buffer */
+	for (unsigned i = 0; i < 40; i++)
+		log_raw(line, sizeof(line));
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		be_child(fds[1]);
+	(void)close(fds[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	(void)read_out(fds[0], buf, sizeof(buf), 20);
+	assert_non_null(strstr(buf, "a child speaks"));
+	assert_null(strstr(buf, "xxx"));
+	(void)close(fds[0]);
+	/* the parent's writer must be done before the next test takes its stderr away */
+	while (read_out(c->out, line, sizeof(line), 100) > 0)
+		;
+	log_flush(1000);
+}
+
 static void a_closed_stderr_does_not_hurt(void **state)
 {
 	struct capture *c = *state;
@@ -205,6 +248,7 @@ int main(void)
 		CASE(errno_survives_a_line),
 		CASE(a_stuck_reader_costs_lines_but_no_time),
 		CASE(flush_waits_for_the_buffer_and_no_longer_than_it_is_told),
+		CASE(a_child_of_a_fork_with_a_writer_is_heard_and_repeats_nothing),
 		CASE(a_closed_stderr_does_not_hurt),
 	};
 

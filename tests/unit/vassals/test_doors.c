@@ -201,6 +201,39 @@ static void the_gate_door_holds_a_busy_second_of_connections(void **state)
 	assert_true(n > (geteuid() == 0 ? 800 : 160));
 }
 
+/* shutdown(2) by whoever holds a copy counts for all copies. */
+static void a_gate_door_that_was_shut_is_another_for_the_next_generation(void **state)
+{
+	static const int hows[] = {SHUT_WR, SHUT_RD, SHUT_RDWR};
+	struct world *w = *state;
+	struct doors *d = &w->doors;
+
+	assert_int_equal(doors_open_gate(d, NULL), 0);
+	assert_int_equal(doors_front_end(d, NULL), d->front_end);
+	assert_false(doors_take_next(d));
+	for (size_t i = 0; i < ARRAY_SIZE(hows); i++) {
+		int before = d->front_end;
+		char c = 'x';
+		int next;
+
+		assert_int_equal(shutdown(d->front_end, hows[i]), 0);
+		next = doors_front_end(d, NULL);
+		assert_true(next >= 0 && next != before);
+		assert_int_equal(d->front_end, before); /* until the new one serves */
+		assert_int_equal(doors_front_end(d, NULL), next);
+		/* A candidate that shuts its own and fails does not spoil it for the one after. */
+		assert_int_equal(shutdown(next, SHUT_RDWR), 0);
+		next = doors_front_end(d, NULL);
+		assert_true(doors_take_next(d));
+		assert_int_equal(d->front_end, next);
+		assert_false(doors_take_next(d));
+		assert_int_equal(send(d->gate_end, &c, 1, MSG_DONTWAIT | MSG_NOSIGNAL), 1);
+		assert_int_equal(recv(d->front_end, &c, 1, MSG_DONTWAIT), 1);
+		assert_int_equal(send(d->front_end, &c, 1, MSG_DONTWAIT | MSG_NOSIGNAL), 1);
+		assert_int_equal(recv(d->gate_end, &c, 1, MSG_DONTWAIT), 1);
+	}
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -212,6 +245,7 @@ int main(void)
 		CASE(mode_changes_only_when_it_is_asked_for),
 		CASE(a_door_that_cannot_be_opened_is_named_and_the_others_stay),
 		CASE(the_gate_door_holds_a_busy_second_of_connections),
+		CASE(a_gate_door_that_was_shut_is_another_for_the_next_generation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

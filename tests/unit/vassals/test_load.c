@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <sys/resource.h>
 
+#include "emperor/options.h"
 #include "tests/unit/vassals/fixture.h"
 
 #define FILE_NAME "/etc/emperor/vassals/app.ini"
@@ -105,7 +107,28 @@ static void people_are_told_names_addresses_and_notes(void **state)
 	loaded_unref(l);
 }
 
-static void an_ini_that_names_no_uid_runs_as_the_default_and_says_so(void **state)
+static void errors_say_the_line(void **state)
+{
+	static const struct {
+		const char *text, *place;
+	} cases[] = {
+		{"[vassal]\nmodule = x\nchown-socket = no-such-user\n", "app.ini:3: chown-socket"},
+		{"[vassal]\nmodule = x\n\nuid = no-such-user\n", "app.ini:4: "},
+	};
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct loaded *l = NULL;
+		struct err err = {0};
+
+		assert_true(fixture_try(cases[i].text, &l, &err) < 0);
+		assert_non_null(strstr(err.text, cases[i].place));
+	}
+}
+
+static void an_ini_that_names_no_uid_runs_as_the_default_without_a_warning(void **state)
 {
 	const struct passwd *pw = getpwnam("nobody");
 	struct loaded *l = fixture_load("[vassal]\nmodule = x\n");
@@ -113,10 +136,67 @@ static void an_ini_that_names_no_uid_runs_as_the_default_and_says_so(void **stat
 	(void)state;
 	assert_non_null(pw);
 	assert_int_equal(l->uid, geteuid() == 0 ? pw->pw_uid : geteuid());
-	if (geteuid() == 0)
-		assert_non_null(strstr(l->notes, "names no uid"));
+	assert_int_equal(l->default_user, geteuid() == 0);
+	assert_int_equal(l->notes_n, 0); /* nothing is wrong with that */
 	assert_int_equal(l->socket_uid, (uid_t)-1);
 	assert_int_equal(l->socket_gid, (gid_t)-1);
+	loaded_unref(l);
+}
+
+static void no_app_runs_as_a_role_does(void **state)
+{
+	static char *env[] = {NULL};
+	static char gate[] = "nobody", stats[] = "daemon";
+	static const struct emperor_options options = {.gate_user = gate, .stats_user = stats};
+	static const struct load_rules rules = {
+		.default_uid = "nobody", .options = &options, .environ_now = env, .cpus = 2};
+	static const struct {
+		const char *text, *words;
+	} cases[] = {
+		{"[vassal]\nmodule = x\n", "gate-user"},
+		{"[vassal]\nmodule = x\nuid = daemon\n", "stats-user"},
+		{"[vassal]\nmodule = x\nuid = bin\n", NULL},
+	};
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct load_source source = {
+			.file = FILE_NAME,
+			.dir = "/etc/emperor/vassals",
+			.bytes = cases[i].text,
+			.n = strlen(cases[i].text),
+			.roots = true,
+		};
+		struct loaded *l = NULL;
+		struct err err = {0};
+		int r = load_ini(&source, &rules, &l, &err);
+
+		assert_int_equal(r, cases[i].words ? -EPERM : 0);
+		if (cases[i].words && !strstr(err.text, cases[i].words))
+			fail_msg("%s", err.text);
+		loaded_unref(l);
+	}
+}
+
+static void a_limit_that_cannot_be_given_is_a_note(void **state)
+{
+	static const char text[] = "[vassal]\nmodule = x\nlimit-nproc = 6000\n";
+	const struct rlimit low = {.rlim_cur = 5000, .rlim_max = 5000};
+	struct loaded *l = NULL;
+	struct rlimit was;
+	int r;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NPROC, &was), 0);
+	if (setrlimit(RLIMIT_NPROC, &low) < 0)
+		skip(); /* lower already */
+	r = load(text, sizeof(text) - 1, 1, false, &l, NULL);
+	(void)setrlimit(RLIMIT_NPROC, &was);
+	assert_int_equal(r, 0);
+	assert_int_equal(l->notes_n, 1);
+	assert_non_null(strstr(l->notes, "limit-nproc = 6000: the hard limit is 5000"));
 	loaded_unref(l);
 }
 
@@ -136,6 +216,9 @@ static void a_tenants_file_runs_as_its_owner_and_as_nobody_else(void **state)
 		{"[vassal]\nmodule = x\nadd-gid = 0\n", 1, "add-gid"},
 		{"[vassal]\nmodule = x\nchown-socket = root\n", 1, "chown-socket"},
 		{"[vassal]\nmodule = x\nenv = A=@(/etc/shadow)\n", 1, "/etc/shadow"},
+		{"[vassal]\nmodule = x\nhttp = 127.0.0.1:1\n", 1, "127.0.0.1:1: ports below"},
+		{"[vassal]\nmodule = x\nstats = :1\n", 1, "ports below"},
+		{"[vassal]\nmodule = x\nhttp = 127.0.0.1:60001\nsocket = /tmp/x\n", 1, NULL},
 		{"[vassal]\nmodule = x\n", 0, "belongs to root"},
 	};
 
@@ -205,7 +288,10 @@ int main(void)
 		cmocka_unit_test(bad_bytes_are_refused_with_file_and_reason),
 		cmocka_unit_test(every_prefix_is_taken_or_refused_with_a_reason),
 		cmocka_unit_test(people_are_told_names_addresses_and_notes),
-		cmocka_unit_test(an_ini_that_names_no_uid_runs_as_the_default_and_says_so),
+		cmocka_unit_test(errors_say_the_line),
+		cmocka_unit_test(an_ini_that_names_no_uid_runs_as_the_default_without_a_warning),
+		cmocka_unit_test(no_app_runs_as_a_role_does),
+		cmocka_unit_test(a_limit_that_cannot_be_given_is_a_note),
 		cmocka_unit_test(a_tenants_file_runs_as_its_owner_and_as_nobody_else),
 		cmocka_unit_test(another_uid_is_refused_without_root),
 		cmocka_unit_test(the_socket_owner_may_be_user_group_or_both),

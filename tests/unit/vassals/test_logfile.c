@@ -151,6 +151,31 @@ static void root_opens_for_the_app_only_where_nobody_else_can_write(void **state
 	loaded_unref(l);
 }
 
+/* The app owns a directory on the way and turns it into a link: the place that it chooses is root's alone, and no place of its. */
+static void root_follows_no_link_to_a_log(void **state)
+{
+	char sub[128], link_path[128], path[160], there[160];
+	struct err err = {0};
+	struct loaded *l;
+	int fd = -7;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	path_of(sub, sizeof(sub), "sub");
+	path_of(link_path, sizeof(link_path), "target");
+	(void)snprintf(path, sizeof(path), "%s/log", link_path);
+	(void)snprintf(there, sizeof(there), "%s/log", sub);
+	assert_int_equal(mkdir(sub, 0755), 0);
+	assert_int_equal(symlink("sub", link_path), 0);
+	l = with_log(path);
+	assert_int_equal(logfile_open(l, &fd, &err), -ELOOP);
+	assert_non_null(strstr(err.text, path));
+	assert_int_equal(access(there, F_OK), -1);
+	assert_int_equal(fd, -7);
+	loaded_unref(l);
+}
+
 static void a_log_in_the_apps_own_directory_belongs_to_the_app(void **state)
 {
 	const struct passwd *pw = getpwnam("nobody");
@@ -182,6 +207,7 @@ int main(void)
 		CASE(links_fifos_and_directories_are_refused_by_name),
 		CASE(a_device_is_a_log_too),
 		CASE(root_opens_for_the_app_only_where_nobody_else_can_write),
+		CASE(root_follows_no_link_to_a_log),
 		CASE(a_log_in_the_apps_own_directory_belongs_to_the_app),
 	};
 

@@ -210,6 +210,152 @@ static void of_two_files_with_one_name_the_first_directory_wins(void **state)
 	scan_done(&s);
 }
 
+static const char *known_file;
+
+static const char *known(void *arg, const char *name)
+{
+	(void)arg;
+	return str_eq(name, "blog") ? known_file : NULL;
+}
+
+static void what_runs_keeps_its_name_when_another_file_claims_it(void **state)
+{
+	char second[80], file[96];
+	const char *dirs[] = {root, second};
+	const struct scan_rules rules = {.known = known};
+	struct scan s;
+
+	(void)state;
+	(void)snprintf(second, sizeof(second), "%s/more", root);
+	(void)snprintf(file, sizeof(file), "%s/blog.ini", second);
+	known_file = file;
+	assert_int_equal(mkdir(second, 0755), 0);
+	put("blog.ini", "first");
+	put("more/blog.ini", "second");
+	assert_int_equal(scan_run(&s, dirs, 2, &rules, NULL), 0);
+	assert_int_equal(s.n, 1);
+	assert_string_equal(s.v[0].bytes, "second");
+	assert_non_null(s.complaint);
+	scan_done(&s);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(scan_run(&s, dirs, 2, &rules, NULL), 0);
+	assert_string_equal(s.v[0].bytes, "first");
+	scan_done(&s);
+}
+
+static void the_limit_leaves_out_the_last_new_names_and_never_what_runs(void **state)
+{
+	const struct scan_rules rules = {.known = known};
+	char file[96], name[32];
+	struct scan s;
+
+	(void)state;
+	(void)snprintf(file, sizeof(file), "%s/zoo.ini", root);
+	known_file = NULL;
+	for (unsigned i = 0; i < LIMIT_APPS + 3; i++) {
+		(void)snprintf(name, sizeof(name), "a%04u.ini", LIMIT_APPS + 2 - i);
+		put(name, "x");
+	}
+	put("blog.ini", "x");
+	look(&s, &rules);
+	assert_int_equal(s.n, LIMIT_APPS);
+	assert_non_null(s.complaint);
+	assert_string_equal(s.v[0].name, "a0000");
+	(void)snprintf(name, sizeof(name), "a%04u", LIMIT_APPS - 1);
+	assert_string_equal(s.v[LIMIT_APPS - 1].name, name);
+	scan_done(&s);
+	(void)snprintf(file, sizeof(file), "%s/blog.ini", root);
+	known_file = file;
+	look(&s, &rules);
+	assert_int_equal(s.n, LIMIT_APPS);
+	assert_string_equal(s.v[LIMIT_APPS - 1].name, "blog");
+	scan_done(&s);
+}
+
+static void give(const char *name, uid_t uid)
+{
+	assert_int_equal(lchown(path_of(name), uid, uid), 0);
+}
+
+static void one_tenant_has_only_so_many_apps(void **state)
+{
+	const struct scan_rules tyrant = {.only_root = true, .tyrant = true};
+	char name[32];
+	size_t others = 0;
+	struct scan s;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (unsigned i = 0; i < LIMIT_TENANT_APPS + 2; i++) {
+		(void)snprintf(name, sizeof(name), "a%04u.ini", i);
+		put(name, "x");
+		give(name, 777);
+	}
+	put("zoo.ini", "x");
+	give("zoo.ini", 778);
+	look(&s, &tyrant);
+	assert_int_equal(s.n, LIMIT_TENANT_APPS + 1);
+	for (size_t i = 0; i < s.n; i++)
+		others += s.v[i].owner == 778;
+	assert_int_equal(others, 1);
+	assert_non_null(strstr(s.complaint, "uid 777"));
+	scan_done(&s);
+}
+
+static void a_tenants_link_leads_to_its_own_files_only(void **state)
+{
+	const struct scan_rules tyrant = {.only_root = true, .tyrant = true};
+	static const struct {
+		const char *name, *target;
+		uid_t owner;
+		bool taken;
+	} rows[] = {
+		{"a.ini", "mine", 777, true},
+		{"b.ini", "theirs", 777, false},
+		{"c.ini", "theirs", 0, true},
+		{"d.ini", "via/theirs", 0, false}, /* root's link, but a tenant's directory link on the way */
+		{"e.ini", "via/mine", 0, true},
+		{"f.ini", "e.ini", 778, false},
+	};
+	struct scan s;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	put("mine", "x");
+	give("mine", 777);
+	put("theirs", "x");
+	give("theirs", 778);
+	assert_int_equal(symlink(".", path_of("via")), 0);
+	give("via", 777);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(symlink(rows[i].target, path_of(rows[i].name)), 0);
+		give(rows[i].name, rows[i].owner);
+	}
+	look(&s, &tyrant);
+	assert_int_equal(s.n, ARRAY_SIZE(rows));
+	for (size_t i = 0; i < s.n; i++)
+		if ((s.v[i].bytes != NULL) != rows[i].taken)
+			fail_msg("%s: %s", rows[i].name, s.v[i].problem ? s.v[i].problem : "taken");
+	scan_done(&s);
+}
+
+static void links_in_a_circle_are_a_problem_and_not_a_loop(void **state)
+{
+	const struct scan_rules tyrant = {.only_root = true, .tyrant = true};
+	struct scan s;
+
+	(void)state;
+	assert_int_equal(symlink("b.ini", path_of("a.ini")), 0);
+	assert_int_equal(symlink("a.ini", path_of("b.ini")), 0);
+	look(&s, &tyrant);
+	assert_int_equal(s.n, 2);
+	assert_non_null(s.v[0].problem);
+	assert_non_null(s.v[1].problem);
+	scan_done(&s);
+}
+
 static void a_switched_release_is_another_target(void **state)
 {
 	const struct scan_rules rules = {0};
@@ -276,6 +422,11 @@ int main(void)
 		TEST(a_file_beyond_the_limit_is_a_problem),
 		TEST(a_directory_that_cannot_be_read_makes_the_scan_incomplete),
 		TEST(of_two_files_with_one_name_the_first_directory_wins),
+		TEST(what_runs_keeps_its_name_when_another_file_claims_it),
+		TEST(the_limit_leaves_out_the_last_new_names_and_never_what_runs),
+		TEST(one_tenant_has_only_so_many_apps),
+		TEST(a_tenants_link_leads_to_its_own_files_only),
+		TEST(links_in_a_circle_are_a_problem_and_not_a_loop),
 		TEST(a_switched_release_is_another_target),
 		TEST(a_root_emperor_refuses_what_others_may_write_but_a_tyrant_does_not),
 		TEST(a_directory_that_others_may_write_makes_its_files_nobodys),
