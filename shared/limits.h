@@ -82,8 +82,9 @@
 	6 /* of one connection at most: its own, two temp files, a static file, two on their way to a disk */
 #define LIMIT_SPOOL_FILE \
 	(1024LL * 1024 * 1024) /* of one answer on disk for a slow reader; then its worker waits */
-#define LIMIT_SPOOL_TOTAL \
-	(8LL * 1024 * 1024 * 1024) /* of all of a front's temp files: others live on that disk too */
+#define LIMIT_SPOOL_TOTAL    \
+	(8LL * 1024 * 1024 * \
+	 1024) /* of all of a front's temp files: others live on that disk too */
 #define LIMIT_LINGER_BYTES \
 	(256UL * 1024)   /* unread input taken after the last answer, so that no reset eats it */
 #define LIMIT_LINGER_S 2 /* and for how long */

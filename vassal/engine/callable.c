@@ -92,8 +92,9 @@ static int check_again(const struct lane *l, PyObject *exc_info)
 	if (is_empty_exc_info(exc_info)) {
 		if (!l->sent)
 			return 0;
-		PyErr_SetString(PyExc_AssertionError,
-				"start_response() called after the head was sent, with no exception");
+		PyErr_SetString(
+			PyExc_AssertionError,
+			"start_response() called after the head was sent, with no exception");
 		return -1;
 	}
 	if (!is_exc_info(exc_info)) {
