@@ -18,7 +18,7 @@
 #include "shared/err.h"
 #include "shared/inifile.h"
 
-#define LARGE_BYTES (64 * 1024) /* of an ini; real ones have 300 lines */
+#define LARGE_BYTES (64 * 1024UL) /* of an ini; real ones have 300 lines */
 
 /* A tenant wrote this file and root reads it: it gets no more than its author has. */
 static bool is_tenants(const struct load_source *source)
@@ -95,6 +95,18 @@ static int refuse_role_users(const struct load_source *source, const struct load
 	return 0;
 }
 
+/* Says which line of the ini named the user that cannot be. */
+static int blame_identity(const struct load_source *source, const struct loaded *l, struct err *err)
+{
+	const struct vassal_config *c = &l->config;
+	const char *value = c->uid ? c->uid : c->gid ? c->gid : "";
+	char place[ERR_TEXT_MAX];
+
+	return err_prefix(
+		err, "%s",
+		load_place(l, source->file, c->uid ? "uid" : "gid", value, place, sizeof(place)));
+}
+
 static int resolve_identity(const struct load_source *source, const struct load_rules *rules,
 			    struct loaded *l, struct err *err)
 {
@@ -114,17 +126,8 @@ static int resolve_identity(const struct load_source *source, const struct load_
 			l->default_user = true;
 		}
 		r = privs_lookup(uid, gid, c->add_gid.v, c->add_gid.n, &l->privs, err);
-		if (r < 0) {
-			char place[ERR_TEXT_MAX];
-
-			(void)err_prefix(err, "%s",
-					 load_place(l, source->file, c->uid ? "uid" : "gid",
-						    c->uid   ? c->uid
-						    : c->gid ? c->gid
-							     : "",
-						    place, sizeof(place)));
-			return r;
-		}
+		if (r < 0)
+			return blame_identity(source, l, err);
 	}
 	l->uid = l->privs.uid == (uid_t)-1 ? geteuid() : l->privs.uid;
 	l->gid = l->privs.gid == (gid_t)-1 ? getegid() : l->privs.gid;
@@ -169,14 +172,16 @@ static int resolve_socket_owner(const struct load_source *source, struct loaded 
 static unsigned first_open_port(void)
 {
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
-	unsigned port = 0;
+	char text[16] = "";
+	char *end = text;
+	unsigned long port = 0;
 
 	if (!f)
 		return IPPORT_RESERVED;
-	if (fscanf(f, "%u", &port) != 1)
-		port = IPPORT_RESERVED;
+	if (fgets(text, sizeof(text), f))
+		port = strtoul(text, &end, 10);
 	(void)fclose(f);
-	return port;
+	return end > text && port <= UINT16_MAX + 1UL ? (unsigned)port : IPPORT_RESERVED;
 }
 
 static bool is_privileged(const struct address *a)

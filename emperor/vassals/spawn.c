@@ -124,6 +124,7 @@ static bool may_raise(const struct spawn_limit *l)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {0};
+	char text[32] = "";
 	unsigned long long most = 0;
 	FILE *f;
 
@@ -136,8 +137,8 @@ static bool may_raise(const struct spawn_limit *l)
 	f = fopen("/proc/sys/fs/nr_open", "re");
 	if (!f)
 		return true;
-	if (fscanf(f, "%llu", &most) != 1)
-		most = 0;
+	if (fgets(text, sizeof(text), f))
+		most = strtoull(text, NULL, 10);
 	(void)fclose(f);
 	return most == 0 || l->value <= most;
 }

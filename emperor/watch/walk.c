@@ -48,7 +48,7 @@ static int follow(struct walk *w, int link_fd, uid_t owner)
 	w->mixed |= owner != 0 && w->owner != 0 && w->owner != owner;
 	if (owner != 0)
 		w->owner = owner;
-	(void)strcpy(rest, w->rest);
+	(void)snprintf(rest, sizeof(rest), "%s", w->rest);
 	if (snprintf(w->rest, sizeof(w->rest), "%s/%s", target, rest) >= (int)sizeof(w->rest)) {
 		errno = ENAMETOOLONG;
 		return -1;

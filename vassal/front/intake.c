@@ -86,6 +86,13 @@ static void note_line(struct conn *c, const struct request *rq)
 	c->line[m + 1 + t] = '\0';
 }
 
+/* A digit of an IPv4 or IPv6 address, or what stands between them. */
+static bool is_of_address(char b)
+{
+	return (b >= '0' && b <= '9') || (b >= 'a' && b <= 'f') || (b >= 'A' && b <= 'F') ||
+	       b == '.' || b == ':';
+}
+
 /* Who asked, as the proxy that speaks uwsgi says: for the log. Its own address tells nobody anything. */
 static void note_client(struct conn *c, const struct vars *vars)
 {
@@ -99,7 +106,7 @@ static void note_client(struct conn *c, const struct vars *vars)
 		if (value.n >= sizeof(c->addr))
 			return;
 		for (size_t i = 0; i < value.n; i++)
-			if (!memchr("0123456789abcdefABCDEF.:", value.p[i], 24))
+			if (!is_of_address(value.p[i]))
 				return;
 		memcpy(c->addr, value.p, value.n);
 		c->addr[value.n] = '\0';
