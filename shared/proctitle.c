@@ -29,24 +29,26 @@ static char *end_of_strings(char **v, char *end)
 	return end;
 }
 
+/* One block for array and strings: unsetenv() takes a pointer out of the array, and the string must not be lost then. */
 static char **copy_strings(char **v)
 {
 	size_t n = 0;
+	size_t bytes = 0;
 	char **copy;
+	char *to;
 
-	while (v[n])
-		n++;
-	copy = calloc(n + 1, sizeof(*copy));
+	for (; v[n]; n++)
+		bytes += strlen(v[n]) + 1;
+	copy = calloc(1, (n + 1) * sizeof(*copy) + bytes);
 	if (!copy)
 		return NULL;
+	to = (char *)(copy + n + 1);
 	for (size_t i = 0; i < n; i++) {
-		copy[i] = strdup(v[i]);
-		if (!copy[i]) {
-			while (i-- > 0)
-				free(copy[i]);
-			free(copy);
-			return NULL;
-		}
+		size_t len = strlen(v[i]) + 1;
+
+		memcpy(to, v[i], len);
+		copy[i] = to;
+		to += len;
 	}
 	return copy;
 }

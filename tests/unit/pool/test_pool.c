@@ -407,7 +407,7 @@ static void a_failed_import_is_told_in_its_own_words(_unused_ void **state)
 
 		begin(&b, fakes[i], 2);
 		start(&b);
-		assert_true(await(&b, &b.failed, 1, 3));
+		assert_true(await(&b, &b.failed, 1, 10));
 		assert_int_equal(b.phase, FAIL_IMPORT);
 		assert_string_equal(b.fail_text, "ImportError: no module named nowhere");
 		end(&b);
@@ -420,7 +420,7 @@ static void a_silent_death_at_start_is_told_with_its_last_words(_unused_ void **
 
 	begin(&b, "mold-dies", 2);
 	start(&b);
-	assert_true(await(&b, &b.failed, 1, 3));
+	assert_true(await(&b, &b.failed, 1, 10));
 	assert_int_equal(b.phase, FAIL_ENGINE);
 	assert_non_null(strstr(b.fail_text, "killed by signal 6"));
 	assert_non_null(strstr(b.fail_text, "last words of a mold"));
@@ -453,7 +453,7 @@ static void a_start_that_hangs_fails_with_the_stacks(_unused_ void **state)
 		begin(&b, fakes[i], 1);
 		b.config.startup_timeout_s = 1;
 		start(&b);
-		assert_true(await(&b, &b.failed, 1, 3));
+		assert_true(await(&b, &b.failed, 1, 20)); /* sanitizers are slow */
 		assert_int_equal(b.phase, FAIL_START);
 		assert_non_null(strstr(b.fail_text, "not ready within 1 s (startup-timeout)"));
 		assert_non_null(strstr(b.fail_text, "STACKS of a fake"));
@@ -472,7 +472,7 @@ static void an_engine_that_does_not_run_fails_with_the_reason(_unused_ void **st
 	(void)!write(fd, "no program", 10);
 	(void)close(fd);
 	start(&b);
-	assert_true(await(&b, &b.failed, 1, 3));
+	assert_true(await(&b, &b.failed, 1, 10));
 	assert_int_equal(b.phase, FAIL_SPAWN);
 	assert_non_null(strstr(b.fail_text, "cannot execute: Exec format error"));
 	end(&b);
@@ -480,7 +480,7 @@ static void an_engine_that_does_not_run_fails_with_the_reason(_unused_ void **st
 	begin(&b, "", 1);
 	b.config.home = (char *)(uintptr_t) "/nowhere/venv";
 	start(&b);
-	assert_true(await(&b, &b.failed, 1, 3));
+	assert_true(await(&b, &b.failed, 1, 10));
 	assert_int_equal(b.phase, FAIL_ENGINE);
 	assert_string_equal(b.fail_text, "virtualenv /nowhere/venv does not exist");
 	end(&b);
