@@ -68,7 +68,8 @@
 	512 /* clients of apps that are down, at their own listeners: those must not crowd out the shared ports */
 #define LIMIT_GATE_LINGER_S 2 /* a client's time to read our last answer: see farewell.h */
 #define LIMIT_GATE_DRAIN \
-	(256UL * 1024)      /* bytes dropped meanwhile: a request body on its way fits mostly */
+	(1024UL *        \
+	 1024) /* bytes dropped meanwhile: the body that nginx takes by default (1m) must not turn our 503 into its 502 */
 #define LIMIT_GATE_STOP_S 2 /* connections in hand when the gate is told to end */
 #define LIMIT_CARVE_BYTES \
 	2048 /* other apps' paths below this one's, on the same host, sent with a connection */
