@@ -140,7 +140,7 @@ static void another_users_directory_is_refused(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip(); /* only root can become, or give a file to, another user */
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(chown(path, 65534, 65534), 0);
 	assert_int_equal(rundir_open(path, &d, NULL), -EPERM);

@@ -292,7 +292,7 @@ static void a_crowd_of_silent_clients_waits_in_the_backlog_beyond_the_limit(void
 	/* Both ends of all of them are ours. */
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &lim), 0);
 	if (lim.rlim_max < 4 * ARRAY_SIZE(fds))
-		skip();
+		skip(); /* a hard limit below what the case must open */
 	lim.rlim_cur = lim.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
 	lend(w, 1, 1, false);

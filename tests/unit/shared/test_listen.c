@@ -165,7 +165,7 @@ static void an_apps_socket_is_made_with_the_apps_rights(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip(); /* only root can become, or give a file to, another user */
 	o.bind_uid = 65534;
 	o.bind_gid = 65534;
 	assert_int_equal(chmod(dir, 0755), 0);
@@ -230,7 +230,7 @@ static void an_apps_name_is_removed_with_the_apps_rights(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip(); /* only root can become, or give a file to, another user */
 	assert_int_equal(chown(dir, APP, APP), 0);
 	assert_int_equal(listen_open_named(&a, &o, &fd, &name, NULL, NULL), 0);
 	assert_int_equal(chown(dir, 0, 0), 0);
@@ -252,7 +252,7 @@ static void a_name_that_was_given_away_goes_from_a_sticky_directory_too(void **s
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip(); /* only root can become, or give a file to, another user */
 	o.owner_uid = 1;
 	assert_int_equal(chmod(dir, 01777), 0);
 	assert_int_equal(listen_open_named(&a, &o, &fd, &name, NULL, NULL), 0);
@@ -271,7 +271,7 @@ static void every_group_of_the_app_counts_and_a_refusal_names_the_directory(void
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip(); /* only root can become, or give a file to, another user */
 	assert_int_equal(chown(dir, 0, 12345), 0);
 	assert_int_equal(chmod(dir, 0775), 0);
 	assert_int_equal(listen_open(&a, &o, &fd, NULL, &err), -EACCES);
