@@ -52,8 +52,8 @@ static const char *const known_names[] = {
 	"HTTP_SEC_FETCH_USER",
 };
 
-/* The template's table is made this large before the request's own names come, so that it need not grow then. */
-#define TABLE_ENTRIES 22
+/* The template's table grows within this many steps in every Python known; a slower copy is all that is at stake. */
+#define WIDEN_TRIES 64
 
 static struct environ_name *find_set(struct environ_maker *m, struct span key)
 {
@@ -186,22 +186,34 @@ static int put_constants(struct environ_maker *m, bool multithread, bool multipr
 	       put(d, "QUERY_STRING", PyUnicode_FromString(""));
 }
 
-/* Makes the table grow and then holds no more than before: a copy keeps the table's size. */
+/* Bytes of the table, so that growth shows. -1 with an exception set. */
+static Py_ssize_t size_of(PyObject *dict)
+{
+	PyObject *n = PyObject_CallMethod(dict, "__sizeof__", NULL);
+	Py_ssize_t size = n ? PyNumber_AsSsize_t(n, PyExc_OverflowError) : -1;
+
+	Py_XDECREF(n);
+	return size;
+}
+
+/*
+ * Makes the table grow once and then holds no more than before: a copy keeps its size, and a request's names find
+ * room there. One filler at a time, because CPython copies a table as a block only while few of its entries are gone.
+ */
 static int widen(PyObject *dict)
 {
-	PyObject *keys = PyList_New(0);
-	int r = keys ? 0 : -1;
+	Py_ssize_t before = size_of(dict);
+	Py_ssize_t now = before;
+	int r = before < 0 ? -1 : 0;
 
-	for (unsigned i = 0; r == 0 && PyDict_Size(dict) < TABLE_ENTRIES; i++) {
+	for (unsigned i = 0; r == 0 && now == before && i < WIDEN_TRIES; i++) {
 		PyObject *key = PyUnicode_FromFormat("wsgi.filler%u", i);
 
-		r = key && PyDict_SetItem(dict, key, Py_None) == 0 ? PyList_Append(keys, key) : -1;
+		r = key && PyDict_SetItem(dict, key, Py_None) == 0 ? PyDict_DelItem(dict, key) : -1;
 		Py_XDECREF(key);
+		now = r == 0 ? size_of(dict) : -1;
 	}
-	for (Py_ssize_t i = 0; r == 0 && i < PyList_GET_SIZE(keys); i++)
-		r = PyDict_DelItem(dict, PyList_GET_ITEM(keys, i));
-	Py_XDECREF(keys);
-	return r;
+	return now < 0 ? -1 : r;
 }
 
 int environ_start(struct environ_maker *m, bool multithread, bool multiprocess)

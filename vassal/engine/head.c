@@ -8,20 +8,16 @@
 #include "shared/err.h"
 
 /* RFC 9110 5.6.2: characters of a token, and so of a field name. */
-static bool is_token_char(unsigned char c)
-{
-	static const char others[] = "!#$%&'*+-.^_`|~";
-	unsigned char lower = c | 0x20;
-
-	if ((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9'))
-		return true;
-	return c != '\0' && strchr(others, c) != NULL;
-}
+static const bool token_char[256] = {
+	['!'] = true,         ['#' ... '\''] = true, ['*'] = true,         ['+'] = true,
+	['-'] = true,         ['.'] = true,          ['0' ... '9'] = true, ['A' ... 'Z'] = true,
+	['^' ... 'z'] = true, ['|'] = true,          ['~'] = true,
+};
 
 static bool is_token(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!is_token_char((unsigned char)s.p[i]))
+		if (!token_char[(unsigned char)s.p[i]])
 			return false;
 	return s.n > 0;
 }

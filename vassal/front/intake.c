@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "shared/limits.h"
 #include "shared/vassal_config.h"
@@ -404,7 +405,7 @@ static bool read_some(struct conn *c)
 		}
 	}
 	do
-		n = read(c->fd, p, size);
+		n = recv(c->fd, p, size, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN) {
 		c->readable = false;

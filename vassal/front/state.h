@@ -237,5 +237,6 @@ struct front {
 
 	char scratch[FRONT_SCRATCH];
 	char head_scratch[LIMIT_RESPONSE_HEAD + 4096];
+	char joined[4096];
 	uint8_t vars_scratch[EXCHANGE_SLOT_BYTES];
 };
