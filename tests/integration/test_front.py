@@ -231,6 +231,20 @@ class Deadlines(Pressed):
             self.assertEqual(s.recv(4096), b"")
             self.assertLess(time.monotonic() - started, 3 * harness.PATIENCE)
 
+    def test_an_end_that_comes_with_the_last_bytes_is_seen_at_once(self):
+        self.served()
+        with opened(self.port, b"GET /plain HTTP/1.1\r\nHost: a\r\n\r\n") as s:
+            s.settimeout(5 * harness.PATIENCE)
+            self.assertTrue(s.recv(4096).endswith(b"plain"))
+            front = self.daemon_.process.pid
+            os.kill(front, signal.SIGSTOP)  # so that it hears of both in one event
+            try:
+                s.sendall(b"GET /pl")
+                s.shutdown(socket.SHUT_WR)
+            finally:
+                os.kill(front, signal.SIGCONT)
+            self.assertTrue(s.recv(4096).startswith(b"HTTP/1.1 400 "))
+
     def test_a_body_that_comes_slowly_but_steadily_is_waited_for(self):
         self.served("--body-timeout", "1")
         with opened(self.port, b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n") as s:

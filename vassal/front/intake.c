@@ -419,8 +419,11 @@ static bool read_some(struct conn *c)
 		on_end_of_input(c);
 		return false;
 	}
-	/* short: the socket is empty (edge-triggered, epoll(7)); an end of input makes an event of its own */
-	c->readable = (size_t)n == size;
+	/*
+	 * Short: the socket is empty (edge-triggered, epoll(7)), and an end of input makes an event of its own: unless
+	 * that event has come already, together with these bytes.
+	 */
+	c->readable = (size_t)n == size || c->end_told;
 	if (c->state == CONN_HEAD && c->in.n == 0) {
 		c->begun_ns = f->now_ns;
 		timer_set(&f->timers[TIMER_HEAD], &c->timer, f->now_ns);

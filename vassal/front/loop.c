@@ -67,6 +67,8 @@ static void conn_event(struct conn *c, uint32_t events)
 	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		c->readable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		c->end_told = true;
 	if (events & EPOLLOUT &&
 	    (c->state == CONN_FLUSH || c->state == CONN_FILE || !spool_empty(&c->out)))
 		conn_flush(c);
