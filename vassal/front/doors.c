@@ -200,12 +200,12 @@ static void note_peer(struct conn *c, const struct sockaddr_storage *ss)
 	(void)snprintf(c->port, sizeof(c->port), "%u", port);
 }
 
-static void begin(struct conn *c)
+static void begin(struct conn *c, bool readable)
 {
 	struct front *f = c->front;
 
 	c->begun_ns = f->now_ns;
-	c->readable = true; /* worth a read: with TCP_DEFER_ACCEPT the request is there */
+	c->readable = readable;
 	timer_set(&f->timers[TIMER_HEAD], &c->timer, f->now_ns);
 	intake_run(c);
 }
@@ -239,7 +239,7 @@ static void accept_some(struct front *f, struct door *d)
 		c->listener = d->index;
 		c->own_listener = true;
 		note_peer(c, &ss);
-		begin(c);
+		begin(c, true); /* with TCP_DEFER_ACCEPT the request is there */
 	}
 }
 
@@ -304,7 +304,8 @@ static void take_passed(struct front *f, const struct door *d, const struct pass
 		conn_kill(c, true);
 		return;
 	}
-	begin(c);
+	/* what was read took all there was; whatever came since, epoll tells when we begin to watch */
+	begin(c, p->bytes.n == 0);
 }
 
 static void receive_some(struct front *f, struct door *d)
