@@ -89,7 +89,7 @@ struct conn {
 	uint8_t state;          /* enum conn_state */
 	uint8_t protocol;       /* enum proto_kind */
 	bool in_epoll, readable, eof, half_closed;
-	bool end_told; /* epoll has told of the end of input, and will not again */
+	bool end_told;     /* epoll has told of the end of input, and will not again */
 	bool feeding;      /* bytes of it are being parsed: not to be handed over just now */
 	bool ready_listed; /* stands in front->ready */
 	bool close_after;  /* no further request on this connection */
