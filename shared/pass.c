@@ -12,21 +12,24 @@
 int pass_send(int sock, const struct pass *p)
 {
 	struct pass_head head = p->head;
-	struct iovec iov[4];
+	struct iovec iov[5];
 	ssize_t n;
 
 	head.magic = PASS_MAGIC;
 	head.script_n = (uint16_t)p->script.n;
 	head.carve_n = (uint16_t)p->carve.n;
+	head.host_n = (uint16_t)p->host.n;
 	head.bytes_n = (uint32_t)p->bytes.n;
 	head.reserved = 0;
 	iov[0] = (struct iovec){&head, sizeof(head)};
 	iov[1] = (struct iovec){(char *)(uintptr_t)p->script.p, p->script.n};
 	iov[2] = (struct iovec){(char *)(uintptr_t)p->carve.p, p->carve.n};
-	iov[3] = (struct iovec){(char *)(uintptr_t)p->bytes.p, p->bytes.n};
-	if (p->script.n > 1024 || p->carve.n > LIMIT_CARVE_BYTES || p->bytes.n > LIMIT_PASS_BYTES)
+	iov[3] = (struct iovec){(char *)(uintptr_t)p->host.p, p->host.n};
+	iov[4] = (struct iovec){(char *)(uintptr_t)p->bytes.p, p->bytes.n};
+	if (p->script.n > 1024 || p->carve.n > LIMIT_CARVE_BYTES || p->host.n > LIMIT_HOST + 1 ||
+	    p->bytes.n > LIMIT_PASS_BYTES)
 		return -EMSGSIZE;
-	n = fd_send(sock, iov, 4, &p->fd, 1);
+	n = fd_send(sock, iov, 5, &p->fd, 1);
 	return n < 0 ? (int)n : 0;
 }
 
@@ -49,7 +52,8 @@ int pass_recv(int sock, void *buf, size_t size, struct pass *ret_pass, struct er
 	if (n <= 0)
 		return (int)n;
 	if ((size_t)n < sizeof(*head) || head->magic != PASS_MAGIC || nfds != 1 ||
-	    (size_t)n != sizeof(*head) + head->script_n + head->carve_n + (size_t)head->bytes_n) {
+	    (size_t)n != sizeof(*head) + head->script_n + head->carve_n + head->host_n +
+				 (size_t)head->bytes_n) {
 		if (nfds == 1)
 			(void)close(fd);
 		return err_set(err, -EBADMSG, "passed connection: malformed message of %zd bytes",
@@ -58,7 +62,8 @@ int pass_recv(int sock, void *buf, size_t size, struct pass *ret_pass, struct er
 	ret_pass->head = *head;
 	ret_pass->script = span_of(rest, head->script_n);
 	ret_pass->carve = span_of(rest + head->script_n, head->carve_n);
-	ret_pass->bytes = span_of(rest + head->script_n + head->carve_n, head->bytes_n);
+	ret_pass->host = span_of(rest + head->script_n + head->carve_n, head->host_n);
+	ret_pass->bytes = span_of(ret_pass->host.p + head->host_n, head->bytes_n);
 	ret_pass->fd = fd;
 	return 1;
 }

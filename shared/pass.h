@@ -25,6 +25,8 @@ enum pass_flags {
 		1, /* answer this request, say Connection: close: the next could be another uid's */
 	PASS_OWN_LISTENER = 2, /* front -> front: came from the app's own address; no host rules. */
 	PASS_BOUNCE = 4, /* carve-outs did not fit: every later request goes back to the gate */
+	PASS_HOST =
+		8, /* front -> front: its first request has been answered, host is what it named */
 };
 
 struct pass_head {
@@ -35,17 +37,19 @@ struct pass_head {
 	uint16_t script_n; /* "" or "/blog": what the route matched */
 	uint16_t carve_n;  /* NUL-terminated paths, one after the other */
 	uint32_t bytes_n;
-	uint32_t reserved;
+	uint16_t host_n; /* front -> front only */
+	uint16_t reserved;
 };
 
 struct pass {
 	struct pass_head head;
-	struct span script, carve,
+	struct span script, carve, host,
 		bytes; /* into the buffer given to pass_recv, or the sender's own */
 	int fd;
 };
 
-#define PASS_BUF_SIZE (sizeof(struct pass_head) + 1024 + LIMIT_CARVE_BYTES + LIMIT_PASS_BYTES)
+#define PASS_BUF_SIZE \
+	(sizeof(struct pass_head) + 1024 + LIMIT_CARVE_BYTES + LIMIT_HOST + 1 + LIMIT_PASS_BYTES)
 
 /* Sends; the descriptor stays the caller's (close it once this returned 0). -EAGAIN, -ETOOMANYREFS: try later. */
 int pass_send(int sock, const struct pass *p);

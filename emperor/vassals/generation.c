@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "emperor/options.h"
@@ -25,6 +26,9 @@
 #include "shared/utf8.h"
 
 #define MESSAGES_PER_TURN 32 /* a front that chatters does not hold the loop */
+#define HEIR_SNDBUF \
+	(256 *      \
+	 1024) /* the kernel doubles it: some 600 idle connections on their way, the rest follows */
 
 /* Order of the descriptors from HANDOFF_FD on; the log and the listeners follow. */
 enum { AT_CONFIG, AT_LINK, AT_BOARD, AT_GATE, AT_EPOCH, AT_REST };
@@ -421,6 +425,7 @@ int generation_serve(struct generation *g)
 void generation_replace(struct generation *g, struct generation *old)
 {
 	unsigned grace_s = old->loaded->config.graceful_timeout_s;
+	const int size = HEIR_SNDBUF;
 	int fds[2];
 	int r = fd_seqpacket_pair(fds, true);
 
@@ -429,6 +434,8 @@ void generation_replace(struct generation *g, struct generation *old)
 		log_warning("%s: no pair for idle connections: %s", g->app->name, strerror(-r));
 		r = tell(old, MSG_RETIRE, grace_s, -1);
 	} else {
+		/* More than the system allows is cut to what it allows. */
+		(void)setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 		r = tell(g, MSG_ADOPT, 0, fds[0]);
 		r = tell(old, MSG_RETIRE, grace_s, r == 0 ? fds[1] : -1);
 		(void)close(fds[0]);

@@ -111,7 +111,8 @@ struct vassals {
 	int epoch_fd, epoch_ro_fd; /* owned */
 	_Atomic uint32_t *epoch;   /* mapped */
 	bool routes_changed;
-	bool name_freed; /* an app has given up a name */
+	char *routes_text; /* owned: what was published last */
+	bool name_freed;   /* an app has given up a name */
 
 	struct {
 		vassals_observer_fn *fn;

@@ -49,6 +49,7 @@ void routes_close(struct vassals *v)
 	if (v->epoch_ro_fd >= 0)
 		(void)close(TAKE_FD(v->epoch_ro_fd));
 	v->epoch = NULL;
+	free(TAKE_PTR(v->routes_text));
 }
 
 static bool claims(const struct loaded *l, const struct domain_config *d)
@@ -166,9 +167,45 @@ void routes_tell(struct vassals *v)
 	roles_tell(v->setup.roles, ROLE_ID_GATE, &m, NULL, &fd, 1);
 }
 
+/*
+ * Who answers for what, and as whom: a connection that a front keeps may then be another user's. Order and numbers of
+ * apps are those of the table, so equal texts mean equal tables.
+ */
+static char *describe(const struct vassals *v)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	if (!f)
+		return NULL;
+	for (size_t i = 0; i < v->n; i++)
+		if (v->v[i]->face && !v->v[i]->gone)
+			(void)fprintf(f, "%u %u %s\n", v->v[i]->id, (unsigned)v->v[i]->face->uid,
+				      v->v[i]->face->domains);
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* A reload that changes no route must not send every kept connection of every app once through the gate. */
+static bool is_as_published(struct vassals *v)
+{
+	_cleanup_(freep) char *text = describe(v);
+
+	if (text && v->routes_text && str_eq(text, v->routes_text))
+		return true;
+	free(v->routes_text);
+	v->routes_text = TAKE_PTR(text);
+	return false;
+}
+
 void routes_publish(struct vassals *v)
 {
 	v->routes_changed = false;
+	if (is_as_published(v))
+		return;
 	/* First the epoch: a front that sees it early asks the gate, which then has the table or gets it next. */
 	(void)atomic_fetch_add_explicit(v->epoch, 1, memory_order_release);
 	routes_tell(v);

@@ -255,6 +255,11 @@ static struct route *route_of(const struct pass *p)
 	memcpy(r->text + p->script.n, p->carve.p, p->carve.n);
 	r->script = span_of(r->text, p->script.n);
 	r->carve = span_of(r->text + p->script.n, p->carve.n);
+	if (p->head.flags & PASS_HOST) {
+		r->has_host = true;
+		r->host_n = MIN(p->host.n, sizeof(r->host));
+		memcpy(r->host, p->host.p, r->host_n);
+	}
 	return r;
 }
 

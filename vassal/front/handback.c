@@ -27,7 +27,7 @@ bool handback_is_foreign(struct conn *c, const struct request *rq)
 
 	if (!route)
 		return false;
-	/* the first request is ours: the gate has just looked at it. An adopted connection has shown none (BOUNCE). */
+	/* the first request is ours: the gate has just looked at it */
 	if (!route->has_host && !(route->flags & PASS_BOUNCE)) {
 		note_host(route, rq->host);
 		return false;
@@ -117,32 +117,61 @@ bool handback_to_heir(struct conn *c)
 {
 	struct front *f = c->front;
 	struct pass p = {.head = {.listener = c->listener}, .bytes = buf_span(&c->in), .fd = c->fd};
+	int r;
 
 	if (f->heir_fd < 0 || c->state != CONN_HEAD || c->protocol != PROTO_HTTP || c->eof)
 		return false;
 	if (c->route) {
 		p.head.epoch = c->route->epoch;
-		/* its first host is known to us alone: the next request asks the gate again */
-		p.head.flags = c->route->flags | (c->route->has_host ? PASS_BOUNCE : 0);
+		/* so that the heir can answer the next request without asking the gate again */
+		p.head.flags = c->route->flags | (c->route->has_host ? PASS_HOST : 0);
 		p.script = c->route->script;
 		p.carve = c->route->carve;
+		p.host = span_of(c->route->host, c->route->has_host ? c->route->host_n : 0);
 	} else {
 		p.head.flags = PASS_OWN_LISTENER;
 	}
 	conn_unwatch(c);
-	if (pass_send(f->heir_fd, &p) < 0) {
-		(void)conn_watch(c); /* stays with us until it is idle again or leaves */
+	r = pass_send(f->heir_fd, &p);
+	if (r < 0) {
+		f->heir_says = r;
+		(void)conn_watch(c); /* stays with us until the heir has room, or it leaves */
 		return false;
 	}
 	conn_kill(c, false);
 	return true;
 }
 
+static void lose_heir(struct front *f)
+{
+	ev_io_stop(f->loop, &f->heir_io);
+	(void)close(TAKE_FD(f->heir_fd));
+}
+
+static void on_heir_writable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	handback_idle(container_of(w, struct front, heir_io));
+}
+
 void handback_idle(struct front *f)
 {
-	for (struct conn *c = f->conns, *next; c; c = next) {
+	f->heir_says = 0;
+	for (struct conn *c = f->conns, *next; c && !may_be_later(f->heir_says); c = next) {
 		next = c->next;
 		if (c->state == CONN_HEAD && !handback_leave(c))
 			(void)handback_to_heir(c);
+	}
+	if (f->heir_fd < 0)
+		return;
+	if (f->heir_says == -EPIPE) {
+		lose_heir(f);
+	} else if (f->heir_says != -EAGAIN) {
+		/* too many in flight (ETOOMANYREFS) has no event: for those there is the tick */
+		ev_io_stop(f->loop, &f->heir_io);
+	} else if (!ev_is_active(&f->heir_io)) {
+		ev_io_init(&f->heir_io, on_heir_writable, f->heir_fd, EV_WRITE);
+		ev_io_start(f->loop, &f->heir_io);
 	}
 }

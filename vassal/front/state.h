@@ -200,6 +200,8 @@ struct front {
 	int link_fd;
 	ev_io link_io;
 	int heir_fd;       /* next generation takes idle connections here; -1 none */
+	ev_io heir_io;     /* while more are idle than it has room for */
+	int heir_says;     /* -errno of the last that it did not take */
 	bool gate_ends;    /* with us: it takes nothing back */
 	uint64_t drain_ns; /* when draining began */
 

@@ -115,11 +115,48 @@ static void without_a_gate_or_on_an_own_address_everything_is_ours(void **state)
 	rig_free(f);
 }
 
+static void the_heir_knows_whose_connection_it_is_without_asking(void **state)
+{
+	static char buf[PASS_BUF_SIZE] __attribute__((aligned(8)));
+	struct front *f = rig_make(2, 2);
+	struct pass got;
+	struct conn *c;
+	int pair[2];
+	int end;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	c = rig_ask(f, "", &end);
+	c->own_listener = false;
+	c->route = route(0, true);
+	f->heir_fd = pair[0];
+	f->phase = PHASE_DRAINING;
+	handback_idle(f);
+	assert_int_equal(f->conns_n, 0);
+	assert_int_equal(pass_recv(pair[1], buf, sizeof(buf), &got, NULL), 1);
+	assert_int_equal(got.head.flags, PASS_HOST);
+	assert_int_equal(got.head.epoch, 7);
+	assert_true(span_eq(got.host, SPAN("blog.example")));
+	assert_true(span_eq(got.script, SPAN("/app")));
+	(void)close(got.fd);
+	/* an heir that died takes nothing more, and is not waited for */
+	(void)close(end);
+	c = rig_ask(f, "", &end);
+	c->route = route(0, true);
+	(void)close(pair[1]);
+	handback_idle(f);
+	assert_int_equal(f->heir_fd, -1);
+	assert_int_equal(f->conns_n, 1);
+	(void)close(end);
+	rig_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_the_gates_word_covers_is_answered_here),
 		cmocka_unit_test(the_first_request_is_ours_and_names_the_host),
+		cmocka_unit_test(the_heir_knows_whose_connection_it_is_without_asking),
 		cmocka_unit_test(without_a_gate_or_on_an_own_address_everything_is_ours),
 	};
 

@@ -24,6 +24,7 @@ static void a_connection_arrives_with_all_that_was_read(void **state)
 		.head = {.epoch = 7, .flags = PASS_ONE_REQUEST | PASS_BOUNCE, .listener = 3},
 		.script = SPAN("/blog"),
 		.carve = span_of(carve, sizeof(carve)),
+		.host = SPAN("blog.example"),
 		.bytes = span_of(bytes, sizeof(bytes))};
 	struct err err = {0};
 	struct pass got;
@@ -40,6 +41,7 @@ static void a_connection_arrives_with_all_that_was_read(void **state)
 	assert_int_equal(got.head.listener, 3);
 	assert_true(span_eq(got.script, SPAN("/blog")));
 	assert_true(span_eq(got.carve, sent.carve));
+	assert_true(span_eq(got.host, sent.host));
 	assert_true(span_eq(got.bytes, sent.bytes));
 	assert_true(fcntl(got.fd, F_GETFD) & FD_CLOEXEC);
 	(void)close(got.fd);
@@ -62,6 +64,9 @@ static void what_is_too_large_is_not_sent(void **state)
 	assert_int_equal(pass_send(-1, &p), -EMSGSIZE);
 	p.carve.n = 0;
 	p.script = span_of(bytes, 65536 + 5); /* must not become 5 */
+	assert_int_equal(pass_send(-1, &p), -EMSGSIZE);
+	p.script.n = 0;
+	p.host = span_of(bytes, 65536 + 5);
 	assert_int_equal(pass_send(-1, &p), -EMSGSIZE);
 }
 

@@ -131,10 +131,35 @@ static void the_epoch_moves_with_each_table_but_not_when_one_is_repeated(void **
 	assert_int_equal(epoch, atomic_load(w->v.epoch));
 	routes_tell(&w->v);
 	assert_int_equal(table.head.epoch, epoch);
+	w->app[0].gone = true;
 	routes_publish(&w->v);
 	assert_int_equal(table.head.epoch, epoch + 1);
 	assert_false(w->v.routes_changed);
 	assert_int_equal(table.times, 3);
+}
+
+static void a_reload_that_changes_no_route_leaves_the_epoch_alone(void **state)
+{
+	struct world *w = *state;
+	struct loaded *same =
+		fixture_load("[vassal]\nmodule = y\ndomain = blog.example, *.b.example/x\n");
+	struct loaded *other_user = same;
+	uint32_t epoch;
+
+	routes_publish(&w->v);
+	epoch = atomic_load(w->v.epoch);
+	loaded_unref(w->app[0].face);
+	w->app[0].face = same;
+	w->v.routes_changed = true;
+	routes_publish(&w->v);
+	assert_false(w->v.routes_changed);
+	assert_int_equal(atomic_load(w->v.epoch), epoch);
+	assert_int_equal(table.times, 1);
+	/* kept connections may then be another user's */
+	other_user->uid++;
+	routes_publish(&w->v);
+	assert_int_equal(atomic_load(w->v.epoch), epoch + 1);
+	assert_int_equal(table.times, 2);
 }
 
 static void a_name_belongs_to_its_first_claimant(void **state)
@@ -201,6 +226,7 @@ int main(void)
 		CASE(the_table_holds_what_the_apps_claim),
 		CASE(who_has_lost_its_ini_has_no_routes),
 		CASE(the_epoch_moves_with_each_table_but_not_when_one_is_repeated),
+		CASE(a_reload_that_changes_no_route_leaves_the_epoch_alone),
 		CASE(a_name_belongs_to_its_first_claimant),
 		CASE(its_own_names_are_no_conflict_and_those_of_a_leaver_are_free),
 		CASE(a_candidate_claims_its_new_names_too),
