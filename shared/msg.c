@@ -32,6 +32,7 @@ static const struct kind kinds[MSG_KIND_COUNT] = {
 	[MSG_ADOPT]   = { "adopt",   FD_MUST },
 	[MSG_STOP]    = { "stop",    FD_NONE },
 	[MSG_REOPEN]  = { "reopen",  FD_MAY  },
+	[MSG_UNFUSE]  = { "unfuse",  FD_NONE },
 };
 
 static const char *const phases[FAIL_PHASE_COUNT] = {

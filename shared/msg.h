@@ -26,6 +26,7 @@ enum msg_kind {
 	MSG_STOP,   /* the app ends: stop pulling, drain, exit. a = graceful timeout s; 0 = now.
 		       b = 1: the gate ends too, hand nothing back to it */
 	MSG_REOPEN, /* reopen the log; with one descriptor: the new log file */
+	MSG_UNFUSE, /* requests that had killed workers are let through again */
 	MSG_KIND_COUNT,
 };
 

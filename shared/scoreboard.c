@@ -49,6 +49,7 @@ const struct board_field board_fields[] = {
 	FIELD(bad_requests,	"",	 "malformed requests that the front refused"),
 	FIELD(rejected,		"",	 "503: queue full, or waited too long"),
 	FIELD(timeouts,		"",	 "504: ran longer than harakiri allows"),
+	FIELD(fused,		"",	 "503: the request had killed two workers"),
 	FIELD(worker_deaths,	"",	 "502: the worker died while it held the request"),
 	FIELD(exceptions,	"",	 "500: the app raised"),
 	FIELD(client_gone,	"",	 "the client left before its answer"),
@@ -107,6 +108,7 @@ const char *board_event_name(unsigned kind)
 		[EVENT_WORKER_CRASHED] = "crashed",
 		[EVENT_HARAKIRI] = "harakiri",
 		[EVENT_NOTE] = "note",
+		[EVENT_FUSED] = "fused",
 	};
 
 	return name_of(names, ARRAY_SIZE(names), kind);
@@ -331,6 +333,7 @@ static void add_counters(struct board_totals *t, const struct board_counters *c)
 	t->bad_requests += read_counter(&c->bad_requests);
 	t->rejected += read_counter(&c->rejected);
 	t->timeouts += read_counter(&c->timeouts);
+	t->fused += read_counter(&c->fused);
 	t->worker_deaths += read_counter(&c->worker_deaths);
 	t->exceptions += read_counter(&c->exceptions);
 	t->client_gone += read_counter(&c->client_gone);

@@ -16,13 +16,19 @@
 struct err;
 
 #define BOARD_MAGIC   0x44524142u /* "BARD" */
-#define BOARD_VERSION 1
+#define BOARD_VERSION 2
 
 #define BOARD_BUCKETS    48  /* histogram: see board_bucket() */
-#define BOARD_EVENTS     128 /* ring of events and blame records; stats records gaps */
+#define BOARD_EVENTS     128 /* ring of events; stats records gaps */
 #define BOARD_EVENT_TEXT 480
+#define BOARD_BLAMES     32 /* ring of blame records: every worker of an ordinary app stuck at once */
 #define BOARD_LOG_BYTES  (64UL * 1024) /* ring of the app's last log lines, for emperorctl logs */
 #define BOARD_LINE       160           /* "GET /path": what a lane is busy with; cut */
+/* Of a blame record: enough of a URL to ask again, 60 to 100 frames, some 20 lines of a log. */
+#define BOARD_BLAME_REQUEST 1024
+#define BOARD_BLAME_REASON  256
+#define BOARD_BLAME_STACKS  7168
+#define BOARD_BLAME_LOG     2048
 
 typedef _Atomic uint64_t board_u64;
 typedef _Atomic uint32_t board_u32;
@@ -54,6 +60,7 @@ struct board_counters {
 	board_u64 bad_requests;        /* 400, 408, 413, 414, 431 made by the front */
 	board_u64 rejected;            /* 503: queue full or too old */
 	board_u64 timeouts;            /* 504: harakiri */
+	board_u64 fused;               /* 503: it had killed two workers (vassal/front/fuse.h) */
 	board_u64 worker_deaths;       /* 502: died while it held a request */
 	board_u64 exceptions;          /* 500: the app raised */
 	board_u64 client_gone;         /* the client left before its answer */
@@ -134,6 +141,7 @@ enum board_event_kind {
 	EVENT_WORKER_CRASHED,
 	EVENT_HARAKIRI,
 	EVENT_NOTE,
+	EVENT_FUSED,
 	EVENT_KIND_COUNT,
 };
 
@@ -147,6 +155,39 @@ struct board_event {
 	char text[BOARD_EVENT_TEXT];
 };
 
+enum board_blame_kind {
+	BLAME_NONE,
+	BLAME_SLOW,        /* slow-request: it may still end well */
+	BLAME_TIMEOUT,     /* harakiri */
+	BLAME_INTERRUPTED, /* interrupt-timeout: an exception was raised in the app */
+	BLAME_KILLED, /* its worker was killed for something else: memory, mercy, deadlock, broken frames */
+	BLAME_CRASHED, /* its worker died by itself, or by somebody's signal */
+	BLAME_LIMIT,   /* a limit of its own: CPU, file size, address space */
+	BLAME_LOST,    /* a worker wrote over the memory that says who has it */
+	BLAME_KIND_COUNT,
+};
+
+/* What was known of a request when it went wrong. Written by a front, in one piece, when all of it is known. */
+struct board_blame {
+	board_u64 number; /* as of an event; the slot is (number - 1) % BOARD_BLAMES */
+	uint64_t wall_ns; /* when it went wrong */
+	uint64_t generation;
+	uint64_t age_us, queue_us; /* in the worker's hands; before that */
+	uint64_t rss;              /* bytes, of the worker; 0 unknown */
+	int64_t rss_growth;        /* since the request began; 0 unknown */
+	uint32_t kind;             /* enum board_blame_kind */
+	uint32_t worker, pid;      /* 1-based; 0 none */
+	uint32_t status;           /* that the client got; 0: none yet, or it had gone */
+	uint32_t signal;           /* that ended the worker; 0 none */
+	uint32_t reserved;
+	char id[LIMIT_REQUEST_ID];
+	char request[BOARD_BLAME_REQUEST]; /* "GET /path?query" */
+	char reason[BOARD_BLAME_REASON];
+	char stacks
+		[BOARD_BLAME_STACKS]; /* as faulthandler prints them; the last frames may be cut */
+	char log[BOARD_BLAME_LOG];    /* the app's last lines before it */
+};
+
 struct scoreboard {
 	uint32_t magic, version;
 	uint64_t size; /* sizeof(struct scoreboard): readers refuse any other */
@@ -154,6 +195,8 @@ struct scoreboard {
 	board_u64
 		events; /* number of the last event; taken by fetch_add, since two fronts may write at a swap */
 	struct board_event event[BOARD_EVENTS];
+	board_u64 blames; /* number of the last blame record; taken as that of events */
+	struct board_blame blame[BOARD_BLAMES];
 	struct board_bank bank[LIMIT_BANKS];
 };
 
@@ -168,6 +211,8 @@ void board_unmap(const struct scoreboard *b);
 void board_event(struct scoreboard *b, uint64_t wall_ns, uint64_t generation,
 		 enum board_event_kind kind, unsigned worker, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
+/* r's number is not looked at; texts are copied up to their end only. */
+void board_blame_write(struct scoreboard *b, const struct board_blame *r);
 void board_log_write(struct board_bank *bank, const char *text, size_t n);
 
 /* A counter with one writer needs no locked instruction. */
@@ -217,7 +262,7 @@ uint64_t board_percentile_us(const uint64_t hist[BOARD_BUCKETS], double p);
 
 /* Plain copy of counters, summed over all banks. */
 struct board_totals {
-	uint64_t connections, requests, responses[6], bad_requests, rejected, timeouts,
+	uint64_t connections, requests, responses[6], bad_requests, rejected, timeouts, fused,
 		worker_deaths, exceptions, client_gone, static_requests, handed_back, bytes_in,
 		bytes_out, queue_us, app_us, spawned, recycled, killed, crashed, log_dropped;
 	uint64_t queue_hist[BOARD_BUCKETS], app_hist[BOARD_BUCKETS];
@@ -242,12 +287,18 @@ int board_read_event(const struct scoreboard *b, uint64_t number, struct board_e
 bool board_next_event(const struct scoreboard *b, uint64_t *at, bool wait, uint64_t *missed,
 		      struct board_event *ret);
 
+/* The same for blame records. Texts are terminated, numbers clamped to what an int64_t holds. */
+int board_read_blame(const struct scoreboard *b, uint64_t number, struct board_blame *ret);
+bool board_next_blame(const struct scoreboard *b, uint64_t *at, bool wait, uint64_t *missed,
+		      struct board_blame *ret);
+
 /* Log bytes from *at on (absolute position; moved forward). Skips what was overwritten. Returns bytes copied. */
 size_t board_log_read(const struct board_bank *bank, uint64_t *at, char *buf, size_t size);
 
 const char *board_front_state_name(unsigned state);
 const char *board_worker_state_name(unsigned state);
 const char *board_event_name(unsigned kind);
+const char *board_blame_name(unsigned kind);
 
 /* One row per counter of struct board_counters / board_totals that is a plain number: stats JSON, Prometheus,
    sqlite columns and docs come from it. */

@@ -63,6 +63,26 @@ static void check_events(const struct scoreboard *b, bool wait)
 	}
 }
 
+static void check_blames(const struct scoreboard *b, bool wait)
+{
+	uint64_t at = 0;
+	uint64_t missed = 0;
+	unsigned n = 0;
+	struct board_blame r;
+
+	while (board_next_blame(b, &at, wait, &missed, &r)) {
+		assert(++n <= BOARD_BLAMES);
+		assert(memchr(r.id, '\0', sizeof(r.id)));
+		assert(memchr(r.request, '\0', sizeof(r.request)));
+		assert(memchr(r.reason, '\0', sizeof(r.reason)));
+		assert(memchr(r.stacks, '\0', sizeof(r.stacks)));
+		assert(memchr(r.log, '\0', sizeof(r.log)));
+		assert(r.kind > BLAME_NONE && r.kind < BLAME_KIND_COUNT);
+		assert(r.worker <= LIMIT_WORKERS && r.status < 1000 && r.signal < 128);
+		assert(r.wall_ns <= INT64_MAX && r.generation <= INT64_MAX);
+	}
+}
+
 static void check_bank(const struct board_bank *bank)
 {
 	uint64_t at = 0;
@@ -107,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_(fd_closep) int fd = -1;
 	struct scoreboard *b = NULL;
 	struct app a = {.name = "blog", .generation = 1};
+	struct board_blame blame;
 	int r = board_create(&fd, &b, "blog", NULL);
 
 	assert(r == 0);
@@ -118,12 +139,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		b->bank[i].threads = 2;
 	}
 	board_event(b, 1, 1, EVENT_NOTE, 1, "an event");
+	blame = (struct board_blame){
+		.wall_ns = 1, .kind = BLAME_SLOW, .request = "GET /", .stacks = "Thread 0x1"};
+	board_blame_write(b, &blame);
 	board_log_write(&b->bank[0], "a line\n", 7);
 	patch(b, data, size);
 
 	check_totals(b);
 	check_events(b, true);
 	check_events(b, false);
+	check_blames(b, true);
+	check_blames(b, false);
 	for (unsigned i = 0; i < LIMIT_BANKS; i++)
 		check_bank(&b->bank[i]);
 	check_views(&a);

@@ -56,8 +56,13 @@ enum crew_exit {
 	CREW_EXIT_ORPHAN = 23, /* the front is gone */
 };
 
-/* Signal on which faulthandler prints all threads' stacks to stderr; registered by the engine at start. */
-#define CREW_STACKS_SIGNAL_OFFSET 5 /* SIGRTMIN + 5 */
+/*
+ * Signals, SIGRTMIN + offset, on which a process prints its stacks to stderr; registered by the engine at start. The
+ * first walks all threads without the GIL, which may crash it: only before a kill. The second does a process no harm
+ * whose request may yet end well.
+ */
+#define CREW_STACKS_SIGNAL_OFFSET 5
+#define CREW_LOOK_SIGNAL_OFFSET   7
 
 struct err;
 /* Same conventions as msg_send and msg_recv. */
