@@ -21,6 +21,7 @@
 #include "vassal/front/handback.h"
 #include "vassal/front/intake.h"
 #include "vassal/front/lifecycle.h"
+#include "vassal/front/overdue.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
@@ -278,7 +279,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	check_timers(f);
 	lifecycle_tend(f);
 	retry_passes(f);
-	queue_check_work(f);
+	overdue_check(f);
 	exchange_tend(f->exchange);
 	turn(f);
 }

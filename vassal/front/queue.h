@@ -27,8 +27,6 @@ void queue_abandon(struct conn *c);
 void queue_expire(struct conn *c);
 /* The worker is done with the slot, or dead. */
 void queue_release(struct front *f, unsigned slot);
-/* Deadlines of requests in work: harakiri, slow-request. Called from the tick. */
-void queue_check_work(struct front *f);
 /* Everything that still waits is answered 503: the front ends. */
 void queue_refuse_all(struct front *f);
 unsigned queue_length(const struct front *f);

@@ -2,6 +2,7 @@
 #include "rig.h"
 
 #include "vassal/exchange/layout.h"
+#include "vassal/front/overdue.h"
 
 #define GET "GET /%u HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -148,11 +149,11 @@ static void a_request_whose_slot_was_scribbled_on_is_502_and_the_slot_comes_back
 	(void)state;
 	(void)ask(f, 0, &end);
 	slot = worker_take(f);
-	queue_check_work(f);
+	overdue_check(f);
 	assert_int_equal(f->jobs_n, 1);
 	/* held by a lane that does not exist: nobody will answer it, nobody will be killed for it */
 	atomic_store(&f->exchange->m->slots[slot].owner, 0xffffULL << 16 | OWNER_TAKEN);
-	queue_check_work(f);
+	overdue_check(f);
 	(void)rig_read(end, got, sizeof(got), &closed);
 	assert_memory_equal(got, "HTTP/1.1 502 ", 13);
 	assert_int_equal(f->jobs_n, 0);
