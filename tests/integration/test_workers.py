@@ -126,5 +126,38 @@ class Recycling(Case):
         eventually(lambda: "rss" in daemon.output().lower(), 10, "the reason in the log")
 
 
+def workers_of(daemon):
+    return {p for p in daemon.strays() if re.search(r" worker \d", harness.title(p))}
+
+
+class Scaling(Case):
+    def test_ttin_and_ttou_add_and_take_away_one_worker_and_no_request_notices(self):
+        port, daemon = serve(self, "--processes", "2")
+        front = daemon.process.pid
+        answers = []
+        stop = threading.Event()
+
+        def ask():
+            while not stop.is_set():
+                answers.append(request(port, "/plain", timeout=20).status)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            for want in (3, 4):  # one by one: signals do not queue
+                os.kill(front, signal.SIGTTIN)
+                eventually(lambda: len(workers_of(daemon)) == want, 10, "%d workers" % want)
+            for want in (3, 2, 1):
+                os.kill(front, signal.SIGTTOU)
+                eventually(lambda: len(workers_of(daemon)) == want, 10, "%d workers" % want)
+            os.kill(front, signal.SIGTTOU)
+            eventually(lambda: "room for 1 to" in daemon.output(), 5, "a word about the last worker")
+        finally:
+            stop.set()
+            asking.join()
+        self.assertEqual(set(answers), {200})
+        self.assertEqual(len(workers_of(daemon)), 1)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -25,6 +25,16 @@
 	64 /* requests that wait in shared memory, beyond those in work: workers never wait for the front */
 #define FLUSH_MS 1000
 
+/* As uWSGI means them. */
+static void scale_by_one(struct front *f, bool up)
+{
+	unsigned now = pool_processes(f->pool);
+	struct err err = {0};
+
+	if (pool_scale(f->pool, up ? now + 1 : now - 1, &err) < 0)
+		logbook_say(&f->log, f->wall_ns, "%s: %s", up ? "SIGTTIN" : "SIGTTOU", err.text);
+}
+
 static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	struct front *f = w->data;
@@ -33,6 +43,10 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	(void)revents;
 	if (w->signum == SIGHUP) {
 		log_warning("SIGHUP: only the emperor can reload; a vassal alone is started anew");
+		return;
+	}
+	if (w->signum == SIGTTIN || w->signum == SIGTTOU) {
+		scale_by_one(f, w->signum == SIGTTIN);
 		return;
 	}
 	if (w->signum == SIGUSR1) {
@@ -48,7 +62,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 
 static void watch_signals(struct front *f)
 {
-	static const int wanted[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1};
+	static const int wanted[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU};
 
 	_Static_assert(ARRAY_SIZE(wanted) == ARRAY_SIZE(((struct front *)0)->signals),
 		       "one watcher each");

@@ -188,7 +188,7 @@ struct front {
 	ev_idle more;
 	ev_prepare before_sleep;
 	ev_check after_sleep;
-	ev_signal signals[5];
+	ev_signal signals[7];
 	struct watched exchange_watched;
 	bool in_turn;
 	uint64_t now_ns, wall_ns;

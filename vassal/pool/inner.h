@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "shared/msg.h"
+#include "shared/vassal_config.h"
 #include "vassal/pool/engines.h"
 #include "vassal/pool/exits.h"
 #include "vassal/pool/output.h"
@@ -49,7 +50,8 @@ struct pool {
 	struct pool_setup setup; /* what it points to is borrowed */
 	struct pool_events events;
 	void *arg;
-	unsigned processes; /* that serve: may be one less than configured at the very limits */
+	struct vassal_config
+		config; /* as of now: pool_configure() changes it. Strings are setup.config's */
 	struct policy policy;
 	struct engine engine;
 	struct mold mold;

@@ -19,7 +19,7 @@
 
 static void on_forked(struct pool *pool, const struct crew_msg *m)
 {
-	if (m->worker >= pool->policy.config.numbers) {
+	if (m->worker >= pool->policy.config.capacity) {
 		pool_event(pool, EVENT_NOTE, 0,
 			   "the mold speaks of worker %u, which does not exist", m->worker + 1);
 		return;

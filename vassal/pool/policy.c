@@ -16,7 +16,7 @@ static struct census count(const struct policy *p)
 {
 	struct census c = {0};
 
-	for (unsigned i = 0; i < p->config.numbers; i++) {
+	for (unsigned i = 0; i < p->config.capacity; i++) {
 		const struct policy_slot *s = &p->slot[i];
 
 		c.alive += s->state != SLOT_EMPTY;
@@ -26,22 +26,6 @@ static struct census count(const struct policy *p)
 		c.unforked += s->state != SLOT_EMPTY && !s->forked;
 	}
 	return c;
-}
-
-/* Workers are forked together and share one queue: without jitter they would all be due together.
- */
-static uint64_t draw_served_limit(struct policy *p)
-{
-	uint64_t max = p->config.max_requests;
-	uint64_t delta = p->config.max_requests_delta;
-
-	if (max == 0)
-		return 0;
-	if (delta == UINT64_MAX)
-		delta = max / 10;
-	if (delta > UINT64_MAX - 1 - max)
-		delta = UINT64_MAX - 1 - max;
-	return max + policy_random(p) % (delta + 1);
 }
 
 static bool passed(uint64_t deadline_ns, uint64_t now_ns)
@@ -95,7 +79,7 @@ static bool end_mold(struct policy *p, uint64_t now_ns, struct policy_action *re
 /* The generation never serves: end everything at once, nobody waits for it. */
 static bool end_all(struct policy *p, uint64_t now_ns, struct policy_action *ret)
 {
-	for (unsigned i = 0; i < p->config.numbers; i++) {
+	for (unsigned i = 0; i < p->config.capacity; i++) {
 		struct policy_slot *s = &p->slot[i];
 
 		if (s->state == SLOT_EMPTY || s->killed)
@@ -131,7 +115,7 @@ static bool stop_slot(struct policy *p, unsigned worker, struct policy_action *r
 
 static bool stop_all(struct policy *p, uint64_t now_ns, struct policy_action *ret)
 {
-	for (unsigned i = 0; i < p->config.numbers; i++)
+	for (unsigned i = 0; i < p->config.capacity; i++)
 		if (stop_slot(p, i, ret))
 			return true;
 	/* While it imports it does not listen. */
@@ -181,7 +165,7 @@ static bool mold_deadline(struct policy *p, uint64_t now_ns, struct policy_actio
 
 static bool deadlines(struct policy *p, uint64_t now_ns, struct policy_action *ret)
 {
-	for (unsigned i = 0; i < p->config.numbers; i++)
+	for (unsigned i = 0; i < p->config.capacity; i++)
 		if (slot_deadline(p, i, now_ns, ret))
 			return true;
 	return mold_deadline(p, now_ns, ret);
@@ -205,7 +189,7 @@ static bool startup_late(struct policy *p, uint64_t now_ns, struct policy_action
 		p->mold_stuck = true;
 		return act(ret, ACTION_MOLD_STACKS, 0, WHY_STARTUP);
 	}
-	for (unsigned i = 0; i < p->config.numbers; i++) {
+	for (unsigned i = 0; i < p->config.capacity; i++) {
 		if (p->slot[i].state != SLOT_STARTING)
 			continue;
 		policy_set_killing(&p->slot[i], WHY_STARTUP, then_ns);
@@ -229,7 +213,7 @@ static bool retire_due(struct policy *p, uint64_t now_ns, struct policy_action *
 
 	if (c.due == 0 || c.ready <= p->config.processes)
 		return false;
-	for (unsigned i = 0; i < p->config.numbers; i++) {
+	for (unsigned i = 0; i < p->config.capacity; i++) {
 		struct policy_slot *s = &p->slot[i];
 
 		if (s->state == SLOT_READY && s->due && (!oldest || s->ready_ns < oldest->ready_ns))
@@ -239,6 +223,25 @@ static bool retire_due(struct policy *p, uint64_t now_ns, struct policy_action *
 	oldest->why = oldest->due;
 	oldest->deadline_ns = policy_after(now_ns, p->config.mercy_ns);
 	return act(ret, ACTION_RETIRE, (unsigned)(oldest - p->slot), oldest->why);
+}
+
+/* The highest number first: sleepers are woken from the lowest on, and low numbers are those that are
+ * spawned into. */
+static bool retire_surplus(struct policy *p, uint64_t now_ns, struct policy_action *ret)
+{
+	if (!policy_has_surplus(p))
+		return false;
+	for (unsigned i = p->config.capacity; i-- > 0;) {
+		struct policy_slot *s = &p->slot[i];
+
+		if (s->state != SLOT_READY || !s->idle)
+			continue;
+		s->state = SLOT_RETIRING;
+		s->why = WHY_SURPLUS;
+		s->deadline_ns = policy_after(now_ns, p->config.mercy_ns);
+		return act(ret, ACTION_RETIRE, i, WHY_SURPLUS);
+	}
+	return false;
 }
 
 static bool spawn_mold(struct policy *p, uint64_t now_ns, struct policy_action *ret)
@@ -260,7 +263,6 @@ static bool wants_worker(const struct policy *p)
 	unsigned room = p->config.numbers - p->config.processes;
 
 	return p->mold == MOLD_READY && c.unforked < POLICY_FORKS_MAX &&
-	       c.alive < p->config.numbers &&
 	       c.starting + c.ready < p->config.processes + MIN(c.due, room);
 }
 
@@ -268,6 +270,7 @@ static bool spawn_worker(struct policy *p, uint64_t now_ns, struct policy_action
 {
 	if (!wants_worker(p))
 		return false;
+	/* Not all of the capacity: each number has a back-off of its own, more of them are more forks. */
 	for (unsigned i = 0; i < p->config.numbers; i++) {
 		struct policy_slot *s = &p->slot[i];
 
@@ -281,7 +284,7 @@ static bool spawn_worker(struct policy *p, uint64_t now_ns, struct policy_action
 			.deadline_ns = p->phase == PHASE_START
 					       ? 0
 					       : policy_after(now_ns, p->config.startup_ns),
-			.served_limit = draw_served_limit(p),
+			.served_limit = policy_draw_served_limit(p),
 		};
 		return act(ret, ACTION_SPAWN, i, WHY_NONE);
 	}
@@ -293,7 +296,7 @@ static bool become_ready(struct policy *p, struct policy_action *ret)
 	if (count(p).ready < p->config.processes)
 		return false;
 	p->phase = PHASE_SERVE;
-	for (unsigned i = 0; i < p->config.numbers; i++)
+	for (unsigned i = 0; i < p->config.capacity; i++)
 		if (p->slot[i].state == SLOT_STARTING)
 			p->slot[i].deadline_ns = p->start_deadline_ns;
 	return act(ret, ACTION_READY, 0, WHY_NONE);
@@ -310,7 +313,8 @@ static bool all_gone(struct policy *p, struct policy_action *ret)
 static bool keep_up(struct policy *p, uint64_t now_ns, struct policy_action *ret)
 {
 	return deadlines(p, now_ns, ret) || retire_due(p, now_ns, ret) ||
-	       spawn_mold(p, now_ns, ret) || spawn_worker(p, now_ns, ret);
+	       retire_surplus(p, now_ns, ret) || spawn_mold(p, now_ns, ret) ||
+	       spawn_worker(p, now_ns, ret);
 }
 
 bool policy_next(struct policy *p, uint64_t now_ns, struct policy_action *ret)
@@ -348,12 +352,12 @@ uint64_t policy_wake_ns(const struct policy *p, uint64_t now_ns)
 	bool serves = p->phase == PHASE_START || p->phase == PHASE_SERVE;
 	bool short_of = serves && wants_worker(p);
 
-	for (unsigned i = 0; i < p->config.numbers; i++) {
+	for (unsigned i = 0; i < p->config.capacity; i++) {
 		const struct policy_slot *s = &p->slot[i];
 
 		if (s->state != SLOT_EMPTY)
 			earlier(&at, s->deadline_ns, now_ns);
-		else if (short_of)
+		else if (short_of && i < p->config.numbers)
 			earlier(&at, s->backoff.next_ns, now_ns);
 	}
 	if (p->mold != MOLD_NONE)

@@ -7,9 +7,11 @@
  * it is the caller's part.
  *
  * Promises, tested by a random walk:
- * - Never more processes than numbers (processes + room for replacements).
+ * - Never more processes than numbers (processes + room for replacements), but for those that are
+ *   left of a time when there were to be more.
  * - A worker is retired only while more than `processes` are ready, unless everything is being
- *   stopped: recycling never costs a worker that could serve.
+ *   stopped: recycling never costs a worker that could serve. When fewer are wanted, only idle ones
+ *   go.
  * - A number whose process died is respawned at once the first time, then with back-off: no fork
  *   storm. One that had begun to serve waits only until POLICY_RESPAWN_NS after its last birth:
  *   requests that crash must not take the app away from everybody else.
@@ -36,6 +38,7 @@
 #define POLICY_OVER_CHECKS 3
 /* Forks asked of the mold and not answered: its socket holds at least 90 messages. */
 #define POLICY_FORKS_MAX    16
+#define POLICY_SCALE        16 /* threads a generation can be scaled to at least: 7 MB of address space */
 #define POLICY_START_DEATHS 2 /* before ready, each process may die once, and this many more */
 
 enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_RETIRING, SLOT_KILLING };
@@ -69,6 +72,7 @@ enum policy_reason {
 	WHY_MOLD,     /* the mold died or said that it cannot start */
 	WHY_STOP,     /* everything is being ended */
 	WHY_ASKED,    /* the front wants it */
+	WHY_SURPLUS,  /* fewer processes are wanted */
 };
 
 struct policy_action {
@@ -80,6 +84,7 @@ struct policy_action {
 struct policy_config {
 	unsigned processes; /* that serve */
 	unsigned numbers;   /* > processes: the rest is room for replacements */
+	unsigned capacity;  /* >= numbers, and fixed: how far both may grow while it serves */
 	uint64_t max_requests, max_requests_delta; /* 0 = never; UINT64_MAX = a tenth */
 	uint64_t rss_limit_bytes;                  /* 0 = none */
 	uint64_t startup_ns;                       /* 0 = for ever */
@@ -96,6 +101,7 @@ struct policy_slot {
 	bool left;              /* leaves of its own will: counts as a death for the back-off */
 	bool worked;            /* holds a request, or held one when it died */
 	bool forgiven;          /* the one respawn without waiting is used up */
+	bool idle;              /* as policy_idle() said last */
 	unsigned over;          /* checks in a row with memory over the limit */
 	uint64_t spawned_ns, ready_ns;
 	uint64_t deadline_ns; /* of this state; 0 = none */
@@ -121,6 +127,17 @@ struct policy {
 /* Room for replacements: a quarter, so that recycling all of them takes a few rounds, at least one.
  */
 unsigned policy_numbers(unsigned processes, unsigned threads);
+/* How much of it to reserve for a generation that starts with so many: it may be scaled up to twice
+ * as many, and to POLICY_SCALE if those have one thread. */
+unsigned policy_capacity(unsigned processes, unsigned threads);
+/* The most processes that fit: one number at least is room for replacements. */
+unsigned policy_most(unsigned capacity);
+
+/* Takes new counts and limits while it runs; capacity stays. processes <= policy_most(). */
+void policy_configure(struct policy *p, const struct policy_config *config);
+/* More are ready than wanted: which of them are idle has to be said before the next policy_next. */
+bool policy_has_surplus(const struct policy *p);
+void policy_idle(struct policy *p, unsigned worker, bool idle);
 
 void policy_init(struct policy *p, const struct policy_config *config, uint64_t now_ns);
 

@@ -26,3 +26,6 @@ static inline void policy_set_killing(struct policy_slot *s, enum policy_reason 
 	s->why = why;
 	s->deadline_ns = deadline_ns;
 }
+
+/* After how many requests a new process is due; 0 = never. */
+uint64_t policy_draw_served_limit(struct policy *p);

@@ -43,6 +43,22 @@ static bool become_due(struct policy *p, unsigned worker, enum policy_reason why
 	return true;
 }
 
+/* Workers are forked together and share one queue: without jitter they would all be due together.
+ */
+uint64_t policy_draw_served_limit(struct policy *p)
+{
+	uint64_t max = p->config.max_requests;
+	uint64_t delta = p->config.max_requests_delta;
+
+	if (max == 0)
+		return 0;
+	if (delta == UINT64_MAX)
+		delta = max / 10;
+	if (delta > UINT64_MAX - 1 - max)
+		delta = UINT64_MAX - 1 - max;
+	return max + policy_random(p) % (delta + 1);
+}
+
 unsigned policy_numbers(unsigned processes, unsigned threads)
 {
 	unsigned wanted = processes + MAX(1U, processes / 4);
@@ -51,10 +67,52 @@ unsigned policy_numbers(unsigned processes, unsigned threads)
 	return MIN(wanted, most);
 }
 
+unsigned policy_capacity(unsigned processes, unsigned threads)
+{
+	unsigned reserve = MAX(2 * processes, POLICY_SCALE / MAX(1U, threads));
+
+	return policy_numbers(reserve, threads);
+}
+
+unsigned policy_most(unsigned capacity)
+{
+	return MAX(1U, capacity - 1);
+}
+
 void policy_init(struct policy *p, const struct policy_config *config, uint64_t now_ns)
 {
 	*p = (struct policy){.config = *config, .random = config->seed ? config->seed : 1};
 	p->start_deadline_ns = policy_after(now_ns, config->startup_ns);
+}
+
+void policy_configure(struct policy *p, const struct policy_config *config)
+{
+	unsigned capacity = p->config.capacity;
+	bool redraw = config->max_requests != p->config.max_requests ||
+		      config->max_requests_delta != p->config.max_requests_delta;
+
+	p->config = *config;
+	p->config.capacity = capacity;
+	p->config.numbers = MIN(config->numbers, capacity);
+	for (unsigned i = 0; redraw && i < capacity; i++)
+		p->slot[i].served_limit = policy_draw_served_limit(p);
+}
+
+bool policy_has_surplus(const struct policy *p)
+{
+	unsigned ready = 0, due = 0;
+
+	for (unsigned i = 0; i < p->config.capacity; i++) {
+		ready += p->slot[i].state == SLOT_READY;
+		due += p->slot[i].state == SLOT_READY && p->slot[i].due != WHY_NONE;
+	}
+	/* the due ones go first, and need no idleness: their successors are here */
+	return p->phase == PHASE_SERVE && due == 0 && ready > p->config.processes;
+}
+
+void policy_idle(struct policy *p, unsigned worker, bool idle)
+{
+	p->slot[worker].idle = idle;
 }
 
 void policy_mold_ready(struct policy *p)

@@ -36,7 +36,7 @@ static void fill_failure(struct pool *pool, enum policy_reason why)
 {
 	if (why == WHY_STARTUP)
 		pool_blame(pool, FAIL_START, "not ready within %u s (startup-timeout)",
-			   pool->setup.config->startup_timeout_s);
+			   pool->config.startup_timeout_s);
 	else if (why == WHY_DEATHS)
 		pool_blame(pool, FAIL_START,
 			   "workers died %u times before all were ready; the last: %s",
@@ -69,13 +69,13 @@ static void on_ready(struct pool *pool)
 	pool->output.keep_tail = false;
 	pool->tick.repeat = TICK_S;
 	ev_timer_again(pool->loop, &pool->tick);
-	if (pool->processes < pool->setup.config->processes)
+	if (pool->policy.config.processes < pool->config.processes)
 		pool_event(pool, EVENT_NOTE, 0,
 			   "%u of %u processes serve: %u is the most with %u threads, and a "
 			   "replacement needs room",
-			   pool->processes, pool->setup.config->processes,
-			   pool->policy.config.numbers, pool->setup.config->threads);
-	pool->events.ready(pool->arg, pool->mold.import_us, pool->processes);
+			   pool->policy.config.processes, pool->config.processes,
+			   pool->policy.config.capacity, pool->config.threads);
+	pool->events.ready(pool->arg, pool->mold.import_us, pool->policy.config.processes);
 }
 
 static void on_stopped(struct pool *pool)
@@ -88,7 +88,7 @@ static void on_stopped(struct pool *pool)
 
 static void explain_kill(struct pool *pool, const struct policy_action *a)
 {
-	const struct vassal_config *c = pool->setup.config;
+	const struct vassal_config *c = &pool->config;
 	char why[POOL_WHY];
 
 	if (a->why == WHY_MERCY && pool->policy.phase == PHASE_STOP)
@@ -169,11 +169,21 @@ static void arm(struct pool *pool)
 	ev_timer_start(pool->loop, &pool->step);
 }
 
+static void mark_idle(struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->policy.config.capacity; i++)
+		if (pool->policy.slot[i].state == SLOT_READY)
+			policy_idle(&pool->policy, i,
+				    !exchange_worker_holds(pool->setup.exchange, i));
+}
+
 static void on_step(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int revents)
 {
 	struct pool *pool = container_of(w, struct pool, step);
 	struct policy_action a;
 
+	if (policy_has_surplus(&pool->policy))
+		mark_idle(pool);
 	while (policy_next(&pool->policy, clock_now_ns(), &a))
 		carry_out(pool, &a);
 	arm(pool);
@@ -188,9 +198,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, _unused_ int revents)
 	pool_kick(pool);
 	pool->idle_ticks = pool->active ? 0 : pool->idle_ticks + 1;
 	pool->active = false;
-	repeat = pool->idle_ticks > IDLE_TICKS && !pool->setup.config->reload_on_rss_bytes
-			 ? TICK_IDLE_S
-			 : TICK_S;
+	repeat = pool->idle_ticks > IDLE_TICKS && !pool->config.reload_on_rss_bytes ? TICK_IDLE_S
+										    : TICK_S;
 	if (w->repeat == repeat)
 		return;
 	w->repeat = repeat;
@@ -199,7 +208,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, _unused_ int revents)
 
 static struct worker *find_worker(struct pool *pool, pid_t pid)
 {
-	for (unsigned i = 0; i < pool->policy.config.numbers; i++)
+	for (unsigned i = 0; i < pool->policy.config.capacity; i++)
 		if (pool->worker[i].pid == pid)
 			return &pool->worker[i];
 	return NULL;
@@ -243,26 +252,42 @@ static uint32_t random_seed(void)
 	return seed;
 }
 
+/* What the configuration of now means; at the limits of the scoreboard one process gives its place to
+ * replacements: recycling must not cost any. */
+static struct policy_config policy_config_of(const struct vassal_config *c, unsigned capacity)
+{
+	unsigned processes = MIN(c->processes, policy_most(capacity));
+
+	return (struct policy_config){
+		.processes = processes,
+		.numbers = MIN(policy_numbers(processes, c->threads), capacity),
+		.capacity = capacity,
+		.max_requests = c->max_requests,
+		.max_requests_delta = c->max_requests_delta,
+		.rss_limit_bytes = c->reload_on_rss_bytes,
+		.startup_ns = seconds(c->startup_timeout_s),
+		.mercy_ns = seconds(c->worker_mercy_s),
+		.seed = random_seed(),
+	};
+}
+
 static void init_policy(struct pool *pool)
 {
-	const struct vassal_config *c = pool->setup.config;
-	unsigned numbers = pool_worker_numbers(c);
+	struct policy_config c =
+		policy_config_of(&pool->config, pool_worker_numbers(&pool->config));
 
-	/* At the limits of the scoreboard one process gives its place to replacements: recycling
-	 * must not cost any. */
-	pool->processes = MAX(1U, MIN(c->processes, numbers - 1));
-	policy_init(&pool->policy,
-		    &(struct policy_config){
-			    .processes = pool->processes,
-			    .numbers = numbers,
-			    .max_requests = c->max_requests,
-			    .max_requests_delta = c->max_requests_delta,
-			    .rss_limit_bytes = c->reload_on_rss_bytes,
-			    .startup_ns = seconds(c->startup_timeout_s),
-			    .mercy_ns = seconds(c->worker_mercy_s),
-			    .seed = random_seed(),
-		    },
-		    clock_now_ns());
+	policy_init(&pool->policy, &c, clock_now_ns());
+}
+
+/* What may change in a running generation; the rest of pool->config stays as it was started. */
+static void take_limits(struct vassal_config *to, const struct vassal_config *from)
+{
+	to->processes = from->processes;
+	to->max_requests = from->max_requests;
+	to->max_requests_delta = from->max_requests_delta;
+	to->reload_on_rss_bytes = from->reload_on_rss_bytes;
+	to->startup_timeout_s = from->startup_timeout_s;
+	to->worker_mercy_s = from->worker_mercy_s;
 }
 
 static void init_rows(struct pool *pool)
@@ -276,7 +301,7 @@ static void init_rows(struct pool *pool)
 /* Not an error of pool_start: the front reports it the way it reports a failed import. */
 static void choose_engine(struct pool *pool)
 {
-	const struct vassal_config *c = pool->setup.config;
+	const struct vassal_config *c = &pool->config;
 	struct err err = {0};
 
 	if (engine_find(pool->setup.engine_dir, c->python, c->home, &pool->engine, &err) == 0)
@@ -319,7 +344,7 @@ bool pool_pid_sane(const struct pool *pool, uint64_t pid)
 	 * case. */
 	if (pid <= 1 || pid > INT_MAX || (pid_t)pid == getpid() || (pid_t)pid == pool->mold.pid)
 		return false;
-	for (unsigned i = 0; i < pool->policy.config.numbers; i++)
+	for (unsigned i = 0; i < pool->policy.config.capacity; i++)
 		if (pool->worker[i].pid == (pid_t)pid)
 			return false;
 	return true;
@@ -327,7 +352,47 @@ bool pool_pid_sane(const struct pool *pool, uint64_t pid)
 
 unsigned pool_worker_numbers(const struct vassal_config *config)
 {
-	return policy_numbers(config->processes, config->threads);
+	return policy_capacity(config->processes, config->threads);
+}
+
+unsigned pool_processes(const struct pool *pool)
+{
+	return pool->policy.config.processes;
+}
+
+unsigned pool_processes_most(const struct pool *pool)
+{
+	return policy_most(pool->policy.config.capacity);
+}
+
+int pool_configure(struct pool *pool, const struct vassal_config *config, struct err *err)
+{
+	unsigned most = pool_processes_most(pool);
+	unsigned before = pool->policy.config.processes;
+	struct policy_config c;
+
+	if (config->processes < 1 || config->processes > most)
+		return err_set(err, -ERANGE,
+			       "%u processes: this generation has room for 1 to %u; more need a "
+			       "new one (change processes in the ini)",
+			       config->processes, most);
+	take_limits(&pool->config, config);
+	c = policy_config_of(&pool->config, pool->policy.config.capacity);
+	policy_configure(&pool->policy, &c);
+	atomic_store(&pool->setup.bank->workers, c.processes);
+	if (pool->served && c.processes != before)
+		pool_event(pool, EVENT_NOTE, 0, "processes: %u instead of %u from now on",
+			   c.processes, before);
+	pool_kick(pool);
+	return 0;
+}
+
+int pool_scale(struct pool *pool, unsigned processes, struct err *err)
+{
+	struct vassal_config config = pool->config;
+
+	config.processes = processes;
+	return pool_configure(pool, &config, err);
 }
 
 int pool_start(struct pool **ret_pool, struct ev_loop *loop, const struct pool_setup *setup,
@@ -340,6 +405,7 @@ int pool_start(struct pool **ret_pool, struct ev_loop *loop, const struct pool_s
 		return err_set(err, -ENOMEM, "out of memory");
 	pool->loop = loop;
 	pool->setup = *setup;
+	pool->config = *setup->config;
 	pool->events = *events;
 	pool->arg = arg;
 	r = output_open(&pool->output, loop, on_output, pool, err);

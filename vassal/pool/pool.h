@@ -2,8 +2,8 @@
  * pool - the engine processes of one front: starts the mold, has it fork workers, reaps, measures, replaces. What to
  * do is decided by policy.h (pure); this is the hand that does it (the only fork+exec of a vassal).
  *
- * Workers are numbered 0 .. exchange workers - 1; processes of them serve, the rest are room for replacements: a
- * worker that is due (max-requests, memory) is retired only when its replacement has reported ready, at most
+ * Workers are numbered 0 .. exchange workers - 1; processes of them serve, some are room for replacements, the rest for
+ * being scaled up to twice as many (or to 16 threads in all, if that is more): a worker that is due (max-requests, memory) is retired only when its replacement has reported ready, at most
  * max(1, processes / 4) at a time. A number that dies is respawned with back-off of its own.
  *
  * One front, one loop (libev's default loop, which reaps every child; the front is a subreaper). Callbacks come from
@@ -68,11 +68,23 @@ struct pool_setup {
 	const char *engine_dir; /* where engine-pythonX.Y stand */
 };
 
-/* How many exchange workers this configuration wants: processes and their room for replacements. */
+/* How many exchange workers this configuration wants: processes, their room for replacements, and room to be scaled
+ * up while it runs. */
 unsigned pool_worker_numbers(const struct vassal_config *config);
 
 int pool_start(struct pool **ret_pool, struct ev_loop *loop, const struct pool_setup *setup,
 	       const struct pool_events *events, void *arg, struct err *err);
+
+/*
+ * Takes counts and limits of a changed configuration in place: processes, max-requests, memory limits, mercies. More
+ * workers are forked at once, fewer leave as they become idle. Nothing of config is kept. -ERANGE when there is no room
+ * for so many processes; then nothing has changed.
+ */
+int pool_configure(struct pool *pool, const struct vassal_config *config, struct err *err);
+/* The same for the number of processes alone. */
+int pool_scale(struct pool *pool, unsigned processes, struct err *err);
+unsigned pool_processes(const struct pool *pool);
+unsigned pool_processes_most(const struct pool *pool); /* that this generation has room for */
 
 /* The front saw an answer of this worker end: counts towards max-requests. */
 void pool_served(struct pool *pool, unsigned worker);

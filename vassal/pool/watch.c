@@ -29,7 +29,7 @@ static void on_too_large(struct pool *pool, const struct worker *w)
 		   "reload-on-rss is %" PRIu64
 		   " MiB, but a worker that has served nothing already has %" PRIu64
 		   " MiB: each would be recycled after its first requests",
-		   pool->setup.config->reload_on_rss_bytes / MIB, w->rss / MIB);
+		   pool->config.reload_on_rss_bytes / MIB, w->rss / MIB);
 }
 
 static void measure_worker(struct pool *pool, struct worker *w)
@@ -51,12 +51,12 @@ static void measure_worker(struct pool *pool, struct worker *w)
 /* At most one worker a tick, in turn. */
 static void measure_next_pss(struct pool *pool, uint64_t now_ns)
 {
-	unsigned numbers = pool->policy.config.numbers;
+	unsigned capacity = pool->policy.config.capacity;
 
 	if (now_ns < pool->pss_not_before_ns)
 		return;
-	for (unsigned i = 0; i < numbers; i++) {
-		struct worker *w = &pool->worker[pool->pss_next++ % numbers];
+	for (unsigned i = 0; i < capacity; i++) {
+		struct worker *w = &pool->worker[pool->pss_next++ % capacity];
 		uint64_t pss;
 
 		if (w->pid <= 0 || (w->pss_ns && now_ns - w->pss_ns < PSS_EVERY_NS))
@@ -86,7 +86,7 @@ static void look_after(struct pool *pool, struct worker *w, uint64_t now_ns)
 
 void watch_tick(struct pool *pool, uint64_t now_ns)
 {
-	for (unsigned i = 0; i < pool->policy.config.numbers; i++) {
+	for (unsigned i = 0; i < pool->policy.config.capacity; i++) {
 		struct worker *w = &pool->worker[i];
 
 		if (w->pid <= 0)

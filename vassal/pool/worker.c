@@ -243,7 +243,7 @@ static int open_channel(struct worker *w, int *ret_theirs)
 
 static void tell_recycled(const struct worker *w, enum policy_reason why)
 {
-	const struct vassal_config *c = w->pool->setup.config;
+	const struct vassal_config *c = &w->pool->config;
 	unsigned n = w->number + 1;
 
 	if (why == WHY_REQUESTS)
@@ -265,6 +265,12 @@ static void count_recycled(const struct worker *w, enum policy_reason why)
 {
 	if (why == WHY_STOP)
 		return;
+	if (why == WHY_SURPLUS) {
+		pool_event(w->pool, EVENT_NOTE, w->number + 1,
+			   "worker %u has left, idle: %u processes are wanted", w->number + 1,
+			   w->pool->policy.config.processes);
+		return;
+	}
 	board_add(&w->pool->setup.bank->counters.recycled, 1);
 	tell_recycled(w, why);
 }
@@ -448,7 +454,7 @@ void worker_exited(struct pool *pool, unsigned number, int status)
 
 void worker_mold_gone(struct pool *pool)
 {
-	for (unsigned i = 0; i < pool->policy.config.numbers; i++) {
+	for (unsigned i = 0; i < pool->policy.config.capacity; i++) {
 		struct worker *w = &pool->worker[i];
 
 		w->answers_due = 0;

@@ -24,6 +24,7 @@ static struct policy_config config_of(unsigned processes)
 {
 	return (struct policy_config){.processes = processes,
 				      .numbers = policy_numbers(processes, 1),
+				      .capacity = policy_capacity(processes, 1),
 				      .max_requests_delta = UINT64_MAX,
 				      .startup_ns = 60 * S,
 				      .mercy_ns = 60 * S,
@@ -64,14 +65,14 @@ static unsigned count_state(const struct policy *p, enum slot_state state)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < p->config.numbers; i++)
+	for (unsigned i = 0; i < p->config.capacity; i++)
 		n += p->slot[i].state == state;
 	return n;
 }
 
 static void ready_all(struct policy *p, uint64_t now_ns)
 {
-	for (unsigned i = 0; i < p->config.numbers; i++)
+	for (unsigned i = 0; i < p->config.capacity; i++)
 		if (p->slot[i].state == SLOT_STARTING)
 			policy_ready(p, i, now_ns);
 }
@@ -221,7 +222,7 @@ static void only_a_quarter_is_replaced_at_a_time(_unused_ void **state)
 		assert_int_equal(run(&p, (2 + rounds) * S).spawn, 2);
 		ready_all(&p, (2 + rounds) * S);
 		assert_int_equal(run(&p, (2 + rounds) * S).retire, 2);
-		for (unsigned i = 0; i < p.config.numbers; i++)
+		for (unsigned i = 0; i < p.config.capacity; i++)
 			if (p.slot[i].state == SLOT_RETIRING)
 				policy_gone(&p, i, (2 + rounds) * S);
 		rounds++;
@@ -283,7 +284,7 @@ static void a_crashed_worker_is_back_at_once_then_later_and_later(_unused_ void 
 	struct policy p;
 	uint64_t now = 100 * S, last = 0;
 
-	c.numbers = 2;
+	c.numbers = c.capacity = 2;
 	serve(&p, &c);
 	/* The other number's own chance is used up first. */
 	policy_gone(&p, 0, now);
@@ -348,7 +349,7 @@ static void who_dies_idle_after_ready_waits_longer_each_time(_unused_ void **sta
 	struct policy p;
 	uint64_t now = S;
 
-	c.numbers = 2;
+	c.numbers = c.capacity = 2;
 	serve(&p, &c);
 	for (unsigned i = 0; i < 14; i++) {
 		for (unsigned n = 0; n < 2; n++)
@@ -433,7 +434,7 @@ static void too_many_deaths_before_ready_fail_the_generation(_unused_ void **sta
 	policy_mold_ready(&p);
 	(void)run(&p, now);
 	while (!t.fail) {
-		for (unsigned i = 0; i < p.config.numbers; i++) {
+		for (unsigned i = 0; i < p.config.capacity; i++) {
 			if (p.slot[i].state != SLOT_STARTING)
 				continue;
 			policy_gone(&p, i, now);
@@ -630,6 +631,62 @@ static void a_stop_without_grace_kills_at_once(_unused_ void **state)
 	assert_int_equal(t.mold_kill, 1);
 }
 
+static void more_processes_are_forked_at_once_and_fewer_only_lose_idle_ones(_unused_ void **state)
+{
+	struct policy_config c = config_of(2);
+	struct policy p;
+	struct tally t;
+
+	serve(&p, &c);
+	c.processes = 4;
+	c.numbers = policy_numbers(4, 1);
+	policy_configure(&p, &c);
+	assert_int_equal(run(&p, 2 * S).spawn, 2);
+	ready_all(&p, 2 * S);
+	assert_int_equal(count_state(&p, SLOT_READY), 4);
+
+	c.processes = 1;
+	c.numbers = policy_numbers(1, 1);
+	policy_configure(&p, &c);
+	assert_true(policy_has_surplus(&p));
+	assert_int_equal(run(&p, 3 * S).retire, 0); /* nobody is known to be idle */
+	policy_idle(&p, 0, true);
+	policy_idle(&p, 3, true);
+	t = run(&p, 3 * S);
+	assert_int_equal(t.retire, 2);
+	assert_int_equal(t.last_why, WHY_SURPLUS);
+	policy_gone(&p, 0, 4 * S);
+	policy_gone(&p, 3, 4 * S);
+	assert_int_equal(run(&p, 4 * S).spawn + run(&p, 4 * S).retire, 0);
+	policy_idle(&p, 2, true);
+	assert_int_equal(run(&p, 4 * S).retire, 1);
+	assert_false(policy_has_surplus(&p));
+	policy_gone(&p, 2, 4 * S);
+	/* the one that is left may have a number beyond those of now, and is replaced all the same */
+	policy_gone(&p, 1, 5 * S);
+	t = run(&p, 5 * S);
+	assert_int_equal(t.spawn, 1);
+	assert_true(t.last_worker < policy_numbers(1, 1));
+}
+
+static void a_generation_reserves_room_to_be_scaled_up(_unused_ void **state)
+{
+	static const struct {
+		unsigned processes, threads, want;
+	} cases[] = {
+		{1, 1, 20}, {4, 1, 20},    {16, 1, 40}, {1, 4, 5},
+		{8, 4, 20}, {100, 1, 128}, {8, 64, 8},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		unsigned got = policy_capacity(cases[i].processes, cases[i].threads);
+
+		assert_int_equal(got, cases[i].want);
+		assert_true(got >= policy_numbers(cases[i].processes, cases[i].threads));
+		assert_int_equal(policy_most(got), got - 1);
+	}
+}
+
 /* -- the random walk
  * ------------------------------------------------------------------------------------ */
 
@@ -651,7 +708,7 @@ static uint32_t draw(struct walk *w, uint32_t below)
 static void check_action(struct walk *w, const struct policy_action *a)
 {
 	const struct policy *p = &w->p;
-	unsigned alive = p->config.numbers - count_state(p, SLOT_EMPTY);
+	unsigned alive = p->config.capacity - count_state(p, SLOT_EMPTY);
 	uint64_t *last = w->spawns[a->worker];
 
 	assert_true(alive <= p->config.numbers);
@@ -776,7 +833,7 @@ static void a_fork_storm_cannot_be_made(_unused_ void **state)
 	serve(&p, &c);
 	/* Everything dies the moment it is forked, for a minute. */
 	for (uint64_t now = S; now < 61 * S; now += 5 * NS_PER_MS) {
-		for (unsigned i = 0; i < p.config.numbers; i++)
+		for (unsigned i = 0; i < p.config.capacity; i++)
 			policy_gone(&p, i, now);
 		spawns += run(&p, now).spawn;
 	}
@@ -813,6 +870,8 @@ int main(void)
 		cmocka_unit_test(a_worker_that_leaves_by_itself_is_replaced_without_a_storm),
 		cmocka_unit_test(a_stop_retires_everyone_then_kills_what_is_left),
 		cmocka_unit_test(a_stop_without_grace_kills_at_once),
+		cmocka_unit_test(more_processes_are_forked_at_once_and_fewer_only_lose_idle_ones),
+		cmocka_unit_test(a_generation_reserves_room_to_be_scaled_up),
 		cmocka_unit_test(a_random_walk_keeps_every_promise),
 		cmocka_unit_test(a_fork_storm_cannot_be_made),
 	};

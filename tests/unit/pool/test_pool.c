@@ -330,6 +330,54 @@ static void max_requests_replaces_first_and_retires_then(_unused_ void **state)
 	end(&b);
 }
 
+static void a_running_pool_grows_and_shrinks_within_its_room(_unused_ void **state)
+{
+	static struct bench b;
+	struct err err = {0};
+	unsigned slot;
+
+	serve(&b, "", 1);
+	assert_int_equal(pool_processes_most(b.pool), 19);
+	assert_int_equal(pool_scale(b.pool, 3, &err), 0);
+	assert_true(await_text(&b, b.events, "worker 2 is ready", 3));
+	assert_true(await_text(&b, b.events, "worker 3 is ready", 3));
+	assert_non_null(strstr(b.events, "processes: 3 instead of 1"));
+	assert_int_equal(atomic_load(&b.board->bank[0].workers), 3);
+
+	/* the second is at work: the two others go */
+	exchange_submit(b.exchange, (unsigned)exchange_slot_get(b.exchange));
+	assert_int_equal(exchange_take(b.exchange, 1, &slot), EXCHANGE_TAKEN);
+	assert_int_equal(pool_scale(b.pool, 1, &err), 0);
+	assert_true(await(&b, &b.deaths, 2, 3));
+	assert_int_equal(b.surprises, 0);
+	assert_int_equal(state_of(&b, 1), WORKER_IDLE);
+	assert_int_equal(board_get(&b.board->bank[0].counters.recycled), 0);
+
+	assert_int_equal(pool_scale(b.pool, 20, &err), -ERANGE);
+	assert_non_null(strstr(err.text, "room for 1 to 19"));
+	assert_int_equal(pool_scale(b.pool, 0, &err), -ERANGE);
+	assert_int_equal(pool_processes(b.pool), 1);
+	end(&b);
+}
+
+static void a_limit_that_changes_counts_for_workers_that_live(_unused_ void **state)
+{
+	static struct bench b;
+	struct vassal_config changed;
+	struct err err = {0};
+
+	serve(&b, "", 1);
+	for (unsigned i = 0; i < 5; i++)
+		pool_served(b.pool, 0);
+	changed = b.config;
+	changed.max_requests = 6;
+	assert_int_equal(pool_configure(b.pool, &changed, &err), 0);
+	pool_served(b.pool, 0);
+	assert_true(await(&b, &b.deaths, 1, 3));
+	assert_non_null(strstr(b.events, "recycled after 6 requests (max-requests 6)"));
+	end(&b);
+}
+
 static void memory_over_its_limit_recycles_after_three_checks(_unused_ void **state)
 {
 	static struct bench b;
@@ -656,6 +704,9 @@ int main(int argc, char **argv)
 		TEST(a_stubborn_worker_is_killed_when_the_grace_is_over),
 		TEST(a_crashed_worker_is_reported_with_its_signal_and_replaced),
 		TEST(max_requests_replaces_first_and_retires_then),
+		TEST(a_running_pool_grows_and_shrinks_within_its_room),
+		TEST(a_limit_that_changes_counts_for_workers_that_live),
+
 		TEST(memory_over_its_limit_recycles_after_three_checks),
 		TEST(a_kill_shows_the_stacks_before_the_death_is_told),
 		TEST(a_worker_that_is_to_be_killed_takes_no_further_request),
