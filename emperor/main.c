@@ -270,9 +270,10 @@ static void on_status(struct ev_loop *loop, ev_timer *w, int revents)
 	vassals_count(e->vassals, n);
 	busy = n[APP_STARTING] + n[APP_REPLACING] > 0;
 	(void)sd_notify_send(
-		&e->notify, "STATUS=%u running, %u starting, %u in back-off, %u stopped%s",
-		n[APP_RUNNING] + n[APP_REPLACING], n[APP_STARTING], n[APP_BACKOFF],
-		n[APP_STOPPED] + n[APP_STOPPING], e->reloading && !busy ? "\nREADY=1" : "");
+		&e->notify,
+		"STATUS=%u running, %u starting, %u asleep, %u in back-off, %u stopped%s",
+		n[APP_RUNNING] + n[APP_REPLACING], n[APP_STARTING], n[APP_SLEEPING],
+		n[APP_BACKOFF], n[APP_STOPPED] + n[APP_STOPPING], e->reloading && !busy ? "\nREADY=1" : "");
 	e->reloading = e->reloading && busy;
 }
 

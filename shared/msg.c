@@ -27,12 +27,15 @@ static const struct kind kinds[MSG_KIND_COUNT] = {
 	[MSG_FAILED]  = { "failed",  FD_NONE },
 	[MSG_DRAINED] = { "drained", FD_NONE },
 	[MSG_STATE]   = { "state",   FD_NONE },
+	[MSG_IDLE]    = { "idle",    FD_NONE },
+	[MSG_ASLEEP]  = { "asleep",  FD_NONE },
 	[MSG_SERVE]   = { "serve",   FD_NONE },
 	[MSG_RETIRE]  = { "retire",  FD_MAY  },
 	[MSG_ADOPT]   = { "adopt",   FD_MUST },
 	[MSG_STOP]    = { "stop",    FD_NONE },
 	[MSG_REOPEN]  = { "reopen",  FD_MAY  },
 	[MSG_UNFUSE]  = { "unfuse",  FD_NONE },
+	[MSG_SLEEP]   = { "sleep",   FD_NONE },
 };
 
 static const char *const phases[FAIL_PHASE_COUNT] = {

@@ -18,6 +18,8 @@ enum msg_kind {
 	MSG_FAILED, /* cannot serve; then exits. a = enum fail_phase, text = reason, last lines of a traceback */
 	MSG_DRAINED, /* after MSG_RETIRE or MSG_STOP: no request, no connection left; exits next */
 	MSG_STATE,   /* a = enum front_state, text = what a human should know ("" = nothing) */
+	MSG_IDLE,    /* nothing was asked of it for a = ms: would sleep, and goes on serving */
+	MSG_ASLEEP, /* after MSG_SLEEP: takes nothing from the doors any more, leaves; a = ms without a request */
 	/* emperor -> front */
 	MSG_SERVE, /* start to take connections from the doors */
 	MSG_RETIRE, /* a newer generation serves: stop pulling, hand over idle connections, drain, exit.
@@ -27,6 +29,7 @@ enum msg_kind {
 		       b = 1: the gate ends too, hand nothing back to it */
 	MSG_REOPEN, /* reopen the log; with one descriptor: the new log file */
 	MSG_UNFUSE, /* requests that had killed workers are let through again */
+	MSG_SLEEP, /* if nothing is in hand: stop pulling, say MSG_ASLEEP, leave. Else nothing: it goes on serving */
 	MSG_KIND_COUNT,
 };
 

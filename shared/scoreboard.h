@@ -142,6 +142,10 @@ enum board_event_kind {
 	EVENT_HARAKIRI,
 	EVENT_NOTE,
 	EVENT_FUSED,
+	/* the emperor's again; history stores numbers, so that new kinds come last */
+	EVENT_ASLEEP,
+	EVENT_WOKEN,
+	EVENT_BUDGET, /* the machine's limits: what was put to sleep, retired, or made to wait */
 	EVENT_KIND_COUNT,
 };
 

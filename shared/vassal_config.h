@@ -59,6 +59,9 @@ struct vassal_config {
 	uint64_t reload_on_rss_bytes; /* 0 = off */
 	unsigned harakiri_s;          /* 0 = off */
 	unsigned slow_request_s;      /* warn; 0 = off */
+	unsigned sleep_after_s;       /* 0 = never sleeps */
+	bool on_demand;               /* begins asleep */
+	bool die_on_idle;             /* sleep-after is what idle says */
 	unsigned startup_timeout_s;
 	unsigned graceful_timeout_s; /* reload-mercy */
 	unsigned worker_mercy_s;     /* worker-reload-mercy */
@@ -66,10 +69,11 @@ struct vassal_config {
 	/* identity and limits */
 	char *uid, *gid; /* names or numbers as written, or NULL */
 	struct option_list add_gid;
-	mode_t umask;            /* (mode_t)-1 = leave */
-	unsigned max_fd;         /* 0 = leave */
-	uint64_t limit_as_bytes; /* 0 = none */
-	unsigned limit_nproc;    /* 0 = leave */
+	mode_t umask;                /* (mode_t)-1 = leave */
+	unsigned max_fd;             /* 0 = leave */
+	uint64_t limit_as_bytes;     /* 0 = none */
+	uint64_t limit_memory_bytes; /* of all processes, by a cgroup; 0 = none */
+	unsigned limit_nproc;        /* 0 = leave */
 	bool no_new_privs;
 
 	/* requests */

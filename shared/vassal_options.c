@@ -115,6 +115,13 @@ const struct option vassal_options[] = {
 	NUMBER("slow-request", NULL, OPTION_SECONDS, unsigned, slow_request_s, "30", 0, 86400,
 	       NULL,
 	       "Logs the stacks of a request that takes longer; 0 is never", "10", 0),
+	NUMBER("sleep-after", NULL, OPTION_SECONDS, unsigned, sleep_after_s, "0", 0, 31536000, NULL,
+	       "An app without a request for so long goes away, all of its processes; the next "
+	       "connection waits at its door and wakes it; 0 is never", "1800", 0),
+	SWITCH("on-demand", NULL, on_demand, "false", "Starts with the app's first connection "
+	       "instead of with its ini", "true"),
+	SWITCH("die-on-idle", NULL, die_on_idle, "false", "With idle: the whole app goes to sleep "
+	       "after that time, as sleep-after says", "false"),
 	NUMBER("startup-timeout", NULL, OPTION_SECONDS, unsigned, startup_timeout_s, "120", 1,
 	       86400, NULL,
 	       "Gives a new generation up that is not ready by then", "60", 0),
@@ -141,6 +148,9 @@ const struct option vassal_options[] = {
 	       "Open files of each process; 0 leaves the limit", "4096", 0),
 	NUMBER("limit-as", NULL, OPTION_MBYTES, uint64_t, limit_as_bytes, "0", 0, 0, NULL,
 	       "Address space of each process; 0 is no limit", "2G", 0),
+	NUMBER("limit-memory", NULL, OPTION_MBYTES, uint64_t, limit_memory_bytes, "0", 0, 0, NULL,
+	       "Memory of all processes of the app together, where the emperor may write to a "
+	       "cgroup v2 with the memory controller; 0 is no limit", "1G", 0),
 	NUMBER("limit-nproc", NULL, OPTION_UINT, unsigned, limit_nproc, "0", 0, 0, "processes",
 	       "Processes of its user; 0 leaves the limit", "200", 0),
 	SWITCH("no-new-privs", NULL, no_new_privs, "true", "Programs that the app starts gain "
@@ -272,7 +282,7 @@ const struct option vassal_options[] = {
 	IGNORED("cheaper", "cheaper-algo cheaper-initial cheaper-step cheaper-overload "
 	       "cheaper-idle", OPTION_VALUE,
 	       "all processes run all the time"),
-	IGNORED("cheap", "die-on-idle", 0,
+	IGNORED("cheap", NULL, 0,
 	       "the app starts with its ini, not with its first request"),
 	IGNORED("idle", NULL, OPTION_VALUE,
 	       "the app stays awake"),

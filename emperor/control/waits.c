@@ -19,7 +19,8 @@ static enum outcome judge(enum command_verb verb, const struct wait *w, const st
 	if (gone || event_kind == EVENT_FAILED || info->state == APP_BACKOFF ||
 	    info->state == APP_STOPPED)
 		return FAILED;
-	if (info->state == APP_SLEEPING && verb == COMMAND_START)
+	/* What a reload finds asleep stays so, its ini checked. */
+	if (info->state == APP_SLEEPING)
 		return DONE;
 	return info->state == APP_RUNNING && info->generation > w->generation ? DONE : PENDING;
 }

@@ -40,7 +40,7 @@ void app_show_face(struct app *a, struct loaded *l)
 		tell_app(a);
 }
 
-static void prune_doors(struct app *a)
+void app_prune_doors(struct app *a)
 {
 	const struct loaded *keep[] = {
 		a->face,
@@ -110,13 +110,27 @@ static void begin_serving(struct app *a)
 	tell_stats_door(a);
 }
 
+static void say_woken(struct app *a)
+{
+	char text[96];
+
+	if (a->woken_ns == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "woken: serves after %" PRIu64 " ms",
+		       (uint64_t)((clock_now_ns() - a->woken_ns) / NS_PER_MS));
+	a->woken_ns = 0;
+	log_info("%s: %s", a->name, text);
+	tell_change(a, EVENT_WOKEN, text);
+}
+
 static void do_serve(struct app *a, const char *why)
 {
 	begin_serving(a);
-	prune_doors(a);
+	app_prune_doors(a);
 	log_info("%s: generation %" PRIu64 " serves (pid %d, uid %u): %s", a->name,
 		 a->serving->number, (int)a->serving->pid, (unsigned)a->serving->loaded->uid, why);
 	tell_change(a, EVENT_STARTED, why);
+	say_woken(a);
 }
 
 static void do_swap(struct app *a, const char *why)
@@ -126,7 +140,7 @@ static void do_swap(struct app *a, const char *why)
 	begin_serving(a);
 	old->part = PART_LEAVING;
 	generation_replace(a->serving, old);
-	prune_doors(a);
+	app_prune_doors(a);
 	log_info("%s: generation %" PRIu64 " serves (pid %d): %s; generation %" PRIu64 " drains",
 		 a->name, a->serving->number, (int)a->serving->pid, why, old->number);
 	tell_change(a, EVENT_RELOADED, why);
@@ -136,7 +150,7 @@ static void do_keep_old(struct app *a, const char *why)
 {
 	log_warning("%s: generation %" PRIu64 " keeps serving", a->name, a->serving->number);
 	app_put_text(&a->reason, "the new generation failed, the old one keeps serving: %s", why);
-	prune_doors(a);
+	app_prune_doors(a);
 	tell_change(a, EVENT_FAILED, a->last_error ? a->last_error : why);
 }
 
@@ -149,13 +163,14 @@ static void do_back_off(struct app *a, const char *why)
 
 	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
 	wait_s = (double)(backoff_failed(&a->backoff, now, random) - now) / 1e9;
+	a->woken_ns = 0;
 	ev_timer_stop(a->v->setup.loop, &a->retry);
 	ev_timer_set(&a->retry, wait_s, 0);
 	ev_timer_start(a->v->setup.loop, &a->retry);
 	/* The two versions take turns, so that whichever can start does. */
 	a->use_good = a->good && a->good != a->wanted && !a->use_good;
 	app_put_text(&a->reason, "%s", why);
-	prune_doors(a);
+	app_prune_doors(a);
 	if (wait_s < 0.05)
 		(void)snprintf(text, sizeof(text), "failure %u in a row, next try at once",
 			       a->backoff.failures);
@@ -171,6 +186,7 @@ static void do_stop(struct app *a, const char *why)
 {
 	struct generation *serving = TAKE_PTR(a->serving);
 
+	a->awake = false;
 	ev_timer_stop(a->v->setup.loop, &a->retry);
 	drop_candidate(a);
 	a->v->routes_changed |= a->gone;
@@ -194,7 +210,7 @@ static void do_close(struct app *a, const char *why)
 	if (a->gone)
 		doors_prune(&a->doors, NULL, 0);
 	else
-		prune_doors(a);
+		app_prune_doors(a);
 	/* Why it was stopped stands in its reason since then; why says only that it has come true. */
 	log_info("%s: stopped (%s)", a->name, a->reason ? a->reason : why);
 	tell_change(a, EVENT_STOPPED, a->reason ? a->reason : why);
@@ -208,9 +224,10 @@ static void do_close(struct app *a, const char *why)
 }
 
 static void (*const actions[DO_COUNT])(struct app *a, const char *why) = {
-	[DO_NOTHING] = do_nothing,   [DO_START] = do_start, [DO_RESTART] = do_restart,
-	[DO_SERVE] = do_serve,       [DO_SWAP] = do_swap,   [DO_KEEP_OLD] = do_keep_old,
-	[DO_BACK_OFF] = do_back_off, [DO_STOP] = do_stop,   [DO_CLOSE] = do_close,
+	[DO_NOTHING] = do_nothing,   [DO_START] = do_start,        [DO_RESTART] = do_restart,
+	[DO_SERVE] = do_serve,       [DO_SWAP] = do_swap,          [DO_KEEP_OLD] = do_keep_old,
+	[DO_BACK_OFF] = do_back_off, [DO_STOP] = do_stop,          [DO_CLOSE] = do_close,
+	[DO_SLEEP] = sleep_begin,    [DO_CHECK] = sleep_check_ini,
 };
 
 void app_event(struct app *a, enum life_event event, const char *why)
@@ -227,6 +244,8 @@ void app_event(struct app *a, enum life_event event, const char *why)
 		backoff_reset(&a->backoff);
 		a->use_good = false;
 	}
+	if (was == APP_SLEEPING && s->to != was)
+		sleep_end(a);
 	if (s->to != was) {
 		a->state = s->to;
 		a->since_wall_ns = clock_wall_ns();

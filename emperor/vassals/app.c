@@ -159,6 +159,7 @@ void app_free(struct app *a)
 	if (!a)
 		return;
 	ev_timer_stop(a->v->setup.loop, &a->retry);
+	sleep_end(a);
 	vassals_unqueue(a->v, a);
 	while (a->generations) {
 		struct generation *g = a->generations;

@@ -99,8 +99,9 @@ int vassals_start(struct vassals *v, const char *name, struct err *err)
 		return -ENOENT;
 	if (a->gone)
 		return err_set(err, -ENOENT, "%s: its ini is gone", name);
-	if (!is_stopping(a) && a->state != APP_BACKOFF)
+	if (!is_stopping(a) && a->state != APP_BACKOFF && a->state != APP_SLEEPING)
 		return err_set(err, -EALREADY, "%s: is %s already", name, app_state_name(a->state));
+	a->awake = true;
 	app_event(a, LIFE_START, "started by command");
 	return 0;
 }

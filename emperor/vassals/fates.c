@@ -93,6 +93,38 @@ void app_generation_failed(struct generation *g, enum fail_phase phase, const ch
 	}
 }
 
+/*
+ * A front that says so too often would be a loop of starts: it is believed once it has served for as long as it must have
+ * been idle. While another generation starts, it stays: that one may fail.
+ */
+void app_generation_idle(struct generation *g, uint64_t idle_ms)
+{
+	const struct app *a = g->app;
+	uint64_t after_ns = g->loaded->config.sleep_after_s * NS_PER_S;
+
+	if (g != a->serving || a->state != APP_RUNNING || a->v->shutting_down || after_ns == 0 ||
+	    clock_now_ns() - g->serving_ns < after_ns || idle_ms < after_ns / NS_PER_MS)
+		return;
+	generation_let_sleep(g);
+}
+
+void app_generation_asleep(struct generation *g, uint64_t idle_ms)
+{
+	struct app *a = g->app;
+	char why[96];
+
+	if (g != a->serving || !g->may_leave) {
+		log_warning("%s: generation %" PRIu64 " says that it sleeps, which nobody allowed: "
+			    "ignored",
+			    a->name, g->number);
+		return;
+	}
+	a->serving = NULL;
+	generation_leave(g);
+	(void)snprintf(why, sizeof(why), "no request for %" PRIu64 " s", idle_ms / 1000);
+	app_event(a, LIFE_ASLEEP, why);
+}
+
 static void unlink_generation(struct app *a, struct generation *g)
 {
 	struct generation **at = &a->generations;

@@ -191,6 +191,12 @@ static void take(struct generation *g, struct msg *m)
 		if (g->part == PART_LEAVING)
 			set_timer(g, VASSALS_LEAVE_S);
 		break;
+	case MSG_IDLE:
+		app_generation_idle(g, m->a);
+		break;
+	case MSG_ASLEEP:
+		app_generation_asleep(g, m->a);
+		break;
 	case MSG_STATE:
 		if (m->text_n > 0)
 			log_info("%s: %s", a->name, m->text);
@@ -451,6 +457,17 @@ void generation_end(struct generation *g, unsigned grace_s)
 	if (tell(g, MSG_STOP, grace_s, -1) < 0)
 		generation_kill(g);
 	set_timer(g, grace_s + VASSALS_LEAVE_S);
+}
+
+void generation_let_sleep(struct generation *g)
+{
+	g->may_leave = tell(g, MSG_SLEEP, 0, -1) == 0;
+}
+
+void generation_leave(struct generation *g)
+{
+	g->part = PART_LEAVING;
+	set_timer(g, g->loaded->config.graceful_timeout_s + VASSALS_LEAVE_S);
 }
 
 void generation_kill(const struct generation *g)

@@ -9,6 +9,7 @@
  *   launch.c      from the bytes of an ini to a candidate
  *   generation.c  one process tree: handoff, link, timers, exit
  *   fates.c       what becomes of it: ready, failed, lost, gone
+ *   sleep.c       apps without processes: their doors are watched
  *   routes.c      who answers for which name; the table for the gate
  *   tell.c        what gate, stats and observers hear
  */
@@ -56,6 +57,7 @@ struct generation {
 	int link_fd, outcome_fd; /* owned */
 	struct logpipe log;      /* its stderr, if that is not ours */
 	uint64_t spawned_ns, serving_ns, serving_wall_ns;
+	bool may_leave; /* it was told that it may go to sleep */
 	ev_io link_io, outcome_io;
 	ev_child child;
 	ev_timer timer; /* startup-timeout, then the end of patience */
@@ -76,6 +78,9 @@ struct app {
 	bool dead;          /* forgotten; collected at the end of the turn */
 	bool said_user;     /* that it names no user, and which one it runs as */
 	bool conflict;      /* failed because of another app's claim on a name */
+	bool awake;         /* somebody has asked for it: an app on demand starts too */
+	bool watched;       /* its doors are in the set of those that wake */
+	uint64_t woken_ns;  /* a connection woke it then, and it does not serve yet; 0 */
 
 	enum app_state state;
 	char *reason, *last_error, *notes; /* owned, or NULL */
@@ -110,6 +115,8 @@ struct vassals {
 
 	int epoch_fd, epoch_ro_fd; /* owned */
 	_Atomic uint32_t *epoch;   /* mapped */
+	int wake_fd;               /* owned: the epoll set of the doors of sleeping apps */
+	ev_io wake_io;
 	bool routes_changed;
 	char *routes_text; /* owned: what was published last */
 	bool name_freed;   /* an app has given up a name */
@@ -143,17 +150,35 @@ void ini_unref(struct ini *ini);
 void app_event(struct app *a, enum life_event event, const char *why);
 /* The door that was made for the generation that starts or serves now, if the one before was shut. Tells the gate. */
 void app_take_door(struct app *a);
+/* Closes the doors that nothing which runs, starts or sleeps wants. */
+void app_prune_doors(struct app *a);
 /* Who the app is to others, now that nothing or something else serves. */
 void app_show_face(struct app *a, struct loaded *l);
 
 /* launch.c: its turn has come: loads, opens doors, spawns. Failure is an event. */
 void app_launch(struct app *a);
+/* Its bytes, checked: alone and against the claims of the other apps. */
+int app_load(struct app *a, struct ini *ini, struct loaded **ret, struct err *err);
+int app_open_doors(struct app *a, const struct loaded *l, struct door_set *ret, struct err *err);
+
+/* sleep.c */
+int sleep_open(struct vassals *v, struct err *err);
+void sleep_close(struct vassals *v);
+bool sleep_begins_asleep(const struct app *a, const struct loaded *l);
+void sleep_begin(struct app *a, const char *why);
+/* It wakes, stops, or is freed: its doors are not the emperor's to watch. */
+void sleep_end(struct app *a);
+/* Its ini has changed meanwhile. */
+void sleep_check_ini(struct app *a, const char *why);
 
 /* fates.c */
 void app_generation_ready(struct generation *g, uint64_t import_us, uint64_t workers);
 void app_generation_failed(struct generation *g, enum fail_phase phase, const char *text);
 /* Its process has been reaped. */
 void app_generation_exited(struct generation *g, const char *how);
+/* It has had nothing to do for so long; it has stopped taking connections and leaves. */
+void app_generation_idle(struct generation *g, uint64_t idle_ms);
+void app_generation_asleep(struct generation *g, uint64_t idle_ms);
 /* What should have become generation number never will. */
 void app_candidate_failed(struct app *a, uint64_t number, enum fail_phase phase, const char *text);
 
@@ -165,6 +190,9 @@ int generation_serve(struct generation *g);
 void generation_replace(struct generation *g, struct generation *old);
 /* Stop: grace_s 0 = now. */
 void generation_end(struct generation *g, unsigned grace_s);
+/* It may go to sleep; it has gone to sleep. */
+void generation_let_sleep(struct generation *g);
+void generation_leave(struct generation *g);
 void generation_kill(const struct generation *g);
 int generation_reopen(const struct generation *g, struct err *err);
 void generation_free(struct generation *g);

@@ -35,7 +35,7 @@ static void say_user(struct app *a, const struct loaded *l)
 	a->said_user = l->default_user;
 }
 
-static int load(struct app *a, struct ini *ini, struct loaded **ret, struct err *err)
+int app_load(struct app *a, struct ini *ini, struct loaded **ret, struct err *err)
 {
 	struct load_source source = {.file = a->file, .dir = a->dir};
 	struct loaded *l;
@@ -78,22 +78,30 @@ static const char *place_of_address(const struct app *a, const struct loaded *l,
 	return load_place(l, a->file, NULL, c->stats ? c->stats : a->name, buf, size);
 }
 
+int app_open_doors(struct app *a, const struct loaded *l, struct door_set *ret, struct err *err)
+{
+	char place[ERR_TEXT_MAX];
+	bool clamped;
+	int r = doors_open(&a->doors, l, ret, &clamped, err);
+
+	if (r < 0)
+		(void)err_prefix(err, "%s",
+				 place_of_address(a, l, err->text, place, sizeof(place)));
+	else if (clamped)
+		log_warning("%s: listen = %u is more than net.core.somaxconn allows: clamped",
+			    a->name, l->config.listen);
+	return r;
+}
+
 static int spawn(struct app *a, struct loaded *l, struct ini *ini, uint64_t number, struct err *err)
 {
 	_cleanup_(fd_closep) int log_fd = -1;
 	struct door_set set;
 	char place[ERR_TEXT_MAX];
-	bool clamped;
-	int r = doors_open(&a->doors, l, &set, &clamped, err);
+	int r = app_open_doors(a, l, &set, err);
 
-	if (r < 0) {
-		(void)err_prefix(err, "%s",
-				 place_of_address(a, l, err->text, place, sizeof(place)));
+	if (r < 0)
 		return r;
-	}
-	if (clamped)
-		log_warning("%s: listen = %u is more than net.core.somaxconn allows: clamped",
-			    a->name, l->config.listen);
 	r = logfile_open(l, &log_fd, err);
 	if (r < 0) {
 		(void)err_prefix(err, "%s",
@@ -121,16 +129,19 @@ static int spawn(struct app *a, struct loaded *l, struct ini *ini, uint64_t numb
 void app_launch(struct app *a)
 {
 	struct ini *ini = a->use_good ? a->good : a->wanted;
-	uint64_t number = ++a->numbers;
+	uint64_t number = a->numbers + 1;
 	struct loaded *l = NULL;
+	struct door_set set;
 	struct err err = {0};
+	bool asleep;
 	int r;
 
 	/* While older bytes serve for them, the file's still want that name. */
 	if (!a->use_good)
 		a->conflict = false;
-	r = load(a, ini, &l, &err);
+	r = app_load(a, ini, &l, &err);
 	if (r < 0) {
+		a->numbers = number;
 		app_candidate_failed(a, number, FAIL_CONFIG, err.text);
 		return;
 	}
@@ -138,10 +149,18 @@ void app_launch(struct app *a)
 	/* Before anything serves, the gate must know whose names these are: their clients wait. */
 	if (!a->serving)
 		app_show_face(a, l);
-	r = spawn(a, l, ini, number, &err);
+	asleep = sleep_begins_asleep(a, l);
+	if (asleep) {
+		r = app_open_doors(a, l, &set, &err);
+	} else {
+		a->numbers = number;
+		r = spawn(a, l, ini, number, &err);
+	}
 	loaded_drop_items(l);
 	loaded_unref(l);
-	if (r < 0)
+	if (r == 0 && asleep)
+		app_event(a, LIFE_ASLEEP, "it starts with its first connection");
+	else if (r < 0)
 		app_candidate_failed(a, number, FAIL_SPAWN, err.text);
 	else
 		tell_change(a, EVENT_NONE, "");

@@ -18,6 +18,8 @@ enum life_event {
 	LIFE_LOST_EARLY, /* ... before it was healthy */
 	LIFE_RETRY,      /* the back-off is over */
 	LIFE_EMPTY,      /* the last process of the app has gone */
+	LIFE_ASLEEP, /* nobody asks anything of it: the serving front leaves, or none is started yet */
+	LIFE_WAKE, /* a connection waits at a door of an app that sleeps */
 	LIFE_EVENT_COUNT,
 };
 
@@ -31,6 +33,8 @@ enum life_action {
 	DO_BACK_OFF, /* wait for the next try */
 	DO_STOP,     /* end all generations, the serving one gracefully */
 	DO_CLOSE,    /* close the doors; forget the app if its ini is gone */
+	DO_SLEEP,    /* watch the doors: the next connection wakes it */
+	DO_CHECK,    /* its ini has changed in its sleep: names and doors follow, nothing starts */
 	DO_COUNT,
 };
 

@@ -31,7 +31,8 @@ static void retry_refused(struct vassals *v)
 	v->name_freed = false;
 	for (size_t i = 0; i < v->n; i++)
 		if (v->v[i]->conflict &&
-		    (v->v[i]->state == APP_BACKOFF || v->v[i]->state == APP_RUNNING))
+		    (v->v[i]->state == APP_BACKOFF || v->v[i]->state == APP_RUNNING ||
+		     v->v[i]->state == APP_SLEEPING))
 			app_event(v->v[i], LIFE_CHANGE, "a name that it asked for may be free");
 }
 
@@ -256,11 +257,14 @@ int vassals_new(struct vassals **ret_vassals, const struct vassals_setup *setup,
 	v->queue_last = &v->queue;
 	v->epoch_fd = -1;
 	v->epoch_ro_fd = -1;
+	v->wake_fd = -1;
 	v->start_at_once = MAX(1U, setup->rules->cpus) * STARTS_PER_CPU;
 	ev_prepare_init(&v->turn, on_turn);
 	ev_prepare_start(setup->loop, &v->turn);
 	ev_init(&v->pump, on_pump);
 	r = routes_open(v, err);
+	if (r == 0)
+		r = sleep_open(v, err);
 	if (r < 0) {
 		vassals_free(v);
 		return r;
@@ -279,6 +283,7 @@ void vassals_free(struct vassals *v)
 		app_free(v->v[i]);
 	v->n = 0;
 	collect(v);
+	sleep_close(v);
 	routes_close(v);
 	free(v->complaint);
 	free(v->v);

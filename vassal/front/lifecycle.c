@@ -8,6 +8,7 @@
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/doors.h"
+#include "vassal/front/doze.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/handback.h"
 #include "vassal/front/link.h"
@@ -58,6 +59,7 @@ void lifecycle_serve(struct front *f)
 	f->phase = PHASE_SERVING;
 	show_state(f, FRONT_SERVING);
 	doors_open(f);
+	doze_begin(f);
 	loop_kick(f);
 	if (f->alone)
 		log_info("serving");

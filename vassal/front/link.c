@@ -8,6 +8,7 @@
 #include "shared/err.h"
 #include "shared/log.h"
 #include "vassal/front/doors.h"
+#include "vassal/front/doze.h"
 #include "vassal/front/lifecycle.h"
 #include "vassal/front/state.h"
 
@@ -53,9 +54,16 @@ static void on_reopen(struct front *f, const struct msg *m, int *fd)
 		log_error("cannot reopen the log: %s", strerror(-r));
 }
 
+static void on_sleep(struct front *f, const struct msg *m, int *fd)
+{
+	(void)m;
+	(void)fd;
+	doze_go(f);
+}
+
 static handler *const handlers[MSG_KIND_COUNT] = {
 	[MSG_SERVE] = on_serve, [MSG_RETIRE] = on_retire, [MSG_STOP] = on_stop,
-	[MSG_ADOPT] = on_adopt, [MSG_REOPEN] = on_reopen,
+	[MSG_SLEEP] = on_sleep, [MSG_ADOPT] = on_adopt,   [MSG_REOPEN] = on_reopen,
 };
 
 static void lose(struct front *f)

@@ -17,6 +17,7 @@
 #include "vassal/front/body.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/doors.h"
+#include "vassal/front/doze.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/handback.h"
 #include "vassal/front/intake.h"
@@ -227,6 +228,7 @@ static void turn(struct front *f)
 	conns_collect(f);
 	logbook_turn(&f->log);
 	update_gauges(f);
+	doze_note(f);
 	arm_tick(f);
 	f->in_turn = false;
 	if (!sleep)

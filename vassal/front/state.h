@@ -205,6 +205,13 @@ struct front {
 	bool gate_ends;    /* with us: it takes nothing back */
 	uint64_t drain_ns; /* when draining began */
 
+	/* doze */
+	struct {
+		ev_timer timer;
+		uint64_t active_ns; /* when something was in hand last */
+		uint64_t events;    /* requests and connections at that time */
+	} doze;
+
 	/* doors: own listeners, the gate's, older generations' */
 	struct door listeners[LIMIT_LISTENERS];
 	uint32_t listeners_n;

@@ -21,6 +21,8 @@ static const struct cell cells[APP_STATE_COUNT][LIFE_EVENT_COUNT] = {
 		[LIFE_FAILED] = NO,				[LIFE_LOST]       = NO,
 		[LIFE_LOST_EARLY] = NO,				[LIFE_RETRY]      = NO,
 		[LIFE_EMPTY]  = NO,
+		[LIFE_ASLEEP] = NO,
+		[LIFE_WAKE] = NO,
 	},
 	[APP_STARTING] = {
 		[LIFE_START]  = { APP_STARTING, DO_NOTHING },	[LIFE_CHANGE]     = { APP_STARTING, DO_RESTART },
@@ -28,6 +30,8 @@ static const struct cell cells[APP_STATE_COUNT][LIFE_EVENT_COUNT] = {
 		[LIFE_FAILED] = { APP_BACKOFF, DO_BACK_OFF },	[LIFE_LOST]       = NO,
 		[LIFE_LOST_EARLY] = NO,				[LIFE_RETRY]      = NO,
 		[LIFE_EMPTY]  = { APP_STARTING, DO_NOTHING },
+		[LIFE_ASLEEP] = { APP_SLEEPING, DO_SLEEP },
+		[LIFE_WAKE] = NO,
 	},
 	[APP_RUNNING] = {
 		[LIFE_START]  = { APP_RUNNING, DO_NOTHING },	[LIFE_CHANGE]     = { APP_REPLACING, DO_START },
@@ -35,6 +39,8 @@ static const struct cell cells[APP_STATE_COUNT][LIFE_EVENT_COUNT] = {
 		[LIFE_FAILED] = NO,				[LIFE_LOST]       = { APP_STARTING, DO_START },
 		[LIFE_LOST_EARLY] = { APP_BACKOFF, DO_BACK_OFF }, [LIFE_RETRY]    = NO,
 		[LIFE_EMPTY]  = NO,
+		[LIFE_ASLEEP] = { APP_SLEEPING, DO_SLEEP },
+		[LIFE_WAKE] = NO,
 	},
 	[APP_REPLACING] = {
 		[LIFE_START]  = { APP_REPLACING, DO_NOTHING },	[LIFE_CHANGE]     = { APP_REPLACING, DO_RESTART },
@@ -42,6 +48,8 @@ static const struct cell cells[APP_STATE_COUNT][LIFE_EVENT_COUNT] = {
 		[LIFE_FAILED] = { APP_RUNNING, DO_KEEP_OLD },	[LIFE_LOST]       = { APP_STARTING, DO_NOTHING },
 		[LIFE_LOST_EARLY] = { APP_STARTING, DO_NOTHING }, [LIFE_RETRY]    = NO,
 		[LIFE_EMPTY]  = NO,
+		[LIFE_ASLEEP] = { APP_STARTING, DO_NOTHING },
+		[LIFE_WAKE] = NO,
 	},
 	[APP_BACKOFF] = {
 		[LIFE_START]  = { APP_STARTING, DO_START },	[LIFE_CHANGE]     = { APP_STARTING, DO_START },
@@ -49,14 +57,26 @@ static const struct cell cells[APP_STATE_COUNT][LIFE_EVENT_COUNT] = {
 		[LIFE_FAILED] = NO,				[LIFE_LOST]       = NO,
 		[LIFE_LOST_EARLY] = NO,				[LIFE_RETRY]      = { APP_STARTING, DO_START },
 		[LIFE_EMPTY]  = { APP_BACKOFF, DO_NOTHING },
+		[LIFE_ASLEEP] = NO,
+		[LIFE_WAKE] = NO,
 	},
-	[APP_SLEEPING] = { NO, NO, NO, NO, NO, NO, NO, NO, NO },
+	[APP_SLEEPING] = {
+		[LIFE_START]  = { APP_STARTING, DO_START },	[LIFE_CHANGE]     = { APP_SLEEPING, DO_CHECK },
+		[LIFE_STOP]   = { APP_STOPPING, DO_STOP },	[LIFE_READY]      = NO,
+		[LIFE_FAILED] = NO,				[LIFE_LOST]       = NO,
+		[LIFE_LOST_EARLY] = NO,				[LIFE_RETRY]      = NO,
+		[LIFE_EMPTY]  = { APP_SLEEPING, DO_NOTHING },
+		[LIFE_ASLEEP] = NO,
+		[LIFE_WAKE]   = { APP_STARTING, DO_START },
+	},
 	[APP_STOPPING] = {
 		[LIFE_START]  = { APP_STARTING, DO_START },	[LIFE_CHANGE]     = { APP_STOPPING, DO_NOTHING },
 		[LIFE_STOP]   = { APP_STOPPING, DO_NOTHING },	[LIFE_READY]      = NO,
 		[LIFE_FAILED] = NO,				[LIFE_LOST]       = NO,
 		[LIFE_LOST_EARLY] = NO,				[LIFE_RETRY]      = NO,
 		[LIFE_EMPTY]  = { APP_STOPPED, DO_CLOSE },
+		[LIFE_ASLEEP] = NO,
+		[LIFE_WAKE] = NO,
 	},
 };
 /* clang-format on */
@@ -95,8 +115,6 @@ static void every_state_can_be_stopped(void **state)
 	for (unsigned from = 0; from < APP_STATE_COUNT; from++) {
 		const struct life_step *s = lifecycle_next((enum app_state)from, LIFE_STOP);
 
-		if (from == APP_SLEEPING)
-			continue; /* nothing leads there yet */
 		assert_non_null(s);
 		if (s->to == APP_STOPPING) {
 			s = lifecycle_next(APP_STOPPING, LIFE_EMPTY);
@@ -118,6 +136,17 @@ static void a_failed_candidate_never_takes_a_serving_app_down(void **state)
 	assert_int_equal(s->action, DO_KEEP_OLD);
 }
 
+static void an_app_that_sleeps_starts_only_for_a_connection_or_a_command(void **state)
+{
+	(void)state;
+	for (unsigned event = 0; event < LIFE_EVENT_COUNT; event++) {
+		const struct life_step *s = lifecycle_next(APP_SLEEPING, (enum life_event)event);
+		bool asked = event == LIFE_WAKE || event == LIFE_START;
+
+		assert_int_equal(s && s->action == DO_START, asked);
+	}
+}
+
 static void every_state_and_event_has_a_name(void **state)
 {
 	(void)state;
@@ -134,6 +163,7 @@ int main(void)
 		cmocka_unit_test(nonsense_cannot_happen),
 		cmocka_unit_test(every_state_can_be_stopped),
 		cmocka_unit_test(a_failed_candidate_never_takes_a_serving_app_down),
+		cmocka_unit_test(an_app_that_sleeps_starts_only_for_a_connection_or_a_command),
 		cmocka_unit_test(every_state_and_event_has_a_name),
 	};
 

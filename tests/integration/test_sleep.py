@@ -1,0 +1,190 @@
+"""Apps without processes: when they go to sleep, what wakes them, and that no request is lost between the two."""
+
+import contextlib
+import http.client
+import os
+import random
+import signal
+import socket
+import threading
+import time
+
+import harness
+from harness import Case, eventually, free_port, request, title
+
+
+def processes(e, app):
+    """Front, mold and workers of an app."""
+    return [pid for pid in e.strays() if title(pid).startswith(("vassal: " + app, app + " "))]
+
+
+def events(e, app):
+    return [row["kind"] for row in e.ctl("events", app)]
+
+
+class Sleep(Case):
+    def asleep(self, e, app, seconds=15):
+        row = e.wait_state(app, "sleeping", seconds)
+        eventually(lambda: not processes(e, app), what="no process of " + app)
+        return row
+
+    def test_an_idle_app_goes_away_and_the_next_request_at_either_door_wakes_it(self):
+        e = self.emperor()
+        port = free_port()
+        e.drop("a", "named", "env = NAME=a\nsleep-after = 1\nhttp = 127.0.0.1:%d" % port)
+        e.wait_up("a")
+        row = self.asleep(e, "a")
+        self.assertIn("no request for", row["reason"])
+        self.assertEqual(row["pid"] or 0, 0)
+        self.assertEqual(e.get("a").text, "a")
+        self.assertEqual(e.state("a")["state"], "running")
+        self.asleep(e, "a")
+        self.assertEqual(request(port).text, "a")
+        log = e.output()
+        self.assertIn("woken by a connection from a shared port", log)
+        self.assertIn("woken by a connection at 127.0.0.1:%d" % port, log)
+        self.assertRegex(log, r"woken: serves after \d+ ms")
+
+    def test_an_app_on_demand_costs_nothing_until_its_first_connection(self):
+        e = self.emperor()
+        port = free_port()
+        e.drop("a", "named", "env = NAME=a\non-demand = true\nhttp = 127.0.0.1:%d" % port)
+        row = self.asleep(e, "a")
+        self.assertIn("first connection", row["reason"])
+        self.assertEqual(request(port).text, "a")
+        e.wait_state("a", "running")
+        # by command, too
+        self.assertEqual(e.ctl_text("stop", "a").returncode, 0)
+        self.assertEqual(e.get("a").status, 503)
+        self.assertEqual(e.ctl_text("start", "a").returncode, 0)
+        self.assertEqual(e.state("a")["state"], "running")
+
+    def test_requests_at_random_moments_of_falling_asleep_are_all_answered(self):
+        e = self.emperor()
+        port = free_port()
+        e.drop("a", "named", "env = NAME=a\nsleep-after = 1\nhttp = 127.0.0.1:%d" % port)
+        e.wait_up("a")
+        chance = random.Random(7)
+        failures, stop = [], time.monotonic() + 7
+
+        def visit(own, gap):
+            # around the moment itself: the app sleeps a second after the last of these
+            while time.monotonic() < stop:
+                time.sleep(gap())
+                try:
+                    answer = request(port) if own else e.get("a")
+                    if answer.status != 200:
+                        failures.append(answer.status)
+                except (OSError, http.client.HTTPException) as problem:
+                    failures.append(repr(problem))
+
+        visitors = [threading.Thread(target=visit, args=(own, lambda: chance.uniform(1.0, 1.06)))
+                    for own in (False, True)]
+        for v in visitors:
+            v.start()
+        for v in visitors:
+            v.join()
+        self.assertEqual(failures, [])
+        self.assertGreaterEqual(e.output().count("asleep: no request"), 2)
+
+    def test_idle_kept_connections_survive_the_sleep_of_their_app(self):
+        e = self.emperor()
+        e.drop("a", "named", "env = NAME=a\nsleep-after = 1")
+        e.wait_up("a")
+        kept = http.client.HTTPConnection("127.0.0.1", e.port, timeout=10 * harness.PATIENCE)
+        self.addCleanup(kept.close)
+        for _ in range(2):
+            kept.request("GET", "/", headers={"Host": "a.test"})
+            self.assertEqual(kept.getresponse().read(), b"a")
+            here = kept.sock.getsockname()
+            self.asleep(e, "a")
+        kept.request("GET", "/", headers={"Host": "a.test"})
+        self.assertEqual(kept.getresponse().read(), b"a")
+        self.assertEqual(kept.sock.getsockname(), here)
+
+    def test_a_request_in_hand_or_an_idle_connection_of_an_own_address_keeps_it_awake(self):
+        e = self.emperor()
+        port = free_port()
+        e.drop("a", "slow", "sleep-after = 1\nkeepalive = 3\nhttp = 127.0.0.1:%d" % port)
+        e.wait_up("a")
+        self.assertEqual(e.get("a", "/?2").status, 200)
+        self.assertEqual(e.output().count("asleep:"), 0)
+        kept = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self.addCleanup(kept.close)
+        kept.request("GET", "/")
+        kept.getresponse().read()
+        time.sleep(2)  # longer than sleep-after
+        self.assertEqual(e.state("a")["state"], "running")
+        kept.request("GET", "/")
+        self.assertEqual(kept.getresponse().status, 200)
+
+    def test_what_happens_to_the_ini_of_an_app_that_sleeps(self):
+        e = self.emperor()
+        port, moved = free_port(), free_port()
+        text = "env = NAME=%s\non-demand = true\nhttp = 127.0.0.1:%d"
+        e.drop("a", "named", text % ("one", port))
+        e.drop("b", "named", "env = NAME=b")
+        self.asleep(e, "a")
+        # new bytes: names and doors follow, nothing starts
+        e.drop("a", "named", text % ("two", moved), domain="other.test")
+        eventually(lambda: "stays asleep" in e.state("a")["reason"], what="it says so")
+        self.assertEqual(e.get("a").status, 404)
+        with self.assertRaises(OSError):
+            request(port)
+        self.assertEqual(processes(e, "a"), [])
+        self.assertEqual(e.get("a", host="other.test").text, "two")
+        self.assertEqual(e.ctl_text("stop", "a").returncode, 0)
+        self.assertEqual(e.ctl_text("start", "a").returncode, 0)
+        # a broken edit is shown, and the old bytes stay in force
+        e.drop("a", "named", "env = NAME=two\nsleep-after = 1\nhttp = 127.0.0.1:%d" % moved, domain="other.test")
+        e.wait_state("a", "running")
+        self.asleep(e, "a")
+        e.drop("a", "named", "harakiri = 5x", domain="other.test")
+        eventually(lambda: "harakiri" in (e.state("a")["last_error"] or ""), what="the mistake is shown")
+        self.assertEqual(e.state("a")["state"], "sleeping")
+        self.assertEqual(e.get("a", host="other.test").text, "two")
+        # one that must not sleep starts
+        e.drop("a", "named", "env = NAME=three\nsleep-after = 1", domain="other.test")
+        eventually(lambda: e.get("a", host="other.test").text == "three", what="the mended one serves")
+        self.asleep(e, "a")
+        self.assertEqual(e.ctl_text("reload", "a").returncode, 0)
+        self.assertEqual(e.state("a")["state"], "sleeping")
+        e.drop("a", "named", "env = NAME=four", domain="other.test")
+        e.wait_state("a", "running")
+        self.assertEqual(e.get("a", host="other.test").text, "four")
+
+    def test_a_deleted_ini_ends_the_sleep_and_its_doors(self):
+        e = self.emperor()
+        port = free_port()
+        path = e.drop("a", "named", "env = NAME=a\non-demand = true\nhttp = 127.0.0.1:%d" % port)
+        self.asleep(e, "a")
+        path.unlink()
+        eventually(lambda: e.state("a") is None, what="forgotten")
+        self.assertEqual(e.get("a").status, 404)
+        with self.assertRaises(OSError):
+            request(port)
+
+    def test_an_app_that_does_not_start_when_woken_hoards_no_connections(self):
+        e = self.emperor()
+        port = free_port()
+        e.drop("a", "no_such_module_at_all", "on-demand = true\nhttp = 127.0.0.1:%d" % port)
+        self.asleep(e, "a")
+        for answer in (request(port), e.get("a")):
+            self.assertEqual(answer.status, 503)
+            self.assertTrue(answer.headers["Retry-After"].isdigit())
+        self.assertIn("no_such_module_at_all", e.state("a")["last_error"])
+        e.drop("a", "named", "env = NAME=a\non-demand = true\nhttp = 127.0.0.1:%d" % port)
+        eventually(lambda: request(port).status == 200, what="the mended one serves")
+
+    def test_the_gate_killed_while_an_app_sleeps_loses_nothing_that_waits(self):
+        e = self.emperor()
+        e.drop("a", "named", "env = NAME=a\non-demand = true")
+        self.asleep(e, "a")
+        gate = [pid for pid in e.strays() if title(pid) == "emperor: gate"]
+        self.assertEqual(len(gate), 1)
+        os.kill(gate[0], signal.SIGKILL)
+        self.assertEqual(e.wait_up("a").text, "a")
+
+
+if __name__ == "__main__":
+    harness.main()
