@@ -19,6 +19,7 @@
 #include "vassal/engine/input.h"
 #include "vassal/engine/interp.h"
 #include "vassal/engine/signals.h"
+#include "vassal/engine/stacks.h"
 #include "vassal/engine/traceback.h"
 #include "vassal/engine/venv.h"
 
@@ -177,24 +178,6 @@ static int buffer_by_lines(void)
 	return r ? 0 : -1;
 }
 
-/* Asked for by the front when a request hangs: all threads' stacks on stderr, whatever holds the GIL. */
-static int register_stacks(void)
-{
-	PyObject *module = PyImport_ImportModule("faulthandler");
-	PyObject *fn = module ? PyObject_GetAttrString(module, "register") : NULL;
-	PyObject *args = Py_BuildValue("(i)", SIGRTMIN + CREW_STACKS_SIGNAL_OFFSET);
-	PyObject *kwargs = Py_BuildValue("{s:i,s:O,s:O}", "file", STDERR_FILENO, "all_threads",
-					 Py_True, "chain", Py_False);
-	PyObject *r = fn && args && kwargs ? PyObject_Call(fn, args, kwargs) : NULL;
-
-	Py_XDECREF(kwargs);
-	Py_XDECREF(args);
-	Py_XDECREF(fn);
-	Py_XDECREF(module);
-	Py_XDECREF(r);
-	return r ? 0 : -1;
-}
-
 /*
  * A cached .pyc is believed when the source has the same size and the same second in its time. So a module that was
  * changed less than two seconds ago is not cached: else an edit right after it could go unnoticed for ever.
@@ -226,7 +209,7 @@ static int prepare(struct engine *e, struct err *err)
 {
 	e->close_name = PyUnicode_InternFromString("close");
 	if (e->close_name && cache_with_care() == 0 && extend_path(e) == 0 &&
-	    buffer_by_lines() == 0 && register_stacks() == 0 && traceback_start(e) == 0 &&
+	    buffer_by_lines() == 0 && stacks_start() == 0 && traceback_start(e) == 0 &&
 	    filewrapper_start() == 0 && input_start() == 0 && callable_start() == 0)
 		return 0;
 	PyErr_Print();

@@ -27,6 +27,7 @@
 #include "vassal/engine/interp.h"
 #include "vassal/engine/lane.h"
 #include "vassal/engine/signals.h"
+#include "vassal/engine/stacks.h"
 #include "vassal/engine/traceback.h"
 #include "vassal/engine/warmup.h"
 #include "vassal/exchange/exchange.h"
@@ -227,6 +228,7 @@ static void supervise(struct worker *w)
 			_exit(CREW_EXIT_ORPHAN);
 		if (p[0].revents & POLLIN)
 			(void)!read(w->wake_fd, &count, sizeof(count));
+		stacks_answer();
 		run_signal_handlers(w);
 	}
 }
@@ -356,7 +358,8 @@ _Noreturn void worker_run(struct engine *e, unsigned number, int link_fd)
 	reset_board(&w);
 	if (!e->application)
 		load_app(&w);
-	if (make_threads(&w) < 0 || (w.threads_n > 1 && start_threads(&w) < 0))
+	if (make_threads(&w) < 0 ||
+	    (w.threads_n > 1 && (stacks_by_main_thread(w.wake_fd) < 0 || start_threads(&w) < 0)))
 		fail(&w, "worker");
 	say(&w,
 	    (struct crew_msg){.kind = CREW_WORKER_READY,

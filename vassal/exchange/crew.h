@@ -63,6 +63,8 @@ enum crew_exit {
  */
 #define CREW_STACKS_SIGNAL_OFFSET 5
 #define CREW_LOOK_SIGNAL_OFFSET   7
+/* The line, with a process number behind it, that says that these were all. The front swallows it. */
+#define CREW_STACKS_END "-- end of the stacks of process "
 
 struct err;
 /* Same conventions as msg_send and msg_recv. */

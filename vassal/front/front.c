@@ -11,6 +11,7 @@
 #include "shared/err.h"
 #include "shared/log.h"
 #include "shared/vassal_config.h"
+#include "vassal/front/blame.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/doors.h"
 #include "vassal/front/lifecycle.h"
@@ -185,6 +186,7 @@ int front_run(struct front_setup *setup, struct err *err)
 		ev_run(f->loop, 0);
 		r = f->exit_code;
 	}
+	blame_end(f);
 	logbook_flush(&f->log, FLUSH_MS);
 	log_flush(FLUSH_MS);
 	return r;

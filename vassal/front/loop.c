@@ -14,6 +14,7 @@
 #include "shared/err.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/answer.h"
+#include "vassal/front/blame.h"
 #include "vassal/front/body.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/doors.h"
@@ -189,7 +190,7 @@ static void update_gauges(struct front *f)
 /* An idle front must not wake up four times a second. */
 static void arm_tick(struct front *f)
 {
-	bool wanted = f->conns_n > 0 || f->jobs_n > 0 || f->doors_paused;
+	bool wanted = f->conns_n > 0 || f->jobs_n > 0 || f->doors_paused || blame_waits(f);
 
 	if (wanted && !ev_is_active(&f->tick))
 		ev_timer_again(f->loop, &f->tick);
@@ -283,6 +284,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	retry_passes(f);
 	overdue_check(f);
 	exchange_tend(f->exchange);
+	blame_tick(f);
 	turn(f);
 }
 

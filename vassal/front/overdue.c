@@ -7,6 +7,7 @@
 
 #include "shared/clock.h"
 #include "shared/vassal_config.h"
+#include "vassal/front/blame.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/queue.h"
@@ -27,6 +28,11 @@ static void say_slow(struct front *f, unsigned slot, int lane, uint64_t age_ns)
 		    "slow request: %s [%s] has been in worker %u for %llu s; its stacks follow",
 		    c ? c->line : "(client gone)", c ? c->id : "-", worker + 1,
 		    (unsigned long long)(age_ns / NS_PER_S));
+	blame_request(f, slot,
+		      &(struct blame_cause){.kind = BLAME_SLOW,
+					    .lane = (unsigned)lane,
+					    .stacks = true,
+					    .reason = "slow-request"});
 	pool_stacks(f->pool, worker);
 }
 
@@ -56,11 +62,17 @@ static void do_harakiri(struct front *f, unsigned slot, int lane, uint64_t age_n
 			   .app_ns = age_ns,
 			   .queue_ns = taken_ns - MIN(taken_ns, job->queued_ns)};
 
+	(void)snprintf(why, sizeof(why), "harakiri: %s [%s] took longer than %u s",
+		       c ? c->line : "(client gone)", c ? c->id : "-", f->config->harakiri_s);
+	blame_request(f, slot,
+		      &(struct blame_cause){.kind = BLAME_TIMEOUT,
+					    .lane = (unsigned)lane,
+					    .status = blame_status(c, 504),
+					    .stacks = true,
+					    .reason = why});
 	job->killed = true;
 	job->conn = NULL;
 	(void)exchange_abandon(f->exchange, slot);
-	(void)snprintf(why, sizeof(why), "harakiri: %s [%s] took longer than %u s",
-		       c ? c->line : "(client gone)", c ? c->id : "-", f->config->harakiri_s);
 	board_add(&f->count->timeouts, 1);
 	logbook_say(&f->log, f->wall_ns, "worker %u: %s", worker + 1, why);
 	if (c)
@@ -77,6 +89,11 @@ static void drop_lost(struct front *f, unsigned slot)
 	logbook_say(&f->log, f->wall_ns,
 		    "request %s [%s] is lost: a worker wrote over the memory it shares",
 		    c ? c->line : "(client gone)", c ? c->id : "-");
+	blame_request(f, slot,
+		      &(struct blame_cause){.kind = BLAME_LOST,
+					    .lane = BLAME_NO_LANE,
+					    .status = blame_status(c, 502),
+					    .reason = "a worker wrote over the memory it shares"});
 	(void)exchange_cancel(f->exchange, slot);
 	queue_release(f, slot);
 	if (!c)

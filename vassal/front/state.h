@@ -25,6 +25,7 @@
 #include "vassal/proto/framing.h"
 #include "vassal/proto/request.h"
 
+struct blame;
 struct pool;
 struct static_file;
 struct static_root;
@@ -242,6 +243,7 @@ struct front {
 	struct spool_budget temp_bytes;
 	struct spool_limits out_limits, body_limits;
 	uint64_t spool_said_ns; /* that answers cannot be stored; 0: never */
+	struct blame *blame;    /* NULL until the first one is needed */
 	struct static_root *roots;
 	size_t roots_n;
 

@@ -4,6 +4,7 @@
 #include "vassal/front/workers.h"
 
 #include "vassal/front/answer.h"
+#include "vassal/front/blame.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/lifecycle.h"
@@ -46,6 +47,13 @@ static void bury_request(void *arg, unsigned slot, unsigned lane)
 		logbook_say(&f->log, f->wall_ns, "worker %u (%d) %s while serving %.*s [%.*s]",
 			    r.worker, (int)b->death->pid, b->death->why, (int)sizeof(xr->line) - 1,
 			    c ? c->line : xr->line, (int)sizeof(xr->id) - 1, c ? c->id : xr->id);
+	if (!job->killed)
+		blame_request(f, slot,
+			      &(struct blame_cause){.kind = blame_kind_of(b->death),
+						    .lane = lane,
+						    .status = blame_status(c, 502),
+						    .death = b->death,
+						    .reason = b->death->why});
 	if (taken_ns > 0 && !job->killed) {
 		r.queue_ns = taken_ns - MIN(taken_ns, job->queued_ns);
 		r.app_ns = f->now_ns - MIN(f->now_ns, taken_ns);
@@ -96,6 +104,11 @@ static void on_output(void *arg, const char *p, size_t n)
 	logbook_output(&f->log, p, n);
 }
 
+static void on_stacks(void *arg, unsigned worker, pid_t pid, const char *text)
+{
+	blame_stacks(arg, worker, pid, text);
+}
+
 static void on_event(void *arg, unsigned kind, unsigned worker, const char *text)
 {
 	struct front *f = arg;
@@ -117,5 +130,6 @@ const struct pool_events workers_events = {
 	.body = on_body,
 	.output = on_output,
 	.event = on_event,
+	.stacks = on_stacks,
 	.stopped = on_stopped,
 };

@@ -11,6 +11,7 @@
 #include "vassal/pool/output.h"
 #include "vassal/pool/policy.h"
 #include "vassal/pool/pool.h"
+#include "vassal/pool/stacks.h"
 #include <ev.h>
 
 #define POOL_WHY 256
@@ -32,10 +33,12 @@ struct worker {
 	bool once_spawned;
 	bool lingers; /* killed, has not gone, and that was said */
 	uint64_t spawned_ns, served, rss;
-	uint64_t kill_ns;   /* SIGKILL was sent */
-	uint64_t eof_ns;    /* its channel ended */
-	uint64_t pss_ns;    /* last measured */
-	char why[POOL_WHY]; /* of the kill, or of its leaving */
+	uint64_t rss_ns;                    /* when that was measured */
+	uint64_t rss_before, rss_before_ns; /* the last before the request that it holds */
+	uint64_t kill_ns;                   /* SIGKILL was sent */
+	uint64_t eof_ns;                    /* its channel ended */
+	uint64_t pss_ns;                    /* last measured */
+	char why[POOL_WHY];                 /* of the kill, or of its leaving */
 };
 
 struct mold {
@@ -57,6 +60,8 @@ struct pool {
 	struct mold mold;
 	struct worker worker[LIMIT_WORKERS];
 	struct output output;
+	struct stacks stacks;
+	ev_timer stacks_timer; /* while somebody's turn it is */
 	struct exits exits;
 	ev_child child;
 	ev_timer step; /* the next time policy wants to be asked; also fed by pool_kick */
@@ -93,7 +98,9 @@ void mold_close(struct pool *pool);
 void worker_init(struct pool *pool, unsigned number);
 void worker_spawn(struct pool *pool, unsigned number);
 void worker_retire(struct pool *pool, unsigned number);
-void worker_stacks(struct pool *pool, unsigned number);
+void worker_stacks(struct pool *pool, unsigned number, enum stacks_how how);
+/* Tells what has come and asks the next. */
+void worker_stacks_turn(struct pool *pool);
 /* A kill follows: asks for its stacks, and lets it take no request in the time that this needs. */
 void worker_doom(struct pool *pool, unsigned number);
 void worker_kill(struct pool *pool, unsigned number);
@@ -107,4 +114,5 @@ void worker_mold_gone(struct pool *pool);
 void worker_close(struct worker *w);
 
 /* watch.c */
+void watch_look(struct pool *pool, unsigned number, uint64_t since_ns, struct pool_look *ret);
 void watch_tick(struct pool *pool, uint64_t now_ns);

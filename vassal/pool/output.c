@@ -26,9 +26,8 @@ static void remember(struct output *o, const char *p, size_t n)
 
 static void give(struct output *o, const char *p, size_t n)
 {
-	if (o->keep_tail)
+	if (o->fn(o->arg, p, n) && o->keep_tail)
 		remember(o, p, n);
-	o->fn(o->arg, p, n);
 }
 
 static void give_lines(struct output *o)

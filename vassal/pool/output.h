@@ -20,7 +20,8 @@ struct err;
 #define OUTPUT_FLUSH_S 0.5
 #define OUTPUT_TAIL    1400 /* last words of a start that failed: they fit a control message */
 
-typedef void output_fn(void *arg, const char *p, size_t n);
+/* False: the line is ours alone, and nobody's last words. */
+typedef bool output_fn(void *arg, const char *p, size_t n);
 
 struct output {
 	struct ev_loop *loop;

@@ -22,10 +22,11 @@
 #include "shared/vassal_config.h"
 #include "vassal/exchange/exchange.h"
 
-#define TICK_S      1.0
-#define TICK_IDLE_S 10.0
-#define IDLE_TICKS  3    /* seconds without a request until measuring slows down */
-#define STEP_MIN_S  1e-3 /* the loop's clock may lag behind ours: no busy turn before a deadline */
+#define TICK_S        1.0
+#define TICK_IDLE_S   10.0
+#define STACKS_TURN_S 0.02
+#define IDLE_TICKS    3    /* seconds without a request until measuring slows down */
+#define STEP_MIN_S    1e-3 /* the loop's clock may lag behind ours: no busy turn before a deadline */
 
 static uint64_t seconds(unsigned s)
 {
@@ -82,6 +83,7 @@ static void on_stopped(struct pool *pool)
 {
 	output_drain(&pool->output);
 	ev_timer_stop(pool->loop, &pool->tick);
+	ev_timer_stop(pool->loop, &pool->stacks_timer);
 	pool->over = true;
 	pool->events.stopped(pool->arg);
 }
@@ -236,11 +238,24 @@ static void on_child(_unused_ struct ev_loop *loop, ev_child *w, _unused_ int re
 	pool_kick(pool);
 }
 
-static void on_output(void *arg, const char *p, size_t n)
+static bool on_output(void *arg, const char *p, size_t n)
 {
 	struct pool *pool = arg;
 
+	if (stacks_line(&pool->stacks, p, n, clock_now_ns())) {
+		if (!pool->stacks.ended || !ev_is_active(&pool->stacks_timer))
+			return false;
+		/* the next one need not wait for the timer */
+		ev_feed_event(pool->loop, &pool->stacks_timer, EV_CUSTOM);
+		return false;
+	}
 	pool->events.output(pool->arg, p, n);
+	return true;
+}
+
+static void on_stacks_timer(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int revents)
+{
+	worker_stacks_turn(container_of(w, struct pool, stacks_timer));
 }
 
 static uint32_t random_seed(void)
@@ -418,6 +433,8 @@ int pool_start(struct pool **ret_pool, struct ev_loop *loop, const struct pool_s
 	ev_child_start(loop, &pool->child);
 	ev_init(&pool->step, on_step);
 	ev_init(&pool->tick, on_tick);
+	ev_init(&pool->stacks_timer, on_stacks_timer);
+	pool->stacks_timer.repeat = STACKS_TURN_S;
 	pool_kick(pool);
 	*ret_pool = TAKE_PTR(pool);
 	return 0;
@@ -452,7 +469,12 @@ void pool_kill(struct pool *pool, unsigned worker, const char *why)
 
 void pool_stacks(struct pool *pool, unsigned worker)
 {
-	worker_stacks(pool, worker);
+	worker_stacks(pool, worker, STACKS_LOOK);
+}
+
+void pool_look(struct pool *pool, unsigned worker, uint64_t since_ns, struct pool_look *ret)
+{
+	watch_look(pool, worker, since_ns, ret);
 }
 
 void pool_stop(struct pool *pool, unsigned grace_s)
@@ -468,6 +490,8 @@ void pool_free(struct pool *pool)
 	ev_clear_pending(pool->loop, &pool->step);
 	ev_timer_stop(pool->loop, &pool->step);
 	ev_timer_stop(pool->loop, &pool->tick);
+	ev_clear_pending(pool->loop, &pool->stacks_timer);
+	ev_timer_stop(pool->loop, &pool->stacks_timer);
 	ev_child_stop(pool->loop, &pool->child);
 	mold_kill(pool, false);
 	mold_close(pool);

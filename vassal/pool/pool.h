@@ -28,8 +28,10 @@ struct vassal_config;
 struct pool_death {
 	unsigned worker;
 	pid_t pid;
-	int status;    /* as wait() gave it */
-	bool expected; /* retired or told to: nothing to say */
+	int status;         /* as wait() gave it */
+	bool killed;        /* by us */
+	bool expected;      /* retired or told to: nothing to say */
+	const char *stacks; /* what it printed as it crashed; "" */
 	char why[256]; /* "killed by signal 11 (Segmentation fault)", "harakiri", "exited with 3" */
 };
 
@@ -52,6 +54,11 @@ struct pool_events {
 	void (*output)(void *arg, const char *p, size_t n);
 	/* Something for the log and the event ring: enum board_event_kind, 1-based worker or 0. */
 	void (*event)(void *arg, unsigned kind, unsigned worker, const char *text);
+	/*
+	 * What a worker printed when it was asked for its stacks (terminated; "" if it did not answer). NULL: nobody
+	 * wants to know.
+	 */
+	void (*stacks)(void *arg, unsigned worker, pid_t pid, const char *text);
 	/* After pool_stop: the last process has gone. Once. */
 	void (*stopped)(void *arg);
 };
@@ -96,6 +103,14 @@ void pool_served(struct pool *pool, unsigned worker);
 void pool_kill(struct pool *pool, unsigned worker, const char *why);
 /* Only the stacks, for a request that is slow and may live. */
 void pool_stacks(struct pool *pool, unsigned worker);
+
+/* What is known of a worker process. */
+struct pool_look {
+	pid_t pid;
+	uint64_t rss;        /* bytes, now if it lives; 0 unknown */
+	uint64_t rss_before; /* by the last measurement before since_ns; 0 unknown */
+};
+void pool_look(struct pool *pool, unsigned worker, uint64_t since_ns, struct pool_look *ret);
 
 /* Retires every worker and ends the mold; kills what is left after grace_s. Then stopped(). */
 void pool_stop(struct pool *pool, unsigned grace_s);

@@ -32,6 +32,36 @@ static void on_too_large(struct pool *pool, const struct worker *w)
 		   pool->config.reload_on_rss_bytes / MIB, w->rss / MIB);
 }
 
+/* When the oldest request that this worker holds came to it, by its own word; 0: it holds none. */
+static uint64_t busy_since_ns(const struct pool *pool, unsigned number)
+{
+	unsigned threads = pool->setup.config->threads;
+	uint64_t since_ns = 0;
+
+	for (unsigned t = 0; t < threads; t++) {
+		const struct board_lane *lane = &pool->setup.bank->lane[number * threads + t];
+		uint64_t started_ns = board_get(&lane->started_ns);
+
+		if (atomic_load_explicit(&lane->busy, memory_order_relaxed) &&
+		    (since_ns == 0 || started_ns < since_ns))
+			since_ns = started_ns;
+	}
+	return since_ns;
+}
+
+/* What a request has cost is told from the last measurement before it, which may be many measurements ago. */
+static void remember_before(struct worker *w, uint64_t since_ns, uint64_t rss, uint64_t now_ns)
+{
+	if (since_ns == 0) {
+		w->rss_before = rss;
+		w->rss_before_ns = now_ns;
+	} else if (w->rss_ns && w->rss_ns <= since_ns) {
+		w->rss_before = w->rss;
+		w->rss_before_ns = w->rss_ns;
+	}
+	w->rss_ns = now_ns;
+}
+
 static void measure_worker(struct pool *pool, struct worker *w)
 {
 	struct board_worker *row = &pool->setup.bank->worker[w->number];
@@ -39,6 +69,7 @@ static void measure_worker(struct pool *pool, struct worker *w)
 
 	if (!measure_memory(w->pid, &rss, &vsz))
 		return;
+	remember_before(w, busy_since_ns(pool, w->number), rss, clock_now_ns());
 	w->rss = rss;
 	board_set(&row->rss, rss);
 	board_set(&row->vsz, vsz);
@@ -82,6 +113,22 @@ static void look_after(struct pool *pool, struct worker *w, uint64_t now_ns)
 	 * more. */
 	if (w->eof_ns && now_ns - w->eof_ns > CHANNEL_NS)
 		policy_due(&pool->policy, w->number, WHY_CHANNEL);
+}
+
+void watch_look(struct pool *pool, unsigned number, uint64_t since_ns, struct pool_look *ret)
+{
+	const struct worker *w = &pool->worker[number];
+	uint64_t rss = w->rss;
+	uint64_t vsz;
+
+	*ret = (struct pool_look){.pid = w->pid};
+	if (w->rss_ns && w->rss_ns <= since_ns)
+		ret->rss_before = w->rss;
+	else if (w->rss_before_ns && w->rss_before_ns <= since_ns)
+		ret->rss_before = w->rss_before;
+	if (w->pid > 0)
+		(void)measure_memory(w->pid, &rss, &vsz);
+	ret->rss = rss;
 }
 
 void watch_tick(struct pool *pool, uint64_t now_ns)

@@ -348,6 +348,7 @@ void worker_spawn(struct pool *pool, unsigned number)
 
 	exchange_worker_begin(pool->setup.exchange, number);
 	w->left = w->lingers = false;
+	w->rss_ns = w->rss_before = w->rss_before_ns = 0;
 	w->served = w->rss = w->eof_ns = w->kill_ns = w->pss_ns = 0;
 	w->why[0] = '\0';
 	w->spawned_ns = clock_now_ns();
@@ -373,16 +374,54 @@ void worker_retire(struct pool *pool, unsigned number)
 	exchange_worker_retire(pool->setup.exchange, number);
 }
 
-void worker_stacks(struct pool *pool, unsigned number)
+static void tell_stacks(struct pool *pool)
 {
-	if (pool->worker[number].pid > 0)
-		(void)kill(pool->worker[number].pid, SIGRTMIN + CREW_STACKS_SIGNAL_OFFSET);
+	struct stacks *s = &pool->stacks;
+
+	stacks_end(s);
+	if (pool->events.stacks)
+		pool->events.stacks(pool->arg, s->worker, s->pid, s->text);
+}
+
+static void ask_stacks(struct pool *pool, unsigned number, enum stacks_how how)
+{
+	pid_t pid = pool->worker[number].pid;
+
+	stacks_asked(&pool->stacks, pid, clock_now_ns());
+	if (pid <= 0 || kill(pid, SIGRTMIN + (how == STACKS_ALL ? CREW_STACKS_SIGNAL_OFFSET
+								: CREW_LOOK_SIGNAL_OFFSET)) < 0)
+		tell_stacks(pool);
+}
+
+void worker_stacks_turn(struct pool *pool)
+{
+	enum stacks_how how;
+	unsigned number;
+
+	if (stacks_over(&pool->stacks, clock_now_ns()))
+		tell_stacks(pool);
+	while (stacks_next(&pool->stacks, &number, &how))
+		ask_stacks(pool, number, how);
+	if (pool->stacks.how != STACKS_NONE && !ev_is_active(&pool->stacks_timer))
+		ev_timer_again(pool->loop, &pool->stacks_timer);
+	else if (pool->stacks.how == STACKS_NONE)
+		ev_timer_stop(pool->loop, &pool->stacks_timer);
+}
+
+/* The first is asked at once; what comes of it is told by the timer, never from inside a call of the front. */
+void worker_stacks(struct pool *pool, unsigned number, enum stacks_how how)
+{
+	if (pool->worker[number].pid <= 0)
+		return;
+	stacks_want(&pool->stacks, number, how);
+	if (!ev_is_active(&pool->stacks_timer))
+		ev_feed_event(pool->loop, &pool->stacks_timer, EV_CUSTOM);
 }
 
 void worker_doom(struct pool *pool, unsigned number)
 {
 	worker_retire(pool, number);
-	worker_stacks(pool, number);
+	worker_stacks(pool, number, STACKS_ALL);
 }
 
 void worker_kill(struct pool *pool, unsigned number)
@@ -434,6 +473,17 @@ void worker_fork_failed(struct pool *pool, unsigned number, const char *text)
 	never_came(w, text);
 }
 
+/* A signal that faulthandler catches, prints and raises again. */
+static bool is_crash(int status)
+{
+	static const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (WIFSIGNALED(status) && WTERMSIG(status) == numbers[i])
+			return true;
+	return false;
+}
+
 void worker_exited(struct pool *pool, unsigned number, int status)
 {
 	struct worker *w = &pool->worker[number];
@@ -445,6 +495,12 @@ void worker_exited(struct pool *pool, unsigned number, int status)
 	/* before the front buries it: afterwards it holds nothing */
 	if (exchange_worker_holds(pool->setup.exchange, number))
 		policy_worked(&pool->policy, number);
+	death.stacks = is_crash(status) ? stacks_take_crash(&pool->stacks, clock_now_ns()) : "";
+	/* its death ends its turn: what it was asked for is told before */
+	stacks_drop(&pool->stacks, number);
+	if (pool->stacks.how != STACKS_NONE && pool->stacks.worker == number)
+		tell_stacks(pool);
+	death.killed = slot_of(w)->state == SLOT_KILLING;
 	death.expected = classify(w, status);
 	(void)snprintf(death.why, sizeof(death.why), "%s", w->why);
 	release(w, death.expected ? WORKER_NONE : WORKER_DEAD);

@@ -17,15 +17,18 @@
 #include "shared/vars.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/answer.h"
+#include "vassal/front/blame.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/intake.h"
 #include "vassal/front/loop.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/state.h"
+#include "vassal/pool/pool.h"
 
 struct rig {
 	struct vassal_config config;
 	struct board_bank bank;
+	struct scoreboard board; /* for rings: counters stand in bank */
 	struct front front;
 	unsigned served, killed;
 	struct rig *older; /* none is ever freed: a disk thread may wait in it */
@@ -52,6 +55,14 @@ void __wrap_pool_stacks(_unused_ struct pool *pool, _unused_ unsigned worker)
 {
 }
 
+void __wrap_pool_look(struct pool *pool, unsigned worker, uint64_t since_ns, struct pool_look *ret);
+
+void __wrap_pool_look(_unused_ struct pool *pool, _unused_ unsigned worker,
+		      _unused_ uint64_t since_ns, struct pool_look *ret)
+{
+	*ret = (struct pool_look){.pid = 4711, .rss = 3000000, .rss_before = 1000000};
+}
+
 static inline struct front *rig_make(unsigned slots, unsigned queue_size)
 {
 	struct rig *r = calloc(1, sizeof(*r));
@@ -71,6 +82,7 @@ static inline struct front *rig_make(unsigned slots, unsigned queue_size)
 					   .post_buffering = 65536,
 					   .disable_logging = true};
 	f->config = &r->config;
+	f->board = &r->board;
 	f->bank = &r->bank;
 	f->count = &r->bank.counters;
 	f->name = "rig";
@@ -101,6 +113,7 @@ static inline void rig_free(struct front *f)
 	ev_idle_stop(f->loop, &f->more);
 	ev_check_stop(f->loop, &f->after_sleep);
 	ev_timer_stop(f->loop, &f->tick);
+	blame_end(f);
 	exchange_free(f->exchange);
 	(void)close(f->epoll_fd);
 }

@@ -32,9 +32,20 @@ static void fake_print(const char *text)
 	(void)!write(STDOUT_FILENO, text, strlen(text));
 }
 
-static void fake_on_stacks(_unused_ int signal)
+static void fake_on_stacks(int signal)
 {
-	fake_print("STACKS of a fake\n");
+	bool all = signal == SIGRTMIN + CREW_STACKS_SIGNAL_OFFSET;
+	char text[256];
+
+	(void)snprintf(
+		text, sizeof(text),
+		"STACKS of a fake\n%s (most recent call first):\n  File \"%d.py\", line 1 in f\n",
+		all ? "Thread 0x1" : "Stack", (int)getpid());
+	fake_print(text);
+	if (!all)
+		return;
+	(void)snprintf(text, sizeof(text), CREW_STACKS_END "%d\n", (int)getpid());
+	fake_print(text);
 }
 
 static void fake_say(int sock, uint16_t kind, unsigned worker, uint64_t a, const char *text)
@@ -171,6 +182,7 @@ __attribute__((noreturn)) static void fake_mold(void)
 	int fd = -1;
 
 	(void)signal(SIGRTMIN + CREW_STACKS_SIGNAL_OFFSET, fake_on_stacks);
+	(void)signal(SIGRTMIN + CREW_LOOK_SIGNAL_OFFSET, fake_on_stacks);
 	(void)signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would turn it into an exit */
 	fake_check_fds();
 	if (fake_is("mold-dies")) {

@@ -34,7 +34,10 @@ struct bench {
 	uint64_t import_us;
 	char fail_text[LIMIT_MSG_TEXT];
 	struct pool_death death; /* the last */
-	char *output, *events;   /* all so far */
+	unsigned stacks, stacks_worker;
+	pid_t stacks_pid;
+	char stacks_text[1024];
+	char *output, *events; /* all so far */
 	size_t output_n, events_n, longest_line, calls;
 };
 
@@ -103,8 +106,18 @@ static void on_stopped(void *arg)
 	b->stopped++;
 }
 
+static void on_stacks(void *arg, unsigned worker, pid_t pid, const char *text)
+{
+	struct bench *b = arg;
+
+	b->stacks++;
+	b->stacks_pid = pid;
+	b->stacks_worker = worker;
+	(void)snprintf(b->stacks_text, sizeof(b->stacks_text), "%s", text);
+}
+
 static const struct pool_events events = {on_ready,  on_failed, on_died,   on_body,
-					  on_output, on_event,  on_stopped};
+					  on_output, on_event,  on_stacks, on_stopped};
 
 static void on_timeout(struct ev_loop *loop, _unused_ ev_timer *w, _unused_ int revents)
 {
@@ -446,6 +459,44 @@ static void stacks_alone_harm_nobody(_unused_ void **state)
 	end(&b);
 }
 
+static void stacks_come_back_with_whose_they_are(_unused_ void **state)
+{
+	static struct bench b;
+	char wanted[64];
+
+	serve(&b, "", 2);
+	pool_stacks(b.pool, 1);
+	assert_int_equal(b.stacks, 0); /* told from the loop alone */
+	assert_true(await(&b, &b.stacks, 1, 2));
+	assert_int_equal(b.stacks_worker, 1);
+	assert_int_equal(b.stacks_pid, b.board->bank[0].worker[1].pid);
+	(void)snprintf(wanted, sizeof(wanted),
+		       "Stack (most recent call first):\n  File \"%d.py\", line 1 in f\n",
+		       (int)b.stacks_pid);
+	assert_string_equal(b.stacks_text, wanted);
+	end(&b);
+}
+
+static void stacks_of_those_killed_together_are_not_mixed(_unused_ void **state)
+{
+	static struct bench b;
+	char wanted[64];
+
+	serve(&b, "stubborn", 3);
+	for (unsigned i = 0; i < 3; i++)
+		pool_kill(b.pool, i, "harakiri");
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_true(await(&b, &b.stacks, i, 2));
+		(void)snprintf(wanted, sizeof(wanted), "%d.py", (int)b.stacks_pid);
+		assert_non_null(strstr(b.stacks_text, wanted));
+		assert_ptr_equal(strstr(b.stacks_text, ".py"), strrchr(b.stacks_text, '.'));
+	}
+	assert_int_equal(b.deaths, 0);
+	assert_true(await(&b, &b.deaths, 3, 2));
+	assert_null(strstr(b.output, CREW_STACKS_END));
+	end(&b);
+}
+
 static void a_failed_import_is_told_in_its_own_words(_unused_ void **state)
 {
 	static const char *const fakes[] = {"mold-fails", "worker-fails"};
@@ -711,6 +762,8 @@ int main(int argc, char **argv)
 		TEST(a_kill_shows_the_stacks_before_the_death_is_told),
 		TEST(a_worker_that_is_to_be_killed_takes_no_further_request),
 		TEST(stacks_alone_harm_nobody),
+		TEST(stacks_come_back_with_whose_they_are),
+		TEST(stacks_of_those_killed_together_are_not_mixed),
 		TEST(a_failed_import_is_told_in_its_own_words),
 		TEST(a_silent_death_at_start_is_told_with_its_last_words),
 		TEST(a_start_that_hangs_fails_with_the_stacks),

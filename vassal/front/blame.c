@@ -1,0 +1,318 @@
+/*
+ * blame - see blame.h. Costs a request nothing until something is wrong with it: what it asked for is read back from
+ * its exchange slot, which a worker may have written over, hence by way of a copy.
+ *
+ * A worker's stacks come later than the wish for them (pool.h), or come when nobody waits yet: a worker that did not
+ * leave in time is asked first, killed, and only then is it known which request went down with it. So records wait for
+ * stacks, and the last stacks wait for records; both bounded.
+ */
+#include "vassal/front/blame.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "shared/clock.h"
+#include "shared/vars.h"
+#include "vassal/front/state.h"
+#include "vassal/pool/pool.h"
+#include "vassal/pool/stacks.h"
+
+#define PENDING_MAX 32 /* the ring holds no more; the oldest is written as it is */
+#define DUMPS       4  /* workers that are killed together; each 7 KB, made when needed */
+#define WAIT_NS \
+	(5 * NS_PER_S) /* the pool always answers; should it not, the record is worth more */
+#define DUMP_NS (10 * NS_PER_S)
+#define LOG_LOOK \
+	(16 * 1024UL) /* of the log's ring: the last lines stand before dumps of many threads */
+
+static const char no_stacks[] = "(no stacks came: the process did not answer)";
+
+struct pending {
+	struct pending *next;
+	uint64_t until_ns;
+	struct board_blame r;
+};
+
+struct dump {
+	pid_t pid;
+	uint64_t at_ns;
+	char text[STACKS_BYTES];
+};
+
+struct blame {
+	struct pending *first, **last;
+	unsigned pending_n;
+	struct dump *dumps[DUMPS];
+	unsigned next_dump;
+};
+
+/* -- what was asked ------------------------------------------------------------------------------------- */
+
+static struct span find_var(const uint8_t *p, size_t n, struct span name)
+{
+	struct span key, value;
+	size_t at = 0;
+
+	while (vars_next(p, n, &at, &key, &value))
+		if (span_eq(key, name))
+			return value;
+	return (struct span){0};
+}
+
+/* Quotes and control bytes are the readers' business: they know where the text goes. */
+static void note_request(struct front *f, unsigned slot, struct board_blame *r)
+{
+	const struct exchange_request *xr = exchange_request(f->exchange, slot);
+	const struct conn *c = f->jobs[slot].conn;
+	size_t n = MIN((size_t)xr->vars_n, MIN(f->jobs[slot].touched, sizeof(f->vars_scratch)));
+	struct span method;
+	struct span target;
+
+	memcpy(f->vars_scratch, exchange_data(f->exchange, slot), n);
+	method = find_var(f->vars_scratch, n, SPAN("REQUEST_METHOD"));
+	target = find_var(f->vars_scratch, n, SPAN("REQUEST_URI"));
+	if (method.n > 0 && target.n > 0)
+		(void)snprintf(r->request, sizeof(r->request), "%.*s %.*s",
+			       (int)MIN(method.n, (size_t)LIMIT_METHOD), method.p,
+			       (int)MIN(target.n, sizeof(r->request)), target.p);
+	else
+		(void)snprintf(r->request, sizeof(r->request), "%.*s", (int)sizeof(xr->line) - 1,
+			       c ? c->line : xr->line);
+	(void)snprintf(r->id, sizeof(r->id), "%.*s", (int)sizeof(xr->id) - 1, c ? c->id : xr->id);
+}
+
+static void note_times(const struct front *f, unsigned slot, uint64_t taken_ns,
+		       struct board_blame *r)
+{
+	uint64_t queued_ns = f->jobs[slot].queued_ns;
+
+	/* a worker's word, hence the bounds */
+	taken_ns = taken_ns ? MIN(taken_ns, f->now_ns) : f->now_ns;
+	r->age_us = (f->now_ns - taken_ns) / NS_PER_US;
+	r->queue_us = (taken_ns - MIN(taken_ns, queued_ns)) / NS_PER_US;
+}
+
+static void note_worker(struct front *f, const struct blame_cause *cause, uint64_t taken_ns,
+			struct board_blame *r)
+{
+	struct pool_look look;
+	unsigned worker = cause->lane / f->shape.threads;
+
+	if (cause->lane == BLAME_NO_LANE)
+		return;
+	pool_look(f->pool, worker, taken_ns, &look);
+	r->worker = worker + 1;
+	r->pid = (uint32_t)(cause->death ? cause->death->pid : look.pid);
+	r->rss = look.rss;
+	if (look.rss && look.rss_before)
+		r->rss_growth = (int64_t)look.rss - (int64_t)look.rss_before;
+	if (cause->death && WIFSIGNALED(cause->death->status))
+		r->signal = (uint32_t)WTERMSIG(cause->death->status);
+}
+
+/* The app's last lines: without stacks, which stand in the record by themselves. */
+static void note_log(const struct front *f, struct board_blame *r)
+{
+	static const uint64_t look = LOG_LOOK;
+	uint64_t at = board_get(&f->bank->log.head);
+	_cleanup_(freep) char *text = malloc(LOG_LOOK);
+	size_t n;
+	size_t kept = 0;
+	size_t skip;
+
+	if (!text)
+		return;
+	at -= MIN(at, look);
+	n = board_log_read(f->bank, &at, text, LOG_LOOK);
+	for (size_t i = 0; i < n;) {
+		const char *end = memchr(text + i, '\n', n - i);
+		size_t line_n = end ? (size_t)(end - text) + 1 - i : n - i;
+
+		if (line_n > 1 && !stacks_is_line(text + i, line_n)) {
+			memmove(text + kept, text + i, line_n);
+			kept += line_n;
+		}
+		i += line_n;
+	}
+	skip = kept < sizeof(r->log) ? 0 : kept - (sizeof(r->log) - 1);
+	/* whole lines, if there is one */
+	if (skip > 0 && memchr(text + skip, '\n', kept - skip - 1))
+		skip = (size_t)((char *)memchr(text + skip, '\n', kept - skip) + 1 - text);
+	memcpy(r->log, text + skip, kept - skip);
+	r->log[kept - skip] = '\0';
+}
+
+/* -- stacks and records that wait for each other -------------------------------------------------------- */
+
+static struct blame *desk(struct front *f)
+{
+	if (f->blame)
+		return f->blame;
+	f->blame = calloc(1, sizeof(*f->blame));
+	if (f->blame)
+		f->blame->last = &f->blame->first;
+	return f->blame;
+}
+
+static void write_first(struct front *f)
+{
+	struct blame *b = f->blame;
+	struct pending *p = b->first;
+
+	b->first = p->next;
+	if (!b->first)
+		b->last = &b->first;
+	b->pending_n--;
+	board_blame_write(f->board, &p->r);
+	free(p);
+}
+
+static void wait_for_stacks(struct front *f, struct pending *p)
+{
+	struct blame *b = f->blame;
+
+	p->until_ns = f->now_ns + WAIT_NS;
+	*b->last = p;
+	b->last = &p->next;
+	if (++b->pending_n > PENDING_MAX)
+		write_first(f);
+}
+
+static void put_stacks(struct board_blame *r, const char *text)
+{
+	(void)snprintf(r->stacks, sizeof(r->stacks), "%s", text[0] ? text : no_stacks);
+}
+
+/* Of a process that is gone: what it printed as it crashed, or when it was asked before the kill. */
+static void put_last_words(struct front *f, const struct pool_death *death, struct board_blame *r)
+{
+	const struct blame *b = f->blame;
+
+	if (death->stacks && death->stacks[0]) {
+		put_stacks(r, death->stacks);
+		return;
+	}
+	for (unsigned i = 0; b && i < DUMPS; i++)
+		if (b->dumps[i] && b->dumps[i]->pid == death->pid &&
+		    f->now_ns - b->dumps[i]->at_ns < DUMP_NS)
+			put_stacks(r, b->dumps[i]->text);
+}
+
+static void remember(struct front *f, pid_t pid, const char *text)
+{
+	struct blame *b = desk(f);
+	struct dump *d;
+
+	if (!b || !text[0])
+		return;
+	d = b->dumps[b->next_dump] ? b->dumps[b->next_dump] : malloc(sizeof(*d));
+	if (!d)
+		return;
+	d->pid = pid;
+	d->at_ns = f->now_ns;
+	(void)snprintf(d->text, sizeof(d->text), "%s", text);
+	b->dumps[b->next_dump] = d;
+	b->next_dump = (b->next_dump + 1) % DUMPS;
+}
+
+void blame_stacks(struct front *f, unsigned worker, pid_t pid, const char *text)
+{
+	bool wanted = false;
+	struct blame *b = f->blame;
+	struct pending **at = b ? &b->first : NULL;
+
+	while (at && *at) {
+		struct pending *p = *at;
+
+		if (p->r.pid != (uint32_t)pid || p->r.worker != worker + 1) {
+			at = &p->next;
+			continue;
+		}
+		wanted = true;
+		put_stacks(&p->r, text);
+		*at = p->next;
+		b->pending_n--;
+		board_blame_write(f->board, &p->r);
+		free(p);
+	}
+	if (b)
+		b->last = at;
+	if (!wanted)
+		remember(f, pid, text);
+}
+
+/* -- records -------------------------------------------------------------------------------------------- */
+
+unsigned blame_status(const struct conn *c, unsigned status)
+{
+	if (!c)
+		return 0;
+	return c->answer.begun ? c->answer.status : status;
+}
+
+enum board_blame_kind blame_kind_of(const struct pool_death *death)
+{
+	int number = WIFSIGNALED(death->status) ? WTERMSIG(death->status) : 0;
+
+	if (number == SIGXCPU || number == SIGXFSZ)
+		return BLAME_LIMIT;
+	return death->killed ? BLAME_KILLED : BLAME_CRASHED;
+}
+
+void blame_request(struct front *f, unsigned slot, const struct blame_cause *cause)
+{
+	uint64_t taken_ns = exchange_taken_ns(f->exchange, slot);
+	struct pending *p = calloc(1, sizeof(*p));
+
+	if (!p || !desk(f)) {
+		free(p);
+		return;
+	}
+	p->r.wall_ns = f->wall_ns;
+	p->r.generation = f->generation;
+	p->r.kind = cause->kind;
+	p->r.status = cause->status;
+	(void)snprintf(p->r.reason, sizeof(p->r.reason), "%s", cause->reason);
+	note_request(f, slot, &p->r);
+	note_times(f, slot, taken_ns, &p->r);
+	note_worker(f, cause, taken_ns, &p->r);
+	note_log(f, &p->r);
+	if (cause->stacks) {
+		wait_for_stacks(f, p);
+		return;
+	}
+	if (cause->death)
+		put_last_words(f, cause->death, &p->r);
+	board_blame_write(f->board, &p->r);
+	free(p);
+}
+
+void blame_tick(struct front *f)
+{
+	while (f->blame && f->blame->first && f->now_ns >= f->blame->first->until_ns) {
+		put_stacks(&f->blame->first->r, "");
+		write_first(f);
+	}
+}
+
+bool blame_waits(const struct front *f)
+{
+	return f->blame && f->blame->first;
+}
+
+void blame_end(struct front *f)
+{
+	struct blame *b = f->blame;
+
+	if (!b)
+		return;
+	while (b->first) {
+		put_stacks(&b->first->r, "");
+		write_first(f);
+	}
+	for (unsigned i = 0; i < DUMPS; i++)
+		free(b->dumps[i]);
+	free(b);
+	f->blame = NULL;
+}

@@ -1,0 +1,152 @@
+/*
+ * stacks - see stacks.h.
+ */
+#include "vassal/pool/stacks.h"
+
+#include <stdio.h>
+
+#include "vassal/exchange/crew.h"
+
+static const char crash_begins[] = "Fatal Python error: ";
+
+static bool starts(const char *p, size_t n, const char *with)
+{
+	size_t m = strlen(with);
+
+	return n >= m && memcmp(p, with, m) == 0;
+}
+
+bool stacks_is_line(const char *p, size_t n)
+{
+	static const char *const beginnings[] = {
+		"Thread 0x", "Current thread 0x",  "Stack (most recent call first)",
+		"  File ",   "  <no Python frame", "  ...",
+		"  Garbage", "Extension modules:",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++)
+		if (starts(p, n, beginnings[i]))
+			return true;
+	return starts(p, n, crash_begins);
+}
+
+/* What does not fit is cut: the innermost frames of the first threads come first. */
+static void keep(char *text, size_t *at, const char *p, size_t n)
+{
+	size_t m = MIN(n, STACKS_BYTES - 1 - *at);
+
+	memcpy(text + *at, p, m);
+	*at += m;
+	text[*at] = '\0';
+}
+
+void stacks_want(struct stacks *s, unsigned worker, enum stacks_how how)
+{
+	s->waiting += s->wanted[worker] == STACKS_NONE;
+	s->wanted[worker] = (uint8_t)MAX((enum stacks_how)s->wanted[worker], how);
+}
+
+static int find(const struct stacks *s, enum stacks_how how)
+{
+	for (unsigned i = 0; i < LIMIT_WORKERS; i++)
+		if (s->wanted[i] == how)
+			return (int)i;
+	return -1;
+}
+
+bool stacks_next(struct stacks *s, unsigned *ret_worker, enum stacks_how *ret_how)
+{
+	int worker;
+
+	if (s->how != STACKS_NONE || s->waiting == 0)
+		return false;
+	worker = find(s, STACKS_ALL);
+	if (worker < 0)
+		worker = find(s, STACKS_LOOK);
+	if (worker < 0)
+		return false;
+	s->worker = (unsigned)worker;
+	s->how = (enum stacks_how)s->wanted[worker];
+	s->wanted[worker] = STACKS_NONE;
+	s->waiting--;
+	s->pid = 0;
+	s->n = 0;
+	s->text[0] = '\0';
+	s->heard_ns = 0;
+	s->ended = false;
+	*ret_worker = s->worker;
+	*ret_how = s->how;
+	return true;
+}
+
+void stacks_asked(struct stacks *s, pid_t pid, uint64_t now_ns)
+{
+	s->pid = pid;
+	s->asked_ns = now_ns;
+}
+
+static void on_end(struct stacks *s, const char *p, size_t n)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%.*s", (int)n, p);
+	if (s->how != STACKS_NONE && strtol(text, NULL, 10) == s->pid)
+		s->ended = true;
+}
+
+bool stacks_line(struct stacks *s, const char *p, size_t n, uint64_t now_ns)
+{
+	const size_t mark_n = sizeof(CREW_STACKS_END) - 1;
+
+	if (starts(p, n, CREW_STACKS_END)) {
+		on_end(s, p + mark_n, n - mark_n);
+		return true;
+	}
+	if (starts(p, n, crash_begins)) {
+		s->crash_ns = now_ns;
+		s->crash_n = 0;
+	} else if (!stacks_is_line(p, n)) {
+		return false;
+	}
+	if (s->crash_ns) {
+		keep(s->crash, &s->crash_n, p, n);
+	} else if (s->how != STACKS_NONE) {
+		keep(s->text, &s->n, p, n);
+		s->heard_ns = now_ns;
+	}
+	return false;
+}
+
+bool stacks_over(const struct stacks *s, uint64_t now_ns)
+{
+	uint64_t patience_ns = s->how == STACKS_LOOK ? STACKS_LOOK_NS
+			       : s->waiting > 0      ? STACKS_CROWDED_NS
+						     : STACKS_ALL_NS;
+
+	if (s->how == STACKS_NONE)
+		return false;
+	if (s->ended)
+		return true;
+	if (s->heard_ns)
+		return now_ns - s->heard_ns >= STACKS_QUIET_NS;
+	return now_ns - s->asked_ns >= patience_ns;
+}
+
+void stacks_end(struct stacks *s)
+{
+	s->how = STACKS_NONE;
+}
+
+void stacks_drop(struct stacks *s, unsigned worker)
+{
+	s->waiting -= s->wanted[worker] != STACKS_NONE;
+	s->wanted[worker] = STACKS_NONE;
+}
+
+const char *stacks_take_crash(struct stacks *s, uint64_t now_ns)
+{
+	bool fresh = s->crash_ns && s->crash_n > 0 && now_ns - s->crash_ns < STACKS_CRASH_NS;
+
+	s->crash_ns = 0;
+	return fresh ? s->crash : "";
+}
