@@ -36,6 +36,10 @@ static const struct kind kinds[MSG_KIND_COUNT] = {
 	[MSG_REOPEN]  = { "reopen",  FD_MAY  },
 	[MSG_UNFUSE]  = { "unfuse",  FD_NONE },
 	[MSG_SLEEP]   = { "sleep",   FD_NONE },
+	[MSG_CONFIG]  = { "config",  FD_MUST },
+	[MSG_SCALE]   = { "scale",   FD_NONE },
+	[MSG_DONE]    = { "done",    FD_NONE },
+	[MSG_WANT_RELOAD] = { "want reload", FD_NONE },
 };
 
 static const char *const phases[FAIL_PHASE_COUNT] = {

@@ -112,6 +112,9 @@ const char *board_event_name(unsigned kind)
 		[EVENT_HARAKIRI] = "harakiri",
 		[EVENT_NOTE] = "note",
 		[EVENT_FUSED] = "fused",
+		[EVENT_LIMITS] = "limits",
+		[EVENT_REFUSED] = "refused",
+		[EVENT_ROLLED_BACK] = "rolled back",
 	};
 
 	return name_of(names, ARRAY_SIZE(names), kind);

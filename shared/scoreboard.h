@@ -146,6 +146,10 @@ enum board_event_kind {
 	EVENT_ASLEEP,
 	EVENT_WOKEN,
 	EVENT_BUDGET, /* the machine's limits: what was put to sleep, retired, or made to wait */
+	/* made by the emperor again */
+	EVENT_LIMITS,      /* changed in place */
+	EVENT_REFUSED,     /* what a command asked for */
+	EVENT_ROLLED_BACK, /* an older version of it serves again */
 	EVENT_KIND_COUNT,
 };
 

@@ -171,6 +171,32 @@ int vassal_config_build(const struct config_items *items, struct vassal_config *
 	return r < 0 ? r : check(ret, items, notes, err);
 }
 
+int vassal_config_take_live(struct vassal_config *c, const struct config_items *items,
+			    struct err *err)
+{
+	struct inifile_notes notes = {0}; /* told when the items were built */
+	int r = 0;
+
+	for (size_t i = 0; i < vassal_options_n && r == 0; i++) {
+		const struct option *o = &vassal_options[i];
+
+		if (o->reload != RELOAD_LIVE || !o->def)
+			continue;
+		r = option_apply(o, 1, c, o->name, o->def, true, "default", &notes, err);
+	}
+	for (size_t i = 0; i < items->n && r == 0; i++) {
+		const struct config_item *item = &items->v[i];
+		const struct option *o = option_find(vassal_options, vassal_options_n, item->key);
+
+		if (o && o->reload == RELOAD_LIVE)
+			r = option_apply(o, 1, c, o->name, item->value, item->has_value, item->file,
+					 &notes, err);
+	}
+	settle(c);
+	inifile_notes_done(&notes);
+	return r;
+}
+
 /* An error of the whole, where key stands if it does; it names its file, which the note does as well. */
 static int keep_error(struct inifile_notes *errors, const struct config_items *items,
 		      const char *key, int r, const struct err *err)

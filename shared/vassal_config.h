@@ -116,6 +116,12 @@ int vassal_config_build(const struct config_items *items, struct vassal_config *
  */
 int vassal_config_check(const struct config_items *items, struct vassal_config *ret,
 			struct inifile_notes *notes, struct inifile_notes *errors);
+/*
+ * Takes the options of items that can change while the app runs over into a configuration that is in use; everything
+ * else in it stays as it is. items have been built into a configuration before: they are good.
+ */
+int vassal_config_take_live(struct vassal_config *c, const struct config_items *items,
+			    struct err *err);
 void vassal_config_done(struct vassal_config *c);
 
 /* The last item that sets an option, by its name or an alias; NULL if none does. Borrowed. */

@@ -10,14 +10,23 @@
 #define NUMBER(name, aliases, type, ctype, field, def, min, max, unit, text, example, flags) \
 	{name, aliases, type, ROW_FIELD(ctype, field), def, min, max, unit, RELOAD_GENERATION, SECTION, \
 	 text, example, NULL, flags}
+#define LIVE_NUMBER(name, aliases, type, ctype, field, def, min, max, unit, text, example, flags) \
+	{name, aliases, type, ROW_FIELD(ctype, field), def, min, max, unit, RELOAD_LIVE, SECTION, \
+	 text, example, NULL, flags}
 #define STRING(name, aliases, type, ctype, field, def, unit, text, example, flags) \
 	{name, aliases, type, ROW_FIELD(ctype, field), def, 0, 0, unit, RELOAD_GENERATION, SECTION, \
 	 text, example, NULL, flags}
 #define SWITCH(name, aliases, field, def, text, example) \
 	{name, aliases, OPTION_BOOL, ROW_FIELD(bool, field), def, 0, 0, NULL, RELOAD_GENERATION, SECTION, \
 	 text, example, NULL, 0}
+#define LIVE_SWITCH(name, aliases, field, def, text, example) \
+	{name, aliases, OPTION_BOOL, ROW_FIELD(bool, field), def, 0, 0, NULL, RELOAD_LIVE, SECTION, \
+	 text, example, NULL, 0}
 #define CUSTOM(name, aliases, parse, def, min, max, unit, text, example, flags) \
 	{name, aliases, OPTION_CUSTOM, 0, def, min, max, unit, RELOAD_GENERATION, SECTION, \
+	 text, example, parse, flags}
+#define LIVE_CUSTOM(name, aliases, parse, def, min, max, unit, text, example, flags) \
+	{name, aliases, OPTION_CUSTOM, 0, def, min, max, unit, RELOAD_LIVE, SECTION, \
 	 text, example, parse, flags}
 #define VERDICT(name, aliases, type, flags, text) \
 	{name, aliases, type, 0, NULL, 0, 0, NULL, RELOAD_NONE, "", text, NULL, NULL, flags}
@@ -94,25 +103,25 @@ const struct option vassal_options[] = {
 
 #undef SECTION
 #define SECTION "Processes"
-	CUSTOM("processes", "workers !process", vassal_parse_processes, "1", 1, 100, "number",
+	LIVE_CUSTOM("processes", "workers !process", vassal_parse_processes, "1", 1, 100, "number",
 	       "Processes that run the app; auto is one per CPU", "4", OPTION_CLEAN),
 	NUMBER("threads", "!thread", OPTION_UINT, unsigned, threads, "1", 1, LIMIT_THREADS, NULL,
 	       "Threads of each process; with 1 the app runs on the main thread", "2", OPTION_ON),
 	SWITCH("lazy-apps", "lazy", lazy_apps, "false", "Imports the app in each process, "
 	       "instead of once before they are forked", "false"),
-	NUMBER("max-requests", NULL, OPTION_U64, uint64_t, max_requests, "0", 0, 0, "requests",
+	LIVE_NUMBER("max-requests", NULL, OPTION_U64, uint64_t, max_requests, "0", 0, 0, "requests",
 	       "Replaces a process after so many requests, its successor first; 0 is never",
 	       "1000", 0),
-	CUSTOM("max-requests-delta", NULL, vassal_parse_delta, "auto", 0, 0, "requests",
+	LIVE_CUSTOM("max-requests-delta", NULL, vassal_parse_delta, "auto", 0, 0, "requests",
 	       "Width of the jitter of max-requests, so that processes are not replaced "
 	       "together; auto is a tenth", "100", OPTION_CLEAN),
-	NUMBER("reload-on-rss", "evil-reload-on-rss", OPTION_MBYTES, uint64_t,
+	LIVE_NUMBER("reload-on-rss", "evil-reload-on-rss", OPTION_MBYTES, uint64_t,
 	       reload_on_rss_bytes, "0", 0, 0, NULL,
 	       "Replaces a process that holds more memory than this; 0 is never", "300M", 0),
-	NUMBER("harakiri", NULL, OPTION_SECONDS, unsigned, harakiri_s, "0", 0, 86400, NULL,
+	LIVE_NUMBER("harakiri", NULL, OPTION_SECONDS, unsigned, harakiri_s, "0", 0, 86400, NULL,
 	       "Ends a request that takes longer: its client gets 504, its stacks are logged, "
 	       "its process is replaced; 0 is never", "60", 0),
-	NUMBER("slow-request", NULL, OPTION_SECONDS, unsigned, slow_request_s, "30", 0, 86400,
+	LIVE_NUMBER("slow-request", NULL, OPTION_SECONDS, unsigned, slow_request_s, "30", 0, 86400,
 	       NULL,
 	       "Logs the stacks of a request that takes longer; 0 is never", "10", 0),
 	NUMBER("sleep-after", NULL, OPTION_SECONDS, unsigned, sleep_after_s, "0", 0, 31536000, NULL,
@@ -122,13 +131,13 @@ const struct option vassal_options[] = {
 	       "instead of with its ini", "true"),
 	SWITCH("die-on-idle", NULL, die_on_idle, "false", "With idle: the whole app goes to sleep "
 	       "after that time, as sleep-after says", "false"),
-	NUMBER("startup-timeout", NULL, OPTION_SECONDS, unsigned, startup_timeout_s, "120", 1,
+	LIVE_NUMBER("startup-timeout", NULL, OPTION_SECONDS, unsigned, startup_timeout_s, "120", 1,
 	       86400, NULL,
 	       "Gives a new generation up that is not ready by then", "60", 0),
-	NUMBER("reload-mercy", NULL, OPTION_SECONDS, unsigned, graceful_timeout_s, "60", 1,
+	LIVE_NUMBER("reload-mercy", NULL, OPTION_SECONDS, unsigned, graceful_timeout_s, "60", 1,
 	       86400, NULL,
 	       "Time that requests in hand have to finish when a generation ends", "30", 0),
-	NUMBER("worker-reload-mercy", NULL, OPTION_SECONDS, unsigned, worker_mercy_s, "60", 1,
+	LIVE_NUMBER("worker-reload-mercy", NULL, OPTION_SECONDS, unsigned, worker_mercy_s, "60", 1,
 	       86400, NULL,
 	       "Time that a process which is replaced has to finish", "30", 0),
 
@@ -158,34 +167,34 @@ const struct option vassal_options[] = {
 
 #undef SECTION
 #define SECTION "Requests"
-	CUSTOM("buffer-size", NULL, vassal_parse_head_bytes, "64k", 1024, 0, "bytes",
+	LIVE_CUSTOM("buffer-size", NULL, vassal_parse_head_bytes, "64k", 1024, 0, "bytes",
 	       "Bytes of a request's head, at most 64k; a longer one is answered 431", "32k",
 	       OPTION_CLEAN),
-	NUMBER("limit-post", NULL, OPTION_U64, uint64_t, limit_post, "0", 0, 0, "bytes",
+	LIVE_NUMBER("limit-post", NULL, OPTION_U64, uint64_t, limit_post, "0", 0, 0, "bytes",
 	       "Bytes of a request's body, a longer one is answered 413; 0 is no limit", "100M",
 	       0),
-	CUSTOM("post-buffering", NULL, vassal_parse_body_bytes, "64k", 0, 0, "bytes",
+	LIVE_CUSTOM("post-buffering", NULL, vassal_parse_body_bytes, "64k", 0, 0, "bytes",
 	       "Bytes of a body that are kept in memory, at most 64k; a longer one is a "
 	       "temporary file", "16k", OPTION_CLEAN | OPTION_ON),
-	CUSTOM("keepalive", "http-keepalive", vassal_parse_keepalive, "75", 0, 86400, "seconds",
+	LIVE_CUSTOM("keepalive", "http-keepalive", vassal_parse_keepalive, "75", 0, 86400, "seconds",
 	       "Seconds that a connection may wait for its next request; true is the default, "
 	       "false closes after each", "30", OPTION_CLEAN),
-	NUMBER("header-timeout", "http-headers-timeout", OPTION_SECONDS, unsigned,
+	LIVE_NUMBER("header-timeout", "http-headers-timeout", OPTION_SECONDS, unsigned,
 	       header_timeout_s, "20", 1, 86400, NULL,
 	       "Time for a whole head, from its first byte", "10", 0),
-	NUMBER("body-timeout", NULL, OPTION_SECONDS, unsigned, body_timeout_s, "30", 1, 86400,
+	LIVE_NUMBER("body-timeout", NULL, OPTION_SECONDS, unsigned, body_timeout_s, "30", 1, 86400,
 	       NULL,
 	       "Silence in the middle of a body", "20", 0),
-	NUMBER("socket-timeout", "socket-send-timeout socket-write-timeout so-send-timeout "
+	LIVE_NUMBER("socket-timeout", "socket-send-timeout socket-write-timeout so-send-timeout "
 	       "so-write-timeout", OPTION_SECONDS, unsigned, socket_timeout_s, "30", 1, 86400,
 	       NULL,
 	       "Silence of a client that is to read its answer", "20", 0),
-	NUMBER("queue-size", NULL, OPTION_UINT, unsigned, queue_size, "256", 1, 1000, "requests",
+	LIVE_NUMBER("queue-size", NULL, OPTION_UINT, unsigned, queue_size, "256", 1, 1000, "requests",
 	       "Requests that may wait for a process; more are answered 503", "100", 0),
-	NUMBER("queue-timeout", NULL, OPTION_SECONDS, unsigned, queue_timeout_s, "60", 1, 86400,
+	LIVE_NUMBER("queue-timeout", NULL, OPTION_SECONDS, unsigned, queue_timeout_s, "60", 1, 86400,
 	       NULL,
 	       "A request that waited longer for a process is answered 503", "10", 0),
-	NUMBER("response-buffer", NULL, OPTION_U64, uint64_t, response_buffer, "256k", 4096,
+	LIVE_NUMBER("response-buffer", NULL, OPTION_U64, uint64_t, response_buffer, "256k", 4096,
 	       1073741824, "bytes",
 	       "Bytes of an answer that are kept in memory for a slow client; the rest is a "
 	       "temporary file", "1M", 0),
@@ -195,7 +204,7 @@ const struct option vassal_options[] = {
 	CUSTOM("logto", "logto2 daemonize daemonize2", vassal_parse_logto, NULL, 0, 0, "file",
 	       "The log file; the emperor's log if nothing is said", "/var/log/emperor/blog.log",
 	       OPTION_CLEAN),
-	SWITCH("disable-logging", NULL, disable_logging, "false", "No line per request", "false"),
+	LIVE_SWITCH("disable-logging", NULL, disable_logging, "false", "No line per request", "false"),
 	CUSTOM("stats", "stats-server", vassal_parse_stats, NULL, 0, 0, "address",
 	       "An address that tells statistics as JSON, plain or over HTTP", "127.0.0.1:9191",
 	       OPTION_CLEAN),

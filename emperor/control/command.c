@@ -13,6 +13,7 @@ static const struct {
 	const char *name;
 	enum needs needs;
 	bool waits; /* --no-wait means something */
+	bool number;
 } verbs[COMMAND_COUNT] = {
 	[COMMAND_STATUS] = {"status", MAY_APP, false},
 	[COMMAND_RELOAD] = {"reload", APP_OR_ALL, true},
@@ -22,6 +23,7 @@ static const struct {
 	[COMMAND_BOARD] = {"board", ONE_APP, false},
 	[COMMAND_VERSION] = {"version", NO_APP, false},
 	[COMMAND_WHERE] = {"where", NO_APP, false},
+	[COMMAND_SCALE] = {"scale", ONE_APP, true, true},
 };
 
 const char *command_name(enum command_verb verb)
@@ -60,6 +62,21 @@ static int check_argument(const struct command *c, struct span rest, struct err 
 	return 0;
 }
 
+static int take_number(struct span *rest, unsigned *ret, struct err *err)
+{
+	struct span word = take_word(rest);
+	unsigned n = 0;
+
+	for (size_t i = 0; i < word.n; i++) {
+		if (word.p[i] < '0' || word.p[i] > '9' || i == 6)
+			return err_set(err, -EINVAL, "a number is needed, not \"%.*s\"",
+				       (int)word.n, word.p);
+		n = n * 10 + (unsigned)(word.p[i] - '0');
+	}
+	*ret = n;
+	return word.n > 0 ? 0 : err_set(err, -EINVAL, "a number is needed");
+}
+
 int command_parse(struct span line, struct command *ret, struct err *err)
 {
 	struct command c = {.verb = COMMAND_STATUS};
@@ -79,6 +96,9 @@ int command_parse(struct span line, struct command *ret, struct err *err)
 		(void)take_word(&rest);
 		c.no_wait = true;
 	}
+	r = verbs[verb].number ? take_number(&rest, &c.number, err) : 0;
+	if (r < 0)
+		return r;
 	c.all = span_eq(rest, SPAN("--all"));
 	r = check_argument(&c, rest, err);
 	if (r < 0)

@@ -1,7 +1,7 @@
 /*
  * command - one line of a control client, from bytes to a value. Pure.
  *
- *   line = verb [ SP "--no-wait" ] [ SP argument ] LF
+ *   line = verb [ SP "--no-wait" ] [ SP number ] [ SP argument ] LF
  *
  * The argument is the rest of the line: an app's name may hold blanks.
  */
@@ -20,13 +20,15 @@ enum command_verb {
 	COMMAND_BOARD,
 	COMMAND_VERSION,
 	COMMAND_WHERE,
+	COMMAND_SCALE,
 	COMMAND_COUNT,
 };
 
 struct command {
 	enum command_verb verb;
-	bool no_wait; /* answer when the command is accepted, not when its outcome is known */
-	bool all;     /* "--all" in place of a name */
+	bool no_wait;    /* answer when the command is accepted, not when its outcome is known */
+	bool all;        /* "--all" in place of a name */
+	unsigned number; /* of scale */
 	char app[LIMIT_NAME]; /* "" = none named */
 };
 

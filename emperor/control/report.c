@@ -69,6 +69,7 @@ json_t *report_app(const struct app_info *info, const char *notes)
 	json_put_u64(obj, "gid", info->gid);
 	json_put_u64(obj, "restarts", info->restarts);
 	json_put_u64(obj, "failures", info->failures);
+	json_put_u64(obj, "scaled", info->scaled);
 	json_put_text(obj, "file", info->file);
 	json_put_text(obj, "domains", info->domains);
 	json_put_text(obj, "addresses", info->addresses);

@@ -14,6 +14,12 @@
 static enum outcome judge(enum command_verb verb, const struct wait *w, const struct app_info *info,
 			  bool gone, unsigned event_kind)
 {
+	if (verb == COMMAND_SCALE && event_kind == EVENT_LIMITS)
+		return DONE;
+	if (verb == COMMAND_SCALE)
+		return gone || event_kind == EVENT_REFUSED || info->generation != w->generation
+			       ? FAILED
+			       : PENDING;
 	if (verb == COMMAND_STOP)
 		return gone || info->state == APP_STOPPED ? DONE : PENDING;
 	if (gone || event_kind == EVENT_FAILED || info->state == APP_BACKOFF ||
@@ -25,10 +31,13 @@ static enum outcome judge(enum command_verb verb, const struct wait *w, const st
 	return info->state == APP_RUNNING && info->generation > w->generation ? DONE : PENDING;
 }
 
-static const char *why_failed(const struct app_info *info, bool gone, const char *event_text)
+static const char *why_failed(const struct app_info *info, bool gone, unsigned event_kind,
+			      const char *event_text)
 {
 	if (gone)
 		return "the app is gone";
+	if (event_kind == EVENT_REFUSED)
+		return event_text;
 	if (info->last_error && info->last_error[0])
 		return info->last_error;
 	if (event_text && event_text[0])
@@ -90,7 +99,7 @@ void waits_on_change(void *arg, const struct app_info *info, bool gone, unsigned
 			w->outcome = judge(c->verb, w, info, gone, event_kind);
 			changed = w->outcome != PENDING;
 			if (w->outcome == FAILED)
-				w->text = strdup(why_failed(info, gone, event_text));
+				w->text = strdup(why_failed(info, gone, event_kind, event_text));
 		}
 		if (changed)
 			finish_if_known(c);
@@ -124,6 +133,8 @@ static int give_command(struct control *control, const struct command *cmd, stru
 		return vassals_reload(control->vassals, name, err);
 	case COMMAND_START:
 		return vassals_start(control->vassals, name, err);
+	case COMMAND_SCALE:
+		return vassals_scale(control->vassals, name, cmd->number, err);
 	default:
 		return vassals_stop(control->vassals, name, err);
 	}

@@ -80,8 +80,8 @@ static int run_change(const struct ctl *c)
 	json_t *answer = NULL;
 	int code;
 
-	(void)snprintf(verb, sizeof(verb), "%s%s%s", c->command, c->no_wait ? " --no-wait" : "",
-		       c->all ? " --all" : "");
+	(void)snprintf(verb, sizeof(verb), "%s%s%s%s%s", c->command, c->no_wait ? " --no-wait" : "",
+		       c->all ? " --all" : "", c->number[0] ? " " : "", c->number);
 	if (!c->app[0] && !c->all && !str_eq(c->command, "reopen"))
 		return (void)fail("an app's name is needed"), CTL_USAGE;
 	code = ask(c, verb, &answer);
@@ -259,6 +259,8 @@ static const struct ctl_command commands[] = {
 	 run_change, NULL},
 	{"start", "[--no-wait] APP", "start what is stopped, or waits after a failure", 1, 1, "w",
 	 false, run_change, NULL},
+	{"scale", "[--no-wait] APP N", "run N processes until the next reload", 2, 2, "w", false,
+	 run_change, NULL},
 	{"logs", "APP [-f] [-n N]", "its last lines; -f: and what follows", 1, 1, "fn", false,
 	 ctl_logs, NULL},
 	{"reopen", "[APP]", "open log files anew, after rotation", 0, 1, "", false, run_change,

@@ -160,6 +160,7 @@ int main(int argc, char **argv)
 				   cmd->usage[0] ? " " : "", cmd->usage);
 	c.command = cmd->name;
 	c.app = args > 0 ? argv[optind + 1] : "";
+	c.number = args > 1 ? argv[optind + 2] : "";
 	c.width = terminal_width();
 	c.wall_ns = clock_wall_ns();
 	r = cmd->local ? 0 : remote_find(dir, &c.remote, &err);

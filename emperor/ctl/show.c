@@ -110,6 +110,12 @@ static void show_app(const struct ctl *c, const json_t *app)
 		       (unsigned)number(app, "busy"), (unsigned)number(app, "workers"),
 		       (unsigned)number(app, "queue"), human_bytes(a, number(app, "rss")));
 	print_field(c->out, "workers", line);
+	if (number(app, "scaled") > 0) {
+		(void)snprintf(line, sizeof(line),
+			       "to %u processes by command, until the next reload",
+			       (unsigned)number(app, "scaled"));
+		print_field(c->out, "scaled", line);
+	}
 	(void)snprintf(line, sizeof(line), "%s, %s exceptions, %s answers 5xx",
 		       human_count(a, number(app, "requests")),
 		       human_count(b, number(app, "exceptions")),

@@ -211,6 +211,7 @@ void app_fill_info(const struct app *a, struct app_info *ret)
 		.gid = l ? l->gid : getegid(),
 		.restarts = a->restarts,
 		.failures = a->backoff.failures,
+		.scaled = a->serving ? a->serving->scaled : 0,
 		.domains = l ? l->domains : "",
 		.addresses = l ? l->addresses : "",
 		.board_fd = a->board_ro_fd,

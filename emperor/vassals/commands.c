@@ -106,6 +106,13 @@ int vassals_start(struct vassals *v, const char *name, struct err *err)
 	return 0;
 }
 
+int vassals_scale(struct vassals *v, const char *name, unsigned processes, struct err *err)
+{
+	struct app *a = find_or_say(v, name, err);
+
+	return a ? limits_scale(a, processes, err) : -ENOENT;
+}
+
 static int reopen(const struct app *a, struct err *err)
 {
 	int first = 0;

@@ -63,15 +63,15 @@ static void pack_descriptors(struct parcel *p, const struct app *a, const struct
 		h->listener_fds[i] = i < doors->listeners_n ? put(p, doors->listeners[i]) : -1;
 }
 
-static int pack_config(struct parcel *p, const struct loaded *l, struct err *err)
+static int pack_config(struct parcel *p, struct generation *g, struct err *err)
 {
-	_cleanup_(freep) char *config = NULL;
 	_cleanup_(freep) char *blob = NULL;
 	size_t n;
-	int r = config_items_encode(&l->items, &config, &n, err);
+	int r = config_items_encode(&g->loaded->items, &g->config, &g->config_n, err);
 
 	if (r < 0)
 		return r;
+	n = g->config_n;
 	if (n > LIMIT_CONFIG_BLOB)
 		return err_set(err, -EFBIG, "configuration of %zu bytes: too large", n);
 	blob = malloc(sizeof(p->handoff) + n);
@@ -79,7 +79,7 @@ static int pack_config(struct parcel *p, const struct loaded *l, struct err *err
 		return err_set(err, -ENOMEM, "out of memory");
 	p->handoff.config_n = (uint32_t)n;
 	memcpy(blob, &p->handoff, sizeof(p->handoff));
-	memcpy(blob + sizeof(p->handoff), config, n);
+	memcpy(blob + sizeof(p->handoff), g->config, n);
 	r = fd_sealed_memfd(&p->fds[AT_CONFIG], "emperor-handoff", blob, sizeof(p->handoff) + n);
 	return r < 0 ? err_set(err, r, "memfd: %s", strerror(-r)) : 0;
 }
@@ -200,6 +200,9 @@ static void take(struct generation *g, struct msg *m)
 	case MSG_STATE:
 		if (m->text_n > 0)
 			log_info("%s: %s", a->name, m->text);
+		break;
+	case MSG_DONE:
+		limits_answered(g, m->b, m->text);
 		break;
 	default:
 		log_warning("%s: its front sent \"%s\", which is the emperor's to say: ignored",
@@ -360,7 +363,7 @@ static int start(struct generation *g, const struct door_set *doors, int log_fd,
 		return gate_fd;
 	memcpy(p.handoff.name, g->app->name, sizeof(p.handoff.name));
 	pack_descriptors(&p, g->app, doors, gate_fd, theirs, log_fd);
-	r = pack_config(&p, g->loaded, err);
+	r = pack_config(&p, g, err);
 	if (r < 0)
 		return r;
 	if (g->app->v->setup.rules->options && g->app->v->setup.rules->options->logto)
@@ -402,14 +405,15 @@ int generation_spawn(struct app *a, struct loaded *l, struct ini *ini, const str
 	return 0;
 }
 
-static int tell(const struct generation *g, enum msg_kind kind, uint64_t value, int fd)
+static int tell_both(const struct generation *g, enum msg_kind kind, uint64_t value, uint64_t b,
+		     int fd)
 {
 	struct msg m = {
 		.kind = (uint16_t)kind,
 		.bank = g->bank,
 		.generation = g->number,
 		.a = value,
-		.b = kind == MSG_STOP && g->app->v->shutting_down,
+		.b = b,
 	};
 	int r = msg_send(g->link_fd, &m, NULL, fd);
 
@@ -417,6 +421,20 @@ static int tell(const struct generation *g, enum msg_kind kind, uint64_t value, 
 	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
 		log_warning("%s: generation %" PRIu64 " cannot be told to %s: %s", g->app->name,
 			    g->number, msg_kind_name(kind), strerror(-r));
+	return r;
+}
+
+static int tell(const struct generation *g, enum msg_kind kind, uint64_t value, int fd)
+{
+	return tell_both(g, kind, value, kind == MSG_STOP && g->app->v->shutting_down, fd);
+}
+
+int generation_ask(struct generation *g, enum msg_kind kind, uint64_t value, int fd)
+{
+	int r = tell_both(g, kind, value, g->serials + 1, fd);
+
+	if (r == 0)
+		g->serial = ++g->serials;
 	return r;
 }
 
@@ -501,6 +519,8 @@ void generation_free(struct generation *g)
 	if (g->outcome_fd >= 0)
 		(void)close(g->outcome_fd);
 	logpipe_close(&g->log);
+	limits_done(&g->pending);
+	free(g->config);
 	loaded_unref(g->loaded);
 	ini_unref(g->ini);
 	free(g);

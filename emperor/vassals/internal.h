@@ -10,6 +10,7 @@
  *   generation.c  one process tree: handoff, link, timers, exit
  *   fates.c       what becomes of it: ready, failed, lost, gone
  *   sleep.c       apps without processes: their doors are watched
+ *   limits.c      limits that change in place
  *   routes.c      who answers for which name; the table for the gate
  *   tell.c        what gate, stats and observers hear
  */
@@ -45,6 +46,15 @@ enum generation_part {
 	PART_LEAVING, /* drains, or was given up */
 };
 
+struct limits {                /* under way to a front, or in force there */
+	struct loaded *loaded; /* a reference; NULL: only a number of processes */
+	struct ini *ini;       /* a reference */
+	char *config;          /* owned: its items, encoded */
+	size_t config_n;
+	char text[320];     /* "processes: 2 -> 4" */
+	unsigned processes; /* by command; 0: as the configuration says */
+};
+
 struct generation {
 	struct generation *next; /* of app->generations, or of the graveyard */
 	struct app *app;
@@ -52,8 +62,14 @@ struct generation {
 	unsigned bank;
 	pid_t pid;
 	enum generation_part part;
-	struct loaded *loaded;   /* a reference */
-	struct ini *ini;         /* a reference */
+	struct loaded *loaded; /* a reference */
+	struct ini *ini;       /* a reference */
+	char *config;          /* owned: the items it runs by, encoded */
+	size_t config_n;
+	unsigned scaled;       /* processes by command; 0: as configured */
+	struct limits pending; /* the answer is awaited */
+	uint64_t serial;       /* of the last question; 0: none is open */
+	uint64_t serials;
 	int link_fd, outcome_fd; /* owned */
 	struct logpipe log;      /* its stderr, if that is not ours */
 	uint64_t spawned_ns, serving_ns, serving_wall_ns;
@@ -155,6 +171,8 @@ void app_prune_doors(struct app *a);
 /* Who the app is to others, now that nothing or something else serves. */
 void app_show_face(struct app *a, struct loaded *l);
 
+/* launch.c: what these bytes say, as its ini. */
+int app_parse(const struct app *a, const struct ini *ini, struct loaded **ret, struct err *err);
 /* launch.c: its turn has come: loads, opens doors, spawns. Failure is an event. */
 void app_launch(struct app *a);
 /* Its bytes, checked: alone and against the claims of the other apps. */
@@ -195,7 +213,17 @@ void generation_let_sleep(struct generation *g);
 void generation_leave(struct generation *g);
 void generation_kill(const struct generation *g);
 int generation_reopen(const struct generation *g, struct err *err);
+/* MSG_CONFIG or MSG_SCALE. */
+int generation_ask(struct generation *g, enum msg_kind kind, uint64_t value, int fd);
 void generation_free(struct generation *g);
+
+/* limits.c */
+/* The file has changed: does that need no new generation? Then its front has been told, and the outcome follows. */
+bool limits_change(struct app *a);
+int limits_scale(struct app *a, unsigned processes, struct err *err);
+/* Its front has answered. */
+void limits_answered(struct generation *g, uint64_t serial, const char *why_not);
+void limits_done(struct limits *l);
 
 /* queue.c */
 void vassals_queue_start(struct vassals *v, struct app *a);

@@ -35,11 +35,9 @@ static void say_user(struct app *a, const struct loaded *l)
 	a->said_user = l->default_user;
 }
 
-int app_load(struct app *a, struct ini *ini, struct loaded **ret, struct err *err)
+int app_parse(const struct app *a, const struct ini *ini, struct loaded **ret, struct err *err)
 {
 	struct load_source source = {.file = a->file, .dir = a->dir};
-	struct loaded *l;
-	int r;
 
 	if (!ini)
 		return err_set(err, -EINVAL, "%s: %s", a->file,
@@ -48,7 +46,14 @@ int app_load(struct app *a, struct ini *ini, struct loaded **ret, struct err *er
 	source.n = ini->n;
 	source.owner = ini->owner;
 	source.roots = ini->roots;
-	r = load_ini(&source, a->v->setup.rules, &l, err);
+	return load_ini(&source, a->v->setup.rules, ret, err);
+}
+
+int app_load(struct app *a, struct ini *ini, struct loaded **ret, struct err *err)
+{
+	struct loaded *l;
+	int r = app_parse(a, ini, &l, err);
+
 	if (r < 0)
 		return r;
 	say_notes(a, l);

@@ -163,6 +163,7 @@ static void act(struct vassals *v, struct scan *scan, const struct reconcile_act
 {
 	struct scan_entry *e = action->wanted == SIZE_MAX ? NULL : &scan->v[action->wanted];
 	struct app *a = action->known == SIZE_MAX ? NULL : known[action->known];
+	bool in_place;
 
 	switch (action->kind) {
 	case RECONCILE_KEEP:
@@ -180,8 +181,12 @@ static void act(struct vassals *v, struct scan *scan, const struct reconcile_act
 	case RECONCILE_CHANGE:
 	case RECONCILE_TOUCH:
 		assert(a && e);
+		/* another file stands for another release, even if it asks for other limits too */
+		in_place =
+			action->change == FINGERPRINT_CONTENT && a->print.target == e->print.target;
 		take_file(a, e);
-		app_event(a, LIFE_CHANGE, change_texts[action->change]);
+		if (!in_place || !limits_change(a))
+			app_event(a, LIFE_CHANGE, change_texts[action->change]);
 		break;
 	case RECONCILE_STOP:
 		assert(a);

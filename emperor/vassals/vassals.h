@@ -28,6 +28,7 @@ struct app_info {
 	gid_t gid;
 	unsigned restarts;     /* fronts that ended without being asked to */
 	unsigned failures;     /* in a row */
+	unsigned scaled;       /* processes by command; 0: as its ini says */
 	const char *domains;   /* "blog.example, *.blog.example/x" */
 	const char *addresses; /* its own listeners */
 	int board_fd;          /* scoreboard, read-only descriptor; -1 */
@@ -46,6 +47,8 @@ const char *vassals_notes(struct vassals *v, const char *name);
 int vassals_reload(struct vassals *v, const char *name, struct err *err); /* NULL: all */
 int vassals_stop(struct vassals *v, const char *name, struct err *err);
 int vassals_start(struct vassals *v, const char *name, struct err *err);
+/* Until the next generation, or until its ini changes. */
+int vassals_scale(struct vassals *v, const char *name, unsigned processes, struct err *err);
 int vassals_reopen_logs(struct vassals *v, const char *name, struct err *err); /* NULL: all */
 
 /*

@@ -84,5 +84,65 @@ class KeptConnections(Case):
         self.assertEqual(self.handed_back(e, "one"), 0)
 
 
+class Limits(Case):
+    def events(self, e, app):
+        return [(x["kind"], x["text"]) for x in e.ctl("events", app)["events"]]
+
+    def test_limits_alone_change_in_place_and_anything_else_is_a_new_generation(self):
+        e = self.emperor()
+        e.drop("one", "slow", "harakiri = 60\n")
+        e.wait_up("one", "/?0")
+        was = e.state("one")
+        e.drop("one", "slow", "harakiri = 1\nkeepalive = 3\n")
+        eventually(lambda: "in place" in e.output())
+        eventually(lambda: any(k == "limits" for k, _ in self.events(e, "one")))
+        self.assertIn(("limits", "limits changed: harakiri: 60 -> 1, keepalive: 75 -> 3"), self.events(e, "one"))
+        now = e.state("one")
+        self.assertEqual((now["generation"], now["pid"], now["state"]), (was["generation"], was["pid"], "running"))
+        # and in force: the request that may take 60 s no longer may
+        self.assertEqual(e.get("one", "/?30", timeout=20).status, 504)
+        e.drop("one", "slow", "harakiri = 1\nkeepalive = 3\nenv = A=1\n")
+        eventually(lambda: e.state("one")["generation"] == was["generation"] + 1)
+        e.wait_state("one", "running")
+
+    def test_processes_follow_the_ini_and_the_command_without_a_new_generation(self):
+        e = self.emperor()
+        e.drop("one", extra="processes = 2\n")
+        e.wait_up("one")
+        was = e.state("one")
+        e.drop("one", extra="processes = 3\n")
+        eventually(lambda: e.state("one")["alive"] == 3)
+        done = e.ctl_text("scale", "one", "4")
+        self.assertEqual((done.returncode, done.stdout), (0, "one: scale done\n"))
+        eventually(lambda: e.state("one")["alive"] == 4)
+        self.assertEqual(e.state("one")["scaled"], 4)
+        self.assertIn("by command", e.ctl_text("status", "one").stdout)
+        for number, why in (("0", "0 processes"), ("5000", "5000 processes")):
+            done = e.ctl_text("scale", "one", number)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(why, done.stderr)
+        self.assertEqual(e.ctl_text("scale", "one", "many").returncode, 1)
+        # the ini's word is the later one
+        e.drop("one", extra="processes = 1\n")
+        eventually(lambda: e.state("one")["alive"] == 1)
+        now = e.state("one")
+        self.assertEqual((now["generation"], now["pid"], now["scaled"]), (was["generation"], was["pid"], 0))
+        # more than this generation has room for: a new one, and nobody has to ask for it
+        e.drop("one", extra="processes = 40\n")
+        eventually(lambda: e.state("one")["generation"] == was["generation"] + 1)
+        eventually(lambda: e.state("one")["alive"] == 40)
+
+    def test_the_same_bytes_are_a_reload_and_a_bad_limit_is_refused(self):
+        e = self.emperor()
+        path = e.drop("one", extra="harakiri = 60\n")
+        e.wait_up("one")
+        path.touch()
+        eventually(lambda: e.state("one")["generation"] == 2)
+        e.wait_state("one", "running")
+        e.drop("one", extra="harakiri = soon\n")
+        eventually(lambda: "one.ini:5: harakiri" in e.state("one")["last_error"])
+        self.assertEqual(e.get("one").status, 200)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

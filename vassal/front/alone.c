@@ -153,7 +153,7 @@ static int write_pidfile(const struct vassal_config *g, struct err *err)
 	return 0;
 }
 
-int alone_open(const struct config_items *items, const struct vassal_config *config,
+int alone_open(const struct config_items *items, struct vassal_config *config,
 	       struct front_setup *setup, char *name, struct err *err)
 {
 	int r;

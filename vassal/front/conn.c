@@ -26,9 +26,8 @@
 #define FRONT_OTHER_FDS \
 	(4 * LIMIT_WORKERS + 64) /* what a front has open beside its connections, generously */
 
-void conns_init(struct front *f)
+void conns_set_timeouts(struct front *f)
 {
-	struct rlimit rl = {0};
 	const struct vassal_config *g = f->config;
 	const uint64_t spans[TIMER_COUNT] = {
 		[TIMER_HEAD] = g->header_timeout_s, [TIMER_BODY] = g->body_timeout_s,
@@ -38,7 +37,16 @@ void conns_init(struct front *f)
 	};
 
 	for (unsigned i = 0; i < TIMER_COUNT; i++)
-		timer_list_init(&f->timers[i], spans[i] * NS_PER_S);
+		timer_list_set_span(&f->timers[i], spans[i] * NS_PER_S);
+}
+
+void conns_init(struct front *f)
+{
+	struct rlimit rl = {0};
+
+	for (unsigned i = 0; i < TIMER_COUNT; i++)
+		timer_list_init(&f->timers[i], 0);
+	conns_set_timeouts(f);
 	(void)getrlimit(RLIMIT_NOFILE, &rl);
 	/* the other half is for files, pipes to workers and connections under way to us */
 	f->conns_limit =

@@ -13,6 +13,8 @@ struct conn;
 struct front;
 
 void conns_init(struct front *f);
+/* The configuration's timeouts have changed: those that run are measured by the new ones. */
+void conns_set_timeouts(struct front *f);
 /* NULL: at the limit or out of memory; the descriptor stays the caller's. */
 struct conn *conn_new(struct front *f, int fd);
 /* At the end of a turn: those that ended may be used again. */

@@ -16,6 +16,7 @@
 #include "vassal/front/doors.h"
 #include "vassal/front/lifecycle.h"
 #include "vassal/front/link.h"
+#include "vassal/front/live.h"
 #include "vassal/front/loop.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
@@ -95,7 +96,6 @@ static void claim_bank(struct front *f)
 	atomic_store(&b->pid, (uint32_t)getpid());
 	atomic_store(&b->workers, f->config->processes);
 	atomic_store(&b->threads, f->config->threads);
-	atomic_store(&b->queue_size, f->config->queue_size);
 	atomic_store(&b->state, FRONT_STARTING);
 	board_set(&b->started_wall_ns, clock_wall_ns());
 }
@@ -106,15 +106,9 @@ static void set_limits(struct front *f)
 
 	tmp = tmp && tmp[0] == '/' ? tmp : "/tmp";
 	f->temp_bytes.limit = LIMIT_SPOOL_TOTAL;
-	f->out_limits =
-		(struct spool_limits){.memory = (size_t)MAX(f->config->response_buffer, 4096),
-				      .file = LIMIT_SPOOL_FILE,
-				      .tmpdir = tmp,
-				      .budget = &f->temp_bytes};
-	/* limit-post bounds a body; what is kept in memory must also fit a slot */
+	f->out_limits = (struct spool_limits){
+		.file = LIMIT_SPOOL_FILE, .tmpdir = tmp, .budget = &f->temp_bytes};
 	f->body_limits = (struct spool_limits){
-		.memory = MIN((size_t)MAX(f->config->post_buffering, 4096U),
-			      (size_t)EXCHANGE_BODY_MAX),
 		.file = UINT64_MAX / 4,
 		.tmpdir = tmp,
 		.budget = &f->temp_bytes,
@@ -141,6 +135,7 @@ static int start(struct front *f, const struct front_setup *setup, struct err *e
 		return r;
 	diskpool_init(&f->disk, f->loop);
 	conns_init(f);
+	live_apply(f);
 	if (static_roots_open(f) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	r = doors_init(f, setup, err);

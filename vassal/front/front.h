@@ -15,7 +15,7 @@ struct vassal_config;
 
 struct front_setup {
 	const char *name;
-	const struct vassal_config *config; /* borrowed */
+	struct vassal_config *config; /* borrowed */
 	uint64_t generation;
 	uint32_t bank;
 	struct scoreboard *board; /* mapped for writing */

@@ -16,7 +16,7 @@ int handed_read(struct config_items *items, struct vassal_config *config, struct
  * Without an emperor: opens the listeners, a scoreboard and the log, goes to the app's directory. items and config
  * come from arguments and an ini.
  */
-int alone_open(const struct config_items *items, const struct vassal_config *config,
+int alone_open(const struct config_items *items, struct vassal_config *config,
 	       struct front_setup *setup, char *name, struct err *err);
 /* UNIX sockets that alone_open made leave the file system. */
 void alone_close(const struct vassal_config *config, const struct front_setup *setup);

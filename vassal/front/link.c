@@ -10,7 +10,9 @@
 #include "vassal/front/doors.h"
 #include "vassal/front/doze.h"
 #include "vassal/front/lifecycle.h"
+#include "vassal/front/live.h"
 #include "vassal/front/state.h"
+#include "vassal/pool/pool.h"
 
 typedef void handler(struct front *f, const struct msg *m, int *fd);
 
@@ -61,9 +63,32 @@ static void on_sleep(struct front *f, const struct msg *m, int *fd)
 	doze_go(f);
 }
 
+static void answer(struct front *f, const struct msg *m, const char *why_not)
+{
+	link_say(f, MSG_DONE, m->kind, m->b, why_not);
+}
+
+static void on_config(struct front *f, const struct msg *m, int *fd)
+{
+	struct err err = {0};
+	int r = live_configure(f, *fd, &err);
+
+	answer(f, m, r < 0 ? err.text : "");
+}
+
+static void on_scale(struct front *f, const struct msg *m, int *fd)
+{
+	struct err err = {0};
+	int r = pool_scale(f->pool, (unsigned)MIN(m->a, (uint64_t)UINT32_MAX), &err);
+
+	(void)fd;
+	answer(f, m, r < 0 ? err.text : "");
+}
+
 static handler *const handlers[MSG_KIND_COUNT] = {
-	[MSG_SERVE] = on_serve, [MSG_RETIRE] = on_retire, [MSG_STOP] = on_stop,
-	[MSG_SLEEP] = on_sleep, [MSG_ADOPT] = on_adopt,   [MSG_REOPEN] = on_reopen,
+	[MSG_SERVE] = on_serve,   [MSG_RETIRE] = on_retire, [MSG_STOP] = on_stop,
+	[MSG_SLEEP] = on_sleep,   [MSG_ADOPT] = on_adopt,   [MSG_REOPEN] = on_reopen,
+	[MSG_CONFIG] = on_config, [MSG_SCALE] = on_scale,
 };
 
 static void lose(struct front *f)

@@ -167,7 +167,7 @@ enum phase {
 
 struct front {
 	struct ev_loop *loop;
-	const struct vassal_config *config;
+	struct vassal_config *config; /* live.c alone changes it */
 	const char *name;
 	uint64_t generation;
 	uint32_t bank_index;

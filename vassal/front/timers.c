@@ -9,6 +9,16 @@ void timer_list_init(struct timer_list *l, uint64_t span_ns)
 	l->span_ns = span_ns;
 }
 
+void timer_list_set_span(struct timer_list *l, uint64_t span_ns)
+{
+	uint64_t was_ns = l->span_ns;
+
+	l->span_ns = span_ns;
+	/* all move by the same amount, so their order stays; without a span those that run keep their time */
+	for (struct timer *t = l->head.next; span_ns > 0 && t != &l->head; t = t->next)
+		t->deadline_ns = t->deadline_ns - MIN(was_ns, t->deadline_ns) + span_ns;
+}
+
 void timer_clear(struct timer *t)
 {
 	if (!t->next)

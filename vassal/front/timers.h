@@ -12,10 +12,12 @@ struct timer { /* zeroed = in no list; embedded in what waits */
 
 struct timer_list {
 	struct timer head; /* sentinel */
-	uint64_t span_ns;  /* 0: this deadline is switched off, nothing is ever due */
+	uint64_t span_ns;  /* 0: this deadline is switched off, nothing comes in */
 };
 
 void timer_list_init(struct timer_list *l, uint64_t span_ns);
+/* Those that wait are measured by the new span too; one that is switched off leaves them the time they had. */
+void timer_list_set_span(struct timer_list *l, uint64_t span_ns);
 /* Leaves whatever list it is in and waits in this one from now on. */
 void timer_set(struct timer_list *l, struct timer *t, uint64_t now_ns);
 void timer_clear(struct timer *t);

@@ -19,25 +19,28 @@ static void good_lines_mean_what_they_say(void **state)
 		enum command_verb verb;
 		const char *app;
 		bool all, no_wait;
+		unsigned number;
 	} cases[] = {
-		{"status", COMMAND_STATUS, "", false, false},
-		{"status blog", COMMAND_STATUS, "blog", false, false},
-		{"  status   blog  ", COMMAND_STATUS, "blog", false, false},
-		{"reload my old app", COMMAND_RELOAD, "my old app", false, false},
-		{"reload --all", COMMAND_RELOAD, "", true, false},
-		{"reload --no-wait --all", COMMAND_RELOAD, "", true, true},
-		{"reload --no-wait blog", COMMAND_RELOAD, "blog", false, true},
-		{"stop --no-waiting", COMMAND_STOP, "--no-waiting", false, false},
+		{"status", COMMAND_STATUS, "", false, false, 0},
+		{"status blog", COMMAND_STATUS, "blog", false, false, 0},
+		{"  status   blog  ", COMMAND_STATUS, "blog", false, false, 0},
+		{"reload my old app", COMMAND_RELOAD, "my old app", false, false, 0},
+		{"reload --all", COMMAND_RELOAD, "", true, false, 0},
+		{"reload --no-wait --all", COMMAND_RELOAD, "", true, true, 0},
+		{"reload --no-wait blog", COMMAND_RELOAD, "blog", false, true, 0},
+		{"stop --no-waiting", COMMAND_STOP, "--no-waiting", false, false, 0},
 		{"start b\xc3\xbc"
 		 "cher",
 		 COMMAND_START,
 		 "b\xc3\xbc"
 		 "cher",
-		 false, false},
-		{"reopen", COMMAND_REOPEN, "", false, false},
-		{"board blog", COMMAND_BOARD, "blog", false, false},
-		{"version", COMMAND_VERSION, "", false, false},
-		{"where", COMMAND_WHERE, "", false, false},
+		 false, false, 0},
+		{"reopen", COMMAND_REOPEN, "", false, false, 0},
+		{"board blog", COMMAND_BOARD, "blog", false, false, 0},
+		{"version", COMMAND_VERSION, "", false, false, 0},
+		{"where", COMMAND_WHERE, "", false, false, 0},
+		{"scale 4 my old app", COMMAND_SCALE, "my old app", false, false, 4},
+		{"scale --no-wait 0 4", COMMAND_SCALE, "4", false, true, 0},
 	};
 
 	(void)state;
@@ -48,7 +51,8 @@ static void good_lines_mean_what_they_say(void **state)
 		if (command_parse(span_str(cases[i].line), &c, &err) < 0)
 			fail_msg("\"%s\": %s", cases[i].line, err.text);
 		if (c.verb != cases[i].verb || strcmp(c.app, cases[i].app) != 0 ||
-		    c.all != cases[i].all || c.no_wait != cases[i].no_wait)
+		    c.number != cases[i].number || c.all != cases[i].all ||
+		    c.no_wait != cases[i].no_wait)
 			fail_msg("\"%s\": %s \"%s\"", cases[i].line, command_name(c.verb), c.app);
 	}
 }
@@ -71,6 +75,14 @@ static void bad_lines_are_refused_with_a_reason(void **state)
 		"board",
 		"version now",
 		"where x",
+		"scale",
+		"scale blog",
+		"scale blog 4",
+		"scale 4",
+		"scale -1 blog",
+		"scale 4x blog",
+		"scale 1000000 blog",
+		"scale 4 --all",
 		"stop a/b",
 		"stop a\tb",
 		"stop a\x7f",

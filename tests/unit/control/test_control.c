@@ -86,6 +86,18 @@ int vassals_start(struct vassals *v, const char *name, struct err *err)
 	return need_app(v, name, err);
 }
 
+int vassals_scale(struct vassals *v, const char *name, unsigned processes, struct err *err)
+{
+	int r = need_app(v, name, err);
+
+	if (r == 0 && processes <= 8)
+		change(v, 0, APP_RUNNING, v->app[0].generation, EVENT_LIMITS, "processes: 2 -> 4");
+	else if (r == 0)
+		change(v, 0, APP_RUNNING, v->app[0].generation, EVENT_REFUSED,
+		       "no room for so many");
+	return r;
+}
+
 int vassals_reopen_logs(struct vassals *v, const char *name, struct err *err)
 {
 	v->reopens++;
@@ -335,6 +347,15 @@ static void stop_and_start_know_when_they_are_done(void **state)
 	expect(w, say(w, "start blog\n"), true, NULL);
 }
 
+static void a_scale_is_answered_by_the_front(void **state)
+{
+	struct world *w = *state;
+
+	expect(w, say(w, "scale 4 blog\n"), true, NULL);
+	expect(w, say(w, "scale 9 blog\n"), false, "no room for so many");
+	expect(w, say(w, "scale 4 nobody\n"), false, "no such app");
+}
+
 static void a_client_that_leaves_while_it_waits_hurts_nobody(void **state)
 {
 	struct world *w = *state;
@@ -395,6 +416,7 @@ int main(void)
 		CASE(a_reload_of_all_waits_for_the_last),
 		CASE(no_wait_does_not_wait),
 		CASE(stop_and_start_know_when_they_are_done),
+		CASE(a_scale_is_answered_by_the_front),
 		CASE(a_client_that_leaves_while_it_waits_hurts_nobody),
 		CASE(the_scoreboard_travels_beside_the_answer),
 		CASE(silent_clients_do_not_add_up),

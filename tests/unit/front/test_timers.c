@@ -83,6 +83,33 @@ static void clearing_twice_does_no_harm(void **state)
 	assert_null(timer_due(&l, UINT64_MAX));
 }
 
+static void a_list_that_gets_another_span_keeps_its_order(void **state)
+{
+	struct timer_list l;
+	struct timer a = {0}, b = {0};
+
+	(void)state;
+	timer_list_init(&l, 100);
+	timer_set(&l, &a, 0);
+	timer_set(&l, &b, 10);
+	timer_list_set_span(&l, 40);
+	assert_null(timer_due(&l, 39));
+	assert_ptr_equal(timer_due(&l, 40), &a);
+	timer_clear(&a);
+	assert_null(timer_due(&l, 49));
+	timer_set(&l, &a, 20);
+	assert_ptr_equal(timer_due(&l, 60), &b);
+	timer_clear(&b);
+	assert_ptr_equal(timer_due(&l, 60), &a);
+	/* switched off: those that wait keep the time they had, nobody else comes */
+	timer_list_set_span(&l, 0);
+	timer_set(&l, &b, 20);
+	assert_false(timer_is_set(&b));
+	assert_ptr_equal(timer_due(&l, 60), &a);
+	timer_clear(&a);
+	assert_null(timer_due(&l, UINT64_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -91,6 +118,7 @@ int main(void)
 		cmocka_unit_test(a_timer_is_in_one_list_only),
 		cmocka_unit_test(a_list_of_zero_seconds_is_switched_off),
 		cmocka_unit_test(clearing_twice_does_no_harm),
+		cmocka_unit_test(a_list_that_gets_another_span_keeps_its_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

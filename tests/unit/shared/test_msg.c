@@ -84,8 +84,9 @@ static void descriptors_travel_only_with_their_kinds(void **state)
 	for (unsigned kind = MSG_NONE; kind <= MSG_KIND_COUNT; kind++) {
 		const struct msg m = {.kind = (uint16_t)kind};
 		bool real = kind != MSG_NONE && kind < MSG_KIND_COUNT;
-		bool with = kind == MSG_RETIRE || kind == MSG_ADOPT || kind == MSG_REOPEN;
-		bool without = real && kind != MSG_ADOPT;
+		bool with = kind == MSG_RETIRE || kind == MSG_ADOPT || kind == MSG_REOPEN ||
+			    kind == MSG_CONFIG;
+		bool without = real && kind != MSG_ADOPT && kind != MSG_CONFIG;
 		struct msg got;
 		int fd;
 

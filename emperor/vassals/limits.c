@@ -1,0 +1,170 @@
+/*
+ * limits - counts, limits and timeouts of a running generation that change in place: same processes, same requests. The
+ * front is told, and what it answers becomes the truth: until then the old numbers are.
+ *
+ * Only a change of the file's bytes comes here. Touching a file asks for new code, whatever it says.
+ */
+#include "emperor/vassals/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "shared/config_diff.h"
+#include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/log.h"
+#include "shared/scoreboard.h"
+
+void limits_done(struct limits *l)
+{
+	loaded_unref(l->loaded);
+	ini_unref(l->ini);
+	free(l->config);
+	*l = (struct limits){0};
+}
+
+/* Asks again: an answer to the question before will be too old. */
+static int ask(struct generation *g, enum msg_kind kind, uint64_t value, int fd,
+	       struct limits *next)
+{
+	int r = generation_ask(g, kind, value, fd);
+
+	if (r < 0)
+		return r;
+	limits_done(&g->pending);
+	g->pending = *next;
+	*next = (struct limits){0};
+	return 0;
+}
+
+/* What would be different, if all of that can change in place. */
+static int compare(const struct generation *g, const struct loaded *l, struct limits *next,
+		   struct err *err)
+{
+	struct config_items was = {0};
+	struct config_diff d = {0};
+	int r = config_items_decode(g->config, g->config_n, &was, err);
+
+	if (r == 0)
+		r = config_diff(&was, &l->items, &d, err);
+	if (r == 0 && (!d.live || d.n == 0))
+		r = -ENOTSUP;
+	if (r == 0)
+		(void)config_diff_text(&d, next->text, sizeof(next->text));
+	config_diff_done(&d);
+	config_items_done(&was);
+	return r;
+}
+
+static int change(struct app *a, struct generation *g, struct limits *next, struct err *err)
+{
+	_cleanup_(fd_closep) int fd = -1;
+	struct loaded *l;
+	int r = app_parse(a, a->wanted, &l, err);
+
+	if (r < 0)
+		return r;
+	next->loaded = l;
+	next->ini = ini_ref(a->wanted);
+	r = compare(g, l, next, err);
+	if (r == 0)
+		r = config_items_encode(&l->items, &next->config, &next->config_n, err);
+	loaded_drop_items(l);
+	if (r < 0)
+		return r;
+	r = fd_sealed_memfd(&fd, "emperor-config", next->config, next->config_n);
+	return r < 0 ? r : ask(g, MSG_CONFIG, 0, fd, next);
+}
+
+bool limits_change(struct app *a)
+{
+	struct generation *g = a->serving;
+	struct limits next = {0};
+	struct err err = {0};
+	int r;
+
+	if (a->state != APP_RUNNING || !g || a->candidate || a->queued || !a->wanted ||
+	    !g->config || a->wanted->owner != g->ini->owner || a->wanted->roots != g->ini->roots)
+		return false;
+	/* An error is told by the new generation that does not start because of it. */
+	r = change(a, g, &next, &err);
+	limits_done(&next);
+	if (r < 0)
+		return false;
+	log_info("%s: its ini has changed: %s, in place", a->name, g->pending.text);
+	return true;
+}
+
+int limits_scale(struct app *a, unsigned processes, struct err *err)
+{
+	struct generation *g = a->serving;
+	struct limits next = {.processes = processes};
+	int r;
+
+	if (!g)
+		return err_set(err, -EAGAIN, "%s: is %s: nothing serves that could be scaled",
+			       a->name, app_state_name(a->state));
+	(void)snprintf(next.text, sizeof(next.text), "processes: %u -> %u, by command",
+		       g->scaled ? g->scaled : g->loaded->config.processes, processes);
+	r = ask(g, MSG_SCALE, processes, -1, &next);
+	return r < 0 ? err_set(err, r, "%s: its front cannot be told: %s", a->name, strerror(-r))
+		     : 0;
+}
+
+static void take(struct generation *g, struct limits *l)
+{
+	struct app *a = g->app;
+
+	if (l->processes > 0) {
+		g->scaled = l->processes;
+		return;
+	}
+	g->scaled = 0;
+	loaded_unref(g->loaded);
+	g->loaded = loaded_ref(l->loaded);
+	ini_unref(g->ini);
+	g->ini = ini_ref(l->ini);
+	free(g->config);
+	g->config = TAKE_PTR(l->config);
+	g->config_n = l->config_n;
+	if (g != a->serving)
+		return;
+	ini_unref(a->good);
+	a->good = ini_ref(l->ini);
+	app_show_face(a, l->loaded);
+}
+
+static void refused(struct generation *g, const struct limits *l, const char *why_not)
+{
+	struct app *a = g->app;
+	char why[512];
+
+	(void)snprintf(why, sizeof(why), "%s: refused: %s", l->text, why_not);
+	log_warning("%s: %s", a->name, why);
+	tell_change(a, EVENT_REFUSED, why);
+	/* What the file says has to come true all the same. */
+	if (l->loaded && g == a->serving)
+		app_event(a, LIFE_CHANGE, "its ini has changed, and not in place");
+}
+
+void limits_answered(struct generation *g, uint64_t serial, const char *why_not)
+{
+	struct app *a = g->app;
+	struct limits l = g->pending;
+	char text[400];
+
+	if (serial == 0 || serial != g->serial)
+		return;
+	g->serial = 0;
+	g->pending = (struct limits){0};
+	if (*why_not) {
+		refused(g, &l, why_not);
+	} else {
+		take(g, &l);
+		(void)snprintf(text, sizeof(text), "limits changed: %s", l.text);
+		log_info("%s: generation %" PRIu64 ": %s", a->name, g->number, text);
+		tell_change(a, EVENT_LIMITS, text);
+	}
+	limits_done(&l);
+}
