@@ -272,8 +272,8 @@ static void on_status(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)sd_notify_send(
 		&e->notify,
 		"STATUS=%u running, %u starting, %u asleep, %u in back-off, %u stopped%s",
-		n[APP_RUNNING] + n[APP_REPLACING], n[APP_STARTING], n[APP_SLEEPING],
-		n[APP_BACKOFF], n[APP_STOPPED] + n[APP_STOPPING], e->reloading && !busy ? "\nREADY=1" : "");
+		n[APP_RUNNING] + n[APP_REPLACING], n[APP_STARTING], n[APP_SLEEPING], n[APP_BACKOFF],
+		n[APP_STOPPED] + n[APP_STOPPING], e->reloading && !busy ? "\nREADY=1" : "");
 	e->reloading = e->reloading && busy;
 }
 
@@ -338,7 +338,14 @@ static int wire_parts(struct emperor *e, struct err *err)
 		.rules = &e->rules,
 		.vassal_path = e->vassal_path,
 	};
-	const struct control_facts facts = {e->rundir.path, e->options.db, e->stats_path};
+	const struct control_facts facts = {
+		.run_dir = e->rundir.path,
+		.db = e->options.db,
+		.stats_socket = e->stats_path,
+		.dirs = e->dirs,
+		.dirs_n = e->options.vassals.n,
+		.tyrant = e->options.tyrant,
+	};
 	int r = roles_new(&e->roles, &roles, err);
 
 	if (r < 0)

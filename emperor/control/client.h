@@ -7,6 +7,7 @@
  *   answers.c   commands that answer at once
  *   waits.c     commands whose answer is their outcome
  *   report.c    an app as JSON
+ *   plan_run.c  what the files would change
  */
 #pragma once
 #include "emperor/control/command.h"
@@ -68,6 +69,9 @@ json_t *client_make_reply(bool ok);
 
 /* answers.c */
 void answers_run_line(struct client *c, struct span line);
+
+/* plan_run.c */
+void plan_run(struct client *c, const struct command *cmd);
 
 /* waits.c */
 void waits_run(struct client *c, const struct command *cmd);

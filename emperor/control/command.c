@@ -7,7 +7,7 @@
 
 #include "shared/err.h"
 
-enum needs { NO_APP, MAY_APP, ONE_APP, APP_OR_ALL };
+enum needs { NO_APP, MAY_APP, ONE_APP, APP_OR_ALL, MAY_DIR };
 
 static const struct {
 	const char *name;
@@ -23,6 +23,7 @@ static const struct {
 	[COMMAND_BOARD] = {"board", ONE_APP, false},
 	[COMMAND_VERSION] = {"version", NO_APP, false},
 	[COMMAND_WHERE] = {"where", NO_APP, false},
+	[COMMAND_PLAN] = {"plan", MAY_DIR, false},
 	[COMMAND_SCALE] = {"scale", ONE_APP, true, true},
 };
 
@@ -46,6 +47,10 @@ static int check_argument(const struct command *c, struct span rest, struct err 
 	const char *verb = verbs[c->verb].name;
 	enum needs needs = verbs[c->verb].needs;
 
+	if (needs == MAY_DIR && rest.n > 0 && rest.p[0] != '/')
+		return err_set(err, -EINVAL, "%s takes an absolute path", verb);
+	if (needs == MAY_DIR)
+		return 0;
 	if (needs == NO_APP && rest.n > 0)
 		return err_set(err, -EINVAL, "%s takes no argument", verb);
 	if (needs == ONE_APP && (rest.n == 0 || c->all))
@@ -103,7 +108,9 @@ int command_parse(struct span line, struct command *ret, struct err *err)
 	r = check_argument(&c, rest, err);
 	if (r < 0)
 		return r;
-	if (!c.all && rest.n > 0)
+	if (verbs[verb].needs == MAY_DIR && rest.n > 0)
+		memcpy(c.dir, rest.p, MIN(rest.n, sizeof(c.dir) - 1));
+	else if (!c.all && rest.n > 0)
 		memcpy(c.app, rest.p, rest.n);
 	*ret = c;
 	return 0;

@@ -21,6 +21,7 @@ enum command_verb {
 	COMMAND_VERSION,
 	COMMAND_WHERE,
 	COMMAND_SCALE,
+	COMMAND_PLAN,
 	COMMAND_COUNT,
 };
 
@@ -29,7 +30,8 @@ struct command {
 	bool no_wait;    /* answer when the command is accepted, not when its outcome is known */
 	bool all;        /* "--all" in place of a name */
 	unsigned number; /* of scale */
-	char app[LIMIT_NAME]; /* "" = none named */
+	char app[LIMIT_NAME];         /* "" = none named */
+	char dir[LIMIT_CONTROL_LINE]; /* of plan; "" = none named */
 };
 
 const char *command_name(enum command_verb verb);

@@ -253,6 +253,8 @@ static const struct ctl_command commands[] = {
 	 false, run_events, NULL},
 	{"check", "FILE", "every error and note of an ini; needs no emperor", 1, 1, "", true,
 	 ctl_check, NULL},
+	{"plan", "[DIR]", "what the inis, or those of DIR, would change; changes nothing", 0, 1, "",
+	 false, ctl_plan, NULL},
 	{"reload", "[--no-wait] APP|--all", "a new generation beside the old, then swap", 0, 1,
 	 "aw", false, run_change, NULL},
 	{"stop", "[--no-wait] APP", "finish the requests in hand and stop", 1, 1, "w", false,

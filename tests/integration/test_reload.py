@@ -7,7 +7,7 @@ import socket
 import time
 import unittest
 
-from harness import Case, eventually
+from harness import APPS, Case, eventually
 
 IDLE = 2000
 
@@ -142,6 +142,60 @@ class Limits(Case):
         e.drop("one", extra="harakiri = soon\n")
         eventually(lambda: "one.ini:5: harakiri" in e.state("one")["last_error"])
         self.assertEqual(e.get("one").status, 200)
+
+
+class Plan(Case):
+    def rows(self, e, *args):
+        return {r["name"]: (r["action"], r["text"]) for r in e.ctl("plan", *args, check=False)["apps"]}
+
+    def test_a_staged_directory_is_told_app_by_app_and_nothing_happens(self):
+        e = self.emperor()
+        for name in ("limits", "code", "same", "gone"):
+            e.drop(name, extra="processes = 1\n")
+            e.wait_up(name)
+        done = e.ctl_text("plan")
+        self.assertEqual((done.returncode, done.stdout), (0, "nothing to do\n"))
+        staged = self.folder / "staged"
+        staged.mkdir()
+
+        def stage(name, text, domain=None):
+            (staged / (name + ".ini")).write_text(
+                "[vassal]\ndomain = %s\nchdir = %s\n%s" % (domain or name + ".test", APPS, text))
+
+        stage("same", "module = hello\n; a comment\nprocesses = 1\n")
+        stage("limits", "module = hello\nprocesses = 4\nharakiri = 9\n")
+        stage("code", "module = whoami\nprocesses = 2\n")
+        stage("new", "module = hello\n")
+        done = e.ctl_text("plan", str(staged))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("1 app stays as it is", done.stdout)
+        stage("bad", "module = hello\nharakiri = soon\n")
+        stage("thief", "module = hello\n", domain="same.test")
+        rows = self.rows(e, str(staged))
+        self.assertEqual(rows["same"], ("nothing", ""))
+        self.assertEqual(rows["limits"], ("limits", "processes: 1 -> 4, harakiri: 0 -> 9"))
+        self.assertEqual(rows["code"], ("reload", "module: hello -> whoami, processes: 1 -> 2"))
+        self.assertEqual(rows["gone"][0], "stop")
+        self.assertEqual(rows["new"][0], "start")
+        self.assertIn("new.test", rows["new"][1])
+        self.assertEqual(rows["bad"][0], "refused")
+        self.assertIn("bad.ini:5: harakiri", rows["bad"][1])
+        self.assertEqual(rows["thief"][0], "refused")
+        self.assertIn('"same" answers for that name already', rows["thief"][1])
+        self.assertEqual(e.ctl_text("plan", str(staged)).returncode, 1)
+        self.assertEqual(e.ctl_text("plan", str(staged / "none")).returncode, 1)
+        self.assertEqual({a["name"]: a["generation"] for a in e.ctl("status")["apps"]},
+                         {"limits": 1, "code": 1, "same": 1, "gone": 1})
+
+    def test_what_was_refused_when_it_came_is_still_told(self):
+        e = self.emperor()
+        e.drop("one")
+        e.wait_up("one")
+        e.drop("one", extra="harakiri = soon\n")
+        eventually(lambda: "harakiri" in e.state("one")["last_error"])
+        done = e.ctl_text("plan")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("one.ini:5: harakiri", done.stdout)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "emperor/vassals/plan.h"
 #include "emperor/vassals/vassals.h"
 #include "shared/err.h"
 #include "shared/fd.h"
@@ -98,6 +99,25 @@ int vassals_scale(struct vassals *v, const char *name, unsigned processes, struc
 	return r;
 }
 
+const char *vassals_file_of(const struct vassals *v, const char *name)
+{
+	(void)v;
+	(void)name;
+	return NULL;
+}
+
+const char *plan_kind_name(enum plan_kind kind)
+{
+	return kind == PLAN_REFUSED ? "refused" : "?";
+}
+
+void vassals_plan(struct vassals *v, const struct scan *scan, bool staged, plan_fn *fn, void *arg)
+{
+	(void)v;
+	(void)scan;
+	fn(arg, "blog", "/x.ini", PLAN_REFUSED, staged ? "staged" : "as it is");
+}
+
 int vassals_reopen_logs(struct vassals *v, const char *name, struct err *err)
 {
 	v->reopens++;
@@ -123,7 +143,8 @@ struct world {
 
 static int world_open(void **state)
 {
-	static const struct control_facts facts = {"/run/x", "/var/x.db", "/run/x/stats.sock"};
+	static const struct control_facts facts = {
+		.run_dir = "/run/x", .db = "/var/x.db", .stats_socket = "/run/x/stats.sock"};
 	struct world *w = calloc(1, sizeof(*w));
 	struct scoreboard *board;
 
@@ -347,6 +368,24 @@ static void stop_and_start_know_when_they_are_done(void **state)
 	expect(w, say(w, "start blog\n"), true, NULL);
 }
 
+static void a_plan_is_of_the_emperors_directories_or_of_another(void **state)
+{
+	static const char *const cases[][2] = {{"plan\n", "as it is"}, {"plan /tmp\n", "staged"}};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *root = hear(w, say(w, cases[i][0]), NULL);
+		const json_t *row = json_array_get(json_object_get(root, "apps"), 0);
+
+		assert_string_equal(json_string_value(json_object_get(row, "name")), "blog");
+		assert_string_equal(json_string_value(json_object_get(row, "action")), "refused");
+		assert_string_equal(json_string_value(json_object_get(row, "text")), cases[i][1]);
+		json_decref(root);
+	}
+	expect(w, say(w, "plan /nowhere/at/all\n"), false, "/nowhere/at/all: cannot be read");
+	expect(w, say(w, "plan tmp\n"), false, "absolute");
+}
+
 static void a_scale_is_answered_by_the_front(void **state)
 {
 	struct world *w = *state;
@@ -416,6 +455,7 @@ int main(void)
 		CASE(a_reload_of_all_waits_for_the_last),
 		CASE(no_wait_does_not_wait),
 		CASE(stop_and_start_know_when_they_are_done),
+		CASE(a_plan_is_of_the_emperors_directories_or_of_another),
 		CASE(a_scale_is_answered_by_the_front),
 		CASE(a_client_that_leaves_while_it_waits_hurts_nobody),
 		CASE(the_scoreboard_travels_beside_the_answer),
