@@ -89,6 +89,8 @@
 #define LIMIT_LINGER_BYTES \
 	(256UL * 1024)   /* unread input taken after the last answer, so that no reset eats it */
 #define LIMIT_LINGER_S 2 /* and for how long */
+#define LIMIT_INTERRUPT_GRACE_S \
+	2 /* for an app to clean up after RequestTimeout: a rollback takes ms; then its worker is killed */
 #define LIMIT_PASS_S   2 /* a connection that the gate or the next generation does not take: 503 */
 #define LIMIT_IDLE_GRACE_S \
 	1 /* a front that ends keeps idle connections so long: a request may be on the wire */

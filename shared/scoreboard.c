@@ -48,7 +48,8 @@ const struct board_field board_fields[] = {
 	CLASS(5, "status_5xx",		 "responses with a 5xx status"),
 	FIELD(bad_requests,	"",	 "malformed requests that the front refused"),
 	FIELD(rejected,		"",	 "503: queue full, or waited too long"),
-	FIELD(timeouts,		"",	 "504: ran longer than harakiri allows"),
+	FIELD(timeouts,		"",	 "504: ran longer than harakiri or interrupt-timeout allow"),
+	FIELD(interrupts,	"",	 "of those, interrupted by an exception in the app"),
 	FIELD(fused,		"",	 "503: the request had killed two workers"),
 	FIELD(worker_deaths,	"",	 "502: the worker died while it held the request"),
 	FIELD(exceptions,	"",	 "500: the app raised"),
@@ -339,6 +340,7 @@ static void add_counters(struct board_totals *t, const struct board_counters *c)
 	t->bad_requests += read_counter(&c->bad_requests);
 	t->rejected += read_counter(&c->rejected);
 	t->timeouts += read_counter(&c->timeouts);
+	t->interrupts += read_counter(&c->interrupts);
 	t->fused += read_counter(&c->fused);
 	t->worker_deaths += read_counter(&c->worker_deaths);
 	t->exceptions += read_counter(&c->exceptions);

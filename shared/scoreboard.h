@@ -59,7 +59,8 @@ struct board_counters {
 	board_u64 responses[6];        /* by class: [1] 1xx ... [5] 5xx; [0] none could be sent */
 	board_u64 bad_requests;        /* 400, 408, 413, 414, 431 made by the front */
 	board_u64 rejected;            /* 503: queue full or too old */
-	board_u64 timeouts;            /* 504: harakiri */
+	board_u64 timeouts;            /* 504: harakiri, interrupt-timeout */
+	board_u64 interrupts;          /* of those, interrupted in the app */
 	board_u64 fused;               /* 503: it had killed two workers (vassal/front/fuse.h) */
 	board_u64 worker_deaths;       /* 502: died while it held a request */
 	board_u64 exceptions;          /* 500: the app raised */
@@ -270,7 +271,7 @@ uint64_t board_percentile_us(const uint64_t hist[BOARD_BUCKETS], double p);
 
 /* Plain copy of counters, summed over all banks. */
 struct board_totals {
-	uint64_t connections, requests, responses[6], bad_requests, rejected, timeouts, fused,
+	uint64_t connections, requests, responses[6], bad_requests, rejected, timeouts, interrupts, fused,
 		worker_deaths, exceptions, client_gone, static_requests, handed_back, bytes_in,
 		bytes_out, queue_us, app_us, spawned, recycled, killed, crashed, log_dropped;
 	uint64_t queue_hist[BOARD_BUCKETS], app_hist[BOARD_BUCKETS];

@@ -126,8 +126,11 @@ static int check_lanes(const struct vassal_config *c, const struct config_items 
 
 static void settle(struct vassal_config *c)
 {
+	/* those say more, and sooner */
 	if (c->harakiri_s > 0 && c->slow_request_s >= c->harakiri_s)
-		c->slow_request_s = 0; /* harakiri says more, and sooner */
+		c->slow_request_s = 0;
+	if (c->interrupt_timeout_s > 0 && c->slow_request_s >= c->interrupt_timeout_s)
+		c->slow_request_s = 0;
 }
 
 static int check(struct vassal_config *c, const struct config_items *items,

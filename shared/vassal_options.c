@@ -121,6 +121,10 @@ const struct option vassal_options[] = {
 	LIVE_NUMBER("harakiri", NULL, OPTION_SECONDS, unsigned, harakiri_s, "0", 0, 86400, NULL,
 	       "Ends a request that takes longer: its client gets 504, its stacks are logged, "
 	       "its process is replaced; 0 is never", "60", 0),
+	LIVE_NUMBER("interrupt-timeout", NULL, OPTION_SECONDS, unsigned, interrupt_timeout_s, "0", 0,
+	       86400, NULL,
+	       "Interrupts a request that takes longer, by emperor.RequestTimeout raised in the "
+	       "app: its client gets 504, its process lives on; 0 is never", "30", 0),
 	LIVE_NUMBER("slow-request", NULL, OPTION_SECONDS, unsigned, slow_request_s, "30", 0, 86400,
 	       NULL,
 	       "Logs the stacks of a request that takes longer; 0 is never", "10", 0),

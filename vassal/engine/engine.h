@@ -43,6 +43,7 @@ struct engine {
 	PyObject *application;
 	PyObject *format_exception; /* traceback.format_exception */
 	PyObject *close_name;       /* "close" */
+	PyObject *request_timeout;  /* emperor.RequestTimeout */
 	struct environ_maker environ;
 	char note[CREW_TEXT_MAX]; /* what the operator should know about this start */
 };

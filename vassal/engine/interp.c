@@ -18,6 +18,7 @@
 #include "vassal/engine/filewrapper.h"
 #include "vassal/engine/input.h"
 #include "vassal/engine/interp.h"
+#include "vassal/engine/interrupt.h"
 #include "vassal/engine/signals.h"
 #include "vassal/engine/stacks.h"
 #include "vassal/engine/traceback.h"
@@ -210,7 +211,8 @@ static int prepare(struct engine *e, struct err *err)
 	e->close_name = PyUnicode_InternFromString("close");
 	if (e->close_name && cache_with_care() == 0 && extend_path(e) == 0 &&
 	    buffer_by_lines() == 0 && stacks_start() == 0 && traceback_start(e) == 0 &&
-	    filewrapper_start() == 0 && input_start() == 0 && callable_start() == 0)
+	    filewrapper_start() == 0 && input_start() == 0 && callable_start() == 0 &&
+	    interrupt_start(e) == 0)
 		return 0;
 	PyErr_Print();
 	return err_set(err, -ENOEXEC,

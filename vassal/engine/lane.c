@@ -12,6 +12,7 @@
 #include "vassal/engine/callable.h"
 #include "vassal/engine/engine.h"
 #include "vassal/engine/forked.h"
+#include "vassal/engine/interrupt.h"
 #include "vassal/engine/response.h"
 #include "vassal/engine/traceback.h"
 #include "vassal/exchange/exchange.h"
@@ -39,7 +40,7 @@ static int prepare(struct lane *l, const struct lane_request *r)
 	l->id = r->id;
 	l->line = r->line;
 	l->head.n = 0;
-	l->sent = l->full = l->excess = false;
+	l->sent = l->full = l->excess = l->interrupted = false;
 	l->body_n = 0;
 	l->end = FRAME_END_OK;
 	if (!l->input)
@@ -80,17 +81,20 @@ static void report(struct lane *l, const char *where)
 {
 	char heading[512];
 	bool exits = PyErr_ExceptionMatches(PyExc_SystemExit);
+	bool late = interrupt_is_raised(l);
+	const char *what = exits  ? "the app called sys.exit()"
+			   : late ? "interrupted"
+				  : "exception in the app";
 
 	(void)snprintf(heading, sizeof(heading), "request %.*s: %s: %s%s", LIMIT_REQUEST_ID, l->id,
-		       l->line, exits ? "the app called sys.exit()" : "exception in the app",
-		       where);
+		       l->line, what, where);
 	if (l->explain)
 		traceback_explain(l->engine, heading, l->explain, l->explain_n);
 	else
 		traceback_report(l->engine, heading);
 	if (exits)
 		l->exiting = true;
-	if (l->worker_board && !exits)
+	if (l->worker_board && !exits && !late)
 		board_add(&l->worker_board->exceptions, 1);
 }
 
@@ -128,10 +132,12 @@ static void leave_if_copy(const struct lane *l)
 static int call_app(struct lane *l, PyObject *env)
 {
 	PyObject *args[3] = {NULL, env, (PyObject *)l->start_response};
-	PyObject *result = PyObject_Vectorcall(l->engine->application, args + 1,
-					       2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+	PyObject *result;
 	int r;
 
+	l->in_app = !l->discard;
+	result = PyObject_Vectorcall(l->engine->application, args + 1,
+				     2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 	leave_if_copy(l);
 	if (!result)
 		return -1;
@@ -153,6 +159,7 @@ int lane_run(struct lane *l, const struct lane_request *r)
 				: NULL;
 	int result = env ? call_app(l, env) : -1;
 
+	interrupt_forget(l);
 	if (result < 0) {
 		report(l, "");
 		l->end |= FRAME_END_EXCEPTION;

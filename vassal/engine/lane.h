@@ -21,12 +21,15 @@ struct engine;
 
 struct lane {
 	struct engine *engine;
-	struct crew_link *link; /* to the front, for bodies; NULL in warm-up */
-	unsigned number;        /* of the exchange */
-	bool discard;           /* warm-up: frames go nowhere */
-	bool is_main;           /* the main thread: Python's signal handlers run here */
-	bool exiting;           /* the app called sys.exit(): no further request */
-	char *explain;          /* warm-up: what went wrong is put here too */
+	struct crew_link *link;  /* to the front, for bodies; NULL in warm-up */
+	unsigned number;         /* of the exchange */
+	bool discard;            /* warm-up: frames go nowhere */
+	bool is_main;            /* the main thread: Python's signal handlers run here */
+	bool exiting;            /* the app called sys.exit(): no further request */
+	bool in_app;             /* the app runs: what takes too long may be interrupted */
+	bool interrupted;        /* the request in work was, once */
+	unsigned long thread_id; /* Python's; of those that are not the main thread */
+	char *explain;           /* warm-up: what went wrong is put here too */
 	size_t explain_n;
 	struct board_lane *board;
 	struct board_worker *worker_board;

@@ -7,9 +7,13 @@
 #include "vassal/engine/stacks.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 
 #include "shared/base.h"
+#include "shared/fd.h"
 #include "vassal/exchange/crew.h"
+
+#define STACKS_BYTES 16384 /* some hundred frames */
 
 /* A handler has no argument. */
 static volatile sig_atomic_t asked;
@@ -113,19 +117,34 @@ int stacks_by_main_thread(int wake_fd)
 	return set_handler(look, on_look);
 }
 
-void stacks_answer(void)
+static bool dump(int fd)
 {
-	PyObject *args;
-	PyObject *r;
+	PyObject *args = Py_BuildValue("(iO)", fd, Py_True);
+	PyObject *r = call("dump_traceback", args, NULL);
 
-	if (!asked)
-		return;
-	asked = 0;
-	args = Py_BuildValue("(iO)", STDERR_FILENO, Py_True);
-	r = call("dump_traceback", args, NULL);
 	if (!r)
 		PyErr_Clear();
 	Py_XDECREF(args);
 	Py_XDECREF(r);
+	return r;
+}
+
+void stacks_print(void)
+{
+	_cleanup_(fd_closep) int fd = memfd_create("stacks", MFD_CLOEXEC);
+	char text[STACKS_BYTES];
+	ssize_t n = fd >= 0 && dump(fd) ? pread(fd, text, sizeof(text), 0) : 0;
+
+	/* faulthandler writes word by word, and others print on the same pipe: in one piece instead */
+	if (n > 0)
+		(void)fd_write_all(STDERR_FILENO, text, (size_t)n);
 	print_end();
+}
+
+void stacks_answer(void)
+{
+	if (!asked)
+		return;
+	asked = 0;
+	stacks_print();
 }

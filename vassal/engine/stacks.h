@@ -12,5 +12,7 @@
 int stacks_start(void);
 /* In a worker whose requests run on other threads than the main one: LOOK is told to wake_fd (an eventfd). */
 int stacks_by_main_thread(int wake_fd);
+/* Of all threads, now. Holds the GIL. */
+void stacks_print(void);
 /* Was it? Then prints. Main thread; holds the GIL. */
 void stacks_answer(void);

@@ -25,6 +25,7 @@
 #include "vassal/engine/body.h"
 #include "vassal/engine/forked.h"
 #include "vassal/engine/interp.h"
+#include "vassal/engine/interrupt.h"
 #include "vassal/engine/lane.h"
 #include "vassal/engine/signals.h"
 #include "vassal/engine/stacks.h"
@@ -54,10 +55,11 @@ struct worker {
 	struct crew_link link;
 	unsigned threads_n;
 	struct thread *threads;
-	unsigned running; /* threads in their loop; under the GIL */
-	bool leaving;     /* under the GIL */
-	bool retired;     /* by the front: it wakes every lane, so each leaves by itself */
-	int wake_fd;      /* eventfd: a lane has finished */
+	struct interrupt_crew crew; /* their lanes */
+	unsigned running;           /* threads in their loop; under the GIL */
+	bool leaving;               /* under the GIL */
+	bool retired; /* by the front: it wakes every lane, so each leaves by itself */
+	int wake_fd;  /* eventfd: a lane has finished */
 	char why[128];
 };
 
@@ -151,6 +153,7 @@ static PyObject *thread_main(PyObject *capsule, PyObject *unused)
 	(void)unused;
 	if (!t)
 		return NULL;
+	t->lane.thread_id = PyThread_get_thread_ident();
 	serve(t);
 	t->worker->running--;
 	(void)!write(t->worker->wake_fd, &one, sizeof(one));
@@ -256,8 +259,10 @@ static int make_threads(struct worker *w)
 		t->lane.board = &e->bank->lane[t->lane.number];
 		if (lane_start(&t->lane, e) < 0)
 			return -1;
+		w->crew.lanes[w->crew.n++] = &t->lane;
 	}
-	return 0;
+	w->crew.engine = e;
+	return interrupt_listen(&w->crew);
 }
 
 /*

@@ -65,6 +65,8 @@ enum crew_exit {
 #define CREW_LOOK_SIGNAL_OFFSET   7
 /* The line, with a process number behind it, that says that these were all. The front swallows it. */
 #define CREW_STACKS_END "-- end of the stacks of process "
+/* Runs a Python handler, which interrupts the request that exchange_condemn() has named, if it is still in work. */
+#define CREW_INTERRUPT_SIGNAL_OFFSET 6
 
 struct err;
 /* Same conventions as msg_send and msg_recv. */

@@ -111,6 +111,13 @@ int exchange_holder(const struct exchange *x, unsigned slot);
  * ever answer. exchange_cancel() gives it back.
  */
 bool exchange_lost(const struct exchange *x, unsigned slot);
+/*
+ * It takes too long: whoever holds it may raise an exception in the app (exchange_condemned). Only this request is
+ * meant, whenever the signal that tells of it arrives. False: nobody holds it.
+ */
+bool exchange_condemn(struct exchange *x, unsigned slot);
+/* Has the holder said that the exception was raised? */
+bool exchange_was_interrupted(const struct exchange *x, unsigned slot);
 /* When it was taken; 0 while it waits. */
 uint64_t exchange_taken_ns(const struct exchange *x, unsigned slot);
 
@@ -224,3 +231,6 @@ void exchange_reply_commit(struct exchange *x, unsigned lane, unsigned slot, enu
 int exchange_reply_wait(struct exchange *x, unsigned lane, size_t want);
 /* The client is not there any more: stop producing, still call close(), still send END. */
 bool exchange_client_gone(struct exchange *x, unsigned slot);
+/* Is this request, which this lane holds, the one that the front wants interrupted? And: it has been. */
+bool exchange_condemned(const struct exchange *x, unsigned lane, unsigned slot);
+void exchange_interrupted(struct exchange *x, unsigned lane);

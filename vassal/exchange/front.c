@@ -172,6 +172,24 @@ bool exchange_abandon(struct exchange *x, unsigned slot)
 	return false;
 }
 
+bool exchange_condemn(struct exchange *x, unsigned slot)
+{
+	int lane = exchange_holder(x, slot);
+
+	if (lane < 0)
+		return false;
+	atomic_store(&x->m->lanes[lane].condemned, request_word(x->sequence[slot], slot));
+	return true;
+}
+
+bool exchange_was_interrupted(const struct exchange *x, unsigned slot)
+{
+	int lane = exchange_holder(x, slot);
+
+	return lane >= 0 &&
+	       atomic_load(&x->m->lanes[lane].interrupted) == request_word(x->sequence[slot], slot);
+}
+
 unsigned exchange_queued(const struct exchange *x)
 {
 	uint64_t tail = atomic_load_explicit(&x->m->queue_tail, memory_order_relaxed);
@@ -284,6 +302,8 @@ void exchange_worker_begin(struct exchange *x, unsigned worker)
 		lane_clear_idle(x, lane);
 		exchange_front_ignore(x, lane, false);
 		atomic_store(&l->retire, 0);
+		atomic_store(&l->condemned, 0);
+		atomic_store(&l->interrupted, 0);
 		atomic_store(&l->room_wait, 0);
 		atomic_store(&l->head, 0);
 		atomic_store(&l->tail, 0);

@@ -13,7 +13,7 @@
 #include "vassal/exchange/exchange.h"
 
 #define LAYOUT_MAGIC   0x47434358u /* "XCCG" */
-#define LAYOUT_VERSION 2
+#define LAYOUT_VERSION 3
 #define LAYOUT_CELLS \
 	(2UL * EXCHANGE_SLOTS_MAX) /* room for stale entries before the front has to tidy up */
 #define LAYOUT_LINE 64             /* cache line: what two processes write stays apart */
@@ -31,6 +31,8 @@ struct lane {
 	/* the worker sleeps on idle (futex): 1 while it waits for a request */
 	_Atomic uint32_t idle __attribute__((aligned(LAYOUT_LINE)));
 	_Atomic uint32_t retire;
+	/* request_word() of the one that is to be interrupted (the front), and of the one that was (the worker) */
+	_Atomic uint64_t condemned, interrupted;
 	/* ring positions count bytes for ever; the worker writes head, the front tail */
 	_Atomic uint64_t head __attribute__((aligned(LAYOUT_LINE)));
 	_Atomic uint64_t tail __attribute__((aligned(LAYOUT_LINE)));
@@ -100,6 +102,12 @@ static inline enum owner_state owner_state(uint64_t word)
 static inline unsigned owner_lane(uint64_t word)
 {
 	return (word >> 16) & 0xffff;
+}
+
+/* A request, once and for all: its slot is used again with another sequence. Never 0. */
+static inline uint64_t request_word(uint32_t sequence, unsigned slot)
+{
+	return owner_word(sequence, slot, OWNER_TAKEN);
 }
 
 static inline uint64_t cell_word(uint64_t position, unsigned slot, uint32_t sequence)

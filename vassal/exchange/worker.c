@@ -151,3 +151,18 @@ bool exchange_client_gone(struct exchange *x, unsigned slot)
 {
 	return atomic_load_explicit(&x->m->slots[slot].gone, memory_order_relaxed) != 0;
 }
+
+bool exchange_condemned(const struct exchange *x, unsigned lane, unsigned slot)
+{
+	uint64_t word = atomic_load(&x->m->slots[slot].owner);
+
+	/* the slot's own sequence: a signal that comes late finds another request, and leaves it alone */
+	return owner_state(word) == OWNER_TAKEN && owner_lane(word) == lane &&
+	       atomic_load(&x->m->lanes[lane].condemned) ==
+		       request_word((uint32_t)(word >> 32), slot);
+}
+
+void exchange_interrupted(struct exchange *x, unsigned lane)
+{
+	atomic_store(&x->m->lanes[lane].interrupted, atomic_load(&x->m->lanes[lane].condemned));
+}

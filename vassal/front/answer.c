@@ -16,6 +16,7 @@
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
+#include "vassal/front/overdue.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/record.h"
 #include "vassal/front/state.h"
@@ -208,11 +209,16 @@ static void end(struct front *f, unsigned lane, const struct gather *g, struct c
 {
 	struct record r = times_of(f, lane, g);
 
+	bool timed_out = f->jobs[g->slot].interrupted || f->jobs[g->slot].killed;
+
 	exchange_consume(f->exchange, lane, &g->last);
-	record_times(f, r.queue_ns, r.app_ns);
+	if (timed_out)
+		overdue_ended(f, g->slot, lane); /* on record already */
+	else
+		record_times(f, r.queue_ns, r.app_ns);
 	f->jobs[g->slot].conn = NULL;
 	queue_release(f, g->slot);
-	if (g->end.flags & FRAME_END_EXCEPTION)
+	if ((g->end.flags & FRAME_END_EXCEPTION) && !timed_out)
 		board_add(&f->count->exceptions, 1);
 	if (c && c->state == CONN_WAIT) {
 		c->slot = -1;

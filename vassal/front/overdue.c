@@ -9,6 +9,7 @@
 #include "shared/vassal_config.h"
 #include "vassal/front/blame.h"
 #include "vassal/front/conn.h"
+#include "vassal/front/deadline.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/record.h"
@@ -18,66 +19,139 @@
 #define UNWATCHED_NS \
 	(100 * NS_PER_MS) /* a one-shot client that waits longer than this is watched for leaving */
 
-static void say_slow(struct front *f, unsigned slot, int lane, uint64_t age_ns)
-{
-	unsigned worker = (unsigned)lane / f->shape.threads;
-	const struct conn *c = f->jobs[slot].conn;
+#define NAMED (BOARD_LINE + LIMIT_REQUEST_ID + 4)
 
-	f->jobs[slot].slow_said = true;
-	logbook_say(&f->log, f->wall_ns,
-		    "slow request: %s [%s] has been in worker %u for %llu s; its stacks follow",
-		    c ? c->line : "(client gone)", c ? c->id : "-", worker + 1,
-		    (unsigned long long)(age_ns / NS_PER_S));
-	blame_request(f, slot,
-		      &(struct blame_cause){.kind = BLAME_SLOW,
-					    .lane = (unsigned)lane,
-					    .stacks = true,
-					    .reason = "slow-request"});
-	pool_stacks(f->pool, worker);
+/* A request that is out, and how long it has been. */
+struct overdue {
+	struct front *front;
+	unsigned slot, lane, worker;
+	struct job *job;
+	uint64_t age_ns;
+	char name[NAMED]; /* "GET /path [id]" */
+};
+
+/* The slot's own words when the client has left: shared memory, hence the bounds. */
+static void name_request(struct front *f, unsigned slot, char name[NAMED])
+{
+	const struct conn *c = f->jobs[slot].conn;
+	const struct exchange_request *xr = exchange_request(f->exchange, slot);
+
+	(void)snprintf(name, NAMED, "%.*s [%.*s]", (int)sizeof(xr->line) - 1,
+		       c ? c->line : xr->line, (int)sizeof(xr->id) - 1, c ? c->id : xr->id);
 }
 
-/* The client hears of it at once; the worker's stacks and death come later. */
-static void answer_timeout(struct front *f, struct conn *c, struct record *r)
+/* While the connection is still the job's; the stacks are asked for right afterwards. */
+static void blame(const struct overdue *o, enum board_blame_kind kind, unsigned status,
+		  const char *reason)
 {
+	blame_request(o->front, o->slot,
+		      &(struct blame_cause){.kind = kind,
+					    .lane = o->lane,
+					    .status = status,
+					    .stacks = true,
+					    .reason = reason});
+}
+
+static void say_slow(struct overdue *o)
+{
+	struct front *f = o->front;
+
+	o->job->slow_said = true;
+	logbook_say(&f->log, f->wall_ns,
+		    "slow request: %s has been in worker %u for %llu s; its stacks follow", o->name,
+		    o->worker + 1, (unsigned long long)(o->age_ns / NS_PER_S));
+	blame(o, BLAME_SLOW, 0, "slow-request");
+	pool_stacks(f->pool, o->worker);
+}
+
+/* The client hears of it at once; what becomes of the request is no longer its concern. */
+static void answer_timeout(struct overdue *o)
+{
+	struct front *f = o->front;
+	struct conn *c = o->job->conn;
+	uint64_t taken_ns = f->now_ns - o->age_ns;
+	struct record r = {.worker = o->worker + 1,
+			   .app_ns = o->age_ns,
+			   .queue_ns = taken_ns - MIN(taken_ns, o->job->queued_ns)};
+
+	board_add(&f->count->timeouts, 1);
+	o->job->conn = NULL;
+	(void)exchange_abandon(f->exchange, o->slot);
+	if (!c)
+		return;
 	c->slot = -1;
-	record_times(f, r->queue_ns, r->app_ns);
+	record_times(f, r.queue_ns, r.app_ns);
 	if (!c->answer.begun) {
-		error_answer_after(c, 504, 0, r);
+		error_answer_after(c, 504, 0, &r);
 		return;
 	}
-	r->status = c->answer.status;
-	r->body_bytes = c->answer.sent;
-	record_request(c, r);
+	r.status = c->answer.status;
+	r.body_bytes = c->answer.sent;
+	record_request(c, &r);
 	error_cut(c);
 }
 
-static void do_harakiri(struct front *f, unsigned slot, int lane, uint64_t age_ns)
+static void kill_worker(struct overdue *o, const char *why)
 {
-	unsigned worker = (unsigned)lane / f->shape.threads;
-	struct job *job = &f->jobs[slot];
-	struct conn *c = job->conn;
-	char why[BOARD_LINE + LIMIT_REQUEST_ID + 64];
-	uint64_t taken_ns = f->now_ns - age_ns;
-	struct record r = {.worker = worker + 1,
-			   .app_ns = age_ns,
-			   .queue_ns = taken_ns - MIN(taken_ns, job->queued_ns)};
+	struct front *f = o->front;
 
-	(void)snprintf(why, sizeof(why), "harakiri: %s [%s] took longer than %u s",
-		       c ? c->line : "(client gone)", c ? c->id : "-", f->config->harakiri_s);
-	blame_request(f, slot,
-		      &(struct blame_cause){.kind = BLAME_TIMEOUT,
-					    .lane = (unsigned)lane,
-					    .status = blame_status(c, 504),
-					    .stacks = true,
-					    .reason = why});
-	job->killed = true;
-	job->conn = NULL;
-	(void)exchange_abandon(f->exchange, slot);
-	board_add(&f->count->timeouts, 1);
-	logbook_say(&f->log, f->wall_ns, "worker %u: %s", worker + 1, why);
-	if (c)
-		answer_timeout(f, c, &r);
-	pool_kill(f->pool, worker, why);
+	blame(o, BLAME_TIMEOUT, blame_status(o->job->conn, 504), why);
+	o->job->killed = true;
+	logbook_say(&f->log, f->wall_ns, "worker %u: %s", o->worker + 1, why);
+	if (!o->job->interrupted)
+		answer_timeout(o);
+	pool_kill(f->pool, o->worker, why);
+}
+
+static void do_harakiri(struct overdue *o)
+{
+	char why[NAMED + 64];
+
+	(void)snprintf(why, sizeof(why), POOL_HARAKIRI ": %s took longer than %u s", o->name,
+		       o->front->config->harakiri_s);
+	kill_worker(o, why);
+}
+
+static void interrupt(struct overdue *o)
+{
+	struct front *f = o->front;
+
+	blame(o, BLAME_INTERRUPTED, blame_status(o->job->conn, 504), "interrupt-timeout");
+	o->job->interrupted = true;
+	o->job->interrupted_ns = o->age_ns;
+	board_add(&f->count->interrupts, 1);
+	logbook_say(&f->log, f->wall_ns,
+		    "worker %u: interrupt: %s took longer than %u s; its stacks follow",
+		    o->worker + 1, o->name, f->config->interrupt_timeout_s);
+	/* who it is for must be known before the signal comes */
+	(void)exchange_condemn(f->exchange, o->slot);
+	answer_timeout(o);
+	pool_interrupt(f->pool, o->worker);
+}
+
+/* Why a request that was interrupted is still there. */
+static const char *what_held(const struct overdue *o)
+{
+	const struct front *f = o->front;
+
+	if (!exchange_was_interrupted(f->exchange, o->slot))
+		return f->shape.threads > 1
+			       ? "a thread of its worker holds the GIL and does not let go of it"
+			       : "it hangs in C code and does not come back to Python";
+	return f->shape.threads > 1
+		       ? "its thread waits in C code or a system call, or the app caught the "
+			 "exception"
+		       : "the app caught the exception and went on";
+}
+
+static void kill_unmoved(struct overdue *o)
+{
+	char why[NAMED + 160];
+
+	(void)snprintf(why, sizeof(why),
+		       POOL_HARAKIRI ": %s did not end within %u s of its interrupt: %s", o->name,
+		       LIMIT_INTERRUPT_GRACE_S, what_held(o));
+	kill_worker(o, why);
 }
 
 /* A worker wrote over the slot's owner word: nobody will answer, and nobody can be blamed. */
@@ -109,12 +183,49 @@ static void drop_lost(struct front *f, unsigned slot)
 	error_cut(c);
 }
 
+static struct deadline_limits limits_of(const struct vassal_config *g)
+{
+	return (struct deadline_limits){.slow_ns = g->slow_request_s * NS_PER_S,
+					.interrupt_ns = g->interrupt_timeout_s * NS_PER_S,
+					.harakiri_ns = g->harakiri_s * NS_PER_S,
+					.grace_ns = LIMIT_INTERRUPT_GRACE_S * NS_PER_S};
+}
+
+static void check_age(struct overdue *o)
+{
+	const struct deadline_limits limits = limits_of(o->front->config);
+	const struct deadline_state state = {.slow_said = o->job->slow_said,
+					     .interrupted = o->job->interrupted,
+					     .interrupted_ns = o->job->interrupted_ns};
+	enum deadline_action action = deadline_next(&limits, &state, o->age_ns);
+
+	if (action == DEADLINE_WAIT)
+		return;
+	name_request(o->front, o->slot, o->name);
+	switch (action) {
+	case DEADLINE_WAIT:
+		break;
+	case DEADLINE_SAY:
+		say_slow(o);
+		break;
+	case DEADLINE_INTERRUPT:
+		interrupt(o);
+		break;
+	case DEADLINE_UNMOVED:
+		kill_unmoved(o);
+		break;
+	case DEADLINE_HARAKIRI:
+		do_harakiri(o);
+		break;
+	}
+}
+
 static void check_job(struct front *f, unsigned slot)
 {
 	struct job *job = &f->jobs[slot];
 	int lane = exchange_holder(f->exchange, slot);
 	uint64_t taken_ns = lane < 0 ? 0 : exchange_taken_ns(f->exchange, slot);
-	uint64_t age_ns = f->now_ns - MIN(f->now_ns, taken_ns);
+	struct overdue o = {.front = f, .slot = slot, .job = job};
 
 	if (job->conn && !job->conn->in_epoll && f->now_ns - job->queued_ns > UNWATCHED_NS &&
 	    !conn_watch(job->conn))
@@ -125,11 +236,10 @@ static void check_job(struct front *f, unsigned slot)
 	}
 	if (taken_ns == 0 || job->killed)
 		return;
-	if (f->config->harakiri_s && age_ns >= f->config->harakiri_s * NS_PER_S)
-		do_harakiri(f, slot, lane, age_ns);
-	else if (f->config->slow_request_s && !job->slow_said &&
-		 age_ns >= f->config->slow_request_s * NS_PER_S)
-		say_slow(f, slot, lane, age_ns);
+	o.lane = (unsigned)lane;
+	o.worker = o.lane / f->shape.threads;
+	o.age_ns = f->now_ns - MIN(f->now_ns, taken_ns);
+	check_age(&o);
 }
 
 void overdue_check(struct front *f)
@@ -142,4 +252,18 @@ void overdue_check(struct front *f)
 		left--;
 		check_job(f, slot);
 	}
+}
+
+void overdue_ended(struct front *f, unsigned slot, unsigned lane)
+{
+	const struct job *job = &f->jobs[slot];
+	uint64_t age_ns = f->now_ns - MIN(f->now_ns, exchange_taken_ns(f->exchange, slot));
+	char name[NAMED];
+
+	if (!job->interrupted || job->killed)
+		return;
+	name_request(f, slot, name);
+	logbook_say(&f->log, f->wall_ns, "worker %u: %s ended %llu ms after its interrupt",
+		    lane / f->shape.threads + 1, name,
+		    (unsigned long long)((age_ns - MIN(age_ns, job->interrupted_ns)) / NS_PER_MS));
 }

@@ -43,7 +43,7 @@ void queue_submit(struct conn *c, unsigned slot)
 	struct job *job = &f->jobs[slot];
 
 	job->used = true;
-	job->slow_said = job->killed = job->looked = false;
+	job->slow_said = job->killed = job->looked = job->interrupted = false;
 	job->conn = c;
 	job->queued_ns = f->now_ns;
 	exchange_request(f->exchange, slot)->queued_ns = f->now_ns;

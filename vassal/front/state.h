@@ -133,14 +133,16 @@ struct conn {
 /* What the front knows of an exchange slot that it has submitted. Lives until the worker's END or death. */
 struct job {
 	bool used;
-	bool slow_said; /* slow-request was reported */
-	bool killed;    /* harakiri: the worker is on its way out */
-	bool looked;    /* an incomplete answer was left alone for one look */
+	bool slow_said;   /* slow-request was reported */
+	bool killed;      /* harakiri: the worker is on its way out */
+	bool looked;      /* an incomplete answer was left alone for one look */
+	bool interrupted; /* by interrupt-timeout; its client was answered */
 	struct conn
 		*conn; /* NULL: the client has gone or was answered otherwise; frames are dropped */
 	struct spool body; /* EXCHANGE_BODY_FILE */
 	size_t touched;
 	uint64_t queued_ns;
+	uint64_t interrupted_ns; /* how long it had been in work then */
 };
 
 enum door_kind { DOOR_LISTENER, DOOR_GATE, DOOR_ADOPT };

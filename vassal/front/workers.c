@@ -54,7 +54,7 @@ static void bury_request(void *arg, unsigned slot, unsigned lane)
 						    .status = blame_status(c, 502),
 						    .death = b->death,
 						    .reason = b->death->why});
-	if (taken_ns > 0 && !job->killed) {
+	if (taken_ns > 0 && !job->killed && !job->interrupted) {
 		r.queue_ns = taken_ns - MIN(taken_ns, job->queued_ns);
 		r.app_ns = f->now_ns - MIN(f->now_ns, taken_ns);
 		record_times(f, r.queue_ns, r.app_ns);

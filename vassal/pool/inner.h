@@ -101,6 +101,7 @@ void worker_retire(struct pool *pool, unsigned number);
 void worker_stacks(struct pool *pool, unsigned number, enum stacks_how how);
 /* Tells what has come and asks the next. */
 void worker_stacks_turn(struct pool *pool);
+void worker_interrupt(struct pool *pool, unsigned number);
 /* A kill follows: asks for its stacks, and lets it take no request in the time that this needs. */
 void worker_doom(struct pool *pool, unsigned number);
 void worker_kill(struct pool *pool, unsigned number);

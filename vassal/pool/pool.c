@@ -477,6 +477,11 @@ void pool_look(struct pool *pool, unsigned worker, uint64_t since_ns, struct poo
 	watch_look(pool, worker, since_ns, ret);
 }
 
+void pool_interrupt(struct pool *pool, unsigned worker)
+{
+	worker_interrupt(pool, worker);
+}
+
 void pool_stop(struct pool *pool, unsigned grace_s)
 {
 	policy_stop(&pool->policy, clock_now_ns(), seconds(grace_s));

@@ -103,6 +103,8 @@ void pool_served(struct pool *pool, unsigned worker);
 void pool_kill(struct pool *pool, unsigned worker, const char *why);
 /* Only the stacks, for a request that is slow and may live. */
 void pool_stacks(struct pool *pool, unsigned worker);
+/* Has it look whether what it works on was condemned (exchange_condemn). */
+void pool_interrupt(struct pool *pool, unsigned worker);
 
 /* What is known of a worker process. */
 struct pool_look {

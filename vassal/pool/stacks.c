@@ -62,6 +62,8 @@ bool stacks_next(struct stacks *s, unsigned *ret_worker, enum stacks_how *ret_ho
 		return false;
 	worker = find(s, STACKS_ALL);
 	if (worker < 0)
+		worker = find(s, STACKS_INTERRUPT);
+	if (worker < 0)
 		worker = find(s, STACKS_LOOK);
 	if (worker < 0)
 		return false;

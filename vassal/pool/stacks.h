@@ -25,8 +25,9 @@
 
 enum stacks_how {
 	STACKS_NONE,
-	STACKS_LOOK, /* it may live */
-	STACKS_ALL,  /* all threads without the GIL: a kill follows */
+	STACKS_LOOK,      /* it may live */
+	STACKS_INTERRUPT, /* it prints them, and then raises an exception where it is */
+	STACKS_ALL,       /* all threads without the GIL: a kill follows */
 };
 
 struct stacks {                        /* zeroed: nobody is asked */

@@ -385,11 +385,13 @@ static void tell_stacks(struct pool *pool)
 
 static void ask_stacks(struct pool *pool, unsigned number, enum stacks_how how)
 {
+	static const int offsets[] = {[STACKS_LOOK] = CREW_LOOK_SIGNAL_OFFSET,
+				      [STACKS_INTERRUPT] = CREW_INTERRUPT_SIGNAL_OFFSET,
+				      [STACKS_ALL] = CREW_STACKS_SIGNAL_OFFSET};
 	pid_t pid = pool->worker[number].pid;
 
 	stacks_asked(&pool->stacks, pid, clock_now_ns());
-	if (pid <= 0 || kill(pid, SIGRTMIN + (how == STACKS_ALL ? CREW_STACKS_SIGNAL_OFFSET
-								: CREW_LOOK_SIGNAL_OFFSET)) < 0)
+	if (pid <= 0 || kill(pid, SIGRTMIN + offsets[how]) < 0)
 		tell_stacks(pool);
 }
 
@@ -416,6 +418,13 @@ void worker_stacks(struct pool *pool, unsigned number, enum stacks_how how)
 	stacks_want(&pool->stacks, number, how);
 	if (!ev_is_active(&pool->stacks_timer))
 		ev_feed_event(pool->loop, &pool->stacks_timer, EV_CUSTOM);
+}
+
+void worker_interrupt(struct pool *pool, unsigned number)
+{
+	/* only who has said that it is ready has its handler: without one the signal is deadly */
+	if (slot_of(&pool->worker[number])->ready_ns)
+		worker_stacks(pool, number, STACKS_INTERRUPT);
 }
 
 void worker_doom(struct pool *pool, unsigned number)

@@ -683,6 +683,60 @@ static void a_new_worker_on_an_ignored_lane_is_heard(void **state)
 	exchange_free(x);
 }
 
+static void ignore_burial(void *arg, unsigned slot, unsigned lane)
+{
+	(void)arg;
+	(void)slot;
+	(void)lane;
+}
+
+static void a_condemned_request_is_meant_alone(void **state)
+{
+	struct exchange *x = make(2, 1, 2);
+	unsigned first = submit(x, "first");
+	unsigned taken;
+
+	(void)state;
+	assert_false(exchange_condemn(x, first)); /* nobody holds it */
+	assert_int_equal(exchange_take(x, 1, &taken), EXCHANGE_TAKEN);
+	assert_false(exchange_condemned(x, 1, taken));
+	assert_true(exchange_condemn(x, first));
+	assert_true(exchange_condemned(x, 1, taken));
+	assert_false(exchange_condemned(x, 0, taken)); /* another lane's is not it */
+	assert_false(exchange_was_interrupted(x, first));
+	exchange_interrupted(x, 1);
+	assert_true(exchange_was_interrupted(x, first));
+
+	/* the same slot, the same lane, another request: whoever is late finds that it is not meant */
+	assert_false(exchange_abandon(x, first));
+	exchange_worker_retire(x, 0);
+	exchange_bury(x, 0, ignore_burial, NULL);
+	exchange_slot_put(x, first, 0);
+	assert_int_equal(submit(x, "second"), first);
+	atomic_store(&x->m->lanes[1].retire, 0);
+	assert_int_equal(exchange_take(x, 1, &taken), EXCHANGE_TAKEN);
+	assert_int_equal(taken, first);
+	assert_false(exchange_condemned(x, 1, taken));
+	assert_false(exchange_was_interrupted(x, taken));
+	exchange_free(x);
+}
+
+static void a_new_process_inherits_no_condemnation(void **state)
+{
+	struct exchange *x = make(2, 1, 1);
+	unsigned slot = submit(x, "first");
+	unsigned taken;
+
+	(void)state;
+	assert_int_equal(exchange_take(x, 0, &taken), EXCHANGE_TAKEN);
+	assert_true(exchange_condemn(x, slot));
+	exchange_interrupted(x, 0);
+	exchange_worker_begin(x, 0);
+	assert_false(exchange_condemned(x, 0, taken));
+	assert_false(exchange_was_interrupted(x, slot));
+	exchange_free(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -707,6 +761,8 @@ int main(void)
 		cmocka_unit_test(an_exchange_of_another_size_is_refused),
 		cmocka_unit_test(a_lane_that_is_ignored_keeps_nobody_awake),
 		cmocka_unit_test(a_new_worker_on_an_ignored_lane_is_heard),
+		cmocka_unit_test(a_condemned_request_is_meant_alone),
+		cmocka_unit_test(a_new_process_inherits_no_condemnation),
 		cmocka_unit_test(every_request_is_answered_once_by_sleeping_workers),
 		cmocka_unit_test(what_a_killed_worker_held_is_found_and_the_rest_is_served),
 	};

@@ -30,7 +30,7 @@ struct rig {
 	struct board_bank bank;
 	struct scoreboard board; /* for rings: counters stand in bank */
 	struct front front;
-	unsigned served, killed;
+	unsigned served, killed, interrupted;
 	struct rig *older; /* none is ever freed: a disk thread may wait in it */
 };
 
@@ -39,6 +39,7 @@ static struct rig *the_rig;
 void __wrap_pool_served(struct pool *pool, unsigned worker);
 void __wrap_pool_kill(struct pool *pool, unsigned worker, const char *why);
 void __wrap_pool_stacks(struct pool *pool, unsigned worker);
+void __wrap_pool_interrupt(struct pool *pool, unsigned worker);
 
 void __wrap_pool_served(_unused_ struct pool *pool, _unused_ unsigned worker)
 {
@@ -61,6 +62,11 @@ void __wrap_pool_look(_unused_ struct pool *pool, _unused_ unsigned worker,
 		      _unused_ uint64_t since_ns, struct pool_look *ret)
 {
 	*ret = (struct pool_look){.pid = 4711, .rss = 3000000, .rss_before = 1000000};
+}
+
+void __wrap_pool_interrupt(_unused_ struct pool *pool, _unused_ unsigned worker)
+{
+	the_rig->interrupted++;
 }
 
 static inline struct front *rig_make(unsigned slots, unsigned queue_size)
