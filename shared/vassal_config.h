@@ -59,6 +59,7 @@ struct vassal_config {
 	uint64_t reload_on_rss_bytes; /* 0 = off */
 	unsigned harakiri_s;          /* 0 = off */
 	unsigned interrupt_timeout_s; /* 0 = off */
+	unsigned deadlock_timeout_s;  /* 0 = off */
 	unsigned slow_request_s;      /* warn; 0 = off */
 	unsigned sleep_after_s;       /* 0 = never sleeps */
 	bool on_demand;               /* begins asleep */

@@ -125,6 +125,10 @@ const struct option vassal_options[] = {
 	       86400, NULL,
 	       "Interrupts a request that takes longer, by emperor.RequestTimeout raised in the "
 	       "app: its client gets 504, its process lives on; 0 is never", "30", 0),
+	NUMBER("deadlock-timeout", NULL, OPTION_SECONDS, unsigned, deadlock_timeout_s, "0", 0,
+	       86400, NULL,
+	       "Replaces a process in which C code has held the GIL for so long, so that no other "
+	       "thread could run: its clients get 504; 0 is never", "60", 0),
 	LIVE_NUMBER("slow-request", NULL, OPTION_SECONDS, unsigned, slow_request_s, "30", 0, 86400,
 	       NULL,
 	       "Logs the stacks of a request that takes longer; 0 is never", "10", 0),

@@ -31,6 +31,7 @@
 #include "vassal/engine/stacks.h"
 #include "vassal/engine/traceback.h"
 #include "vassal/engine/warmup.h"
+#include "vassal/engine/witness.h"
 #include "vassal/exchange/exchange.h"
 
 /* A Python signal handler that was missed between looking and sleeping runs after this at the latest. */
@@ -56,6 +57,7 @@ struct worker {
 	unsigned threads_n;
 	struct thread *threads;
 	struct interrupt_crew crew; /* their lanes */
+	struct witness *witness;    /* NULL: none */
 	unsigned running;           /* threads in their loop; under the GIL */
 	bool leaving;               /* under the GIL */
 	bool retired; /* by the front: it wakes every lane, so each leaves by itself */
@@ -262,6 +264,11 @@ static int make_threads(struct worker *w)
 		w->crew.lanes[w->crew.n++] = &t->lane;
 	}
 	w->crew.engine = e;
+	if (e->config.deadlock_timeout_s > 0) {
+		w->witness = witness_start(e, w->number);
+		if (!w->witness)
+			return -1;
+	}
 	return interrupt_listen(&w->crew);
 }
 
@@ -376,7 +383,9 @@ _Noreturn void worker_run(struct engine *e, unsigned number, int link_fd)
 	else
 		supervise(&w);
 	say(&w, (struct crew_msg){.kind = CREW_WORKER_LEAVES}, w.why);
-	if (ENGINE_SANITIZED)
+	if (ENGINE_SANITIZED) {
+		witness_stop(w.witness);
 		free_threads(&w);
+	}
 	interp_exit(CREW_EXIT_OK);
 }

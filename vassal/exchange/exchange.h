@@ -118,6 +118,8 @@ bool exchange_lost(const struct exchange *x, unsigned slot);
 bool exchange_condemn(struct exchange *x, unsigned slot);
 /* Has the holder said that the exception was raised? */
 bool exchange_was_interrupted(const struct exchange *x, unsigned slot);
+/* Since when nobody in this worker has got the GIL, by its own word; 0: it is not so. */
+uint64_t exchange_gil_waits_since(const struct exchange *x, unsigned worker);
 /* When it was taken; 0 while it waits. */
 uint64_t exchange_taken_ns(const struct exchange *x, unsigned slot);
 
@@ -234,3 +236,5 @@ bool exchange_client_gone(struct exchange *x, unsigned slot);
 /* Is this request, which this lane holds, the one that the front wants interrupted? And: it has been. */
 bool exchange_condemned(const struct exchange *x, unsigned lane, unsigned slot);
 void exchange_interrupted(struct exchange *x, unsigned lane);
+/* Its witness waits for the GIL since then; 0: it has got it. */
+void exchange_gil_wait(struct exchange *x, unsigned worker, uint64_t since_ns);

@@ -182,6 +182,12 @@ bool exchange_condemn(struct exchange *x, unsigned slot)
 	return true;
 }
 
+uint64_t exchange_gil_waits_since(const struct exchange *x, unsigned worker)
+{
+	return atomic_load_explicit(&x->m->lanes[worker * x->shape.threads].gil_wait_ns,
+				    memory_order_relaxed);
+}
+
 bool exchange_was_interrupted(const struct exchange *x, unsigned slot)
 {
 	int lane = exchange_holder(x, slot);
@@ -304,6 +310,7 @@ void exchange_worker_begin(struct exchange *x, unsigned worker)
 		atomic_store(&l->retire, 0);
 		atomic_store(&l->condemned, 0);
 		atomic_store(&l->interrupted, 0);
+		atomic_store(&l->gil_wait_ns, 0);
 		atomic_store(&l->room_wait, 0);
 		atomic_store(&l->head, 0);
 		atomic_store(&l->tail, 0);

@@ -33,6 +33,8 @@ struct lane {
 	_Atomic uint32_t retire;
 	/* request_word() of the one that is to be interrupted (the front), and of the one that was (the worker) */
 	_Atomic uint64_t condemned, interrupted;
+	_Atomic uint64_t
+		gil_wait_ns; /* of a worker's first lane: since when its witness waits; 0: it does not */
 	/* ring positions count bytes for ever; the worker writes head, the front tail */
 	_Atomic uint64_t head __attribute__((aligned(LAYOUT_LINE)));
 	_Atomic uint64_t tail __attribute__((aligned(LAYOUT_LINE)));

@@ -166,3 +166,9 @@ void exchange_interrupted(struct exchange *x, unsigned lane)
 {
 	atomic_store(&x->m->lanes[lane].interrupted, atomic_load(&x->m->lanes[lane].condemned));
 }
+
+void exchange_gil_wait(struct exchange *x, unsigned worker, uint64_t since_ns)
+{
+	atomic_store_explicit(&x->m->lanes[worker * x->shape.threads].gil_wait_ns, since_ns,
+			      memory_order_relaxed);
+}

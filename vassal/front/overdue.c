@@ -220,8 +220,31 @@ static void check_age(struct overdue *o)
 	}
 }
 
+/* Requests of one worker, all of them: nobody but the one that holds the GIL can say which it is. */
+static void kill_deadlocked(struct overdue *o, uint64_t waited_ns)
+{
+	char why[NAMED + 160];
+
+	(void)snprintf(why, sizeof(why),
+		       "deadlock: no thread got the GIL for %llu s, C code holds it and does not "
+		       "let go (deadlock-timeout); in work: %s",
+		       (unsigned long long)(waited_ns / NS_PER_S), o->name);
+	kill_worker(o, why);
+}
+
+/* How long this worker's witness has been waiting for the GIL, if that is too long; else 0. */
+static uint64_t deadlocked_ns(const struct front *f, unsigned worker)
+{
+	uint64_t limit_ns = f->config->deadlock_timeout_s * NS_PER_S;
+	uint64_t since_ns = limit_ns ? exchange_gil_waits_since(f->exchange, worker) : 0;
+	uint64_t waited_ns = since_ns ? f->now_ns - MIN(f->now_ns, since_ns) : 0;
+
+	return limit_ns && waited_ns >= limit_ns ? waited_ns : 0;
+}
+
 static void check_job(struct front *f, unsigned slot)
 {
+	uint64_t waited_ns;
 	struct job *job = &f->jobs[slot];
 	int lane = exchange_holder(f->exchange, slot);
 	uint64_t taken_ns = lane < 0 ? 0 : exchange_taken_ns(f->exchange, slot);
@@ -239,12 +262,37 @@ static void check_job(struct front *f, unsigned slot)
 	o.lane = (unsigned)lane;
 	o.worker = o.lane / f->shape.threads;
 	o.age_ns = f->now_ns - MIN(f->now_ns, taken_ns);
+	waited_ns = deadlocked_ns(f, o.worker);
+	if (waited_ns > 0) {
+		name_request(f, slot, o.name);
+		kill_deadlocked(&o, waited_ns);
+		return;
+	}
 	check_age(&o);
+}
+
+/* Who holds no request can hold the GIL too: a thread of the app's own. It would never take another one. */
+static void check_idle(struct front *f)
+{
+	for (unsigned w = 0; w < f->shape.workers && f->config->deadlock_timeout_s > 0; w++) {
+		char why[128];
+		uint64_t waited_ns = deadlocked_ns(f, w);
+
+		if (waited_ns == 0 || exchange_worker_holds(f->exchange, w))
+			continue;
+		(void)snprintf(why, sizeof(why),
+			       "deadlock: no thread got the GIL for %llu s, C code holds it and "
+			       "does not let go (deadlock-timeout)",
+			       (unsigned long long)(waited_ns / NS_PER_S));
+		pool_kill(f->pool, w, why);
+	}
 }
 
 void overdue_check(struct front *f)
 {
 	unsigned left = f->jobs_n;
+
+	check_idle(f);
 
 	for (unsigned slot = 0; slot < f->shape.slots && left > 0; slot++) {
 		if (!f->jobs[slot].used)

@@ -106,7 +106,16 @@ static void on_output(void *arg, const char *p, size_t n)
 
 static void on_stacks(void *arg, unsigned worker, pid_t pid, const char *text)
 {
-	blame_stacks(arg, worker, pid, text);
+	struct front *f = arg;
+
+	blame_stacks(f, worker, pid, text);
+	/* with one thread a signal finds its stack whatever it does; with more somebody must get the GIL */
+	if (text[0] == '\0' && f->shape.threads > 1 && pid > 0)
+		logbook_say(
+			&f->log, f->wall_ns,
+			"worker %u does not answer: C code holds the GIL (see deadlock-timeout), "
+			"or the process is stopped",
+			worker + 1);
 }
 
 static void on_event(void *arg, unsigned kind, unsigned worker, const char *text)
