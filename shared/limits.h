@@ -111,5 +111,6 @@
 	10 /* a client of a stats socket that is silent for so long wants bare JSON */
 #define LIMIT_STATS_S       10   /* one answer of a stats socket, from accept to the last byte */
 #define LIMIT_STATS_EVENTS  1000 /* rows of one /events answer: about 300 KB */
+#define LIMIT_STATS_BLAMES  100  /* rows of one /blame answer: 1 MB if all have long stacks */
 #define LIMIT_STATS_MINUTES 1440 /* rows of one /history answer: a day, about 1 MB */
 #define LIMIT_MSG_TEXT      2048 /* text in a control message: the last lines of a traceback */

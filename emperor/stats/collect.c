@@ -149,6 +149,9 @@ void collect_begin(struct app *a, uint64_t now_s)
 	a->events_at = 0;
 	a->stuck_at = 0;
 	a->events_left = COLLECT_EVENTS_PER_MINUTE;
+	a->blames_at = 0;
+	a->blame_stuck_at = 0;
+	a->blames_left = COLLECT_BLAMES_PER_MINUTE;
 }
 
 static bool any_counter(const struct record_minute *m)
@@ -186,18 +189,20 @@ bool collect_minute(struct app *a, uint64_t start_s, uint64_t now_s, struct reco
 	a->minute_base = totals;
 	a->minute_base_s = now_s;
 	a->events_left = COLLECT_EVENTS_PER_MINUTE;
+	a->blames_left = COLLECT_BLAMES_PER_MINUTE;
 	return any_counter(ret) || (now.workers > 0 && start_s / 60 % COLLECT_IDLE_MINUTES == 0);
 }
 
-static void tell_gap(struct app *a, uint64_t now_wall_ns, collect_event_fn *fn, void *arg)
+static void tell_gap(struct app *a, const char *what, uint64_t *missed, uint64_t now_wall_ns,
+		     collect_event_fn *fn, void *arg)
 {
 	struct record_event e = {
 		.wall_ns = now_wall_ns, .generation = a->generation, .kind = EVENT_NOTE};
 
 	(void)snprintf(e.app, sizeof(e.app), "%s", a->name);
-	(void)snprintf(e.text, sizeof(e.text), "%" PRIu64 " events before this were not recorded",
-		       a->events_missed);
-	a->events_missed = 0;
+	(void)snprintf(e.text, sizeof(e.text), "%" PRIu64 " %s before this were not recorded",
+		       *missed, what);
+	*missed = 0;
 	a->events_left--;
 	fn(arg, &e);
 }
@@ -242,5 +247,40 @@ void collect_events(struct app *a, uint64_t now_wall_ns, collect_event_fn *fn, v
 		tell_event(a, &e, now_wall_ns, fn, arg);
 	}
 	if (a->events_missed > 0 && a->events_left > 0)
-		tell_gap(a, now_wall_ns, fn, arg);
+		tell_gap(a, "events", &a->events_missed, now_wall_ns, fn, arg);
+}
+
+static void tell_blame(struct app *a, struct record_blame *b, uint64_t now_wall_ns,
+		       collect_blame_fn *fn, void *arg)
+{
+	if (a->blames_left == 0) {
+		a->blames_missed++;
+		return;
+	}
+	if (b->r.wall_ns > now_wall_ns || now_wall_ns - b->r.wall_ns > EVENT_AGE_MAX_NS)
+		b->r.wall_ns = now_wall_ns;
+	(void)snprintf(b->app, sizeof(b->app), "%s", a->name);
+	a->blames_left--;
+	fn(arg, b);
+}
+
+void collect_blames(struct app *a, uint64_t now_wall_ns, collect_blame_fn *fn,
+		    collect_event_fn *gap, void *arg)
+{
+	uint64_t last = atomic_load_explicit(&a->board->blames, memory_order_acquire);
+	struct record_blame b = {0};
+
+	for (unsigned i = 0; last != a->blames_at && i < BOARD_BLAMES; i++) {
+		bool wait = a->blame_stuck_at != a->blames_at + 1;
+
+		if (!board_next_blame(a->board, &a->blames_at, wait, &a->blames_missed, &b.r)) {
+			if (atomic_load_explicit(&a->board->blames, memory_order_relaxed) >
+			    a->blames_at)
+				a->blame_stuck_at = a->blames_at + 1;
+			break;
+		}
+		tell_blame(a, &b, now_wall_ns, fn, arg);
+	}
+	if (a->blames_missed > 0 && a->events_left > 0)
+		tell_gap(a, "blame records", &a->blames_missed, now_wall_ns, gap, arg);
 }

@@ -7,6 +7,8 @@
 
 /* An app that writes events in a loop must not fill the database; what is above is counted and told as a gap. */
 #define COLLECT_EVENTS_PER_MINUTE 60
+/* As many as a ring holds: then an app writes at most 0.4 MB a minute, over and over the same DB_KEEP_BLAMES rows. */
+#define COLLECT_BLAMES_PER_MINUTE BOARD_BLAMES
 /* A row for an app that did nothing, so that its memory is on record: every so many minutes. */
 #define COLLECT_IDLE_MINUTES 10
 
@@ -39,3 +41,8 @@ bool collect_minute(struct app *a, uint64_t start_s, uint64_t now_s, struct reco
 typedef void collect_event_fn(void *arg, const struct record_event *e);
 /* Calls fn for each new event of the app's ring, and for a gap. One atomic load if there is none. */
 void collect_events(struct app *a, uint64_t now_wall_ns, collect_event_fn *fn, void *arg);
+
+typedef void collect_blame_fn(void *arg, const struct record_blame *b);
+/* The same for blame records; a gap is told as an event. */
+void collect_blames(struct app *a, uint64_t now_wall_ns, collect_blame_fn *fn,
+		    collect_event_fn *gap, void *arg);

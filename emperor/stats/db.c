@@ -2,16 +2,16 @@
  * db - see db.h.
  *
  * Columns of minutes come from board_fields[] and record_gauge_names[]: a counter that a newer build knows is added to
- * an older file by ALTER TABLE, so that only a change of meaning needs a new schema version.
+ * an older file by ALTER TABLE, and a whole table that it lacks is made, so that only a change of meaning needs a new
+ * schema version: an older build still reads what it knows.
  *
  * Memory: a page cache of DB_CACHE_KIB and no memory map, since the role as a whole has 2 MB.
  */
-#include "emperor/stats/db.h"
+#include "emperor/stats/db_inner.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -27,13 +27,6 @@
 
 _Static_assert(RECORD_TEXT >= ROLE_TEXT && RECORD_TEXT >= BOARD_EVENT_TEXT,
 	       "an event's text must fit");
-
-enum statement { ADD_APP, ADD_MINUTE, ADD_EVENT, STATEMENT_COUNT };
-
-struct db {
-	sqlite3 *handle;
-	sqlite3_stmt *statements[STATEMENT_COUNT]; /* made when first used */
-};
 
 /* A string that is built piece by piece; overflow is seen once, at the end. */
 struct sql {
@@ -78,7 +71,7 @@ static int code_of(int rc)
 	}
 }
 
-static int fail(struct db *db, const char *what, struct err *err)
+int db_fail(struct db *db, const char *what, struct err *err)
 {
 	int rc = db->handle ? sqlite3_extended_errcode(db->handle) : SQLITE_NOMEM;
 
@@ -89,10 +82,10 @@ static int fail(struct db *db, const char *what, struct err *err)
 		       db->handle ? sqlite3_errmsg(db->handle) : "out of memory");
 }
 
-static int run(struct db *db, const char *sql, struct err *err)
+int db_run(struct db *db, const char *sql, struct err *err)
 {
 	if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
-		return fail(db, "database", err);
+		return db_fail(db, "database", err);
 	return 0;
 }
 
@@ -128,7 +121,7 @@ static int create_schema(struct db *db, struct err *err)
 	    DB_SCHEMA_VERSION);
 	if (s.n >= sizeof(s.text))
 		return err_set(err, -E2BIG, "database: too many columns for one statement");
-	return run(db, s.text, err);
+	return db_run(db, s.text, err);
 }
 
 static int read_int(struct db *db, const char *sql, int64_t *ret, struct err *err)
@@ -137,12 +130,12 @@ static int read_int(struct db *db, const char *sql, int64_t *ret, struct err *er
 	int rc;
 
 	if (sqlite3_prepare_v2(db->handle, sql, -1, &st, NULL) != SQLITE_OK)
-		return fail(db, "database", err);
+		return db_fail(db, "database", err);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		*ret = sqlite3_column_int64(st, 0);
 	(void)sqlite3_finalize(st);
-	return rc == SQLITE_ROW ? 0 : fail(db, "database", err);
+	return rc == SQLITE_ROW ? 0 : db_fail(db, "database", err);
 }
 
 static int add_column(struct db *db, const char *name, struct err *err)
@@ -157,7 +150,7 @@ static int add_column(struct db *db, const char *name, struct err *err)
 		return r;
 	s.n = 0;
 	add(&s, "ALTER TABLE minutes ADD COLUMN %s INTEGER NOT NULL DEFAULT 0", name);
-	return run(db, s.text, err);
+	return db_run(db, s.text, err);
 }
 
 static int add_missing_columns(struct db *db, struct err *err)
@@ -181,8 +174,10 @@ static int check_schema(struct db *db, struct err *err)
 		r = read_int(db, "SELECT count(*) FROM sqlite_master", &tables, err);
 	if (r < 0)
 		return r;
-	if (version == 0 && tables == 0)
-		return create_schema(db, err);
+	if (version == 0 && tables == 0) {
+		r = create_schema(db, err);
+		return r < 0 ? r : db_blames_create(db, err);
+	}
 	if (version > DB_SCHEMA_VERSION)
 		return err_set(err, -EPROTONOSUPPORT, "database: schema %lld, this build knows %d",
 			       (long long)version, DB_SCHEMA_VERSION);
@@ -193,7 +188,8 @@ static int check_schema(struct db *db, struct err *err)
 		return r;
 	if (version != DB_SCHEMA_VERSION || tables != 3)
 		return err_set(err, -EEXIST, "database: holds something else; it is left alone");
-	return add_missing_columns(db, err);
+	r = add_missing_columns(db, err);
+	return r < 0 ? r : db_blames_create(db, err);
 }
 
 /* -- open and close ------------------------------------------------------------------------------------- */
@@ -225,7 +221,7 @@ static int open_checked(struct db **ret_db, const char *path, struct err *err)
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 				    SQLITE_OPEN_PRIVATECACHE,
 			    NULL) != SQLITE_OK)
-		return fail(db, path, err);
+		return db_fail(db, path, err);
 	(void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
 	/* The file may have been damaged on purpose: no SQL of its own schema runs. */
 	(void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -236,7 +232,7 @@ static int open_checked(struct db **ret_db, const char *path, struct err *err)
 	    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -%d;"
 	    "PRAGMA mmap_size = 0; PRAGMA temp_store = FILE; PRAGMA journal_size_limit = 1048576;",
 	    DB_CACHE_KIB);
-	r = run(db, s.text, err);
+	r = db_run(db, s.text, err);
 	if (r == 0)
 		r = check_schema(db, err);
 	if (r < 0)
@@ -320,12 +316,12 @@ bool db_has_moved(struct db *db)
 
 int db_begin(struct db *db, struct err *err)
 {
-	return run(db, "BEGIN IMMEDIATE", err);
+	return db_run(db, "BEGIN IMMEDIATE", err);
 }
 
 int db_commit(struct db *db, struct err *err)
 {
-	return run(db, "COMMIT", err);
+	return db_run(db, "COMMIT", err);
 }
 
 void db_rollback(struct db *db)
@@ -351,7 +347,7 @@ static void make_add_minute(struct sql *s)
 		    record_gauge_names[i]);
 }
 
-static sqlite3_stmt *get(struct db *db, enum statement which)
+sqlite3_stmt *db_statement(struct db *db, enum statement which)
 {
 	struct sql s = {0};
 
@@ -361,6 +357,8 @@ static sqlite3_stmt *get(struct db *db, enum statement which)
 		make_add_minute(&s);
 	else if (which == ADD_APP)
 		add(&s, "INSERT OR IGNORE INTO apps(name) VALUES(?1)");
+	else if (which == ADD_BLAME || which == CUT_BLAMES)
+		add(&s, "%s", db_blames_sql(which));
 	else
 		add(&s, "INSERT OR IGNORE INTO events(wall_ns, app, generation, kind, worker, text)"
 			" VALUES(?1, (SELECT id FROM apps WHERE name = ?2), ?3, ?4, ?5, ?6)");
@@ -370,68 +368,68 @@ static sqlite3_stmt *get(struct db *db, enum statement which)
 	return db->statements[which];
 }
 
-static int finish(struct db *db, sqlite3_stmt *st, struct err *err)
+int db_finish(struct db *db, sqlite3_stmt *st, struct err *err)
 {
 	int rc = sqlite3_step(st);
-	int r = rc == SQLITE_DONE ? 0 : fail(db, "database", err);
+	int r = rc == SQLITE_DONE ? 0 : db_fail(db, "database", err);
 
 	(void)sqlite3_reset(st);
 	(void)sqlite3_clear_bindings(st);
 	return r;
 }
 
-static int add_app(struct db *db, const char *app, struct err *err)
+int db_add_app(struct db *db, const char *app, struct err *err)
 {
-	sqlite3_stmt *st = get(db, ADD_APP);
+	sqlite3_stmt *st = db_statement(db, ADD_APP);
 
 	if (!st)
-		return fail(db, "database", err);
+		return db_fail(db, "database", err);
 	(void)sqlite3_bind_text(st, 1, app, -1, SQLITE_STATIC);
-	return finish(db, st, err);
+	return db_finish(db, st, err);
 }
 
-static void bind_u64(sqlite3_stmt *st, int at, uint64_t n)
+void db_bind_u64(sqlite3_stmt *st, int at, uint64_t n)
 {
 	(void)sqlite3_bind_int64(st, at, (sqlite3_int64)MIN(n, (uint64_t)INT64_MAX));
 }
 
 int db_add_minute(struct db *db, const struct record_minute *m, struct err *err)
 {
-	sqlite3_stmt *st = get(db, ADD_MINUTE);
+	sqlite3_stmt *st = db_statement(db, ADD_MINUTE);
 	int at = 3;
 	int r;
 
 	if (!st)
-		return fail(db, "database", err);
-	r = add_app(db, m->app, err);
+		return db_fail(db, "database", err);
+	r = db_add_app(db, m->app, err);
 	if (r < 0)
 		return r;
 	(void)sqlite3_bind_int64(st, 1, m->start_s);
 	(void)sqlite3_bind_text(st, 2, m->app, -1, SQLITE_STATIC);
 	for (size_t i = 0; i < record_counters_n(); i++)
-		bind_u64(st, at++, m->counters[i]);
+		db_bind_u64(st, at++, m->counters[i]);
 	for (size_t i = 0; i < GAUGE_COUNT; i++)
-		bind_u64(st, at++, m->gauges[i]);
-	return finish(db, st, err);
+		db_bind_u64(st, at++, m->gauges[i]);
+	return db_finish(db, st, err);
 }
 
 int db_add_event(struct db *db, const struct record_event *e, struct err *err)
 {
-	sqlite3_stmt *st = get(db, ADD_EVENT);
+	sqlite3_stmt *st = db_statement(db, ADD_EVENT);
 	int r;
 
 	if (!st)
-		return fail(db, "database", err);
-	r = add_app(db, e->app, err);
+		return db_fail(db, "database", err);
+	r = db_add_app(db, e->app, err);
 	if (r < 0)
 		return r;
-	bind_u64(st, 1, e->wall_ns);
+	db_bind_u64(st, 1, e->wall_ns);
 	(void)sqlite3_bind_text(st, 2, e->app, -1, SQLITE_STATIC);
-	bind_u64(st, 3, e->generation);
+	db_bind_u64(st, 3, e->generation);
 	(void)sqlite3_bind_int64(st, 4, e->kind);
 	(void)sqlite3_bind_int64(st, 5, e->worker);
 	(void)sqlite3_bind_text(st, 6, e->text, -1, SQLITE_STATIC);
-	return finish(db, st, err);
+	return db_finish(db, st, err);
 }
 
 int db_prune(struct db *db, int64_t now_s, uint64_t *ret_rows, struct err *err)
@@ -446,9 +444,12 @@ int db_prune(struct db *db, int64_t now_s, uint64_t *ret_rows, struct err *err)
 	    (now_s - (int64_t)DB_KEEP_EVENTS_DAYS * SECONDS_OF_DAY) * (int64_t)NS_PER_S);
 	add(&s, "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - %d;",
 	    DB_KEEP_EVENTS);
+	add(&s, "DELETE FROM blames WHERE wall_ns < %" PRId64 ";",
+	    (now_s - (int64_t)DB_KEEP_EVENTS_DAYS * SECONDS_OF_DAY) * (int64_t)NS_PER_S);
 	add(&s, "DELETE FROM apps WHERE NOT EXISTS (SELECT 1 FROM minutes WHERE app = apps.id)"
-		" AND NOT EXISTS (SELECT 1 FROM events WHERE app = apps.id);");
-	r = run(db, s.text, err);
+		" AND NOT EXISTS (SELECT 1 FROM events WHERE app = apps.id)"
+		" AND NOT EXISTS (SELECT 1 FROM blames WHERE app = apps.id);");
+	r = db_run(db, s.text, err);
 	if (r == 0)
 		*ret_rows = (uint64_t)(sqlite3_total_changes64(db->handle) - before);
 	return r;
@@ -456,23 +457,23 @@ int db_prune(struct db *db, int64_t now_s, uint64_t *ret_rows, struct err *err)
 
 /* -- reading -------------------------------------------------------------------------------------------- */
 
-static uint64_t column_u64(sqlite3_stmt *st, int at)
+uint64_t db_column_u64(sqlite3_stmt *st, int at)
 {
 	int64_t n = sqlite3_column_int64(st, at);
 
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-static void column_text(sqlite3_stmt *st, int at, char *to, size_t size)
+void db_column_text(sqlite3_stmt *st, int at, char *to, size_t size)
 {
 	const unsigned char *text = sqlite3_column_text(st, at);
 
 	(void)snprintf(to, size, "%s", text ? (const char *)text : "");
 }
 
-static int end_read(struct db *db, sqlite3_stmt *st, int rc, struct err *err)
+int db_end_read(struct db *db, sqlite3_stmt *st, int rc, struct err *err)
 {
-	int r = rc == SQLITE_DONE ? 0 : fail(db, "database", err);
+	int r = rc == SQLITE_DONE ? 0 : db_fail(db, "database", err);
 
 	(void)sqlite3_finalize(st);
 	return r;
@@ -491,7 +492,7 @@ int db_read_events(struct db *db, const char *app, int64_t after_id, unsigned n,
 		add(&s, " AND e.app = (SELECT id FROM apps WHERE name = ?1)");
 	add(&s, " ORDER BY e.id %s LIMIT ?3) ORDER BY 1", after_id < 0 ? "DESC" : "ASC");
 	if (sqlite3_prepare_v2(db->handle, s.text, -1, &st, NULL) != SQLITE_OK)
-		return fail(db, "database", err);
+		return db_fail(db, "database", err);
 	if (app[0])
 		(void)sqlite3_bind_text(st, 1, app, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_int64(st, 2, after_id);
@@ -499,17 +500,17 @@ int db_read_events(struct db *db, const char *app, int64_t after_id, unsigned n,
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
 		struct record_event e = {
 			.id = sqlite3_column_int64(st, 0),
-			.wall_ns = column_u64(st, 1),
-			.generation = column_u64(st, 3),
+			.wall_ns = db_column_u64(st, 1),
+			.generation = db_column_u64(st, 3),
 			.kind = (uint32_t)sqlite3_column_int(st, 4),
 			.worker = (uint32_t)sqlite3_column_int(st, 5),
 		};
 
-		column_text(st, 2, e.app, sizeof(e.app));
-		column_text(st, 6, e.text, sizeof(e.text));
+		db_column_text(st, 2, e.app, sizeof(e.app));
+		db_column_text(st, 6, e.text, sizeof(e.text));
 		fn(arg, &e);
 	}
-	return end_read(db, st, rc, err);
+	return db_end_read(db, st, rc, err);
 }
 
 int db_read_minutes(struct db *db, const char *app, int64_t from_s, unsigned n, db_minute_fn *fn,
@@ -524,7 +525,7 @@ int db_read_minutes(struct db *db, const char *app, int64_t from_s, unsigned n, 
 	add(&s, " FROM minutes WHERE app = (SELECT id FROM apps WHERE name = ?1) AND start_s >= ?2"
 		" ORDER BY start_s LIMIT ?3");
 	if (sqlite3_prepare_v2(db->handle, s.text, -1, &st, NULL) != SQLITE_OK)
-		return fail(db, "database", err);
+		return db_fail(db, "database", err);
 	(void)sqlite3_bind_text(st, 1, app, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_int64(st, 2, from_s);
 	(void)sqlite3_bind_int64(st, 3, n);
@@ -534,10 +535,10 @@ int db_read_minutes(struct db *db, const char *app, int64_t from_s, unsigned n, 
 
 		(void)snprintf(m.app, sizeof(m.app), "%s", app);
 		for (size_t i = 0; i < record_counters_n(); i++)
-			m.counters[i] = column_u64(st, at++);
+			m.counters[i] = db_column_u64(st, at++);
 		for (size_t i = 0; i < GAUGE_COUNT; i++)
-			m.gauges[i] = column_u64(st, at++);
+			m.gauges[i] = db_column_u64(st, at++);
 		fn(arg, &m);
 	}
-	return end_read(db, st, rc, err);
+	return db_end_read(db, st, rc, err);
 }

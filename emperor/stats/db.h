@@ -18,6 +18,9 @@ struct err;
 /* Rows, about 20 MB: an app that fails all day must not fill the disk. */
 #define DB_KEEP_EVENTS 100000
 
+/* Of each app; with all their stacks 2 MB, as they are usually a quarter of it. */
+#define DB_KEEP_BLAMES 200
+
 /*
  * Opens path, or makes it. One that is damaged is renamed to path.corrupt-TIME (its -wal and -shm too) and a new one is
  * begun; so is one of a newer schema, to path.newer-TIME. Then err's text says so, though the result is 0. A sound
@@ -38,15 +41,21 @@ void db_rollback(struct db *db);
 int db_add_minute(struct db *db, const struct record_minute *m, struct err *err);
 /* The same event (app, time, kind, worker) a second time changes nothing. */
 int db_add_event(struct db *db, const struct record_event *e, struct err *err);
+/* The same for (app, time, kind, worker, request id). More than DB_KEEP_BLAMES of an app: the oldest go. */
+int db_add_blame(struct db *db, const struct record_blame *b, struct err *err);
 /* Removes what is past its time; ret_rows how many rows. */
 int db_prune(struct db *db, int64_t now_s, uint64_t *ret_rows, struct err *err);
 
 typedef void db_event_fn(void *arg, const struct record_event *e);
+typedef void db_blame_fn(void *arg, const struct record_blame *b);
 typedef void db_minute_fn(void *arg, const struct record_minute *m);
 
 /* Oldest first: the last n (after_id < 0), or the first n with a greater id. app "" = of all apps. */
 int db_read_events(struct db *db, const char *app, int64_t after_id, unsigned n, db_event_fn *fn,
 		   void *arg, struct err *err);
+/* The last n, newest first. app "" = of all apps. */
+int db_read_blames(struct db *db, const char *app, unsigned n, db_blame_fn *fn, void *arg,
+		   struct err *err);
 /* Minutes from from_s on, oldest first, at most n. */
 int db_read_minutes(struct db *db, const char *app, int64_t from_s, unsigned n, db_minute_fn *fn,
 		    void *arg, struct err *err);

@@ -1,5 +1,5 @@
 /*
- * record - what is kept of the past: one row per app and minute, one per event. Plain values, filled in by collect,
+ * record - what is kept of the past: one row per app and minute, one per event, one per blame record. Plain values, filled in by collect,
  * carried by store, written and read back by db.
  */
 #pragma once
@@ -35,6 +35,12 @@ struct record_event {
 	uint32_t kind, worker;
 	char app[LIMIT_NAME];
 	char text[RECORD_TEXT];
+};
+
+struct record_blame {
+	int64_t id; /* given by the database */
+	char app[LIMIT_NAME];
+	struct board_blame r; /* its number means nothing here */
 };
 
 extern const char *const record_gauge_names[GAUGE_COUNT]; /* also the columns' and JSON names */

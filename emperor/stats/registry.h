@@ -20,9 +20,11 @@ struct app {
 	char *reason, *last_error; /* owned; NULL = "" */
 
 	/* collect's */
-	uint64_t events_at;              /* number of the last event that was read */
-	uint64_t events_missed;          /* not yet told of */
-	uint64_t stuck_at;               /* an event that was half written when last looked at; 0 */
+	uint64_t events_at;     /* number of the last event that was read */
+	uint64_t events_missed; /* not yet told of */
+	uint64_t stuck_at;      /* an event that was half written when last looked at; 0 */
+	uint64_t blames_at, blames_missed, blame_stuck_at; /* the same for blame records */
+	unsigned blames_left;
 	unsigned events_left;            /* that may still be kept in this minute */
 	struct board_totals minute_base; /* the board when the minute began */
 	struct board_totals window_base; /* ... and when the minute before it began */

@@ -7,6 +7,7 @@
 
 #define EVENTS_DEFAULT  50
 #define MINUTES_DEFAULT 60
+#define BLAMES_DEFAULT  10
 
 const char *request_status_text(int status)
 {
@@ -88,8 +89,10 @@ static bool read_parameter(struct span key, struct span value, struct request *r
 		return read_name(value, ret->app);
 	if (ret->want == WANT_EVENTS && span_eq(key, SPAN("after")))
 		return read_number(value, INT64_MAX, &ret->after_id);
-	if (ret->want == WANT_EVENTS && span_eq(key, SPAN("n"))) {
-		if (!read_number(value, LIMIT_STATS_EVENTS, &n) || n == 0)
+	if (ret->want != WANT_HISTORY && span_eq(key, SPAN("n"))) {
+		int64_t most = ret->want == WANT_BLAME ? LIMIT_STATS_BLAMES : LIMIT_STATS_EVENTS;
+
+		if (!read_number(value, most, &n) || n == 0)
 			return false;
 		ret->n = (unsigned)n;
 		return true;
@@ -130,6 +133,7 @@ static bool read_path(struct span path, struct request *ret)
 		{{"/", 1}, WANT_ROOT},
 		{{"/events", 7}, WANT_EVENTS},
 		{{"/history", 8}, WANT_HISTORY},
+		{{"/blame", 6}, WANT_BLAME},
 	};
 	const struct span apps = SPAN("/apps/");
 
@@ -167,7 +171,9 @@ int request_parse(const char *p, size_t n, struct request *ret, const char **ret
 		return refuse(405, "only GET and HEAD", ret_why);
 	if (!read_path(head.path, ret))
 		return refuse(404, "no such path", ret_why);
-	has_query = ret->want == WANT_EVENTS || ret->want == WANT_HISTORY;
+	if (ret->want == WANT_BLAME)
+		ret->n = BLAMES_DEFAULT;
+	has_query = ret->want != WANT_ROOT && ret->want != WANT_APP;
 	if (has_query && !read_query(head.query, ret))
 		return refuse(400, "a parameter is unknown or out of range", ret_why);
 	return 200;

@@ -5,14 +5,14 @@
 #include "shared/base.h"
 #include "shared/limits.h"
 
-enum request_want { WANT_ROOT, WANT_APP, WANT_EVENTS, WANT_HISTORY };
+enum request_want { WANT_ROOT, WANT_APP, WANT_EVENTS, WANT_HISTORY, WANT_BLAME };
 
 struct request {
 	enum request_want want;
 	bool head_only;       /* HEAD: everything but the body */
 	char app[LIMIT_NAME]; /* "" = not named */
 	int64_t after_id;     /* -1 = not given */
-	unsigned n;           /* events */
+	unsigned n;           /* events or blame records */
 	unsigned minutes;
 };
 

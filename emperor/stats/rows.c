@@ -11,7 +11,7 @@
 #include "shared/err.h"
 #include "shared/json.h"
 
-/* LIMIT_STATS_EVENTS with the longest texts, escaped. */
+/* LIMIT_STATS_EVENTS or LIMIT_STATS_BLAMES with the longest texts, escaped. */
 #define ROWS_MAX ((size_t)8 * 1024 * 1024)
 
 /* An answer that grows row by row: each row is dumped at once, so that only the text is held. */
@@ -57,6 +57,33 @@ static void on_event_row(void *arg, const struct record_event *e)
 	add_row(arg, row);
 }
 
+static void on_blame_row(void *arg, const struct record_blame *b)
+{
+	const struct board_blame *r = &b->r;
+	json_t *row = json_object();
+
+	json_put_u64(row, "id", (uint64_t)b->id);
+	json_put_u64(row, "time", r->wall_ns / NS_PER_S);
+	json_put_u64(row, "time_ns", r->wall_ns);
+	json_put_text(row, "app", b->app);
+	json_put_u64(row, "generation", r->generation);
+	json_put_text(row, "kind", board_blame_name(r->kind));
+	json_put_text(row, "request", r->request);
+	json_put_text(row, "request_id", r->id);
+	json_put_u64(row, "status", r->status);
+	json_put_text(row, "reason", r->reason);
+	json_put_u64(row, "worker", r->worker);
+	json_put_u64(row, "pid", r->pid);
+	json_put_u64(row, "signal", r->signal);
+	json_put_u64(row, "age_us", r->age_us);
+	json_put_u64(row, "queue_us", r->queue_us);
+	json_put_u64(row, "rss", r->rss);
+	json_put(row, "rss_growth", json_integer(r->rss_growth));
+	json_put_text(row, "stacks", r->stacks);
+	json_put_text(row, "log", r->log);
+	add_row(arg, row);
+}
+
 static void on_minute_row(void *arg, const struct record_minute *m)
 {
 	json_t *row = json_object();
@@ -75,6 +102,10 @@ static int read_rows(struct db *db, const struct store_question *q, struct answe
 	if (q->what == STORE_EVENTS) {
 		add_bytes(a, "{\"events\":[", 11);
 		return db_read_events(db, q->app, q->after_id, q->n, on_event_row, a, err);
+	}
+	if (q->what == STORE_BLAMES) {
+		add_bytes(a, "{\"blames\":[", 11);
+		return db_read_blames(db, q->app, q->n, on_blame_row, a, err);
 	}
 	add_bytes(a, "{\"app\":", 7);
 	a->rows = 0;

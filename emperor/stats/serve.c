@@ -147,6 +147,8 @@ static void ask_store(struct conn *c, const struct request *r, const char *app)
 		conn_refuse(c, 503, "there is no database");
 		return;
 	}
+	if (r->want == WANT_BLAME)
+		q.what = STORE_BLAMES;
 	if (r->want == WANT_HISTORY) {
 		q.what = STORE_HISTORY;
 		q.n = r->minutes;
@@ -175,7 +177,7 @@ static void on_request(struct conn *c, const struct request *r)
 	app = r->app[0] ? r->app : l->app;
 	if (r->want == WANT_HISTORY && !app[0])
 		conn_refuse(c, 400, "history is of one app: ?app=NAME");
-	else if (r->want == WANT_EVENTS || r->want == WANT_HISTORY)
+	else if (r->want == WANT_EVENTS || r->want == WANT_HISTORY || r->want == WANT_BLAME)
 		ask_store(c, r, app);
 	else if (app[0])
 		answer_app(c, app);

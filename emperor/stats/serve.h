@@ -45,6 +45,11 @@
  *				   The last N events, or with after the first N whose id is greater (to follow).
  *   {"events": [{"id", "time", "time_ns", "app", "generation", "kind": board_event_name, "worker" (0: none), "text"}]}
  *
+ * /blame?app=NAME&n=N	   requests that went wrong, newest first; app may be left out. N 1 to 100, default 10.
+ *   {"blames": [{"id", "time", "time_ns", "app", "generation", "kind": board_blame_name, "request": "GET /path?query",
+ *    "request_id", "status" (0: none), "reason", "worker", "pid", "signal" (0: none), "age_us", "queue_us", "rss",
+ *    "rss_growth" (bytes; may be negative), "stacks", "log"}]}
+ *
  * /history?app=NAME&minutes=N	   N 1 to 1440, default 60; a minute without a request may be missing (idle apps have one
  *				   row in ten minutes). Oldest first.
  *   {"app": NAME, "minutes": [{"time", every counter of board_fields[] in that minute, "workers", "busy", "rss",

@@ -65,6 +65,20 @@ static void on_event(void *arg, const struct record_event *e)
 		store_add_event(s->store, e);
 }
 
+static void on_blame(void *arg, const struct record_blame *b)
+{
+	struct stats *s = arg;
+
+	if (s->store)
+		store_add_blame(s->store, b);
+}
+
+static void collect_rings(struct stats *s, struct app *a, uint64_t now_ns)
+{
+	collect_events(a, now_ns, on_event, s);
+	collect_blames(a, now_ns, on_blame, on_event, s);
+}
+
 static void end_minute_of(struct stats *s, struct app *a, uint64_t now_s)
 {
 	struct record_minute m;
@@ -92,7 +106,7 @@ static void on_poll(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop;
 	(void)revents;
 	for (size_t i = 0; i < s->registry.apps_n; i++)
-		collect_events(s->registry.apps[i], now_ns, on_event, s);
+		collect_rings(s, s->registry.apps[i], now_ns);
 	if (minute_of(now_ns / NS_PER_S) != s->minute_s)
 		end_minute(s);
 }
@@ -100,7 +114,7 @@ static void on_poll(struct ev_loop *loop, ev_timer *w, int revents)
 /* What is known of an app and not yet stored. */
 static void finish_app(struct stats *s, struct app *a)
 {
-	collect_events(a, clock_wall_ns(), on_event, s);
+	collect_rings(s, a, clock_wall_ns());
 	end_minute_of(s, a, wall_s());
 }
 

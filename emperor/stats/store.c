@@ -21,6 +21,7 @@
 #include "shared/err.h"
 
 #define STORE_JOBS_MAX    (2 * LIMIT_APPS) /* two minutes of every app: 1 to 2 MB when a disk hangs */
+#define STORE_BLAMES_MAX  64               /* of them; 12 KB each */
 #define STORE_QUERIES_MAX 16               /* each may hold an answer of 1 MB */
 /* sqlite's parser and sorter need some 100 KB; untouched pages cost nothing. */
 #define STORE_STACK  ((size_t)512 * 1024)
@@ -28,13 +29,14 @@
 /* A disk that damages what it stores must not be filled with damaged files. */
 #define REPLACE_EVERY_S 600
 
-enum job_kind { JOB_MINUTE, JOB_EVENT, JOB_PRUNE, JOB_QUERY };
+enum job_kind { JOB_MINUTE, JOB_EVENT, JOB_BLAME, JOB_PRUNE, JOB_QUERY };
 
 struct job {
 	struct job *next;
 	enum job_kind kind;
 	struct store_query *query; /* JOB_QUERY */
-	uint64_t record[]; /* struct record_minute or _event, the latter cut after its text */
+	uint64_t record
+		[]; /* struct record_minute, _blame or _event, the latter cut after its text */
 };
 
 struct store_query {
@@ -60,6 +62,7 @@ struct store {
 	pthread_cond_t more;
 	struct job *head, **tail;
 	unsigned jobs_n;
+	unsigned blames_n; /* of them */
 	struct store_query *done;
 	struct store_status status;
 	char note[ERR_TEXT_MAX + 64]; /* for the notice callback; "" = none */
@@ -159,6 +162,8 @@ static int write_jobs(struct store *s, const struct job *jobs, struct err *err)
 			r = db_add_minute(s->db, (const void *)j->record, err);
 		else if (j->kind == JOB_EVENT)
 			r = db_add_event(s->db, (const void *)j->record, err);
+		else if (j->kind == JOB_BLAME)
+			r = db_add_blame(s->db, (const void *)j->record, err);
 		else if (j->kind == JOB_PRUNE)
 			r = db_prune(s->db, wall_s(), &rows, err);
 	}
@@ -174,7 +179,7 @@ static unsigned count_records(const struct job *jobs)
 	unsigned n = 0;
 
 	for (const struct job *j = jobs; j; j = j->next)
-		n += j->kind == JOB_MINUTE || j->kind == JOB_EVENT;
+		n += j->kind == JOB_MINUTE || j->kind == JOB_EVENT || j->kind == JOB_BLAME;
 	return n;
 }
 
@@ -246,7 +251,7 @@ static void *run_thread(void *arg)
 			(void)pthread_cond_wait(&s->more, &s->lock);
 		jobs = TAKE_PTR(s->head);
 		s->tail = &s->head;
-		s->jobs_n = 0;
+		s->jobs_n = s->blames_n = 0;
 		stopping = s->stopping;
 		(void)pthread_mutex_unlock(&s->lock);
 		work(s, jobs);
@@ -275,7 +280,8 @@ static struct job *make_job(struct store *s, enum job_kind kind, const void *rec
 	bool full;
 
 	(void)pthread_mutex_lock(&s->lock);
-	full = s->jobs_n >= STORE_JOBS_MAX;
+	full = s->jobs_n >= STORE_JOBS_MAX ||
+	       (kind == JOB_BLAME && s->blames_n >= STORE_BLAMES_MAX);
 	(void)pthread_mutex_unlock(&s->lock);
 	j = full ? NULL : malloc(sizeof(*j) + n);
 	if (!j)
@@ -292,6 +298,7 @@ static void push_job(struct store *s, struct job *j)
 	*s->tail = j;
 	s->tail = &j->next;
 	s->jobs_n++;
+	s->blames_n += j->kind == JOB_BLAME;
 	(void)pthread_cond_signal(&s->more);
 	(void)pthread_mutex_unlock(&s->lock);
 }
@@ -314,6 +321,11 @@ void store_add_minute(struct store *s, const struct record_minute *m)
 void store_add_event(struct store *s, const struct record_event *e)
 {
 	add_record(s, JOB_EVENT, e, offsetof(struct record_event, text) + strlen(e->text) + 1);
+}
+
+void store_add_blame(struct store *s, const struct record_blame *b)
+{
+	add_record(s, JOB_BLAME, b, sizeof(*b));
 }
 
 void store_prune(struct store *s)

@@ -20,7 +20,8 @@ struct fixture {
 	struct scoreboard *b;
 	struct app *app;
 	struct record_event events[2 * BOARD_EVENTS];
-	unsigned events_n;
+	unsigned events_n, blames_n;
+	struct record_blame blame;
 };
 
 static int setup(void **state)
@@ -53,6 +54,14 @@ static void keep(void *arg, const struct record_event *e)
 
 	assert_true(f->events_n < ARRAY_SIZE(f->events));
 	f->events[f->events_n++] = *e;
+}
+
+static void keep_blame(void *arg, const struct record_blame *b)
+{
+	struct fixture *f = arg;
+
+	f->blame = *b;
+	f->blames_n++;
 }
 
 static uint64_t counter(const struct record_minute *m, const char *name)
@@ -221,11 +230,43 @@ static void an_old_and_a_new_app_of_one_name_never_stand_side_by_side(void **sta
 	board_unmap(b);
 }
 
+static void blame_records_are_told_once_and_gaps_as_events(void **state)
+{
+	struct fixture *f = *state;
+	struct board_blame r = {.wall_ns = NOW_NS, .kind = BLAME_SLOW, .request = "GET /1"};
+
+	board_blame_write(f->b, &r);
+	collect_blames(f->app, NOW_NS, keep_blame, keep, f);
+	collect_blames(f->app, NOW_NS, keep_blame, keep, f);
+	assert_int_equal(f->blames_n, 1);
+	assert_string_equal(f->blame.app, "blog");
+	assert_string_equal(f->blame.r.request, "GET /1");
+	for (unsigned i = 0; i < BOARD_BLAMES + 4; i++)
+		board_blame_write(f->b, &r);
+	collect_blames(f->app, NOW_NS, keep_blame, keep, f);
+	/* four were overwritten, and one is above what a minute may have */
+	assert_int_equal(f->blames_n, COLLECT_BLAMES_PER_MINUTE);
+	assert_int_equal(f->events_n, 1);
+	assert_string_equal(f->events[0].text, "5 blame records before this were not recorded");
+}
+
+static void a_blame_record_of_another_day_gets_our_time(void **state)
+{
+	struct fixture *f = *state;
+	struct board_blame r = {.wall_ns = NOW_NS * 2, .kind = BLAME_SLOW};
+
+	board_blame_write(f->b, &r);
+	collect_blames(f->app, NOW_NS, keep_blame, keep, f);
+	assert_int_equal(f->blame.r.wall_ns, NOW_NS);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(blame_records_are_told_once_and_gaps_as_events),
+		TEST(a_blame_record_of_another_day_gets_our_time),
 		TEST(a_minute_is_the_difference_to_the_one_before),
 		TEST(an_idle_app_has_one_row_in_ten_minutes),
 		TEST(counters_that_run_backwards_count_as_nothing),

@@ -26,7 +26,8 @@ struct fixture {
 	struct err err;
 	struct record_minute minutes[8];
 	struct record_event events[16];
-	unsigned minutes_n, events_n;
+	unsigned minutes_n, events_n, blames_n;
+	struct record_blame newest, oldest;
 };
 
 static int setup(void **state)
@@ -228,6 +229,118 @@ static void the_same_event_twice_is_stored_once(void **state)
 	db_close(db);
 }
 
+static void take_blame(void *arg, const struct record_blame *b)
+{
+	struct fixture *f = arg;
+
+	if (f->blames_n == 0)
+		f->newest = *b;
+	f->oldest = *b;
+	f->blames_n++;
+}
+
+static struct record_blame blame(const char *app, unsigned i)
+{
+	struct record_blame b = {.r = {.wall_ns = (NOW_S + i) * NS_PER_S,
+				       .generation = 3,
+				       .age_us = 4,
+				       .queue_us = 5,
+				       .rss = 6,
+				       .rss_growth = -7,
+				       .kind = BLAME_CRASHED,
+				       .worker = 8,
+				       .pid = 9,
+				       .status = 502,
+				       .signal = 11,
+				       .id = "id",
+				       .reason = "killed by signal 11",
+				       .stacks = "Thread 0x1\n  File \"a.py\"\n",
+				       .log = "before\n"}};
+
+	(void)snprintf(b.app, sizeof(b.app), "%s", app);
+	(void)snprintf(b.r.request, sizeof(b.r.request), "GET /%u", i);
+	return b;
+}
+
+static void a_blame_record_comes_back_whole_and_once(void **state)
+{
+	struct fixture *f = *state;
+	struct record_blame b = blame("blog", 1);
+	struct db *db = open_db(f);
+
+	assert_int_equal(db_add_blame(db, &b, &f->err), 0);
+	assert_int_equal(db_add_blame(db, &b, &f->err), 0);
+	db_close(db);
+	db = open_db(f);
+	assert_int_equal(db_read_blames(db, "blog", 10, take_blame, f, &f->err), 0);
+	assert_int_equal(f->blames_n, 1);
+	b.id = f->newest.id;
+	assert_memory_equal(&f->newest, &b, sizeof(b));
+	db_close(db);
+}
+
+static void an_app_keeps_its_last_blame_records_and_no_others(void **state)
+{
+	struct fixture *f = *state;
+	struct record_blame b = blame("shop", 0);
+	struct db *db = open_db(f);
+
+	assert_int_equal(db_begin(db, &f->err), 0);
+	assert_int_equal(db_add_blame(db, &b, &f->err), 0);
+	for (unsigned i = 0; i < DB_KEEP_BLAMES + 5; i++) {
+		b = blame("blog", i);
+		assert_int_equal(db_add_blame(db, &b, &f->err), 0);
+	}
+	assert_int_equal(db_commit(db, &f->err), 0);
+	assert_int_equal(db_read_blames(db, "blog", 1000, take_blame, f, &f->err), 0);
+	assert_int_equal(f->blames_n, DB_KEEP_BLAMES);
+	assert_string_equal(f->newest.r.request, "GET /204");
+	assert_string_equal(f->oldest.r.request, "GET /5");
+	f->blames_n = 0;
+	assert_int_equal(db_read_blames(db, "shop", 1000, take_blame, f, &f->err), 0);
+	assert_int_equal(f->blames_n, 1);
+	f->blames_n = 0;
+	assert_int_equal(db_read_blames(db, "", 3, take_blame, f, &f->err), 0);
+	assert_int_equal(f->blames_n, 3);
+	assert_string_equal(f->newest.app, "blog");
+	db_close(db);
+}
+
+static void a_database_of_an_older_build_gets_its_table_of_blame_records(void **state)
+{
+	struct fixture *f = *state;
+	struct record_event e = event("blog", NOW_S * NS_PER_S, "kept");
+	struct record_blame b = blame("blog", 1);
+	struct db *db = open_db(f);
+
+	assert_int_equal(db_add_event(db, &e, &f->err), 0);
+	db_close(db);
+	run_sql(f->path, "DROP TABLE blames");
+	db = open_db(f);
+	assert_string_equal(f->err.text, "");
+	assert_int_equal(db_add_blame(db, &b, &f->err), 0);
+	assert_int_equal(db_read_blames(db, "blog", 9, take_blame, f, &f->err), 0);
+	assert_int_equal(f->blames_n, 1);
+	assert_int_equal(db_read_events(db, "blog", -1, 9, take_event, f, &f->err), 0);
+	assert_int_equal(f->events_n, 1);
+	db_close(db);
+}
+
+static void pruning_takes_old_blame_records_too(void **state)
+{
+	struct fixture *f = *state;
+	struct record_blame b = blame("blog", 1);
+	struct db *db = open_db(f);
+	uint64_t rows = 0;
+
+	assert_int_equal(db_add_blame(db, &b, &f->err), 0);
+	assert_int_equal(db_prune(db, NOW_S, &rows, &f->err), 0);
+	assert_int_equal(rows, 0);
+	assert_int_equal(db_prune(db, NOW_S + 2 + DB_KEEP_EVENTS_DAYS * 86400, &rows, &f->err), 0);
+	assert_int_equal(rows, 2); /* and the app that has nothing else */
+	db_close(db);
+}
+
 static void pruning_removes_what_is_old_and_nothing_else(void **state)
 {
 	struct fixture *f = *state;
@@ -421,6 +534,10 @@ int main(void)
 		TEST(two_rows_for_one_minute_are_added_up),
 		TEST(events_are_found_by_app_from_the_end_and_after_an_id),
 		TEST(the_same_event_twice_is_stored_once),
+		TEST(a_blame_record_comes_back_whole_and_once),
+		TEST(an_app_keeps_its_last_blame_records_and_no_others),
+		TEST(a_database_of_an_older_build_gets_its_table_of_blame_records),
+		TEST(pruning_takes_old_blame_records_too),
 		TEST(pruning_removes_what_is_old_and_nothing_else),
 		TEST(a_file_that_is_no_database_is_set_aside),
 		TEST(damage_inside_is_reported_and_can_be_replaced),
