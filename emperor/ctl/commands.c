@@ -9,6 +9,8 @@
 #include "shared/json.h"
 #include "shared/limits.h"
 
+#define BLAMES_SHOWN 5 /* a screen or two, with their stacks */
+
 static int fail(const char *text)
 {
 	(void)fprintf(stderr, "emperorctl: %s\n", text);
@@ -245,12 +247,40 @@ static int run_events(const struct ctl *c)
 	return code;
 }
 
+static int run_blame(const struct ctl *c)
+{
+	char name[256], target[320];
+	json_t *answer = NULL;
+	struct err err = {0};
+	unsigned n = c->number[0] ? (unsigned)strtoul(c->number, NULL, 10) : c->lines;
+	int code = CTL_OK;
+
+	if (c->number[0] && (strspn(c->number, "0123456789") != strlen(c->number) || n == 0))
+		return (void)fail("blame takes a number of records behind the app's name"),
+		       CTL_USAGE;
+	quote(name, sizeof(name), c->app);
+	(void)snprintf(target, sizeof(target), "/blame?n=%u&app=%s",
+		       MIN(n ? n : BLAMES_SHOWN, (unsigned)LIMIT_STATS_BLAMES), name);
+	if (remote_stats(&c->remote, target, &answer, &err) < 0)
+		return fail_history(c, err.text);
+	if (json_array_size(json_object_get(answer, "blames")) == 0 && !has_app(c))
+		code = no_such_app(c);
+	else if (c->json)
+		print_json(c, answer);
+	else
+		show_blame(c, answer);
+	json_decref(answer);
+	return code;
+}
+
 static const struct ctl_command commands[] = {
 	{"status", "[APP]", "what every app does and why, or all about one", 0, 1, "", false,
 	 run_status, NULL},
 	{"stats", "[APP]", "requests, times, errors and memory", 0, 1, "", false, run_stats, NULL},
 	{"events", "[APP] [-n N]", "what happened: starts, reloads, failures, kills", 0, 1, "n",
 	 false, run_events, NULL},
+	{"blame", "APP [N]", "requests that were slow, or went down with a worker", 1, 2, "n",
+	 false, run_blame, NULL},
 	{"check", "FILE", "every error and note of an ini; needs no emperor", 1, 1, "", true,
 	 ctl_check, NULL},
 	{"plan", "[DIR]", "what the inis, or those of DIR, would change; changes nothing", 0, 1, "",

@@ -25,6 +25,7 @@ struct ctl {
 /* show.c: answers as tables, or as they came with --json. */
 void show_status(const struct ctl *c, const json_t *answer);
 void show_stats(const struct ctl *c, const json_t *answer);
+void show_blame(const struct ctl *c, const json_t *answer);
 void show_events(const struct ctl *c, const json_t *answer);
 
 /* human.c: numbers and times for people. Each into its own buffer, returned. */

@@ -115,5 +115,7 @@ void worker_mold_gone(struct pool *pool);
 void worker_close(struct worker *w);
 
 /* watch.c */
+/* Before its first request: what later ones have cost is told from here. */
+void watch_begin(struct worker *w);
 void watch_look(struct pool *pool, unsigned number, uint64_t since_ns, struct pool_look *ret);
 void watch_tick(struct pool *pool, uint64_t now_ns);

@@ -62,6 +62,16 @@ static void remember_before(struct worker *w, uint64_t since_ns, uint64_t rss, u
 	w->rss_ns = now_ns;
 }
 
+void watch_begin(struct worker *w)
+{
+	uint64_t rss, vsz;
+
+	if (!measure_memory(w->pid, &rss, &vsz))
+		return;
+	w->rss = w->rss_before = rss;
+	w->rss_ns = w->rss_before_ns = clock_now_ns();
+}
+
 static void measure_worker(struct pool *pool, struct worker *w)
 {
 	struct board_worker *row = &pool->setup.bank->worker[w->number];

@@ -77,6 +77,7 @@ static void become_ready(struct worker *w, const struct crew_msg *m)
 	if (slot_of(w)->state != SLOT_STARTING)
 		return;
 	policy_ready(&pool->policy, w->number, clock_now_ns());
+	watch_begin(w);
 	set_state(w, WORKER_IDLE);
 	if (pool->served)
 		pool_event(pool, EVENT_WORKER_SPAWNED, w->number + 1,

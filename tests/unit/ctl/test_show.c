@@ -146,9 +146,45 @@ static void an_answer_without_fields_hurts_nobody(void **state)
 	assert_non_null(strstr(shown(show_events, "", "{\"events\": {}}"), "TIME"));
 }
 
+static void a_blame_record_says_what_why_and_where(void **state)
+{
+	const char *out = shown(
+		show_blame, "blog",
+		"{\"blames\": [{\"time\": 0, \"kind\": \"crashed\", \"request\": \"GET "
+		"/x\\u001b[31m\","
+		" \"request_id\": \"id1\", \"status\": 502, \"reason\": \"killed by signal 11\","
+		" \"worker\": 2, \"pid\": 77, \"signal\": 11, \"age_us\": 1500, \"queue_us\": 10,"
+		" \"generation\": 3, \"rss\": 2097152, \"rss_growth\": 1048576,"
+		" \"stacks\": \"Thread 0x1\\n  File \\\"a.py\\\"\\n\", \"log\": \"a line\\n\"},"
+		" {\"kind\": \"slow\", \"request\": \"GET /y\", \"status\": 0, \"rss\": 1024,"
+		" \"rss_growth\": -1024}]}");
+
+	(void)state;
+	assert_string_equal(
+		out, "-  crashed  GET /x [31m\n"
+		     "    why       killed by signal 11\n"
+		     "    answered  502 after 1.5ms in worker 2 (pid 77), 10us in the queue\n"
+		     "    memory    2.0M resident, 1.0M more than before the request\n"
+		     "    signal    11 (Segmentation fault)\n"
+		     "    request   id1 of generation 3\n"
+		     "    stacks\n"
+		     "        Thread 0x1\n"
+		     "          File \"a.py\"\n"
+		     "    log before it\n"
+		     "        a line\n"
+		     "\n"
+		     "-  slow  GET /y\n"
+		     "    answered  no answer yet; after 0us, 0us in the queue\n"
+		     "    memory    1.0K resident, 1.0K less than before the request\n"
+		     "    request    of generation 0\n");
+	assert_string_equal(shown(show_blame, "blog", "{\"blames\": []}"),
+			    "nothing is on record\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_blame_record_says_what_why_and_where),
 		cmocka_unit_test(numbers_read_as_people_say_them),
 		cmocka_unit_test(status_shows_each_app_in_a_row_with_its_reason),
 		cmocka_unit_test(the_view_of_one_app_shows_the_whole_traceback),

@@ -1,0 +1,108 @@
+"""What is on record of requests that were slow, ran out of time, or went down with their worker."""
+
+import os
+import signal
+import threading
+import unittest
+
+import harness
+from harness import Case, eventually
+
+
+class Blame(Case):
+    def blames(self, emperor, app="sick", n="100"):
+        return emperor.ctl("blame", app, n, check=False)["blames"]
+
+    def find(self, emperor, request, kind, app="sick"):
+        def look():
+            for b in self.blames(emperor, app):
+                if b["request"] == request and b["kind"] == kind:
+                    return b
+
+        return eventually(look, 10, "%s %s is on record" % (kind, request))
+
+    def together(self, emperor, paths):
+        got = {}
+
+        def ask(path):
+            got[path] = emperor.get("sick", path, timeout=30).status
+
+        threads = [threading.Thread(target=ask, args=(p,)) for p in paths]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        return got
+
+    def test_each_bad_end_is_on_record_with_its_reason_and_outlives_front_and_emperor(self):
+        emperor = self.emperor()
+        emperor.drop("sick", "blamed", "processes = 5\nslow-request = 1\nharakiri = 3")
+        emperor.wait_up("sick")
+        long_path = "/segfault?" + "x" * 700
+        got = self.together(emperor, [long_path, "/die", "/sleep?s=60", "/sleep?s=1.7", "/grow?s=60"])
+        self.assertEqual(got, {long_path: 502, "/die": 502, "/sleep?s=60": 504, "/sleep?s=1.7": 200, "/grow?s=60": 504})
+
+        b = self.find(emperor, "GET " + long_path, "crashed")
+        self.assertEqual((b["status"], b["signal"]), (502, 11))
+        self.assertIn("signal 11", b["reason"])
+        self.assertRegex(b["stacks"], r"Segmentation fault\n(.*\n)*.* in crash\n(.*\n)*.* in application\n")
+        self.assertIn("about to do /segfault", b["log"])
+        self.assertNotIn("most recent call first", b["log"])
+
+        b = self.find(emperor, "GET /die", "crashed")
+        self.assertEqual((b["status"], b["signal"], b["stacks"]), (502, 9, ""))
+
+        b = self.find(emperor, "GET /sleep?s=1.7", "slow")
+        self.assertEqual(b["status"], 0)
+        self.assertIn(" in wait_here\n", b["stacks"])
+        self.assertGreaterEqual(b["age_us"], 1000000)
+
+        b = self.find(emperor, "GET /sleep?s=60", "timeout")
+        self.assertEqual(b["status"], 504)
+        self.assertIn(" in wait_here\n", b["stacks"])
+        self.assertIn("harakiri", b["reason"])
+        self.assertGreaterEqual(b["age_us"], 3000000)
+        self.assertGreater(b["pid"], 0)
+        self.assertIn(b["request_id"], emperor.output())
+        self.find(emperor, "GET /sleep?s=60", "slow")
+
+        b = self.find(emperor, "GET /grow?s=60", "timeout")
+        self.assertGreater(b["rss_growth"], 30 << 20)
+        self.assertGreater(b["rss"], b["rss_growth"])
+        both = [b["stacks"] for b in self.blames(emperor) if b["kind"] == "timeout"]
+        self.assertEqual(len(both), 2)
+        for stacks in both:  # killed in the same instant, and yet each has its own, whole
+            self.assertEqual(stacks.count(" in wait_here\n"), 1, stacks)
+
+        text = emperor.ctl_text("blame", "sick", "1").stdout
+        self.assertRegex(text, r"^20..-.*  \w+  GET /")
+        self.assertIn("    stacks\n", text)
+        self.assertEqual(emperor.ctl_text("blame", "nobody").returncode, 1)
+        self.assertEqual(emperor.ctl_text("blame", "sick", "many").returncode, 2)
+
+        known = len(self.blames(emperor))
+        os.kill(emperor.state("sick")["pid"], signal.SIGKILL)
+        eventually(lambda: emperor.state("sick")["state"] != "running" or emperor.state("sick")["restarts"], 10, "the death of the front is noticed")
+        self.assertEqual(len(self.blames(emperor)), known)
+        emperor.wait_up("sick")
+        self.assertEqual(emperor.get("sick", "/die").status, 502)
+        eventually(lambda: len(self.blames(emperor)) == known + 1, 10, "the next front's record comes behind")
+        emperor.ctl("stop", "sick")
+        self.assertEqual(len(self.blames(emperor)), known + 1)
+        emperor.stop()
+        again = self.emperor()
+        self.assertEqual(len(self.blames(again)), known + 1)
+
+    def test_threads_are_shown_together_and_the_request_lives(self):
+        emperor = self.emperor()
+        emperor.drop("sick", "blamed", "threads = 3\nslow-request = 1")
+        emperor.wait_up("sick")
+        got = self.together(emperor, ["/sleep?s=1.9", "/other-thread?s=1.9"])
+        self.assertEqual(set(got.values()), {200})
+        b = self.find(emperor, "GET /sleep?s=1.9", "slow")
+        self.assertGreaterEqual(b["stacks"].count(" in wait_here\n"), 2)
+        self.assertIn("Current thread", b["stacks"])
+
+
+if __name__ == "__main__":
+    harness.main()
