@@ -92,8 +92,16 @@ static void on_end(struct stacks *s, const char *p, size_t n)
 	char text[16];
 
 	(void)snprintf(text, sizeof(text), "%.*s", (int)n, p);
-	if (s->how != STACKS_NONE && strtol(text, NULL, 10) == s->pid)
+	if (s->how == STACKS_NONE)
+		return;
+	if (strtol(text, NULL, 10) == s->pid) {
 		s->ended = true;
+		return;
+	}
+	/* it comes late, from somebody whose turn is over: so did the lines before it */
+	s->n = 0;
+	s->text[0] = '\0';
+	s->heard_ns = 0;
 }
 
 bool stacks_line(struct stacks *s, const char *p, size_t n, uint64_t now_ns)

@@ -19,7 +19,7 @@
 /* A living worker answers when it comes to it; one that is to be killed in STACKS_GRACE_MS does not hold up the next. */
 #define STACKS_LOOK_NS    NS_PER_S
 #define STACKS_ALL_NS     (180 * NS_PER_MS)
-#define STACKS_CROWDED_NS (60 * NS_PER_MS)
+#define STACKS_CROWDED_NS (90 * NS_PER_MS)
 /* From the first word of a crash to the exit: a core dump lies between them. */
 #define STACKS_CRASH_NS (30 * NS_PER_S)
 

@@ -96,12 +96,21 @@ static void lines_of_the_turn_are_kept_and_the_last_one_ends_it(void **state)
 	assert_false(say("the app prints meanwhile\n", T0));
 	assert_false(say("  File \"a.py\", line 1 in f\n", T0));
 	assert_false(stacks_over(&s, T0));
-	assert_true(say(CREW_STACKS_END "41\n", T0)); /* of an earlier turn */
-	assert_false(stacks_over(&s, T0));
 	assert_true(say(CREW_STACKS_END "42\n", T0));
 	assert_true(stacks_over(&s, T0));
 	assert_string_equal(s.text, "Thread 0x1 (most recent call first):\n"
 				    "  File \"a.py\", line 1 in f\n");
+}
+
+static void lines_of_one_who_comes_late_are_not_taken_for_those_of_the_next(void **state)
+{
+	(void)state;
+	ask(0, STACKS_ALL, 42, T0);
+	(void)say("  File \"late.py\", line 1 in f\n", T0);
+	assert_true(say(CREW_STACKS_END "41\n", T0));
+	(void)say("  File \"a.py\", line 1 in f\n", T0);
+	assert_true(say(CREW_STACKS_END "42\n", T0));
+	assert_string_equal(s.text, "  File \"a.py\", line 1 in f\n");
 }
 
 static void a_turn_ends_in_silence(void **state)
@@ -172,6 +181,7 @@ int main(void)
 		TEST(what_faulthandler_prints_is_known_and_nothing_else),
 		TEST(one_is_asked_at_a_time_and_those_to_be_killed_first),
 		TEST(lines_of_the_turn_are_kept_and_the_last_one_ends_it),
+		TEST(lines_of_one_who_comes_late_are_not_taken_for_those_of_the_next),
 		TEST(a_turn_ends_in_silence),
 		TEST(a_dump_that_is_too_long_is_cut_at_its_end),
 		TEST(who_is_gone_is_not_asked),
