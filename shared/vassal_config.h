@@ -68,6 +68,9 @@ struct vassal_config {
 	unsigned graceful_timeout_s; /* reload-mercy */
 	unsigned worker_mercy_s;     /* worker-reload-mercy */
 
+	/* reload */
+	struct option_list touch_reload, fs_reload; /* paths */
+
 	/* identity and limits */
 	char *uid, *gid; /* names or numbers as written, or NULL */
 	struct option_list add_gid;

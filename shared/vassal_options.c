@@ -139,6 +139,12 @@ const struct option vassal_options[] = {
 	       "instead of with its ini", "true"),
 	SWITCH("die-on-idle", NULL, die_on_idle, "false", "With idle: the whole app goes to sleep "
 	       "after that time, as sleep-after says", "false"),
+	STRING("touch-reload", "touch-chain-reload touch-workers-reload", OPTION_LIST,
+	       struct option_list, touch_reload, NULL, "file",
+	       "A file whose change or touch asks for a new generation", "reload.txt", OPTION_CLEAN),
+	STRING("fs-reload", NULL, OPTION_LIST, struct option_list, fs_reload, NULL, "path",
+	       "A file, or a directory with all files below it: when it has changed and is quiet "
+	       "for a second, a new generation is asked for", "/srv/blog/current", OPTION_CLEAN),
 	LIVE_NUMBER("startup-timeout", NULL, OPTION_SECONDS, unsigned, startup_timeout_s, "120", 1,
 	       86400, NULL,
 	       "Gives a new generation up that is not ready by then", "60", 0),
@@ -313,9 +319,8 @@ const struct option vassal_options[] = {
 	IGNORED("threads-stacksize", "threads-stack-size thread-stacksize thread-stack-size",
 	       OPTION_VALUE,
 	       "threads have the stacks that Python gives them"),
-	IGNORED("touch-reload", "touch-chain-reload touch-workers-reload touch-logreopen "
-	       "touch-logrotate fs-reload", OPTION_VALUE,
-	       "the app reloads when its ini is touched, and by emperorctl reload"),
+	IGNORED("touch-logreopen", "touch-logrotate", OPTION_VALUE,
+	       "logs are reopened by a command or a signal"),
 	IGNORED("py-autoreload", "py-auto-reload python-autoreload python-auto-reload",
 	       OPTION_VALUE,
 	       "changed modules are not watched; touch the ini, or emperorctl reload"),

@@ -120,7 +120,7 @@ static void add_wait(void *arg, const struct app_info *info)
 		return;
 	c->waits = w;
 	w += c->waits_n++;
-	*w = (struct wait){.id = info->id, .generation = info->generation};
+	*w = (struct wait){.id = info->id, .generation = MAX(info->generation, info->newest)};
 	(void)snprintf(w->name, sizeof(w->name), "%s", info->name);
 }
 

@@ -138,6 +138,7 @@ int app_new(struct app **ret, struct vassals *v, const char *name, const char *f
 	a->board_ro_fd = -1;
 	doors_init(&a->doors);
 	ev_init(&a->retry, on_retry);
+	want_init(a);
 	(void)snprintf(a->name, sizeof(a->name), "%s", name);
 	a->file = strdup(file);
 	r = a->file ? 0 : err_set(err, -ENOMEM, "%s: out of memory", name);
@@ -160,6 +161,7 @@ void app_free(struct app *a)
 		return;
 	ev_timer_stop(a->v->setup.loop, &a->retry);
 	sleep_end(a);
+	want_done(a);
 	vassals_unqueue(a->v, a);
 	while (a->generations) {
 		struct generation *g = a->generations;
@@ -211,6 +213,7 @@ void app_fill_info(const struct app *a, struct app_info *ret)
 		.gid = l ? l->gid : getegid(),
 		.restarts = a->restarts,
 		.failures = a->backoff.failures,
+		.newest = a->numbers,
 		.scaled = a->serving ? a->serving->scaled : 0,
 		.domains = l ? l->domains : "",
 		.addresses = l ? l->addresses : "",

@@ -66,7 +66,7 @@ int vassals_reload(struct vassals *v, const char *name, struct err *err)
 	if (!name) {
 		for (size_t i = 0; i < v->n; i++)
 			if (!is_stopping(v->v[i]))
-				app_event(v->v[i], LIFE_CHANGE, "reload of all was asked for");
+				want_reload(v->v[i], "reload of all was asked for");
 		return 0;
 	}
 	a = find_or_say(v, name, err);
@@ -75,7 +75,7 @@ int vassals_reload(struct vassals *v, const char *name, struct err *err)
 	if (is_stopping(a))
 		return err_set(err, -EALREADY, "%s: is %s; start it instead", name,
 			       app_state_name(a->state));
-	app_event(a, LIFE_CHANGE, "reload was asked for");
+	want_reload(a, "reload was asked for");
 	return 0;
 }
 

@@ -201,6 +201,10 @@ static void take(struct generation *g, struct msg *m)
 		if (m->text_n > 0)
 			log_info("%s: %s", a->name, m->text);
 		break;
+	case MSG_WANT_RELOAD:
+		if (g->part == PART_SERVING)
+			want_reload(a, *m->text ? m->text : "its front asks for it");
+		break;
 	case MSG_DONE:
 		limits_answered(g, m->b, m->text);
 		break;

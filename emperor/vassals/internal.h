@@ -11,6 +11,7 @@
  *   fates.c       what becomes of it: ready, failed, lost, gone
  *   sleep.c       apps without processes: their doors are watched
  *   limits.c      limits that change in place
+ *   want.c        reloads that are asked for: one after the other
  *   routes.c      who answers for which name; the table for the gate
  *   tell.c        what gate, stats and observers hear
  */
@@ -103,6 +104,9 @@ struct app {
 	uint64_t since_wall_ns;
 	struct backoff backoff;
 	ev_timer retry;
+	ev_timer want;  /* a reload that was asked for waits a moment for others of its kind */
+	char *want_why; /* owned; the first of them */
+	uint64_t reloaded_ns; /* when the last one was let through */
 	unsigned restarts;
 
 	struct generation *generations; /* all whose process lives */
@@ -216,6 +220,11 @@ int generation_reopen(const struct generation *g, struct err *err);
 /* MSG_CONFIG or MSG_SCALE. */
 int generation_ask(struct generation *g, enum msg_kind kind, uint64_t value, int fd);
 void generation_free(struct generation *g);
+
+/* want.c: a reload for whatever reason: commands, files that changed, signals. Not at once, and never too often. */
+void want_init(struct app *a);
+void want_reload(struct app *a, const char *why);
+void want_done(struct app *a);
 
 /* limits.c */
 /* The file has changed: does that need no new generation? Then its front has been told, and the outcome follows. */

@@ -1,12 +1,15 @@
 """Reloads: nobody notices them, their limits change in place, their triggers fire once, their failures are taken back."""
 
-import contextlib
+import os
 import resource
 import select
+import signal
 import socket
+import subprocess
 import time
 import unittest
 
+import harness
 from harness import APPS, Case, eventually
 
 IDLE = 2000
@@ -196,6 +199,52 @@ class Plan(Case):
         done = e.ctl_text("plan")
         self.assertEqual(done.returncode, 1)
         self.assertIn("one.ini:5: harakiri", done.stdout)
+
+
+class Triggers(Case):
+    def why(self, e, app):
+        """Texts of the log lines that say why a new generation starts."""
+        return [line.split(": ", 2)[1] for line in e.output().splitlines() if "a new generation starts" in line]
+
+    def generation(self, e, app, n):
+        eventually(lambda: e.state(app)["generation"] == n and e.state(app)["state"] == "running", 15)
+
+    def test_files_directories_and_a_signal_ask_for_a_reload_each_once(self):
+        e = self.emperor()
+        (self.folder / "current" / "deep").mkdir(parents=True)
+        (self.folder / "current" / "__pycache__").mkdir()
+        flag, module = self.folder / "flag", self.folder / "current" / "deep" / "app.py"
+        module.write_text("one")
+        pidfile = self.folder / "pids" / "one.pid"
+        pidfile.parent.mkdir(mode=0o777)
+        pidfile.parent.chmod(0o777)
+        e.drop("one", extra="touch-reload = %s\nfs-reload = %s\npidfile = %s\n" % (flag, self.folder / "current", pidfile))
+        e.wait_up("one")
+        # what Python writes itself, and what editors leave, is nobody's deploy
+        (self.folder / "current" / "__pycache__" / "app.pyc").write_text("x")
+        (self.folder / "current" / ".app.py.swp").write_text("x")
+        flag.touch()
+        self.generation(e, "one", 2)
+        self.assertIn("touch-reload = %s has changed" % flag, e.output())
+        module.write_text("two")
+        self.generation(e, "one", 3)
+        self.assertIn("fs-reload = %s has changed" % (self.folder / "current"), e.output())
+        os.kill(int(pidfile.read_text()), signal.SIGHUP)
+        self.generation(e, "one", 4)
+        self.assertIn("SIGHUP", e.output())
+        self.assertEqual(len(self.why(e, "one")), 3)
+
+    def test_a_storm_of_reloads_is_a_few_generations_and_nobody_waits_in_vain(self):
+        e = self.emperor()
+        e.drop("one", "slow_import", "env = SECONDS=0.5\n")
+        e.wait_up("one")
+        storm = [subprocess.Popen([harness.BIN / "emperorctl", "--run-dir", e.run_dir, "reload", "one"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(30)]
+        for p in storm:
+            harness.started.add(p.pid)
+        self.assertEqual({p.communicate(timeout=30)[0] for p in storm}, {"one: reload done\n"})
+        self.assertIn(e.state("one")["generation"], (2, 3, 4))
+        self.assertEqual(e.get("one").status, 200)
 
 
 if __name__ == "__main__":

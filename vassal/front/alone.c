@@ -18,6 +18,7 @@
 #include "shared/scoreboard.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/handed.h"
+#include "vassal/front/pidfile.h"
 
 /* "blog" from what there is to tell: procname, the module, the file. */
 static void choose_name(const struct vassal_config *g, char *name)
@@ -139,20 +140,6 @@ static int settle(const struct vassal_config *g, struct err *err)
 	return r;
 }
 
-static int write_pidfile(const struct vassal_config *g, struct err *err)
-{
-	char text[32];
-	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	_cleanup_(fd_closep) int fd = -1;
-
-	if (!g->pidfile)
-		return 0;
-	fd = open(g->pidfile, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0 || fd_write_all(fd, text, (size_t)n) < 0)
-		return err_set(err, -errno, "pidfile: %s: %s", g->pidfile, strerror(errno));
-	return 0;
-}
-
 int alone_open(const struct config_items *items, struct vassal_config *config,
 	       struct front_setup *setup, char *name, struct err *err)
 {
@@ -171,7 +158,7 @@ int alone_open(const struct config_items *items, struct vassal_config *config,
 	if (r == 0)
 		r = open_log(config, setup, err);
 	if (r == 0)
-		r = write_pidfile(config, err);
+		r = pidfile_write(config->pidfile, err);
 	if (r == 0)
 		r = settle(config, err);
 	if (r == 0)
@@ -186,6 +173,5 @@ void alone_close(const struct vassal_config *config, const struct front_setup *s
 	for (uint32_t i = 0; i < setup->listeners_n; i++)
 		if (setup->listener_fds[i] >= 0)
 			listen_unlink(setup->listener_fds[i]);
-	if (config->pidfile)
-		(void)unlink(config->pidfile);
+	pidfile_remove(config->pidfile);
 }

@@ -20,6 +20,7 @@
 #include "vassal/front/loop.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
+#include "vassal/front/triggers.h"
 #include "vassal/front/workers.h"
 #include "vassal/pool/pool.h"
 
@@ -44,7 +45,11 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	(void)loop;
 	(void)revents;
 	if (w->signum == SIGHUP) {
-		log_warning("SIGHUP: only the emperor can reload; a vassal alone is started anew");
+		if (f->alone)
+			log_warning("SIGHUP: only the emperor can reload; a vassal alone is "
+				    "started anew");
+		else
+			link_say(f, MSG_WANT_RELOAD, 0, 0, "SIGHUP");
 		return;
 	}
 	if (w->signum == SIGTTIN || w->signum == SIGTTOU) {
@@ -141,6 +146,8 @@ static int start(struct front *f, const struct front_setup *setup, struct err *e
 	r = doors_init(f, setup, err);
 	if (r < 0)
 		return r;
+	if (triggers_start(f, &f->triggers) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
 	link_init(f, setup->link_fd);
 	link_say(f, MSG_HELLO, (uint64_t)getpid(), 0, "");
 	with_exchange.exchange = f->exchange;
@@ -182,6 +189,7 @@ int front_run(struct front_setup *setup, struct err *err)
 		r = f->exit_code;
 	}
 	blame_end(f);
+	triggers_free(f->triggers);
 	logbook_flush(&f->log, FLUSH_MS);
 	log_flush(FLUSH_MS);
 	return r;

@@ -4,6 +4,7 @@
 #include "vassal/front/lifecycle.h"
 
 #include "shared/clock.h"
+#include "shared/err.h"
 #include "shared/log.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
@@ -13,6 +14,7 @@
 #include "vassal/front/handback.h"
 #include "vassal/front/link.h"
 #include "vassal/front/loop.h"
+#include "vassal/front/pidfile.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/state.h"
 #include "vassal/pool/pool.h"
@@ -50,6 +52,8 @@ void lifecycle_failed(struct front *f, enum fail_phase phase, const char *text)
 
 void lifecycle_serve(struct front *f)
 {
+	struct err err = {0};
+
 	if (f->phase == PHASE_STARTING) {
 		f->serve_asked = true;
 		return;
@@ -63,6 +67,9 @@ void lifecycle_serve(struct front *f)
 	loop_kick(f);
 	if (f->alone)
 		log_info("serving");
+	else if (pidfile_write(f->config->pidfile, &err) <
+		 0) /* that the app serves is worth more */
+		logbook_say(&f->log, f->wall_ns, "%s", err.text);
 }
 
 /* A request that is still waiting or in work when time is up gets an answer all the same. */
@@ -172,6 +179,8 @@ void lifecycle_stopped(struct front *f)
 {
 	f->phase = PHASE_ENDED;
 	show_state(f, FRONT_GONE);
+	if (!f->alone)
+		pidfile_remove(f->config->pidfile);
 	if (f->exit_code == 0)
 		link_say(f, MSG_DRAINED, 0, 0, "");
 	ev_break(f->loop, EVBREAK_ALL);

@@ -29,6 +29,7 @@ struct blame;
 struct pool;
 struct static_file;
 struct static_root;
+struct triggers;
 struct vassal_config;
 
 #define FRONT_SCRATCH (64UL * 1024) /* one read; also the largest head */
@@ -247,6 +248,7 @@ struct front {
 	uint64_t spool_said_ns; /* that answers cannot be stored; 0: never */
 	struct blame *blame;    /* NULL until the first one is needed */
 	struct static_root *roots;
+	struct triggers *triggers; /* owned; NULL: none */
 	size_t roots_n;
 
 	char scratch[FRONT_SCRATCH];

@@ -1,0 +1,46 @@
+/*
+ * pidfile - see pidfile.h.
+ */
+#include "vassal/front/pidfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shared/base.h"
+#include "shared/err.h"
+#include "shared/fd.h"
+
+#define TEXT_MAX 24
+
+int pidfile_write(const char *path, struct err *err)
+{
+	_cleanup_(fd_closep) int fd = -1;
+	char text[TEXT_MAX];
+	int n;
+
+	if (!path)
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+	if (fd < 0)
+		return err_set(err, -errno, "pidfile: %s: %s", path, strerror(errno));
+	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (write(fd, text, (size_t)n) != n)
+		return err_set(err, -EIO, "pidfile: %s: cannot be written", path);
+	return 0;
+}
+
+void pidfile_remove(const char *path)
+{
+	_cleanup_(fd_closep) int fd = -1;
+	char text[TEXT_MAX] = "";
+
+	if (!path)
+		return;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 &&
+	    strtol(text, NULL, 10) == (long)getpid())
+		(void)unlink(path);
+}
