@@ -264,6 +264,7 @@ void vassal_config_done(struct vassal_config *c)
 	option_list_done(&c->env);
 	option_list_done(&c->warmup);
 	free(c->python);
+	free(c->health_check);
 	free(c->logto);
 	free(c->stats);
 	*c = (struct vassal_config){0};

@@ -70,6 +70,8 @@ struct vassal_config {
 
 	/* reload */
 	struct option_list touch_reload, fs_reload; /* paths */
+	char *health_check;                         /* "/path" or NULL */
+	unsigned health_check_status;
 
 	/* identity and limits */
 	char *uid, *gid; /* names or numbers as written, or NULL */

@@ -139,6 +139,12 @@ const struct option vassal_options[] = {
 	       "instead of with its ini", "true"),
 	SWITCH("die-on-idle", NULL, die_on_idle, "false", "With idle: the whole app goes to sleep "
 	       "after that time, as sleep-after says", "false"),
+	CUSTOM("health-check", NULL, vassal_parse_health_check, NULL, 0, 0, "/path",
+	       "A page that each process of a new generation must answer as health-check-status "
+	       "says before the generation serves; if one does not, the old generation stays",
+	       "/health", OPTION_CLEAN),
+	NUMBER("health-check-status", NULL, OPTION_UINT, unsigned, health_check_status, "200", 100,
+	       599, "status", "What health-check is answered with by a healthy app", "204", 0),
 	STRING("touch-reload", "touch-chain-reload touch-workers-reload", OPTION_LIST,
 	       struct option_list, touch_reload, NULL, "file",
 	       "A file whose change or touch asks for a new generation", "reload.txt", OPTION_CLEAN),

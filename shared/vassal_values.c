@@ -96,6 +96,22 @@ VASSAL_PARSER(vassal_parse_warmup)
 	return option_list_add(&c->warmup, value, err);
 }
 
+VASSAL_PARSER(vassal_parse_health_check)
+{
+	struct vassal_config *c = config;
+	char *path;
+
+	(void)o, (void)where, (void)notes;
+	if (value[0] != '/' || strpbrk(value, " \t"))
+		return err_set(err, -EINVAL, "\"%s\" is not a path like /health", value);
+	path = strdup(value);
+	if (!path)
+		return err_set(err, -ENOMEM, "out of memory");
+	free(c->health_check);
+	c->health_check = path;
+	return 0;
+}
+
 /* -- plugins: what they bring is built in, or runs no Python ------------------------------------------- */
 
 static bool in_words(struct span name, const char *const *words, size_t n, bool prefix)

@@ -247,5 +247,39 @@ class Triggers(Case):
         self.assertEqual(e.get("one").status, 200)
 
 
+class Readiness(Case):
+    APP = (
+        "import os\n"
+        "def application(environ, start_response):\n"
+        "    if environ['PATH_INFO'] == '/health':\n"
+        "        start_response(%r, [])\n"
+        "        return [b'database is away\\nand more']\n"
+        "    start_response('200 OK', [])\n"
+        "    return [%r]\n"
+    )
+
+    def test_a_generation_whose_health_check_fails_never_serves(self):
+        e = self.emperor()
+        code = self.folder / "code"
+        code.mkdir()
+        (code / "site_app.py").write_text(self.APP % ("200 OK", b"old"))
+        # what Python compiled from one version of a file must not stand for the next, written in the same second
+        extra = "env = PYTHONDONTWRITEBYTECODE=1\nhealth-check = /health\nprocesses = 2\nthreads = 2\n"
+        e.drop("one", "site_app", extra, app=code)
+        e.wait_up("one")
+        (code / "site_app.py").write_text(self.APP % ("503 Service Unavailable", b"new"))
+        done = e.ctl_text("reload", "one")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("health-check = /health: answered 503, not 200: database is away", done.stderr)
+        state = e.state("one")
+        self.assertEqual((state["state"], state["generation"]), ("running", 1))
+        self.assertIn("health-check", state["reason"])
+        self.assertNotIn("and more", state["last_error"])
+        self.assertEqual(e.get("one").text, "old")
+        # another status may be what healthy means
+        e.drop("one", "site_app", extra + "health-check-status = 503\n", app=code)
+        eventually(lambda: e.get("one").text == "new")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

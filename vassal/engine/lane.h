@@ -31,6 +31,8 @@ struct lane {
 	unsigned long thread_id; /* Python's; of those that are not the main thread */
 	char *explain;           /* warm-up: what went wrong is put here too */
 	size_t explain_n;
+	char *peek; /* warm-up: the first bytes of the body, peek_n of them */
+	size_t peek_n, peek_room;
 	struct board_lane *board;
 	struct board_worker *worker_board;
 

@@ -44,10 +44,21 @@ static uint8_t *get_room(struct lane *l, size_t n)
 	return room;
 }
 
+/* Nobody gets this answer, but its beginning may explain why it is not the right one. */
+static void peek(struct lane *l, const void *p, size_t n)
+{
+	n = MIN(n, l->peek_room - l->peek_n);
+	if (n > 0)
+		memcpy(l->peek + l->peek_n, p, n);
+	l->peek_n += n;
+}
+
 static int put_frame(struct lane *l, enum frame_kind kind, const void *p, size_t n, bool publish)
 {
 	uint8_t *room;
 
+	if (l->discard && kind == FRAME_DATA)
+		peek(l, p, n);
 	if (l->discard)
 		return 0;
 	room = get_room(l, n);

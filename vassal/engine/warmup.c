@@ -9,6 +9,7 @@
 #include "vassal/engine/lane.h"
 #include "vassal/engine/warmup.h"
 
+#define PEEK_BYTES 200  /* of an answer, for a reason */
 #define VARS_BYTES 8192 /* a path is at most a line of the ini that people typed */
 
 static int hex_digit(char c)
@@ -72,7 +73,10 @@ static void make_vars(const struct engine *e, const char *target, struct vars *v
 	vars_add(v, SPAN("HTTP_USER_AGENT"), SPAN("emperor-warmup"));
 }
 
-static int judge(const struct lane *l, const char *target, int result, char *text, size_t size)
+typedef int judge_fn(const struct lane *l, const char *target, int result, char *text, size_t size);
+
+static int judge_warmup(const struct lane *l, const char *target, int result, char *text,
+			size_t size)
 {
 	if (result < 0) /* text already holds the exception */
 		return -1;
@@ -84,19 +88,44 @@ static int judge(const struct lane *l, const char *target, int result, char *tex
 	return 0;
 }
 
-static int run_one(struct engine *e, const char *target, char *text, size_t size)
+/* One line of what the app had to say, for people. */
+static int judge_health(const struct lane *l, const char *target, int result, char *text,
+			size_t size)
+{
+	unsigned wanted = l->engine->config.health_check_status;
+	size_t n = 0;
+
+	if (result < 0)
+		return -1;
+	if (!l->exiting && l->head.frame.status == wanted)
+		return 0;
+	while (n < l->peek_n && l->peek[n] != '\n' && l->peek[n] != '\r')
+		n++;
+	(void)snprintf(text, size, "health-check = %s: answered %u, not %u%s%.*s", target,
+		       l->head.frame.status, wanted, n > 0 ? ": " : "", (int)n, l->peek);
+	return -1;
+}
+
+static int run_one(struct engine *e, const char *name, const char *target, judge_fn *judge,
+		   char *text, size_t size)
 {
 	uint8_t buf[VARS_BYTES];
 	char line[160];
+	char peek[PEEK_BYTES];
 	struct vars v;
-	struct lane l = {.discard = true, .is_main = true, .explain = text, .explain_n = size};
-	struct lane_request r = {.vars = buf, .id = "warmup", .line = line};
+	struct lane l = {.discard = true,
+			 .is_main = true,
+			 .explain = text,
+			 .explain_n = size,
+			 .peek = peek,
+			 .peek_room = sizeof(peek)};
+	struct lane_request r = {.vars = buf, .id = name, .line = line};
 	int result;
 
 	vars_init(&v, buf, sizeof(buf));
 	make_vars(e, target, &v);
 	if (v.overflow) {
-		(void)snprintf(text, size, "warmup = %.64s...: too long", target);
+		(void)snprintf(text, size, "%s = %.64s...: too long", name, target);
 		return -1;
 	}
 	r.vars_n = v.n;
@@ -115,7 +144,15 @@ int warmup_run(struct engine *e, char *text, size_t size)
 {
 	text[0] = '\0';
 	for (size_t i = 0; i < e->config.warmup.n; i++)
-		if (run_one(e, e->config.warmup.v[i], text, size) < 0)
+		if (run_one(e, "warmup", e->config.warmup.v[i], judge_warmup, text, size) < 0)
 			return -1;
 	return 0;
+}
+
+int health_check(struct engine *e, char *text, size_t size)
+{
+	text[0] = '\0';
+	if (!e->config.health_check)
+		return 0;
+	return run_one(e, "health-check", e->config.health_check, judge_health, text, size);
 }

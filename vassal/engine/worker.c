@@ -312,6 +312,25 @@ static void load_app(struct worker *w)
 	_exit(CREW_EXIT_FAILED);
 }
 
+/*
+ * Only while nothing serves yet: a page that turns unhealthy later must not keep crashed workers from being replaced.
+ */
+static void check_health(struct worker *w)
+{
+	char text[CREW_TEXT_MAX];
+	int r;
+
+	if (atomic_load(&w->engine->bank->state) != FRONT_STARTING)
+		return;
+	r = health_check(w->engine, text, sizeof(text));
+	if (forked_is())
+		forked_leave(w->engine);
+	if (r == 0)
+		return;
+	say(w, (struct crew_msg){.kind = CREW_WORKER_FAILED, .a = FAIL_WARMUP}, text);
+	_exit(CREW_EXIT_FAILED);
+}
+
 static void fail(struct worker *w, const char *what)
 {
 	char text[CREW_TEXT_MAX];
@@ -370,6 +389,7 @@ _Noreturn void worker_run(struct engine *e, unsigned number, int link_fd)
 	reset_board(&w);
 	if (!e->application)
 		load_app(&w);
+	check_health(&w);
 	if (make_threads(&w) < 0 ||
 	    (w.threads_n > 1 && (stacks_by_main_thread(w.wake_fd) < 0 || start_threads(&w) < 0)))
 		fail(&w, "worker");
