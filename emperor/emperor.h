@@ -11,6 +11,7 @@
 
 struct control;
 struct roles;
+struct legacy;
 struct vassals;
 struct watch;
 
@@ -38,6 +39,9 @@ struct emperor {
 	int port_fds[LIMIT_PORTS]; /* the shared ports; kept here so that a gate can be replaced */
 	size_t ports_n;
 	int control_fd, stats_fd, extra_stats_fd;
+	int keeper_fd; /* where the next emperor knocks; the keeper listens there; -1: nobody can */
+	struct legacy *legacy; /* owned: what the emperor before left, until it is taken; NULL */
+	char **argv;           /* as we were started */
 	char control_path[256], stats_path[256];
 
 	struct ev_loop *loop;

@@ -14,12 +14,14 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "emperor/briefing.h"
 #include "emperor/control/control.h"
 #include "emperor/gate/gate.h"
-#include "emperor/role.h"
+#include "emperor/keeper/keeper.h"
 #include "emperor/setup.h"
 #include "emperor/stats/stats.h"
-#include "emperor/vassals/roles.h"
+#include "emperor/takeover.h"
+#include "emperor/vassals/legacy.h"
 #include "emperor/vassals/vassals.h"
 #include "emperor/watch/scan.h"
 #include "emperor/watch/watch.h"
@@ -33,78 +35,22 @@
 #define EXIT_USAGE   2 /* as other programs have it */
 #define DUMP_OPTIONS "--dump-options="
 
-/* -- what roles must know ------------------------------------------------------------------------------- */
-
-static void tell_gate(struct emperor *e)
-{
-	const struct option_list *trusted = &e->options.trusted_proxies;
-	struct role_msg trust = {.kind = GATE_TRUST};
-	struct role_msg port = {.kind = GATE_PORT};
-	char text[ROLE_TEXT] = "";
-	size_t n = 0;
-
-	for (size_t i = 0; i < trusted->n && n < sizeof(text); i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? " " : "",
-				      trusted->v[i]);
-	if (n >= sizeof(text)) {
-		log_error("trusted-proxies: longer than %d bytes: none is trusted", ROLE_TEXT);
-		text[0] = '\0';
-	}
-	roles_tell(e->roles, ROLE_ID_GATE, &trust, text, NULL, 0);
-	vassals_tell_role(e->vassals, ROLE_ID_GATE);
-	/* Ports last: the first connection already finds its route. */
-	for (size_t i = 0; i < e->ports_n; i++) {
-		port.app = (uint32_t)i;
-		roles_tell(e->roles, ROLE_ID_GATE, &port, e->options.http[i].text, &e->port_fds[i],
-			   1);
-	}
-}
-
-static void tell_stats(struct emperor *e)
-{
-	struct role_msg db = {.kind = STATS_DB};
-	struct role_msg listener = {.kind = STATS_LISTENER};
-
-	roles_tell(e->roles, ROLE_ID_STATS, &db, e->options.db, NULL, 0);
-	roles_tell(e->roles, ROLE_ID_STATS, &listener, "", &e->stats_fd, 1);
-	if (e->extra_stats_fd >= 0)
-		roles_tell(e->roles, ROLE_ID_STATS, &listener, "", &e->extra_stats_fd, 1);
-	vassals_tell_role(e->vassals, ROLE_ID_STATS);
-}
-
-static const char *const role_names[ROLE_ID_COUNT] = {
-	[ROLE_ID_GATE] = "gate",
-	[ROLE_ID_STATS] = "stats",
-};
-
-/* For an emperor that finds our sockets taken after we were killed. */
-static void note_role(const struct emperor *e, enum role_id id, pid_t pid)
-{
-	struct err err = {0};
-
-	if (rundir_put_pid(&e->rundir, role_names[id], pid, &err) < 0)
-		log_warning("%s", err.text);
-}
-
-static void on_fresh_role(void *arg, enum role_id id)
-{
-	const struct emperor *e = arg;
-
-	note_role(e, id, roles_pid(e->roles, id));
-	if (id == ROLE_ID_GATE)
-		tell_gate(arg);
-	else
-		tell_stats(arg);
-}
-
 /* -- stopping ------------------------------------------------------------------------------------------- */
+
+/* Where a start failed after something was fetched, the sockets are still in use: their names stay. */
+static void close_socket(const struct emperor *e, int fd)
+{
+	if (fd < 0)
+		return;
+	if (!e->legacy)
+		listen_unlink(fd);
+	(void)close(fd);
+}
 
 static void close_ports(struct emperor *e)
 {
-	for (size_t i = 0; i < e->ports_n; i++) {
-		listen_unlink(e->port_fds[i]);
-		(void)close(e->port_fds[i]);
-	}
+	for (size_t i = 0; i < e->ports_n; i++)
+		close_socket(e, e->port_fds[i]);
 	e->ports_n = 0;
 }
 
@@ -131,12 +77,14 @@ static void on_role_gone(void *arg, enum role_id id)
 {
 	struct emperor *e = arg;
 
-	note_role(e, id, 0);
+	briefing_note_pid(e, id, 0);
 	if (id == ROLE_ID_GATE && e->phase == EMPEROR_STOPPING_GATE) {
 		e->phase = EMPEROR_STOPPING_APPS;
 		close_ports(e);
 		vassals_shut_down(e->vassals, on_apps_gone, e);
 	} else if (id == ROLE_ID_STATS && e->phase == EMPEROR_STOPPING_STATS) {
+		roles_stop(e->roles, ROLE_ID_KEEPER);
+	} else if (id == ROLE_ID_KEEPER && e->phase == EMPEROR_STOPPING_STATS) {
 		ev_break(e->loop, EVBREAK_ALL);
 	} else if (e->phase == EMPEROR_STOPPING_NOW) {
 		end_if_all_gone(e);
@@ -329,14 +277,19 @@ static int wire_parts(struct emperor *e, struct err *err)
 		.users = {[ROLE_ID_GATE] = e->options.gate_user,
 			  [ROLE_ID_STATS] = e->options.stats_user},
 		.environ_now = environ,
-		.fresh = on_fresh_role,
+		.fresh = briefing_tell,
 		.gone = on_role_gone,
+		.link = briefing_link,
 		.arg = e,
 	};
 	struct vassals_setup vassals = {
 		.loop = e->loop,
 		.rules = &e->rules,
 		.vassal_path = e->vassal_path,
+		.run_dir = e->rundir.path,
+		.dirs = e->dirs,
+		.dirs_n = e->options.vassals.n,
+		.legacy = e->legacy,
 	};
 	const struct control_facts facts = {
 		.run_dir = e->rundir.path,
@@ -393,13 +346,10 @@ static void close_emperor(struct emperor *e)
 	vassals_free(e->vassals);
 	roles_free(e->roles);
 	close_ports(e);
-	for (int *fd = (int[]){e->control_fd, e->stats_fd, e->extra_stats_fd, -2}; *fd != -2;
-	     fd++) {
-		if (*fd < 0)
-			continue;
-		listen_unlink(*fd);
-		(void)close(*fd);
-	}
+	close_socket(e, e->control_fd);
+	close_socket(e, e->stats_fd);
+	close_socket(e, e->extra_stats_fd);
+	takeover_close(e);
 	rundir_close(&e->rundir);
 	free(e->vassal_path);
 	for (size_t i = 0; e->dirs && e->dirs[i]; i++)
@@ -421,7 +371,12 @@ static void greet(const struct emperor *e)
 static int run(int argc, char **argv)
 {
 	struct emperor e = {
-		.control_fd = -1, .stats_fd = -1, .extra_stats_fd = -1, .rundir.lock_fd = -1};
+		.control_fd = -1,
+		.stats_fd = -1,
+		.extra_stats_fd = -1,
+		.keeper_fd = -1,
+		.rundir.lock_fd = -1,
+	};
 	struct err err = {0};
 	bool asked_wrongly;
 	int r;
@@ -439,9 +394,11 @@ static int run(int argc, char **argv)
 		log_error("%s", err.text);
 	} else {
 		greet(&e);
+		takeover_adopt(&e);
 		start_timers(&e);
 		roles_start(e.roles);
 		look(&e);
+		vassals_resume(e.vassals);
 		(void)ev_run(e.loop, 0);
 		log_info("stopped");
 	}
@@ -491,6 +448,7 @@ static const struct {
 } roles_table[] = {
 	{"--role=gate", "gate", gate_run},
 	{"--role=stats", "stats", stats_run},
+	{"--role=keeper", "keeper", keeper_run},
 };
 
 int main(int argc, char **argv)

@@ -1,10 +1,10 @@
 /*
- * role - what the emperor and its two unprivileged roles say to each other: one SEQPACKET pair each, one struct
- * role_msg per packet, descriptors beside it. The emperor execs itself as `emperor --role=gate` and
- * `--role=stats` with that pair on descriptor ROLE_FD; the role has role users' uid, no_new_privs, its own session.
+ * role - what the emperor and its roles say to each other: one SEQPACKET pair each, one struct role_msg per packet,
+ * descriptors beside it. The emperor execs itself as `emperor --role=gate`, `--role=stats` and `--role=keeper` with that
+ * pair on descriptor ROLE_FD; the first two have role users' uid, all no_new_privs and their own session.
  *
- * Everything is a statement of how things are, not a delta to how they were, so that a role that was restarted is
- * simply told everything again.
+ * Everything is a statement of how things are, not a delta to how they were, so that a role that was restarted, or that
+ * gets another emperor, is simply told everything again, between ROLE_BEGIN and ROLE_END.
  */
 #pragma once
 #include "shared/base.h"
@@ -14,11 +14,24 @@ struct err;
 
 #define ROLE_FD      3
 #define ROLE_TEXT    1024
-#define ROLE_VERSION 1
+#define ROLE_VERSION 2
 
 enum role_kind {
 	ROLE_NONE,
 	ROLE_READY, /* role -> emperor: a = ROLE_VERSION; sent once its loop runs */
+	ROLE_BEGIN, /* emperor -> role: what follows, up to ROLE_END, is all there is ... */
+	ROLE_END,   /* ... and what is known from before and was not named again is gone */
+
+	/*
+	 * The keeper may be of an older build than the emperor that finds it: these numbers, those above and the head of
+	 * struct role_msg stay as they are, or ROLE_VERSION changes.
+	 */
+	KEEPER_LISTENER, /* fd: where the next emperor will knock (emperor/keeper/keeper.h) */
+	KEEPER_KEEP, /* text = name; a to e: the emperor's own; fd. Replaces what had that name */
+	KEEPER_DROP, /* text = name */
+	KEEPER_STOP, /* the emperor ends: let everything go, exit */
+	KEEPER_ITEM, /* keeper -> a new emperor: as KEEPER_KEEP said it */
+	KEEPER_LAST, /* keeper -> a new emperor: a = how many items there were */
 
 	/* emperor -> gate */
 	GATE_PORT,  /* app = index of the shared port; text = address; fd: the listener */

@@ -13,7 +13,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "emperor/briefing.h"
 #include "emperor/emperor.h"
+#include "emperor/takeover.h"
 #include "shared/err.h"
 #include "shared/inifile.h"
 #include "shared/listen.h"
@@ -198,6 +200,18 @@ static int open_socket(const char *text, mode_t mode, bool defer, int *ret_fd, s
 	return r < 0 ? r : listen_open(&a, &o, ret_fd, NULL, err);
 }
 
+/* One that the emperor before has left stays as it is, with all that waits there. */
+static int open_kept(struct emperor *e, const char *what, const char *text, mode_t mode, bool defer,
+		     int *ret_fd, struct err *err)
+{
+	int fd = takeover_socket(e, what, text);
+
+	if (fd < 0)
+		return open_socket(text, mode, defer, ret_fd, err);
+	*ret_fd = fd;
+	return 0;
+}
+
 /* Roles and fronts outlive an emperor that was killed, with the sockets that they were given. */
 static void say_holder(const struct emperor *e, struct err *err)
 {
@@ -223,11 +237,12 @@ static int open_sockets(struct emperor *e, struct err *err)
 	rundir_file(&e->rundir, "stats.sock", e->stats_path, sizeof(e->stats_path));
 	r = open_socket(e->control_path, e->options.control_mode, false, &e->control_fd, err);
 	if (r == 0)
-		r = open_socket(e->stats_path, e->options.control_mode, false, &e->stats_fd, err);
+		r = open_kept(e, KEPT_STATS, e->stats_path, e->options.control_mode, false,
+			      &e->stats_fd, err);
 	if (r == 0 && e->options.stats)
-		r = open_socket(e->options.stats, 0, false, &e->extra_stats_fd, err);
+		r = open_kept(e, KEPT_STATS, e->options.stats, 0, false, &e->extra_stats_fd, err);
 	for (size_t i = 0; i < e->options.http_n && r == 0; i++) {
-		r = open_socket(e->options.http[i].text, 0, true, &e->port_fds[i], err);
+		r = open_kept(e, KEPT_PORT, e->options.http[i].text, 0, true, &e->port_fds[i], err);
 		if (r == 0)
 			e->ports_n++;
 	}
@@ -316,9 +331,14 @@ int setup_open(struct emperor *e, struct err *err)
 	if (r == 0)
 		r = rundir_open(e->options.run_dir, &e->rundir, err);
 	if (r == 0)
+		r = takeover_fetch(e, err);
+	if (r == 0)
 		r = open_sockets(e, err);
 	if (r < 0)
 		return r;
+	/* A keeper that is there listens already. */
+	if (e->keeper_fd < 0)
+		takeover_listen(e);
 	make_db_dir(e);
 	return 0;
 }

@@ -10,6 +10,9 @@
 
 struct err;
 
+/* Another number wherever a kind gets another place or another meaning: a front may outlive the emperor's build. */
+#define MSG_VERSION 1
+
 enum msg_kind {
 	MSG_NONE,
 	/* front -> emperor */

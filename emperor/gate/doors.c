@@ -49,6 +49,7 @@ struct app {
 	char name[LIMIT_NAME];
 	int gate_fd, front_fd; /* owned */
 	ev_io hand_backs, writable;
+	bool named;        /* since doors_begin() */
 	bool down, broken; /* broken: its front shut it down; the emperor makes a new one */
 	unsigned retry_after_s;
 	uint64_t refused; /* hand-backs */
@@ -423,6 +424,7 @@ int doors_set_app(struct doors *d, uint32_t id, uint64_t uid, const char *name, 
 		drain_door(app, RETRY_CROWDED_S);
 	take_all_back(app);
 	shut(app);
+	app->named = true;
 	app->uid = uid;
 	(void)snprintf(app->name, sizeof(app->name), "%s", name);
 	open_door(app, gate_fd, front_fd);
@@ -455,6 +457,29 @@ void doors_drop_app(struct doors *d, uint32_t id)
 	drain_door(app, RETRY_DEFAULT_S);
 	free_app(app);
 	update_one_uid(d);
+}
+
+static void forget_name(struct app *app, void *arg)
+{
+	(void)arg;
+	app->named = false;
+}
+
+void doors_begin(struct doors *d)
+{
+	each_app(d, forget_name, NULL);
+}
+
+static void drop_unnamed(struct app *app, void *arg)
+{
+	(void)arg;
+	if (!app->named)
+		doors_drop_app(app->doors, app->id);
+}
+
+void doors_end(struct doors *d)
+{
+	each_app(d, drop_unnamed, NULL);
 }
 
 bool doors_set_state(struct doors *d, uint32_t id, bool down, unsigned retry_after_s)

@@ -37,6 +37,9 @@ int doors_set_app(struct doors *d, uint32_t id, uint64_t uid, const char *name, 
 		  int front_fd, struct err *err);
 /* What waits is refused. */
 void doors_drop_app(struct doors *d, uint32_t id);
+/* Every app is named again from here on; one that was not by the end is dropped. */
+void doors_begin(struct doors *d);
+void doors_end(struct doors *d);
 /* Going down refuses what waits. False: no such app. */
 bool doors_set_state(struct doors *d, uint32_t id, bool down, unsigned retry_after_s);
 

@@ -15,6 +15,29 @@
 #define LINK_BATCH       64
 #define ROUTES_MAX_BYTES (sizeof(struct routes_head) + (size_t)ROUTES_MAX * sizeof(struct route))
 
+/* Another emperor, or the first: what it does not name is not there any more. */
+static int take_begin(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
+{
+	(void)m;
+	(void)fds;
+	(void)err;
+	doors_begin(g->doors);
+	ports_begin(g->ports);
+	standin_begin(g->standin);
+	return 0;
+}
+
+static int take_end(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
+{
+	(void)m;
+	(void)fds;
+	(void)err;
+	ports_end(g->ports);
+	standin_end(g->standin);
+	doors_end(g->doors);
+	return 0;
+}
+
 static int take_port(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
 {
 	int r = ports_set(g->ports, m->app, TAKE_FD(fds[0]), err);
@@ -122,6 +145,7 @@ static take_fn *const takers[ROLE_KIND_COUNT] = {
 	[GATE_APP] = take_app,           [GATE_APP_GONE] = take_app_gone,
 	[GATE_STATE] = take_state,       [GATE_ROUTES] = take_routes,
 	[GATE_LISTENER] = take_listener, [GATE_LISTENER_GONE] = take_listener_gone,
+	[ROLE_BEGIN] = take_begin,       [ROLE_END] = take_end,
 	[GATE_STOP] = take_stop,
 };
 

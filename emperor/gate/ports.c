@@ -25,7 +25,8 @@ union any_address {
 struct port {
 	struct ports *ports;
 	ev_io io;
-	int fd; /* -1 = no such port */
+	int fd;     /* -1 = no such port */
+	bool named; /* since ports_begin() */
 	union any_address self;
 	socklen_t self_n;
 };
@@ -141,12 +142,26 @@ int ports_set(struct ports *p, unsigned index, int fd, struct err *err)
 	port = &p->port[index];
 	close_port(port);
 	port->fd = TAKE_FD(owned);
+	port->named = true;
 	port->self = self;
 	port->self_n = n;
 	ev_io_init(&port->io, on_readable, port->fd, EV_READ);
 	if (!p->paused)
 		ev_io_start(p->loop, &port->io);
 	return 0;
+}
+
+void ports_begin(struct ports *p)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(p->port); i++)
+		p->port[i].named = false;
+}
+
+void ports_end(struct ports *p)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(p->port); i++)
+		if (!p->port[i].named)
+			close_port(&p->port[i]);
 }
 
 void ports_resume(struct ports *p)

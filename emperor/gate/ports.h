@@ -23,6 +23,9 @@ void ports_free(struct ports *p);
 
 /* Takes fd, in any case. Replaces the port of that index if there is one. */
 int ports_set(struct ports *p, unsigned index, int fd, struct err *err);
+/* Every port is set again from here on; one that was not by the end is closed. */
+void ports_begin(struct ports *p);
+void ports_end(struct ports *p);
 /* After has_room() said no, or the process ran out of descriptors. */
 void ports_resume(struct ports *p);
 bool ports_paused(const struct ports *p);

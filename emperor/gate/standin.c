@@ -25,7 +25,8 @@ struct lent {
 	TAILQ_ENTRY(lent) link;
 	struct standin *s;
 	struct standin_listener what;
-	ev_io io; /* io.fd is owned */
+	bool named; /* since standin_begin() */
+	ev_io io;   /* io.fd is owned */
 };
 
 struct standin {
@@ -201,6 +202,7 @@ int standin_lend(struct standin *s, const struct standin_listener *what, int fd,
 		return err_set(err, -ENOMEM, "a listener of app %u: out of memory", what->app);
 	}
 	l->s = s;
+	l->named = true;
 	l->what = *what;
 	ev_io_init(&l->io, on_readable, TAKE_FD(owned), EV_READ);
 	TAILQ_INSERT_TAIL(&s->list, l, link);
@@ -216,6 +218,27 @@ bool standin_take_back(struct standin *s, uint32_t app, uint64_t number)
 	if (l)
 		end(l);
 	return l != NULL;
+}
+
+void standin_begin(struct standin *s)
+{
+	struct lent *l;
+
+	TAILQ_FOREACH(l, &s->list, link)
+		l->named = false;
+}
+
+void standin_end(struct standin *s)
+{
+	struct lent *l = TAILQ_FIRST(&s->list);
+
+	while (l) {
+		struct lent *next = TAILQ_NEXT(l, link);
+
+		if (!l->named)
+			end(l);
+		l = next;
+	}
 }
 
 void standin_drop_app(struct standin *s, uint32_t app)

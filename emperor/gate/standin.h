@@ -36,6 +36,9 @@ void standin_free(struct standin *s);
 int standin_lend(struct standin *s, const struct standin_listener *what, int fd, struct err *err);
 /* False: there is none. */
 bool standin_take_back(struct standin *s, uint32_t app, uint64_t number);
+/* Every listener is lent again from here on; one that was not by the end is let go. */
+void standin_begin(struct standin *s);
+void standin_end(struct standin *s);
 void standin_drop_app(struct standin *s, uint32_t app);
 /* Of all that the app has lent, for those who come from now on. */
 void standin_set_retry(struct standin *s, uint32_t app, unsigned retry_after_s);

@@ -11,6 +11,7 @@ struct app {
 	uint32_t id;
 	char name[LIMIT_NAME];
 	const struct scoreboard *board; /* ours to unmap */
+	bool unnamed;                   /* by an emperor that names all there are */
 
 	/* as the emperor said */
 	unsigned state; /* enum app_state, below APP_STATE_COUNT */

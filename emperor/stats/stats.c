@@ -168,7 +168,37 @@ static int take_app(struct stats *s, const struct role_msg *m, int fd, struct er
 	(void)close(fd);
 	if (r < 0)
 		return r;
+	a->unnamed = false;
 	collect_begin(a, wall_s());
+	return 0;
+}
+
+/* Another emperor, or the first: what it does not name is not there any more. */
+static int take_all_begin(struct stats *s, const struct role_msg *m, int fd, struct err *err)
+{
+	(void)m;
+	(void)fd;
+	(void)err;
+	for (size_t i = 0; i < s->registry.apps_n; i++)
+		s->registry.apps[i]->unnamed = true;
+	return 0;
+}
+
+static void forget(struct stats *s, struct app *a)
+{
+	finish_app(s, a);
+	serve_drop_listeners(s->serve, a->name);
+	registry_remove(&s->registry, a->id);
+}
+
+static int take_all_end(struct stats *s, const struct role_msg *m, int fd, struct err *err)
+{
+	(void)m;
+	(void)fd;
+	(void)err;
+	for (size_t i = s->registry.apps_n; i-- > 0;)
+		if (s->registry.apps[i]->unnamed)
+			forget(s, s->registry.apps[i]);
 	return 0;
 }
 
@@ -190,9 +220,7 @@ static int take_app_gone(struct stats *s, const struct role_msg *m, int fd, stru
 	(void)fd;
 	if (!a)
 		return -ENOENT;
-	finish_app(s, a);
-	serve_drop_listeners(s->serve, a->name);
-	registry_remove(&s->registry, m->app);
+	forget(s, a);
 	return 0;
 }
 
@@ -255,9 +283,10 @@ static const struct {
 	take_fn *fn;
 	int nfds;
 } takers[ROLE_KIND_COUNT] = {
-	[STATS_DB] = {take_db, 0},       [STATS_LISTENER] = {take_listener, 1},
-	[STATS_APP] = {take_app, 1},     [STATS_APP_GONE] = {take_app_gone, 0},
-	[STATS_STATE] = {take_state, 0}, [STATS_EVENT] = {take_event, 0},
+	[STATS_DB] = {take_db, 0},          [STATS_LISTENER] = {take_listener, 1},
+	[STATS_APP] = {take_app, 1},        [STATS_APP_GONE] = {take_app_gone, 0},
+	[STATS_STATE] = {take_state, 0},    [STATS_EVENT] = {take_event, 0},
+	[ROLE_BEGIN] = {take_all_begin, 0}, [ROLE_END] = {take_all_end, 0},
 	[STATS_STOP] = {take_stop, 0},
 };
 

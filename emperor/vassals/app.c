@@ -83,6 +83,28 @@ static int open_board(struct app *a, struct err *err)
 	return 0;
 }
 
+int app_take_board(struct app *a, int board_fd, struct err *err)
+{
+	_cleanup_(fd_closep) int fd = board_fd;
+	const struct scoreboard *board;
+	char path[64];
+	int r = board_map_readonly(fd, &board, err);
+	int ro_fd;
+
+	if (r < 0)
+		return r;
+	board_unmap(board);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ro_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (ro_fd < 0)
+		return err_set(err, -errno, "scoreboard: %s", strerror(errno));
+	(void)close(a->board_fd);
+	(void)close(a->board_ro_fd);
+	a->board_fd = TAKE_FD(fd);
+	a->board_ro_fd = ro_fd;
+	return 0;
+}
+
 static bool board_is_ours(const struct app *a)
 {
 	const struct scoreboard *board;
@@ -159,6 +181,7 @@ void app_free(struct app *a)
 {
 	if (!a)
 		return;
+	persist_forget(a);
 	ev_timer_stop(a->v->setup.loop, &a->retry);
 	sleep_end(a);
 	want_done(a);
@@ -183,6 +206,7 @@ void app_free(struct app *a)
 	free(a->reason);
 	free(a->last_error);
 	free(a->notes);
+	free(a->kept);
 	free(a);
 }
 

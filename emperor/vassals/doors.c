@@ -237,6 +237,73 @@ int doors_adjust(struct doors *d, const struct loaded *l, struct err *err)
 	return first.code;
 }
 
+void doors_take_gate(struct doors *d, int gate_end, int front_end)
+{
+	close_pair(&d->gate_end, &d->front_end);
+	d->gate_end = gate_end;
+	d->front_end = front_end;
+}
+
+static bool is_called(const struct address *a, const char *text)
+{
+	char own[ADDRESS_TEXT];
+
+	address_format(a, own);
+	return str_eq(own, text);
+}
+
+/* Which of its addresses that is. */
+static const struct address *address_called(const struct loaded *l, const char *text,
+					    bool *ret_speaks_first)
+{
+	for (size_t i = 0; i < l->config.listeners_n; i++) {
+		const struct listener_config *c = &l->config.listeners[i];
+
+		*ret_speaks_first = c->protocol == LISTENER_HTTP;
+		if (is_called(&c->address, text))
+			return &c->address;
+	}
+	*ret_speaks_first = SPEAKS_LAST;
+	return l->stats.len > 0 && is_called(&l->stats, text) ? &l->stats : NULL;
+}
+
+static bool listens(int fd)
+{
+	int on = 0;
+	socklen_t n = sizeof(on);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &n) == 0 && on;
+}
+
+int doors_restore(struct doors *d, const struct loaded *l, const char *address, uint64_t number,
+		  int fd, int name_fd, struct err *err)
+{
+	_cleanup_(fd_closep) int socket_fd = fd;
+	_cleanup_(fd_closep) int path_fd = name_fd;
+	bool speaks_first;
+	const struct address *a = address_called(l, address, &speaks_first);
+	struct door *v;
+
+	if (!a)
+		return 0;
+	if (!listens(fd))
+		return err_set(err, -EINVAL, "%s: what was kept does not listen: opened anew",
+			       address);
+	v = d->n < DOORS_MAX ? reallocarray(d->v, d->n + 1, sizeof(*v)) : NULL;
+	if (!v)
+		return err_set(err, -ENOMEM, "%s: out of memory", address);
+	d->v = v;
+	d->v[d->n++] = (struct door){
+		.address = *a,
+		.fd = TAKE_FD(socket_fd),
+		.number = number,
+		.lent = -1,
+		.name_fd = TAKE_FD(path_fd),
+		.made = options_for(l, speaks_first),
+	};
+	return 0;
+}
+
 int doors_find(const struct doors *d, const struct address *a)
 {
 	const struct door *door = a->len > 0 ? find(d, a) : NULL;

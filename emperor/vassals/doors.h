@@ -59,6 +59,13 @@ int doors_open(struct doors *d, const struct loaded *l, struct door_set *ret_set
  * says: for a generation that is about to serve. What cannot be changed stays; err says the first.
  */
 int doors_adjust(struct doors *d, const struct loaded *l, struct err *err);
+/*
+ * From an emperor before: the gate door in place of ours; and a listener that this configuration wants (else it is closed),
+ * with the descriptor of its name or -1. All descriptors are taken, in any case.
+ */
+void doors_take_gate(struct doors *d, int gate_end, int front_end);
+int doors_restore(struct doors *d, const struct loaded *l, const char *address, uint64_t number,
+		  int fd, int name_fd, struct err *err);
 /* The listener on this address, -1 if there is none. Borrowed. */
 int doors_find(const struct doors *d, const struct address *a);
 /* Closes every door that none of these wants (each may be NULL). */

@@ -141,6 +141,7 @@ void app_generation_exited(struct generation *g, const char *how)
 
 	unlink_generation(a, g);
 	vassals_bury(a->v, g);
+	persist_mark(a);
 	if (g == a->candidate) {
 		char text[160];
 
@@ -154,4 +155,9 @@ void app_generation_exited(struct generation *g, const char *how)
 	}
 	if (!a->generations)
 		app_event(a, LIFE_EMPTY, "all its processes have gone");
+	if (!a->generations && a->begun_later) {
+		a->begun = a->begun_later = false;
+		if (!a->gone && !a->dead && !a->v->shutting_down)
+			app_event(a, LIFE_START, "its doors are free");
+	}
 }

@@ -294,7 +294,9 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 
 static void describe_exit(int status, char *buf, size_t size)
 {
-	if (WIFSIGNALED(status))
+	if (status == EXITS_UNKNOWN)
+		(void)snprintf(buf, size, "ended; how, only the emperor before would know");
+	else if (WIFSIGNALED(status))
 		(void)snprintf(buf, size, "killed by signal %d (%s)", WTERMSIG(status),
 			       strsignal(WTERMSIG(status)));
 	else
@@ -307,23 +309,22 @@ static void stop_watching(struct generation *g)
 
 	ev_io_stop(loop, &g->link_io);
 	ev_io_stop(loop, &g->outcome_io);
-	ev_child_stop(loop, &g->child);
+	exits_stop(&g->exits);
 	ev_timer_stop(loop, &g->timer);
 }
 
-static void on_exit_of(struct ev_loop *loop, ev_child *w, int revents)
+static void on_exit_of(struct exits *x, int status)
 {
-	struct generation *g = container_of(w, struct generation, child);
+	struct generation *g = container_of(x, struct generation, exits);
 	char how[96];
 
-	(void)loop;
-	(void)revents;
 	if (g->outcome_fd >= 0)
 		read_outcome(g);
 	/* Bounded: a grandchild that kept the other end could write for ever. */
-	(void)read_link(g);
+	if (g->link_fd >= 0)
+		(void)read_link(g);
 	stop_watching(g);
-	describe_exit(w->rstatus, how, sizeof(how));
+	describe_exit(status, how, sizeof(how));
 	g->pid = 0;
 	logpipe_close(&g->log); /* its last words before ours about it */
 	app_generation_exited(g, how);
@@ -335,11 +336,10 @@ static void watch(struct generation *g)
 
 	ev_io_init(&g->link_io, on_link, g->link_fd, EV_READ);
 	ev_io_init(&g->outcome_io, on_outcome, g->outcome_fd, EV_READ);
-	ev_child_init(&g->child, on_exit_of, g->pid, 0);
 	ev_init(&g->timer, on_timer);
 	ev_io_start(loop, &g->link_io);
 	ev_io_start(loop, &g->outcome_io);
-	ev_child_start(loop, &g->child);
+	exits_watch(&g->exits, loop, g->pid, on_exit_of);
 	set_timer(g, g->loaded->config.startup_timeout_s);
 }
 
@@ -379,6 +379,10 @@ static int start(struct generation *g, const struct door_set *doors, int log_fd,
 		return r;
 	g->link_fd = TAKE_FD(ours);
 	g->spawned_ns = clock_now_ns();
+	(void)exits_identify(g->pid, &g->is);
+	/* It may not have become its user yet. */
+	if (g->loaded->privs.uid != (uid_t)-1)
+		g->is.uid = g->loaded->privs.uid;
 	return 0;
 }
 
@@ -409,6 +413,56 @@ int generation_spawn(struct app *a, struct loaded *l, struct ini *ini, const str
 	return 0;
 }
 
+/*
+ * A front that cannot be spoken to, because its emperor was of another build or took the link with it, knows one word: it
+ * drains on TERM, as long as its graceful timeout says.
+ */
+static int tell_by_signal(const struct generation *g, enum msg_kind kind, uint64_t value)
+{
+	bool ends = kind == MSG_STOP || kind == MSG_RETIRE;
+
+	if (ends)
+		exits_signal(&g->exits, kind == MSG_STOP && value == 0 ? SIGKILL : SIGTERM);
+	return ends ? 0 : -ENOTCONN;
+}
+
+int generation_adopt(struct app *a, struct loaded *l, struct ini *ini,
+		     const struct generation_past *past, struct generation **ret, struct err *err)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	struct ev_loop *loop = a->v->setup.loop;
+
+	if (!g)
+		return err_set(err, -ENOMEM, "out of memory");
+	*g = (struct generation){
+		.app = a,
+		.number = past->number,
+		.bank = past->bank,
+		.pid = past->pid,
+		.is = past->is,
+		.part = past->part,
+		.link_fd = past->link_fd,
+		.outcome_fd = -1,
+		.log.fd = -1,
+		.spawned_ns = past->serving_ns,
+		.serving_ns = past->serving_ns,
+		.serving_wall_ns = past->serving_wall_ns,
+		.adopted = true,
+	};
+	g->loaded = loaded_ref(l);
+	g->ini = ini_ref(ini);
+	ev_init(&g->timer, on_timer);
+	ev_init(&g->outcome_io, on_outcome);
+	ev_io_init(&g->link_io, on_link, g->link_fd, EV_READ);
+	if (g->link_fd >= 0)
+		ev_io_start(loop, &g->link_io);
+	if (past->log_fd >= 0)
+		logpipe_adopt(&g->log, loop, past->log_fd);
+	exits_adopt(&g->exits, loop, g->pid, past->pidfd, on_exit_of);
+	*ret = g;
+	return 0;
+}
+
 static int tell_both(const struct generation *g, enum msg_kind kind, uint64_t value, uint64_t b,
 		     int fd)
 {
@@ -419,7 +473,8 @@ static int tell_both(const struct generation *g, enum msg_kind kind, uint64_t va
 		.a = value,
 		.b = b,
 	};
-	int r = msg_send(g->link_fd, &m, NULL, fd);
+	int r = g->link_fd < 0 ? tell_by_signal(g, kind, value)
+			       : msg_send(g->link_fd, &m, NULL, fd);
 
 	/* Gone already: its exit says all there is to say. */
 	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
@@ -447,7 +502,24 @@ int generation_serve(struct generation *g)
 	ev_timer_stop(g->app->v->setup.loop, &g->timer);
 	g->serving_ns = clock_now_ns();
 	g->serving_wall_ns = clock_wall_ns();
+	/* Whoever comes after us must never take one that serves for one that only starts. */
+	persist_now(g->app);
 	return tell(g, MSG_SERVE, 0, -1);
+}
+
+void generation_serve_on(const struct generation *g)
+{
+	(void)tell(g, MSG_SERVE, 0, -1);
+}
+
+void generation_retire(struct generation *old)
+{
+	unsigned grace_s = old->loaded->config.graceful_timeout_s;
+
+	old->part = PART_LEAVING;
+	if (tell(old, MSG_RETIRE, grace_s, -1) < 0)
+		generation_kill(old);
+	set_timer(old, grace_s + VASSALS_LEAVE_S);
 }
 
 void generation_replace(struct generation *g, struct generation *old)
@@ -496,7 +568,7 @@ void generation_kill(const struct generation *g)
 {
 	/* pid is only ever reset when it has been reaped: it cannot be another process yet. */
 	if (g->pid > 0)
-		(void)kill(g->pid, SIGKILL);
+		exits_signal(&g->exits, SIGKILL);
 }
 
 int generation_reopen(const struct generation *g, struct err *err)

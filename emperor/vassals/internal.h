@@ -14,9 +14,12 @@
  *   want.c        reloads that are asked for: one after the other
  *   routes.c      who answers for which name; the table for the gate
  *   tell.c        what gate, stats and observers hear
+ *   persist.c     what the next emperor must know: files in the run directory, descriptors in the keeper
+ *   adopt.c       what the emperor before left: taken over, or ended
  */
 #pragma once
 #include "emperor/vassals/doors.h"
+#include "emperor/vassals/exits.h"
 #include "emperor/vassals/lifecycle.h"
 #include "emperor/vassals/load.h"
 #include "emperor/vassals/logpipe.h"
@@ -76,8 +79,10 @@ struct generation {
 	uint64_t spawned_ns, serving_ns, serving_wall_ns;
 	bool may_leave; /* it was told that it may go to sleep */
 	ev_io link_io, outcome_io;
-	ev_child child;
-	ev_timer timer; /* startup-timeout, then the end of patience */
+	struct exits exits;
+	struct exits_identity is; /* its process's */
+	bool adopted;             /* an earlier emperor has started it */
+	ev_timer timer;           /* startup-timeout, then the end of patience */
 };
 
 struct app {
@@ -118,6 +123,13 @@ struct app {
 	struct doors doors;
 	int board_fd, board_ro_fd; /* owned */
 
+	struct kept *kept; /* owned: what the keeper has of it */
+	size_t kept_n;
+	bool unsaved;     /* what the next emperor must know has changed */
+	bool begun;       /* adopted: an earlier emperor had begun to start it */
+	bool begun_later; /* ... and that can go on only when its processes have gone */
+	bool rests;       /* stopped by command while the emperor ends: the next one leaves it so */
+
 	bool queued; /* waits for its turn to start */
 	struct app *queue_next;
 };
@@ -146,7 +158,9 @@ struct vassals {
 		void *arg;
 	} observers[VASSALS_OBSERVERS];
 	size_t observers_n;
-	char *complaint; /* the last one of scan, said once */
+	char *complaint;  /* the last one of scan, said once */
+	int state_dir_fd; /* owned; -1: nothing is written down */
+	bool unsaved, said_unsaved;
 	bool shutting_down;
 	vassals_done_fn *done;
 	void *done_arg;
@@ -156,6 +170,8 @@ struct vassals {
 int app_new(struct app **ret, struct vassals *v, const char *name, const char *file,
 	    const char *dir, struct err *err);
 void app_free(struct app *a);
+/* Its board is this one, which is taken if it is one. */
+int app_take_board(struct app *a, int board_fd, struct err *err);
 /* A board whose head is no longer ours would stop every later generation: it gets a new one. */
 int app_mend_board(struct app *a, struct err *err);
 /* None of its processes lives: what they may have damaged, board and gate door, is made anew. Tells the roles. */
@@ -189,6 +205,8 @@ void sleep_close(struct vassals *v);
 bool sleep_begins_asleep(const struct app *a, const struct loaded *l);
 void sleep_begin(struct app *a, const char *why);
 /* It wakes, stops, or is freed: its doors are not the emperor's to watch. */
+/* It slept under the emperor before. */
+void sleep_go_on(struct app *a);
 void sleep_end(struct app *a);
 /* Its ini has changed meanwhile. */
 void sleep_check_ini(struct app *a, const char *why);
@@ -234,6 +252,42 @@ int limits_scale(struct app *a, unsigned processes, struct err *err);
 void limits_answered(struct generation *g, uint64_t serial, const char *why_not);
 void limits_done(struct limits *l);
 
+struct generation_past { /* descriptors are taken once it is adopted */
+	uint64_t number, serving_ns, serving_wall_ns;
+	unsigned bank;
+	enum generation_part part;
+	pid_t pid;
+	struct exits_identity is;
+	int pidfd, link_fd, log_fd; /* the last two: -1 = none */
+};
+/* One that an earlier emperor has started, as it is. The app has it in no list yet. */
+int generation_adopt(struct app *a, struct loaded *l, struct ini *ini,
+		     const struct generation_past *past, struct generation **ret, struct err *err);
+/* Says again what it may not have heard: that it serves; that it is to drain (old becomes PART_LEAVING). */
+void generation_serve_on(const struct generation *g);
+void generation_retire(struct generation *old);
+
+/* persist.c: the next emperor must know of a change by the end of this turn; now; all of it, for a keeper that is new. */
+int persist_open(struct vassals *v, const char *run_dir, struct err *err);
+void persist_mark(const struct app *a);
+void persist_now(struct app *a);
+void persist_flush(struct vassals *v);
+/* The app is forgotten. */
+void persist_forget(struct app *a);
+/* "APP L 3": the name of its descriptor with this tag (KEPT_*) and number. */
+#define KEPT_NAME (LIMIT_NAME + 32)
+void persist_name(const char *app, char tag, uint64_t number, char buf[KEPT_NAME]);
+enum kept_tag {
+	KEPT_BOARD = 'B',
+	KEPT_GATE_END = 'G',
+	KEPT_FRONT_END = 'F',
+	KEPT_DOOR = 'D',      /* number: the door's */
+	KEPT_DOOR_NAME = 'N', /* number: the door's */
+	KEPT_LINK = 'L',      /* number: the generation's */
+	KEPT_LOG = 'P',       /* number: the generation's */
+};
+const char *persist_boot(void);
+
 /* queue.c */
 void vassals_queue_start(struct vassals *v, struct app *a);
 void vassals_unqueue(struct vassals *v, struct app *a);
@@ -241,10 +295,12 @@ void vassals_unqueue(struct vassals *v, struct app *a);
 void vassals_pump(struct vassals *v);
 
 /* vassals.c */
+int vassals_insert(struct vassals *v, struct app *a);
 void vassals_bury(struct vassals *v, struct generation *g);
 
 /* routes.c */
-int routes_open(struct vassals *v, struct err *err);
+/* epoch_fd: what the emperor before counted on, taken; -1: none. */
+int routes_open(struct vassals *v, int epoch_fd, struct err *err);
 void routes_close(struct vassals *v);
 /* Does another app answer for one of these names already? */
 int routes_check(const struct vassals *v, const struct app *a, const struct loaded *l,

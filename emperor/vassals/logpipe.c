@@ -78,6 +78,13 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 	(void)read_some(container_of(io, struct logpipe, io));
 }
 
+void logpipe_adopt(struct logpipe *p, struct ev_loop *loop, int fd)
+{
+	*p = (struct logpipe){.fd = fd, .loop = loop};
+	ev_io_init(&p->io, on_readable, p->fd, EV_READ);
+	ev_io_start(loop, &p->io);
+}
+
 int logpipe_open(struct logpipe *p, struct ev_loop *loop, int *ret_write_fd, struct err *err)
 {
 	int fds[2];
@@ -86,9 +93,7 @@ int logpipe_open(struct logpipe *p, struct ev_loop *loop, int *ret_write_fd, str
 		return err_set(err, -errno, "pipe: %s", strerror(errno));
 	/* Ours alone: a front that waits for room must not be told to try again. */
 	(void)fd_set_nonblock(fds[0], true);
-	*p = (struct logpipe){.fd = fds[0], .loop = loop};
-	ev_io_init(&p->io, on_readable, p->fd, EV_READ);
-	ev_io_start(loop, &p->io);
+	logpipe_adopt(p, loop, fds[0]);
 	*ret_write_fd = fds[1];
 	return 0;
 }

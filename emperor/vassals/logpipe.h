@@ -18,5 +18,7 @@ struct logpipe { /* zeroed but for fd = -1: none */
 
 /* *ret_write_fd: the front's end. */
 int logpipe_open(struct logpipe *p, struct ev_loop *loop, int *ret_write_fd, struct err *err);
+/* Goes on with one that an earlier emperor has opened. fd is taken. */
+void logpipe_adopt(struct logpipe *p, struct ev_loop *loop, int fd);
 /* Takes what stands in the pipe still, and ends. Somebody may write on for ever: no more than one pipe of it. */
 void logpipe_close(struct logpipe *p);

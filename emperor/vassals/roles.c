@@ -13,9 +13,11 @@
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "emperor/vassals/environment.h"
+#include "emperor/vassals/exits.h"
 #include "emperor/vassals/spawn.h"
 #include "shared/backoff.h"
 #include "shared/err.h"
@@ -46,7 +48,7 @@ struct role {
 	struct queued *first, **last; /* what it has not taken yet */
 	size_t queued_n;
 	ev_io link_io, write_io, outcome_io;
-	ev_child child;
+	struct exits exits;
 	ev_timer timer; /* start, or the end of patience */
 };
 
@@ -61,11 +63,21 @@ static const struct {
 } facts[ROLE_ID_COUNT] = {
 	[ROLE_ID_GATE] = {"gate", "--role=gate", "emperor: gate", GATE_STOP},
 	[ROLE_ID_STATS] = {"stats", "--role=stats", "emperor: stats", STATS_STOP},
+	[ROLE_ID_KEEPER] = {"keeper", "--role=keeper", "emperor: keeper", KEEPER_STOP},
 };
 
 static const char *name_of(const struct role *role)
 {
 	return facts[role->id].name;
+}
+
+/* Whoever keeps our end of its link alive must hear that it is another, or none. */
+static void tell_link(const struct role *role)
+{
+	const struct roles_setup *setup = &role->roles->setup;
+
+	if (setup->link && role->id != ROLE_ID_KEEPER)
+		setup->link(setup->arg, role->id, role->link_fd);
 }
 
 static void queued_free(struct queued *q)
@@ -95,8 +107,10 @@ static void hang_up(struct role *role)
 	ev_io_stop(loop, &role->link_io);
 	ev_io_stop(loop, &role->write_io);
 	ev_io_stop(loop, &role->outcome_io);
-	if (role->link_fd >= 0)
+	if (role->link_fd >= 0) {
 		(void)close(TAKE_FD(role->link_fd));
+		tell_link(role);
+	}
 	if (role->outcome_fd >= 0)
 		(void)close(TAKE_FD(role->outcome_fd));
 	drop_queue(role);
@@ -107,8 +121,7 @@ static void hang_up(struct role *role)
 static void give_up(struct role *role, const char *why)
 {
 	log_error("%s: %s: killed, a new one follows", name_of(role), why);
-	if (role->pid > 0)
-		(void)kill(role->pid, SIGKILL);
+	exits_signal(&role->exits, SIGKILL);
 	hang_up(role);
 }
 
@@ -258,21 +271,22 @@ static void try_again(struct role *role, bool ran)
 
 static void say_how_it_ended(const struct role *role, int status)
 {
-	if (WIFSIGNALED(status))
+	if (status == EXITS_UNKNOWN)
+		log_error("%s: has ended", name_of(role));
+	else if (WIFSIGNALED(status))
 		log_error("%s: killed by signal %d (%s)", name_of(role), WTERMSIG(status),
 			  strsignal(WTERMSIG(status)));
 	else
 		log_error("%s: exited with %d", name_of(role), WEXITSTATUS(status));
 }
 
-static void on_exit_of(struct ev_loop *loop, ev_child *w, int revents)
+static void on_exit_of(struct exits *x, int status)
 {
-	struct role *role = container_of(w, struct role, child);
+	struct role *role = container_of(x, struct role, exits);
+	struct ev_loop *loop = role->roles->setup.loop;
 
-	(void)revents;
 	if (role->outcome_fd >= 0)
 		on_outcome(loop, &role->outcome_io, 0);
-	ev_child_stop(loop, w);
 	ev_timer_stop(loop, &role->timer);
 	role->pid = 0;
 	hang_up(role);
@@ -280,7 +294,7 @@ static void on_exit_of(struct ev_loop *loop, ev_child *w, int revents)
 		role->roles->setup.gone(role->roles->setup.arg, role->id);
 		return;
 	}
-	say_how_it_ended(role, w->rstatus);
+	say_how_it_ended(role, status);
 	try_again(role, true);
 }
 
@@ -288,7 +302,8 @@ static int identity(const struct role *role, struct privs *ret, struct err *err)
 {
 	const char *user = role->roles->setup.users[role->id];
 
-	if (geteuid() != 0) {
+	/* What the keeper holds is the emperor's own. */
+	if (geteuid() != 0 || role->id == ROLE_ID_KEEPER) {
 		*ret = (struct privs){.uid = (uid_t)-1, .gid = (gid_t)-1};
 		return 0;
 	}
@@ -323,6 +338,17 @@ static int spawn(struct role *role, int theirs, struct err *err)
 	return spawn_start(&s, &role->pid, &role->outcome_fd, err);
 }
 
+static void watch(struct role *role)
+{
+	struct ev_loop *loop = role->roles->setup.loop;
+
+	ev_io_set(&role->link_io, role->link_fd, EV_READ);
+	ev_io_set(&role->write_io, role->link_fd, EV_WRITE);
+	ev_io_start(loop, &role->link_io);
+	role->started_ns = clock_now_ns();
+	tell_link(role);
+}
+
 static int start(struct role *role, struct err *err)
 {
 	struct ev_loop *loop = role->roles->setup.loop;
@@ -342,14 +368,10 @@ static int start(struct role *role, struct err *err)
 	if (r < 0)
 		return r;
 	role->link_fd = TAKE_FD(ours);
-	role->started_ns = clock_now_ns();
-	ev_io_set(&role->link_io, role->link_fd, EV_READ);
-	ev_io_set(&role->write_io, role->link_fd, EV_WRITE);
+	exits_watch(&role->exits, loop, role->pid, on_exit_of);
+	watch(role);
 	ev_io_set(&role->outcome_io, role->outcome_fd, EV_READ);
-	ev_child_set(&role->child, role->pid, 0);
-	ev_io_start(loop, &role->link_io);
 	ev_io_start(loop, &role->outcome_io);
-	ev_child_start(loop, &role->child);
 	return 0;
 }
 
@@ -362,11 +384,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	ev_timer_stop(loop, timer);
 	if (role->stopping) {
 		log_warning("%s: did not finish in %d s: killed", name_of(role), ROLES_STOP_S);
-		if (role->pid > 0)
-			(void)kill(role->pid, SIGKILL);
+		exits_signal(&role->exits, SIGKILL);
 		return;
 	}
-	if (start(role, &err) < 0) {
+	if (role->pid == 0 && start(role, &err) < 0) {
 		log_error("%s: cannot be started: %s", name_of(role), err.text);
 		try_again(role, false);
 		return;
@@ -392,10 +413,43 @@ int roles_new(struct roles **ret_roles, const struct roles_setup *setup, struct 
 		ev_init(&role->link_io, on_link);
 		ev_init(&role->write_io, on_writable);
 		ev_init(&role->outcome_io, on_outcome);
-		ev_init(&role->child, on_exit_of);
 		ev_init(&role->timer, on_timer);
 	}
 	*ret_roles = r;
+	return 0;
+}
+
+static bool is_our_program(pid_t pid)
+{
+	struct stat ours, theirs;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	return stat(path, &theirs) == 0 && stat("/proc/self/exe", &ours) == 0 &&
+	       theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
+int roles_adopt(struct roles *r, enum role_id id, pid_t pid, const struct exits_identity *is,
+		int link_fd, struct err *err)
+{
+	struct role *role = &r->role[id];
+	_cleanup_(fd_closep) int link = link_fd;
+	int pidfd = exits_open(pid, is);
+
+	if (pidfd < 0)
+		return err_set(err, -ESRCH, "%s: has ended meanwhile", facts[id].name);
+	/* The keeper does what has been agreed between all builds. */
+	if (id != ROLE_ID_KEEPER && !is_our_program(pid)) {
+		(void)close(pidfd);
+		return err_set(err, -EXDEV, "%s (pid %d): is of another build", facts[id].name,
+			       (int)pid);
+	}
+	(void)fd_set_nonblock(link, true);
+	role->pid = pid;
+	role->ready = true;
+	role->link_fd = TAKE_FD(link);
+	exits_adopt(&role->exits, r->setup.loop, pid, pidfd, on_exit_of);
+	watch(role);
 	return 0;
 }
 
@@ -436,9 +490,18 @@ void roles_kill_all(struct roles *r)
 	for (unsigned i = 0; i < ROLE_ID_COUNT; i++) {
 		r->role[i].stopping = true;
 		ev_timer_stop(r->setup.loop, &r->role[i].timer);
-		if (r->role[i].pid > 0)
-			(void)kill(r->role[i].pid, SIGKILL);
+		exits_signal(&r->role[i].exits, SIGKILL);
 	}
+}
+
+int roles_link(const struct roles *r, enum role_id id)
+{
+	return r->role[id].link_fd;
+}
+
+uint16_t roles_stop_kind(enum role_id id)
+{
+	return facts[id].stop_kind;
 }
 
 pid_t roles_pid(const struct roles *r, enum role_id id)
@@ -460,7 +523,7 @@ void roles_free(struct roles *r)
 		return;
 	for (unsigned i = 0; i < ROLE_ID_COUNT; i++) {
 		ev_timer_stop(r->setup.loop, &r->role[i].timer);
-		ev_child_stop(r->setup.loop, &r->role[i].child);
+		exits_stop(&r->role[i].exits);
 		hang_up(&r->role[i]);
 	}
 	free(r);

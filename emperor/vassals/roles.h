@@ -1,6 +1,7 @@
 /*
- * roles - keeps the two unprivileged roles alive, gate and stats: starts them, restarts them with back-off, and passes on
- * what they are told (emperor/role.h). A fresh process knows nothing: the owner is called to tell it everything again.
+ * roles - keeps the roles alive, gate, stats and keeper: starts them, restarts them with back-off, and passes on what they
+ * are told (emperor/role.h). A fresh process knows nothing, and one that an earlier emperor left knows what was true then:
+ * the owner is called to tell it everything again.
  *
  * Never blocks: what a role does not take yet waits in a bounded queue; a role that lets it fill is replaced.
  */
@@ -9,15 +10,16 @@
 
 struct err;
 struct ev_loop;
+struct exits_identity;
 struct roles;
 
-enum role_id { ROLE_ID_GATE, ROLE_ID_STATS, ROLE_ID_COUNT };
+enum role_id { ROLE_ID_GATE, ROLE_ID_STATS, ROLE_ID_KEEPER, ROLE_ID_COUNT };
 
 /* Limits of what waits for one role: everything about LIMIT_APPS apps, twice. */
-#define ROLES_QUEUE_MAX ((size_t)LIMIT_APPS * 8)
+#define ROLES_QUEUE_MAX ((size_t)LIMIT_APPS * 24)
 #define ROLES_STOP_S    5 /* after GATE_STOP or STATS_STOP; then SIGKILL */
 
-/* A fresh process is there: tell it everything. Called from the loop. */
+/* A process is there that must be told everything, between ROLE_BEGIN and ROLE_END. Called from the loop. */
 typedef void roles_fresh_fn(void *arg, enum role_id id);
 /* It was told to stop and has gone. */
 typedef void roles_gone_fn(void *arg, enum role_id id);
@@ -28,21 +30,34 @@ struct roles_setup { /* borrowed */
 	char *const *environ_now;
 	roles_fresh_fn *fresh;
 	roles_gone_fn *gone;
+	/* The emperor's end of its link has become fd, -1: it has ended. For the keeper's own it is not called. */
+	void (*link)(void *arg, enum role_id id, int fd);
 	void *arg;
 };
 
 int roles_new(struct roles **ret_roles, const struct roles_setup *setup, struct err *err);
-/* Starts both from the next turn of the loop on. */
+/*
+ * One that an earlier emperor has started: pidfd and link_fd are taken, in any case. It is told everything as soon as
+ * roles_start() would have started it. Only the same program (the same file, by device and inode) is taken, -EXDEV else:
+ * of another build nobody knows what it means by what it says.
+ */
+int roles_adopt(struct roles *r, enum role_id id, pid_t pid, const struct exits_identity *is,
+		int link_fd, struct err *err);
+/* Starts all from the next turn of the loop on. */
 void roles_start(struct roles *r);
 /* Descriptors stay the caller's. A role that is not there hears it when it comes: fresh() tells all. */
 void roles_tell(struct roles *r, enum role_id id, const struct role_msg *m, const char *text,
 		const int *fds, int nfds);
-/* Both have said ROLE_READY. */
+/* All have said ROLE_READY. */
 bool roles_ready(const struct roles *r);
 /* Tells it to finish and calls gone() when it has; at once if it is not there. */
 void roles_stop(struct roles *r, enum role_id id);
 /* SIGKILL; none is started again, and gone() is called for each as its exit is seen. */
 void roles_kill_all(struct roles *r);
+/* Our end of its link, borrowed; -1: not there. */
+int roles_link(const struct roles *r, enum role_id id);
+/* The message that ends it. */
+uint16_t roles_stop_kind(enum role_id id);
 /* 0: not there. */
 pid_t roles_pid(const struct roles *r, enum role_id id);
 /* Is a process of any role still there? */

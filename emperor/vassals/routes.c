@@ -16,18 +16,39 @@
 #include "shared/fd.h"
 #include "shared/log.h"
 
-int routes_open(struct vassals *v, struct err *err)
+static int make_epoch(struct err *err)
 {
+	_cleanup_(fd_closep) int fd =
+		memfd_create("emperor-routes-epoch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, sizeof(uint32_t)) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return err_set(err, -errno, "memfd: %s", strerror(errno));
+	/* A memfd is born 0777: whoever holds the read-only descriptor could reopen it for writing. */
+	if (fchmod(fd, 0444) < 0)
+		return err_set(err, -errno, "memfd: %s", strerror(errno));
+	return TAKE_FD(fd);
+}
+
+/* It must hold what will be read from it, for as long as it is mapped. */
+static bool is_epoch(int fd)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & F_SEAL_SHRINK) && fstat(fd, &st) == 0 &&
+	       st.st_size == sizeof(uint32_t);
+}
+
+int routes_open(struct vassals *v, int epoch_fd, struct err *err)
+{
+	_cleanup_(fd_closep) int fd = epoch_fd;
 	char path[64];
 	void *p;
 
-	v->epoch_fd = memfd_create("emperor-routes-epoch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (v->epoch_fd < 0 || ftruncate(v->epoch_fd, sizeof(uint32_t)) < 0 ||
-	    fcntl(v->epoch_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return err_set(err, -errno, "memfd: %s", strerror(errno));
-	/* A memfd is born 0777: whoever holds the read-only descriptor could reopen it for writing. */
-	if (fchmod(v->epoch_fd, 0444) < 0)
-		return err_set(err, -errno, "memfd: %s", strerror(errno));
+	v->epoch_fd = fd >= 0 && is_epoch(fd) ? TAKE_FD(fd) : make_epoch(err);
+	if (v->epoch_fd < 0)
+		return v->epoch_fd;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", v->epoch_fd);
 	v->epoch_ro_fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (v->epoch_ro_fd < 0)
@@ -36,7 +57,9 @@ int routes_open(struct vassals *v, struct err *err)
 	if (p == MAP_FAILED)
 		return err_set(err, -errno, "mmap: %s", strerror(errno));
 	v->epoch = p;
-	atomic_store_explicit(v->epoch, 1, memory_order_relaxed);
+	/* One that is gone on with stays as it is until a route changes. */
+	if (atomic_load_explicit(v->epoch, memory_order_relaxed) == 0)
+		atomic_store_explicit(v->epoch, 1, memory_order_relaxed);
 	return 0;
 }
 

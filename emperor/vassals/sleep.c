@@ -153,6 +153,11 @@ void sleep_begin(struct app *a, const char *why)
 	watch(a);
 }
 
+void sleep_go_on(struct app *a)
+{
+	watch(a);
+}
+
 void sleep_end(struct app *a)
 {
 	unwatch(a);

@@ -129,6 +129,7 @@ static void tell_stats_app(const struct app *a)
 
 void tell_app(const struct app *a)
 {
+	persist_mark(a);
 	tell_gate_app(a);
 	tell_stats_app(a);
 }
@@ -165,6 +166,7 @@ void tell_change(const struct app *a, unsigned event_kind, const char *text)
 {
 	struct app_info info;
 
+	persist_mark(a);
 	app_fill_info(a, &info);
 	tell_gate(a);
 	tell_stats_state(a, &info);

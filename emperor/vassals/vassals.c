@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "emperor/vassals/legacy.h"
 #include "emperor/watch/reconcile.h"
 #include "emperor/watch/scan.h"
 #include "shared/err.h"
@@ -69,6 +70,7 @@ static void on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	vassals_pump(v);
 	if (v->routes_changed)
 		routes_publish(v);
+	persist_flush(v);
 	if (v->shutting_down && v->n == 0 && v->done) {
 		vassals_done_fn *done = TAKE_PTR(v->done);
 
@@ -78,7 +80,7 @@ static void on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 
 /* -- reconcile ------------------------------------------------------------------------------------------ */
 
-static int insert(struct vassals *v, struct app *a)
+int vassals_insert(struct vassals *v, struct app *a)
 {
 	size_t at = v->n;
 
@@ -142,7 +144,7 @@ static void add(struct vassals *v, struct scan_entry *e)
 		log_error("%s: cannot be taken in: %s", e->name, err.text);
 		return;
 	}
-	if (insert(v, a) < 0) {
+	if (vassals_insert(v, a) < 0) {
 		log_error("%s: cannot be taken in: out of memory", e->name);
 		app_free(a);
 		return;
@@ -263,13 +265,16 @@ int vassals_new(struct vassals **ret_vassals, const struct vassals_setup *setup,
 	v->epoch_fd = -1;
 	v->epoch_ro_fd = -1;
 	v->wake_fd = -1;
+	v->state_dir_fd = -1;
 	v->start_at_once = MAX(1U, setup->rules->cpus) * STARTS_PER_CPU;
 	ev_prepare_init(&v->turn, on_turn);
 	ev_prepare_start(setup->loop, &v->turn);
 	ev_init(&v->pump, on_pump);
-	r = routes_open(v, err);
+	r = routes_open(v, legacy_take(setup->legacy, VASSALS_KEPT_EPOCH, NULL), err);
 	if (r == 0)
 		r = sleep_open(v, err);
+	if (r == 0 && setup->run_dir)
+		r = persist_open(v, setup->run_dir, err);
 	if (r < 0) {
 		vassals_free(v);
 		return r;
@@ -290,6 +295,8 @@ void vassals_free(struct vassals *v)
 	collect(v);
 	sleep_close(v);
 	routes_close(v);
+	if (v->state_dir_fd >= 0)
+		(void)close(v->state_dir_fd);
 	free(v->complaint);
 	free(v->v);
 	free(v);
@@ -334,6 +341,8 @@ void vassals_shut_down(struct vassals *v, vassals_done_fn *fn, void *arg)
 	v->done = fn;
 	v->done_arg = arg;
 	for (size_t i = 0; i < v->n; i++) {
+		/* Whoever stopped it has not said otherwise. */
+		v->v[i]->rests = v->v[i]->state == APP_STOPPED && !v->v[i]->gone;
 		v->v[i]->gone = true;
 		if (v->v[i]->state != APP_STOPPING)
 			app_event(v->v[i], LIFE_STOP, "the emperor stops");

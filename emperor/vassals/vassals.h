@@ -69,14 +69,32 @@ struct load_rules;
 struct roles;
 struct scan;
 
+struct legacy;
+
 struct vassals_setup { /* all borrowed for the table's life */
 	struct ev_loop *loop;
 	const struct load_rules *rules;
 	struct roles *roles;     /* gate and stats are told what concerns them */
 	const char *vassal_path; /* the program of a front */
+	const char *run_dir; /* what the next emperor must know is written there; NULL: nowhere */
+	const char *const *dirs; /* the vassals directories, dirs_n */
+	size_t dirs_n;
+	struct legacy *
+		legacy; /* from the emperor before; may be NULL; for vassals_new and vassals_adopt alone */
 };
 
+#define VASSALS_KEPT_EPOCH "/epoch" /* the name that the keeper has the routes epoch under */
+
 int vassals_new(struct vassals **ret_vassals, const struct vassals_setup *setup, struct err *err);
+/*
+ * Takes over what an emperor before has left in the run directory and with its keeper: apps that run go on as they are,
+ * what cannot be taken over is ended and starts anew. Before the first vassals_reconcile(), which finds what was changed
+ * meanwhile; vassals_resume() after it starts again what that emperor had begun. Returns how many apps run on.
+ */
+unsigned vassals_adopt(struct vassals *v);
+void vassals_resume(struct vassals *v);
+/* Gives a keeper that knows nothing all there is. */
+void vassals_keep_all(struct vassals *v);
 /* Everything must have gone before (vassals_shut_down), or is killed. */
 void vassals_free(struct vassals *v);
 

@@ -10,7 +10,7 @@ import time
 import unittest
 
 import harness
-from harness import BIN, Case, eventually
+from harness import BIN, Case, eventually, title
 
 HANDOFF_FD = 3
 BOARD_FD, GATE_FD = HANDOFF_FD + 2, HANDOFF_FD + 3
@@ -177,8 +177,12 @@ class Places(Case):
         gate = eventually(lambda: role(e, "gate"), 5, "the gate")
         stats = role(e, "stats")
         eventually((e.run_dir / "gate.pid").exists, 5, "its pid file")
+        # without its keeper nobody can take over
+        keeper = role(e, "keeper")
         os.kill(e.process.pid, signal.SIGKILL)
         e.process.wait()
+        os.kill(keeper, signal.SIGKILL)
+        eventually(lambda: not title(keeper), 5, "its end")
         done = run("--vassals", e.vassals, "--run-dir", e.run_dir, "--db", "none", "--http", "127.0.0.1:%d" % e.port)
         for pid in (gate, stats):
             try:

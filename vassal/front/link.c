@@ -95,6 +95,12 @@ static void lose(struct front *f)
 {
 	ev_io_stop(f->loop, &f->link_io);
 	(void)close(TAKE_FD(f->link_fd));
+	if (f->phase < PHASE_SERVING) {
+		/* nobody is left who could tell us to serve, or to end */
+		log_warning("the emperor has gone before this front could serve: it ends");
+		lifecycle_drain(f, 0, -1);
+		return;
+	}
 	log_warning("the emperor has gone; serving goes on");
 }
 

@@ -60,7 +60,7 @@ static int set_up(void **state)
 	w->v.n = ARRAY_SIZE(w->list);
 	w->v.epoch_fd = -1;
 	w->v.epoch_ro_fd = -1;
-	assert_int_equal(routes_open(&w->v, NULL), 0);
+	assert_int_equal(routes_open(&w->v, -1, NULL), 0);
 	for (uint32_t i = 0; i < ARRAY_SIZE(w->list); i++) {
 		w->app[i] = (struct app){.v = &w->v, .id = i + 1, .file = file};
 		(void)snprintf(w->app[i].name, sizeof(w->app[i].name), "%s", names[i]);

@@ -1,0 +1,224 @@
+/*
+ * takeover - see takeover.h.
+ */
+#include "emperor/takeover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "emperor/briefing.h"
+#include "emperor/emperor.h"
+#include "emperor/keeper/keeper.h"
+#include "emperor/vassals/exits.h"
+#include "emperor/vassals/legacy.h"
+#include "emperor/vassals/vassals.h"
+#include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/log.h"
+
+int takeover_fetch(struct emperor *e, struct err *err)
+{
+	pid_t pid = rundir_find_pid(&e->rundir, briefing_role_name(ROLE_ID_KEEPER));
+	int r;
+
+	/* Somebody may have stopped it; then it could not answer. */
+	if (pid > 0)
+		(void)kill(pid, SIGCONT);
+	r = legacy_fetch(e->rundir.path, &e->legacy, err);
+	if (r == 0 && e->legacy)
+		e->keeper_fd = takeover_socket(e, KEPT_KNOCK, "");
+	if (r == 0 && e->legacy)
+		log_info("an emperor before left %zu descriptors: taking over",
+			 legacy_count(e->legacy));
+	return r;
+}
+
+void takeover_listen(struct emperor *e)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if ((size_t)snprintf(un.sun_path, sizeof(un.sun_path), "%s/" KEEPER_SOCKET,
+			     e->rundir.path) >= sizeof(un.sun_path)) {
+		errno = ENAMETOOLONG;
+	} else {
+		/* Nobody else may put anything here: the directory is ours. */
+		(void)unlink(un.sun_path);
+		if (fd >= 0 && bind(fd, (struct sockaddr *)&un, sizeof(un)) == 0 &&
+		    chmod(un.sun_path, 0600) == 0 && listen(fd, 1) == 0) {
+			e->keeper_fd = fd;
+			return;
+		}
+	}
+	log_warning("%s/" KEEPER_SOCKET
+		    ": %s: if this emperor is killed, the next one cannot take over from it",
+		    e->rundir.path, strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+int takeover_socket(struct emperor *e, const char *what, const char *name)
+{
+	char text[KEPT_NAME_MAX];
+	_cleanup_(fd_closep) int fd = -1;
+	int on = 0;
+	socklen_t n = sizeof(on);
+
+	(void)snprintf(text, sizeof(text), "%s%s", what, name);
+	fd = legacy_take(e->legacy, text, NULL);
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &n) < 0 || !on)
+		return -1;
+	return TAKE_FD(fd);
+}
+
+/* One of another build ends, and a new one comes: it hears its own word for it, and TERM for the case that it does not. */
+static void end_role(enum role_id id, pid_t pid, const struct exits_identity *is, int link_fd)
+{
+	const struct role_msg stop = {.kind = roles_stop_kind(id)};
+	const struct exits x = {.pid = pid, .pidfd = exits_open(pid, is)};
+
+	(void)role_send(link_fd, &stop, NULL, NULL, 0);
+	if (x.pidfd < 0)
+		return;
+	exits_signal(&x, SIGCONT);
+	exits_signal(&x, SIGTERM);
+	(void)close(x.pidfd);
+}
+
+static void adopt_role(struct emperor *e, enum role_id id)
+{
+	struct exits_identity is = {0};
+	char name[KEPT_NAME_MAX];
+	struct stored item;
+	struct err err = {0};
+	int copy;
+	int fd;
+	int r;
+
+	(void)snprintf(name, sizeof(name), KEPT_ROLE "%s", briefing_role_name(id));
+	fd = legacy_take(e->legacy, name, &item);
+	if (fd < 0)
+		return;
+	if (exits_identify((pid_t)item.a, &is) < 0 || is.start != item.b) {
+		(void)close(fd);
+		return;
+	}
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	r = roles_adopt(e->roles, id, (pid_t)item.a, &is, fd, &err);
+	if (r < 0) {
+		log_info("%s: another one follows", err.text);
+		end_role(id, (pid_t)item.a, &is, copy);
+	}
+	if (copy >= 0)
+		(void)close(copy);
+}
+
+static void adopt_keeper(struct emperor *e)
+{
+	struct exits_identity is = {0};
+	struct ucred cred = {0};
+	socklen_t n = sizeof(cred);
+	struct err err = {0};
+	int fd = legacy_take_link(e->legacy);
+	pid_t pid = rundir_find_pid(&e->rundir, briefing_role_name(ROLE_ID_KEEPER));
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n);
+	if (pid <= 0 || cred.uid != geteuid() || exits_identify(pid, &is) < 0) {
+		/* It has given all it had; it ends with this, and a new one is told everything. */
+		const struct role_msg stop = {.kind = KEEPER_STOP};
+
+		(void)role_send(fd, &stop, NULL, NULL, 0);
+		(void)close(fd);
+		return;
+	}
+	if (roles_adopt(e->roles, ROLE_ID_KEEPER, pid, &is, fd, &err) < 0)
+		log_info("%s: another one follows", err.text);
+}
+
+void takeover_adopt(struct emperor *e)
+{
+	unsigned running;
+
+	/* First the apps, while no role listens: they hear of apps as they are, not as they come to be known. */
+	running = vassals_adopt(e->vassals);
+	if (e->legacy) {
+		adopt_keeper(e);
+		adopt_role(e, ROLE_ID_GATE);
+		adopt_role(e, ROLE_ID_STATS);
+	}
+	if (e->legacy || running > 0)
+		log_info("%u apps run on", running);
+	legacy_free(TAKE_PTR(e->legacy));
+}
+
+void takeover_close(struct emperor *e)
+{
+	char path[PATH_MAX];
+
+	if (e->keeper_fd >= 0 && !e->legacy) {
+		rundir_file(&e->rundir, KEEPER_SOCKET, path, sizeof(path));
+		(void)unlink(path);
+	}
+	if (e->keeper_fd >= 0)
+		(void)close(TAKE_FD(e->keeper_fd));
+	legacy_free(TAKE_PTR(e->legacy));
+}
+
+static bool may_run(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || access(path, X_OK) < 0)
+		(void)err_set(err, -errno, "%s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		(void)err_set(err, -EACCES, "%s: is not a program", path);
+	else if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		(void)err_set(err, -EPERM, "%s: others than root may write it", path);
+	else
+		return true;
+	return false;
+}
+
+/* Where we were started from: once it is replaced, the kernel says so behind the path. */
+static int own_path(char *buf, size_t size, struct err *err)
+{
+	static const char deleted[] = " (deleted)";
+	ssize_t n = readlink("/proc/self/exe", buf, size - 1);
+	size_t tail = sizeof(deleted) - 1;
+
+	if (n <= 0)
+		return err_set(err, -errno, "/proc/self/exe: %s", strerror(errno));
+	buf[n] = '\0';
+	if ((size_t)n > tail && str_eq(buf + n - tail, deleted))
+		buf[(size_t)n - tail] = '\0';
+	return 0;
+}
+
+int takeover_exec(struct emperor *e, const char *path, struct err *err)
+{
+	char own[PATH_MAX];
+	sigset_t none;
+	int r = path ? 0 : own_path(own, sizeof(own), err);
+
+	if (r < 0)
+		return r;
+	path = path ? path : own;
+	if (!may_run(path, err))
+		return err->code;
+	if (e->keeper_fd < 0 || !roles_ready(e->roles))
+		return err_set(err, -EAGAIN,
+			       "the keeper is not there yet: a new emperor would find nothing");
+	log_info("becoming %s", path);
+	log_flush(1000);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Everything closes here (CLOEXEC), the lock with it: whoever we are then finds what any successor finds. */
+	(void)execve(path, e->argv, environ);
+	return err_set(err, -errno, "%s: %s", path, strerror(errno));
+}

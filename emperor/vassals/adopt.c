@@ -1,0 +1,415 @@
+/*
+ * adopt - what an emperor before has left: apps that run go on as they are, with their doors, scoreboards and links.
+ *
+ * A crash, an upgrade and a restart are this one path. Nothing here believes a process: what an app is stands in a file
+ * that only an emperor can have written, which names each process by its pid, its start and its user, and each descriptor
+ * by the kernel's number for it. What does not fit is not taken: then that app is ended gracefully and starts anew.
+ *
+ * What may not have been heard is said again, and does no harm the second time: a generation is written down as serving
+ * before it is told so. What was only begun (a candidate, a start in back-off) is begun again.
+ */
+#include "emperor/vassals/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "emperor/vassals/legacy.h"
+#include "emperor/vassals/saved.h"
+#include "emperor/vassals/statedir.h"
+#include "shared/buf.h"
+#include "shared/err.h"
+#include "shared/fd.h"
+#include "shared/log.h"
+
+#define ORPHAN_GRACE_S \
+	30 /* a front of which nothing is known any more: its requests have that long */
+
+/* Of the legacy, if it is what the file says. -1: none. */
+static int take(const struct vassals *v, const struct saved *s, enum kept_tag tag, uint64_t number,
+		uint64_t identity)
+{
+	_cleanup_(fd_closep) int fd = -1;
+	char name[KEPT_NAME];
+
+	if (identity == 0)
+		return -1;
+	persist_name(s->name, (char)tag, number, name);
+	fd = legacy_take(v->setup.legacy, name, NULL);
+	if (fd >= 0 && legacy_identify(fd) != identity) {
+		log_warning("%s: \"%s\" is another descriptor than was written down: not taken",
+			    s->name, name);
+		return -1;
+	}
+	return TAKE_FD(fd);
+}
+
+static const char *dir_of(const struct vassals *v, const char *file)
+{
+	const struct vassals_setup *setup = &v->setup;
+
+	for (size_t i = 0; i < setup->dirs_n; i++) {
+		size_t n = strlen(setup->dirs[i]);
+
+		if (strncmp(file, setup->dirs[i], n) == 0 && file[n] == '/')
+			return setup->dirs[i];
+	}
+	return setup->dirs_n > 0 ? setup->dirs[0] : "/"; /* it is about to be found gone */
+}
+
+static struct ini *copy_ini(const struct saved *s)
+{
+	struct ini *ini = calloc(1, sizeof(*ini));
+
+	if (!ini)
+		return NULL;
+	*ini = (struct ini){.refs = 1,
+			    .bytes = malloc(s->ini.n + 1),
+			    .n = s->ini.n,
+			    .owner = (uid_t)s->owner,
+			    .roots = s->roots};
+	if (!ini->bytes) {
+		free(ini);
+		return NULL;
+	}
+	if (s->ini.n > 0)
+		memcpy(ini->bytes, s->ini.p, s->ini.n);
+	ini->bytes[s->ini.n] = '\0';
+	return ini;
+}
+
+static void take_facts(struct app *a, const struct saved *s, struct ini *ini)
+{
+	a->numbers = s->numbers;
+	a->last_bank = (unsigned)s->last_bank;
+	a->restarts = (unsigned)s->restarts;
+	a->since_wall_ns = s->since_wall_ns;
+	a->print = s->print;
+	a->gone = s->gone;
+	a->begun = s->begun;
+	app_put_text(&a->reason, "%s", s->reason);
+	if (s->id > 0) {
+		a->id = (uint32_t)s->id;
+		a->v->ids = MAX(a->v->ids, (uint32_t)MAX(s->ids, s->id));
+	}
+	/* The file holds the bytes that served. If the ini's were others, they are looked at as a change. */
+	if (fingerprint_digest(s->ini.p, s->ini.n) == s->print.content)
+		a->wanted = ini_ref(ini);
+	else
+		a->print.content = ~s->print.content;
+}
+
+static void take_board_and_gate(struct app *a, const struct saved *s)
+{
+	int board = take(a->v, s, KEPT_BOARD, 0, s->board);
+	int gate_end = take(a->v, s, KEPT_GATE_END, 0, s->gate_end);
+	int front_end = take(a->v, s, KEPT_FRONT_END, 0, s->front_end);
+	struct err err = {0};
+
+	if (board >= 0 && app_take_board(a, board, &err) < 0)
+		log_warning("%s: its counters begin anew: %s", a->name, err.text);
+	if (gate_end >= 0 && front_end >= 0) {
+		doors_take_gate(&a->doors, gate_end, front_end);
+		return;
+	}
+	if (gate_end >= 0)
+		(void)close(gate_end);
+	if (front_end >= 0)
+		(void)close(front_end);
+}
+
+static void take_doors(struct app *a, const struct saved *s, const struct loaded *l)
+{
+	for (size_t i = 0; i < s->doors_n; i++) {
+		const struct saved_door *d = &s->doors[i];
+		int fd = take(a->v, s, KEPT_DOOR, d->number, d->socket);
+		int name_fd = take(a->v, s, KEPT_DOOR_NAME, d->number, d->name);
+		struct err err = {0};
+
+		if (fd >= 0 &&
+		    doors_restore(&a->doors, l, d->address, d->number, fd, name_fd, &err) < 0)
+			log_warning("%s: %s", a->name, err.text);
+		else if (fd < 0 && name_fd >= 0)
+			(void)close(name_fd);
+	}
+	a->doors.numbers = MAX(a->doors.numbers, s->door_numbers);
+}
+
+/* 0 and *ret NULL: that process is gone. */
+static int take_generation(struct app *a, const struct saved *s, const struct saved_generation *was,
+			   struct loaded *l, struct ini *ini, struct generation **ret)
+{
+	struct generation_past past = {
+		.number = was->number,
+		.serving_ns = was->serving_ns,
+		.serving_wall_ns = was->serving_wall_ns,
+		.bank = (unsigned)was->bank,
+		.part = (enum generation_part)was->part,
+		.pid = (pid_t)was->pid,
+		.is = {.start = was->start, .uid = (uid_t)was->uid},
+		.link_fd = -1,
+		.log_fd = -1,
+	};
+	struct err err = {0};
+	int r;
+
+	past.pidfd = exits_open(past.pid, &past.is);
+	if (past.pidfd < 0)
+		return 0;
+	past.log_fd = take(a->v, s, KEPT_LOG, was->number, was->log);
+	if (was->speaks == MSG_VERSION)
+		past.link_fd = take(a->v, s, KEPT_LINK, was->number, was->link);
+	r = generation_adopt(a, l, ini, &past, ret, &err);
+	if (r < 0) {
+		log_error("%s: generation %" PRIu64 " cannot be taken over: %s", a->name,
+			  was->number, err.text);
+		(void)close(past.pidfd);
+		return r;
+	}
+	(*ret)->next = a->generations;
+	a->generations = *ret;
+	return 0;
+}
+
+static void place_serving(struct app *a, struct generation *g, bool has_doors)
+{
+	a->serving = g;
+	if (g->link_fd >= 0) {
+		generation_serve_on(g);
+		return;
+	}
+	a->begun = true;
+	if (has_doors) {
+		log_warning("%s: its front was started by another build, which this emperor cannot "
+			    "speak to: it is replaced",
+			    a->name);
+		return;
+	}
+	/* Its doors are in its own hands alone: no other can serve there before it has gone. */
+	log_warning("%s: its front (pid %d) has outlived its emperor's keeper: ended, a new one "
+		    "follows",
+		    a->name, (int)g->pid);
+	a->serving = NULL;
+	a->begun_later = true;
+	generation_retire(g);
+}
+
+static void place(struct app *a, struct generation *g, bool has_doors)
+{
+	switch (g->part) {
+	case PART_SERVING:
+		place_serving(a, g, has_doors);
+		break;
+	case PART_CANDIDATE: /* it has never served: nobody waits inside */
+		a->begun = true;
+		g->part = PART_LEAVING;
+		generation_end(g, 0);
+		break;
+	default:
+		generation_retire(g);
+	}
+}
+
+static void take_generations(struct app *a, const struct saved *s, struct loaded *l,
+			     struct ini *ini, bool has_doors)
+{
+	for (size_t i = 0; i < s->generations_n; i++) {
+		const struct saved_generation *was = &s->generations[i];
+		struct generation *g = NULL;
+
+		if (take_generation(a, s, was, l, ini, &g) < 0)
+			continue;
+		if (g)
+			place(a, g, has_doors);
+		else if (was->part == PART_SERVING) {
+			a->begun = true;
+			a->restarts++;
+			log_error("%s: its front (pid %d) ended while there was no emperor",
+				  a->name, (int)was->pid);
+		}
+	}
+}
+
+/* Nothing is known of these that would do to keep them: they drain by themselves. */
+static void end_unknown(const struct saved *s)
+{
+	for (size_t i = 0; i < s->generations_n; i++) {
+		const struct exits_identity is = {.start = s->generations[i].start,
+						  .uid = (uid_t)s->generations[i].uid};
+		const struct exits x = {
+			.pid = (pid_t)s->generations[i].pid,
+			.pidfd = exits_open((pid_t)s->generations[i].pid, &is),
+		};
+
+		if (x.pidfd < 0)
+			continue;
+		exits_signal(&x, SIGTERM);
+		(void)close(x.pidfd);
+	}
+}
+
+static void take_processes(struct app *a, const struct saved *s, struct ini *ini)
+{
+	struct load_source source = {
+		.file = a->file,
+		.dir = a->dir,
+		.bytes = ini->bytes,
+		.n = ini->n,
+		.owner = ini->owner,
+		.roots = ini->roots,
+	};
+	struct loaded *l = NULL;
+	struct err err = {0};
+
+	if (load_ini(&source, a->v->setup.rules, &l, &err) < 0) {
+		if (s->generations_n > 0)
+			log_warning("%s: cannot be taken over, starts anew: %s", a->name, err.text);
+		end_unknown(s);
+		a->begun |= s->generations_n > 0 && s->state != APP_STOPPING;
+		return;
+	}
+	loaded_drop_items(l);
+	take_doors(a, s, l);
+	a->face = loaded_ref(l);
+	app_put_text(&a->notes, "%s", l->notes);
+	a->said_user = l->default_user;
+	take_generations(a, s, l, ini, a->v->setup.legacy);
+	if (a->serving || s->state == APP_SLEEPING)
+		a->good = ini_ref(ini);
+	loaded_unref(l);
+}
+
+/* Its doors are there, and nobody has come through them since. */
+static bool sleeps_on(const struct app *a, const struct saved *s)
+{
+	bool has_doors = a->face && a->v->setup.legacy;
+
+	for (size_t i = 0; has_doors && i < a->face->config.listeners_n; i++)
+		has_doors = doors_find(&a->doors, &a->face->config.listeners[i].address) >= 0;
+	return has_doors && s->state == APP_SLEEPING;
+}
+
+static void settle(struct app *a, const struct saved *s)
+{
+	if (a->serving)
+		a->state = APP_RUNNING;
+	else if (sleeps_on(a, s))
+		a->state = APP_SLEEPING;
+	else if (a->generations)
+		a->state = APP_STOPPING;
+	else
+		a->state = APP_STOPPED;
+	a->begun |= s->state == APP_SLEEPING && a->state != APP_SLEEPING;
+}
+
+static int read_saved(const struct vassals *v, const char *name, struct buf *bytes,
+		      struct saved *ret, struct err *err)
+{
+	int r = statedir_read(v->state_dir_fd, name, bytes, SAVED_BYTES, err);
+
+	if (r < 0)
+		return r;
+	r = saved_decode(buf_span(bytes), ret, err);
+	if (r < 0)
+		return err_prefix(err, "state/%s.state", name), r;
+	if (!str_eq(ret->name, name))
+		return err_set(err, -EBADMSG, "state/%s.state: speaks of \"%s\"", name, ret->name);
+	/* After a boot nothing of it runs; that it was stopped by command still holds. */
+	if (!str_eq(ret->boot, persist_boot())) {
+		ret->generations_n = ret->doors_n = 0;
+		ret->board = ret->gate_end = ret->front_end = 0;
+	}
+	return 0;
+}
+
+static int adopt(struct vassals *v, const struct saved *s, struct err *err)
+{
+	struct ini *ini = copy_ini(s);
+	struct app *a;
+	int r;
+
+	if (!ini)
+		return err_set(err, -ENOMEM, "%s: out of memory", s->name);
+	r = app_new(&a, v, s->name, s->file, dir_of(v, s->file), err);
+	if (r == 0) {
+		take_facts(a, s, ini);
+		take_board_and_gate(a, s);
+		take_processes(a, s, ini);
+		settle(a, s);
+		r = vassals_insert(v, a);
+		if (r == 0 && a->state == APP_SLEEPING)
+			sleep_go_on(a);
+	}
+	ini_unref(ini);
+	return r < 0 && !err->code ? err_set(err, r, "%s: %s", s->name, strerror(-r)) : r;
+}
+
+struct names {
+	char (*v)[LIMIT_NAME]; /* owned */
+	size_t n;
+};
+
+static void add_name(void *arg, const char *name)
+{
+	struct names *names = arg;
+
+	(void)snprintf(names->v[names->n++], LIMIT_NAME, "%s", name);
+}
+
+/* Whoever looks after these is not known: a front that nobody speaks to would serve for ever. */
+static void end_orphan(void *arg, const struct stored *item)
+{
+	struct msg m = {.kind = MSG_STOP, .generation = item->a, .a = ORPHAN_GRACE_S};
+	const char *blank = strrchr(item->name, ' ');
+
+	(void)arg;
+	if (blank && blank - item->name > 2 && blank[-1] == KEPT_LINK && blank[-2] == ' ')
+		(void)msg_send(item->fd, &m, NULL, -1);
+}
+
+unsigned vassals_adopt(struct vassals *v)
+{
+	_cleanup_(freep) char(*room)[LIMIT_NAME] = calloc(LIMIT_APPS, LIMIT_NAME);
+	_cleanup_(freep) struct saved *s = calloc(1, sizeof(*s));
+	struct names names = {.v = room};
+	struct err err = {0};
+	unsigned running = 0;
+
+	if (v->state_dir_fd < 0 || !room || !s)
+		return 0;
+	if (statedir_each(v->state_dir_fd, add_name, &names, &err) < 0)
+		log_warning("%s", err.text);
+	for (size_t i = 0; i < names.n; i++) {
+		struct buf bytes = {0};
+
+		err = (struct err){0};
+		if (read_saved(v, names.v[i], &bytes, s, &err) < 0 || adopt(v, s, &err) < 0) {
+			log_warning("%s: not taken over: %s", names.v[i], err.text);
+			statedir_remove(v->state_dir_fd, names.v[i]);
+		}
+		buf_done(&bytes);
+	}
+	legacy_each(v->setup.legacy, end_orphan, NULL);
+	for (size_t i = 0; i < v->n; i++)
+		running += v->v[i]->serving != NULL;
+	return running;
+}
+
+void vassals_resume(struct vassals *v)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		struct app *a = v->v[i];
+
+		if (!a->begun || a->begun_later || a->dead)
+			continue;
+		a->begun = false;
+		if (a->gone)
+			continue;
+		if (a->state == APP_RUNNING)
+			app_event(a, LIFE_CHANGE, "goes on with what the emperor before had begun");
+		else if (a->state == APP_STOPPED || a->state == APP_STOPPING)
+			app_event(a, LIFE_START, "goes on with what the emperor before had begun");
+	}
+}

@@ -1,0 +1,280 @@
+/*
+ * saved - see saved.h.
+ *
+ * The order of lines is the order of the tables, each is there once: what differs was not written by this code. Values
+ * are checked for range here, so that nobody has to think of a state number 77 or a bank that does not exist.
+ */
+#include "emperor/vassals/saved.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "shared/buf.h"
+#include "shared/err.h"
+
+struct text_row {
+	const char *name;
+	size_t offset, size;
+};
+
+struct number_row {
+	const char *name;
+	size_t offset;
+	uint64_t most;
+};
+
+/* clang-format off */
+#define TEXT(field)         { #field, offsetof(struct saved, field), sizeof(((struct saved *)0)->field) }
+#define NUMBER(field, most) { #field, offsetof(struct saved, field), most }
+#define PRINT(field)        { "print." #field, offsetof(struct saved, print.field), UINT64_MAX }
+
+static const struct text_row texts[] = {
+	TEXT(name), TEXT(file), TEXT(boot), TEXT(reason),
+};
+
+static const struct number_row numbers[] = {
+	NUMBER(id, UINT32_MAX), NUMBER(ids, UINT32_MAX),
+	NUMBER(state, APP_STATE_COUNT - 1), NUMBER(gone, 1), NUMBER(begun, 1),
+	NUMBER(since_wall_ns, UINT64_MAX), NUMBER(restarts, UINT32_MAX),
+	NUMBER(numbers, UINT64_MAX), NUMBER(last_bank, LIMIT_BANKS - 1),
+	NUMBER(board, UINT64_MAX), NUMBER(gate_end, UINT64_MAX), NUMBER(front_end, UINT64_MAX),
+	NUMBER(door_numbers, UINT64_MAX),
+	PRINT(device), PRINT(inode), PRINT(size), PRINT(mtime_ns), PRINT(ctime_ns), PRINT(content), PRINT(target),
+	NUMBER(owner, UINT32_MAX), NUMBER(roots, 1),
+};
+
+#define PART(field, most)   { #field, offsetof(struct saved_generation, field), most }
+
+static const struct number_row parts[] = {
+	PART(number, UINT64_MAX), PART(bank, LIMIT_BANKS - 1), PART(part, 2),
+	PART(pid, INT32_MAX), PART(start, UINT64_MAX), PART(uid, UINT32_MAX),
+	PART(link, UINT64_MAX), PART(log, UINT64_MAX),
+	PART(serving_ns, UINT64_MAX), PART(serving_wall_ns, UINT64_MAX), PART(speaks, UINT32_MAX),
+};
+/* clang-format on */
+
+/* -- out ------------------------------------------------------------------------------------------------ */
+
+static _printf_(2, 3) int say(struct buf *out, const char *fmt, ...)
+{
+	char line[PATH_MAX + 256];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(line))
+		return -EFBIG;
+	return buf_append(out, line, (size_t)n, SAVED_BYTES);
+}
+
+static uint64_t number_at(const void *base, size_t offset)
+{
+	uint64_t n;
+
+	memcpy(&n, (const char *)base + offset, sizeof(n));
+	return n;
+}
+
+/* A text is one line. */
+static int say_text(struct buf *out, const char *name, const char *text)
+{
+	char clean[PATH_MAX];
+	size_t n = 0;
+
+	for (; text[n] && n < sizeof(clean) - 1; n++)
+		clean[n] = (unsigned char)text[n] < 0x20 ? ' ' : text[n];
+	clean[n] = '\0';
+	return say(out, "%s %s\n", name, clean);
+}
+
+static int say_generation(struct buf *out, const struct saved_generation *g)
+{
+	int r = say(out, "generation");
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts) && r == 0; i++)
+		r = say(out, " %" PRIu64, number_at(g, parts[i].offset));
+	return r == 0 ? say(out, "\n") : r;
+}
+
+static int say_door(struct buf *out, const struct saved_door *d)
+{
+	return say(out, "door %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\n", d->number, d->socket,
+		   d->name, d->address);
+}
+
+static int say_all(const struct saved *s, struct buf *out)
+{
+	int r = say(out, "saved %d\n", SAVED_VERSION);
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts) && r == 0; i++)
+		r = say_text(out, texts[i].name, (const char *)s + texts[i].offset);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers) && r == 0; i++)
+		r = say(out, "%s %" PRIu64 "\n", numbers[i].name, number_at(s, numbers[i].offset));
+	for (size_t i = 0; i < s->generations_n && r == 0; i++)
+		r = say_generation(out, &s->generations[i]);
+	for (size_t i = 0; i < s->doors_n && r == 0; i++)
+		r = say_door(out, &s->doors[i]);
+	if (r == 0)
+		r = say(out, "ini %zu\n", s->ini.n);
+	return r == 0 ? buf_append(out, s->ini.p, s->ini.n, SAVED_BYTES) : r;
+}
+
+int saved_encode(const struct saved *s, struct buf *out)
+{
+	int r = say_all(s, out);
+	struct span all = buf_span(out);
+
+	return r == 0 ? say(out, "\nend %016" PRIx64 "\n", fingerprint_digest(all.p, all.n)) : r;
+}
+
+/* -- in ------------------------------------------------------------------------------------------------- */
+
+#define END_BYTES (sizeof("\nend 0123456789abcdef\n") - 1)
+
+/* The rest of the line that begins with this word; false if the next line does not. */
+static bool take_line(struct span *in, const char *word, struct span *ret)
+{
+	const char *newline = in->n > 0 ? memchr(in->p, '\n', in->n) : NULL;
+	size_t word_n = strlen(word);
+	size_t n = newline ? (size_t)(newline - in->p) : 0;
+
+	if (!newline || n < word_n + 1 || memcmp(in->p, word, word_n) != 0 || in->p[word_n] != ' ')
+		return false;
+	*ret = span_of(in->p + word_n + 1, n - word_n - 1);
+	*in = span_skip(*in, n + 1);
+	return true;
+}
+
+static bool take_number(struct span *line, uint64_t most, uint64_t *ret)
+{
+	uint64_t n = 0;
+	size_t i = 0;
+
+	for (; i < line->n && line->p[i] >= '0' && line->p[i] <= '9'; i++)
+		if (__builtin_mul_overflow(n, 10U, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(line->p[i] - '0'), &n))
+			return false;
+	if (i == 0 || n > most || (i < line->n && line->p[i] != ' '))
+		return false;
+	*line = span_skip(*line, MIN(i + 1, line->n));
+	*ret = n;
+	return true;
+}
+
+static bool take_text(struct span line, char *buf, size_t size)
+{
+	if (line.n >= size || memchr(line.p, '\0', line.n))
+		return false;
+	memcpy(buf, line.p, line.n);
+	buf[line.n] = '\0';
+	return true;
+}
+
+static bool take_row(struct span *in, const struct number_row *row, void *base)
+{
+	struct span line;
+	uint64_t n;
+
+	if (!take_line(in, row->name, &line) || !take_number(&line, row->most, &n) || line.n > 0)
+		return false;
+	memcpy((char *)base + row->offset, &n, sizeof(n));
+	return true;
+}
+
+static bool take_generation(struct span line, struct saved_generation *g)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		uint64_t n;
+
+		if (!take_number(&line, parts[i].most, &n))
+			return false;
+		memcpy((char *)g + parts[i].offset, &n, sizeof(n));
+	}
+	return line.n == 0 && g->pid > 0;
+}
+
+static bool take_door(struct span line, struct saved_door *d)
+{
+	return take_number(&line, UINT64_MAX, &d->number) &&
+	       take_number(&line, UINT64_MAX, &d->socket) &&
+	       take_number(&line, UINT64_MAX, &d->name) &&
+	       take_text(line, d->address, sizeof(d->address));
+}
+
+/* What it fails at; NULL if nothing. */
+static const char *take_lists(struct span *in, struct saved *s)
+{
+	struct span line;
+
+	while (take_line(in, "generation", &line))
+		if (s->generations_n == LIMIT_BANKS ||
+		    !take_generation(line, &s->generations[s->generations_n++]))
+			return "generation";
+	while (take_line(in, "door", &line))
+		if (s->doors_n == SAVED_DOORS || !take_door(line, &s->doors[s->doors_n++]))
+			return "door";
+	return NULL;
+}
+
+static const char *take_all(struct span *in, struct saved *s)
+{
+	struct span line;
+	const char *wrong;
+	uint64_t n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (!take_line(in, texts[i].name, &line) ||
+		    !take_text(line, (char *)s + texts[i].offset, texts[i].size))
+			return texts[i].name;
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (!take_row(in, &numbers[i], s))
+			return numbers[i].name;
+	wrong = take_lists(in, s);
+	if (wrong)
+		return wrong;
+	if (!take_line(in, "ini", &line) || !take_number(&line, LIMIT_INI_BYTES, &n) || n != in->n)
+		return "ini";
+	s->ini = *in;
+	return NULL;
+}
+
+static bool is_whole(struct span bytes)
+{
+	char end[END_BYTES + 1];
+	size_t n = bytes.n - END_BYTES;
+
+	(void)snprintf(end, sizeof(end), "\nend %016" PRIx64 "\n", fingerprint_digest(bytes.p, n));
+	return memcmp(bytes.p + n, end, END_BYTES) == 0;
+}
+
+int saved_decode(struct span bytes, struct saved *ret, struct err *err)
+{
+	_cleanup_(freep) struct saved *s = NULL;
+	const char *wrong;
+	struct span in, line;
+	uint64_t version;
+
+	if (bytes.n > SAVED_BYTES)
+		return err_set(err, -EBADMSG, "too large");
+	if (bytes.n < END_BYTES || !is_whole(bytes))
+		return err_set(err, -EBADMSG, "torn: its digest is not that of its bytes");
+	in = span_of(bytes.p, bytes.n - END_BYTES);
+	if (!take_line(&in, "saved", &line) || !take_number(&line, UINT32_MAX, &version))
+		return err_set(err, -EBADMSG, "is no app's state");
+	if (version != SAVED_VERSION)
+		return err_set(err, -EBADMSG,
+			       "is of version %" PRIu64 ", and this emperor knows only %d", version,
+			       SAVED_VERSION);
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_set(err, -ENOMEM, "out of memory");
+	wrong = take_all(&in, s);
+	if (wrong)
+		return err_set(err, -EBADMSG, "\"%s\" is missing or makes no sense", wrong);
+	*ret = *s;
+	return 0;
+}

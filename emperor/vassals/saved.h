@@ -1,0 +1,61 @@
+/*
+ * saved - what the emperor writes down of one app, for the emperor after it: which processes it has and how they are
+ * known, its doors, whether it is to run, and the bytes that served last. Text, a field a line; a digest at the end
+ * tells a file that is torn. Pure: bytes to a value and back.
+ */
+#pragma once
+#include "emperor/app_state.h"
+#include "emperor/watch/fingerprint.h"
+#include "shared/address.h"
+#include "shared/limits.h"
+#include "shared/span.h"
+#include <limits.h>
+
+struct buf;
+struct err;
+
+#define SAVED_VERSION 1
+#define SAVED_DOORS   ((size_t)2 * (LIMIT_LISTENERS + 1))
+#define SAVED_HEAD    (64UL * 1024) /* all but the ini: 34 doors and a reason are 6 KB */
+#define SAVED_BYTES   (LIMIT_INI_BYTES + SAVED_HEAD)
+#define SAVED_TEXT    512
+
+struct saved_generation {
+	uint64_t number, bank, part; /* enum generation_part */
+	uint64_t pid, start, uid;    /* of its front: see exits.h */
+	uint64_t link, log; /* legacy_identify() of the link, and of the pipe of its log or 0 */
+	uint64_t serving_ns, serving_wall_ns;
+	uint64_t speaks; /* MSG_VERSION */
+};
+
+struct saved_door {
+	uint64_t number, socket, name; /* legacy_identify(); name: 0 = has none */
+	char address[ADDRESS_TEXT];
+};
+
+struct saved {
+	char name[LIMIT_NAME];
+	char file[PATH_MAX]; /* path of its ini */
+	char boot[64];       /* of the machine: pids and descriptors are this boot's */
+	char reason[SAVED_TEXT];
+	uint64_t id, ids; /* the app's, and the last that was given */
+	uint64_t state;   /* enum app_state */
+	uint64_t gone;    /* its ini is deleted, it drains */
+	uint64_t begun;   /* a generation was starting, or was to start */
+	uint64_t since_wall_ns, restarts, numbers, last_bank;
+	uint64_t board, gate_end, front_end,
+		door_numbers;     /* legacy_identify() of the first three */
+	struct fingerprint print; /* of the file as it was last taken */
+	uint64_t owner, roots;    /* of the bytes */
+	struct saved_generation generations[LIMIT_BANKS];
+	size_t generations_n;
+	struct saved_door doors[SAVED_DOORS];
+	size_t doors_n;
+	struct span
+		ini; /* the bytes that served last, else those that were to; decode: into the input */
+};
+
+/* -EFBIG: more than SAVED_BYTES. */
+int saved_encode(const struct saved *s, struct buf *out);
+/* -EBADMSG: err says what is wrong with it. */
+int saved_decode(struct span bytes, struct saved *ret, struct err *err);

@@ -1,0 +1,183 @@
+"""An emperor that can be replaced: killed under load and started again, upgraded, with what had changed meanwhile."""
+
+import os
+import pathlib
+import signal
+import socket
+import threading
+import time
+import unittest
+
+from harness import APPS, BIN, Case, Daemon, Emperor, eventually, free_port, process_tree, request, title
+
+
+class Load(threading.Thread):
+    """One request after the other, each on a connection of its own; every answer but 200 is kept."""
+
+    def __init__(self, port, host):
+        super().__init__(daemon=True)
+        self.port, self.host = port, host
+        self.good, self.bad, self.longest = 0, [], 0.0
+        self.over = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.over.is_set():
+            began = time.monotonic()
+            try:
+                status = request(self.port, "/", host=self.host).status
+            except Exception as e:  # whatever a client sees
+                status = repr(e)
+            self.longest = max(self.longest, time.monotonic() - began)
+            if status == 200:
+                self.good += 1
+            else:
+                self.bad.append(status)
+
+    def more(self, n=20):
+        want = self.good + n
+        eventually(lambda: self.good >= want or self.bad, 10, "%d more answers" % n)
+
+    def end(self):
+        self.over.set()
+        self.join()
+        return self.bad
+
+
+class Adoption(Case):
+    def setUp(self):
+        super().setUp()
+        self.run_dir = self.folder / "run"
+
+    def processes(self, e):
+        """name -> pid of the roles."""
+        found = {}
+        for pid in e.strays():
+            name = title(pid)
+            if name.startswith("emperor: "):
+                found[name[len("emperor: "):]] = pid
+        return found
+
+    def kill(self, e):
+        os.kill(e.process.pid, signal.SIGKILL)
+        e.process.wait()
+
+    def successor(self, e, *args):
+        """Another emperor in the place of e, with the same folders and port."""
+        argv = [BIN / "emperor", "--vassals", e.vassals, "--run-dir", e.run_dir, "--db", e.db,
+                "--http", "127.0.0.1:%d" % e.port, *args]
+        fresh = Emperor.__new__(Emperor)
+        fresh.folder, fresh.vassals, fresh.run_dir, fresh.db, fresh.port = (
+            e.folder, e.vassals, e.run_dir, e.db, e.port)
+        Daemon.__init__(fresh, e.folder, "emperor-%d" % time.monotonic_ns(), argv)
+        self.daemon(fresh)
+        eventually(lambda: not fresh.alive() or fresh.ctl_text("version").returncode == 0, 10, "the successor")
+        self.assertTrue(fresh.alive(), fresh.output())
+        return fresh
+
+    def test_a_killed_emperor_is_replaced_under_load_without_a_lost_request(self):
+        own = free_port()
+        e = self.emperor()
+        e.drop("a", extra="disable-logging = true")
+        e.drop("b", extra="disable-logging = true\nhttp-socket = 127.0.0.1:%d" % own)
+        e.wait_up("a")
+        e.wait_up("b")
+        before = {name: e.state(name) for name in "ab"}
+        roles = eventually(lambda: (lambda p: p if len(p) == 3 else None)(self.processes(e)), 5, "three roles")
+        loads = [Load(e.port, "a.test"), Load(e.port, "b.test"), Load(own, "b.test")]
+        for load in loads:
+            load.more()
+        counted = e.ctl("stats", "a")["requests"]
+        self.kill(e)
+        for load in loads:
+            load.more()
+        f = self.successor(e)
+        for load in loads:
+            load.more()
+        self.assertEqual({name: before[name]["pid"] for name in "ab"},
+                         {name: f.state(name)["pid"] for name in "ab"})
+        self.assertEqual([f.state(name)["state"] for name in "ab"], ["running", "running"])
+        self.assertEqual(f.state("a")["generation"], 1)
+        self.assertEqual(self.processes(f), roles)
+        self.assertGreaterEqual(f.ctl("stats", "a")["requests"], counted + 40)
+        # it is theirs now: reload, edit, delete
+        f.ctl("reload", "a")
+        self.assertEqual(f.state("a")["generation"], 2)
+        self.assertNotEqual(f.state("a")["pid"], before["a"]["pid"])
+        for load in loads:
+            load.more()
+        for load in loads:
+            self.assertEqual(load.end(), [])
+        self.assertLess(max(load.longest for load in loads), 2.0)
+        eventually(lambda: before["a"]["pid"] not in process_tree(), 5, "the first generation has gone")
+
+    def test_what_changed_while_there_was_no_emperor_is_found(self):
+        e = self.emperor()
+        for name in ("edited", "deleted", "stopped", "dead", "same"):
+            e.drop(name)
+            e.wait_up(name)
+        slept = free_port()
+        e.drop("asleep", extra="on-demand = true\nhttp = 127.0.0.1:%d" % slept)
+        e.wait_state("asleep", "sleeping")
+        e.drop("broken", module="nosuchmodule")
+        e.wait_state("broken", "backoff")
+        e.ctl("stop", "stopped")
+        before = {row["name"]: row for row in e.ctl("status")["apps"]}
+        keeper = self.processes(e)["keeper"]
+        self.kill(e)
+        e.drop("edited", module="named")
+        (e.vassals / "deleted.ini").unlink()
+        os.kill(before["dead"]["pid"], signal.SIGKILL)
+        eventually(lambda: before["dead"]["pid"] not in process_tree(), 5, "its end")
+        e.drop("broken")
+        f = self.successor(e)
+        eventually(lambda: f.state("edited")["generation"] == 2 and f.state("edited")["state"] == "running", 10, "reload")
+        eventually(lambda: f.state("deleted") is None, 10, "the end of what was deleted")
+        self.assertEqual(f.state("stopped")["state"], "stopped")
+        self.assertIn("by command", f.state("stopped")["reason"])
+        self.assertEqual(f.get("stopped").status, 503)
+        self.assertEqual(f.wait_state("dead", "running")["restarts"], 1)
+        f.wait_up("dead")
+        f.wait_up("broken")
+        self.assertEqual(f.state("same")["pid"], before["same"]["pid"])
+        self.assertEqual(f.state("asleep")["state"], "sleeping")
+        self.assertEqual(request(slept).status, 200)
+        # once more, and with another keeper: nothing depends on the first
+        os.kill(keeper, signal.SIGKILL)
+        eventually(lambda: self.processes(f).get("keeper", keeper) != keeper, 5, "another keeper")
+        f.ctl("start", "stopped")
+        f.wait_up("stopped")
+        self.kill(f)
+        g = self.successor(f)
+        self.assertEqual(g.state("same")["pid"], before["same"]["pid"])
+        g.wait_up("stopped")
+        # no trace of who is gone
+        self.assertEqual(sorted(p.name for p in (g.run_dir / "state").iterdir()),
+                         sorted("%s.state" % n for n in ("asleep", "broken", "dead", "edited", "same", "stopped")))
+        # an end is an end: nothing but what rests stays for the next
+        g.ctl("stop", "stopped")
+        g.stop()
+        self.assertEqual([p.name for p in (g.run_dir / "state").iterdir()], ["stopped.state"])
+
+    def test_a_file_that_is_torn_or_not_ours_costs_its_app_a_new_start_and_no_other(self):
+        e = self.emperor()
+        for name in ("a", "b", "c"):
+            e.drop(name)
+            e.wait_up(name)
+        pid = e.state("c")["pid"]
+        self.kill(e)
+        state = e.run_dir / "state"
+        torn = (state / "a.state").read_bytes()
+        (state / "a.state").write_bytes(torn[: len(torn) // 2])
+        os.chmod(state / "b.state", 0o666)
+        f = self.successor(e)
+        self.assertIn("a: not taken over: state/a.state: torn", f.output())
+        self.assertIn("b: not taken over: state/b.state: others could have written it", f.output())
+        f.wait_up("a")
+        f.wait_up("b")
+        self.assertEqual(f.state("c")["pid"], pid)
+        eventually(lambda: len([p for p in f.strays() if title(p) == "vassal: a"]) == 1, 10, "one front of a")
+
+
+if __name__ == "__main__":
+    unittest.main()
