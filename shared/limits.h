@@ -29,6 +29,11 @@
 #define LIMIT_LANES   512 /* workers x threads of one app: exchange lanes and scoreboard rows */
 #define LIMIT_BANKS \
 	4 /* generations of one app alive at once: one serving, one starting, two draining */
+#define LIMIT_TASKS 16 /* daemons and timed jobs of one app: the scoreboard has a row for each */
+#define LIMIT_TASK_RUNS \
+	4 /* runs of one timed job at once, if it may run beside itself: a minute's job that hangs must not pile up */
+#define LIMIT_TASK_NAME  32 /* of one of them, NUL included */
+#define LIMIT_TASK_TOUCH 8  /* files whose change starts a daemon anew: looked at each second */
 
 /* -- a request ------------------------------------------------------------------------------------------ */
 #define LIMIT_HEAD_BYTES \
@@ -91,7 +96,7 @@
 #define LIMIT_LINGER_S 2 /* and for how long */
 #define LIMIT_INTERRUPT_GRACE_S \
 	2 /* for an app to clean up after RequestTimeout: a rollback takes ms; then its worker is killed */
-#define LIMIT_PASS_S   2 /* a connection that the gate or the next generation does not take: 503 */
+#define LIMIT_PASS_S 2 /* a connection that the gate or the next generation does not take: 503 */
 #define LIMIT_IDLE_GRACE_S \
 	1 /* a front that ends keeps idle connections so long: a request may be on the wire */
 #define LIMIT_HALF_CLOSE_MS \

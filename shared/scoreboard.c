@@ -94,6 +94,23 @@ const char *board_worker_state_name(unsigned state)
 	return name_of(names, ARRAY_SIZE(names), state);
 }
 
+const char *board_task_kind_name(unsigned kind)
+{
+	return kind == BOARD_TASK_CRON ? "cron" : "daemon";
+}
+
+const char *board_task_state_name(unsigned state)
+{
+	static const char *const names[TASK_STATE_COUNT] = {
+		[TASK_NONE] = "none",       [TASK_WAITING] = "waiting",
+		[TASK_QUEUED] = "queued",   [TASK_RUNNING] = "running",
+		[TASK_BACKOFF] = "backoff", [TASK_STOPPING] = "stopping",
+		[TASK_BROKEN] = "broken",   [TASK_STOPPED] = "stopped",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), state);
+}
+
 const char *board_event_name(unsigned kind)
 {
 	static const char *const names[EVENT_KIND_COUNT] = {
@@ -106,6 +123,7 @@ const char *board_event_name(unsigned kind)
 		[EVENT_ASLEEP] = "asleep",
 		[EVENT_WOKEN] = "woken",
 		[EVENT_BUDGET] = "budget",
+		[EVENT_TASK] = "task",
 		[EVENT_WORKER_SPAWNED] = "spawned",
 		[EVENT_WORKER_RECYCLED] = "recycled",
 		[EVENT_WORKER_KILLED] = "killed",
@@ -378,6 +396,39 @@ const struct board_bank *board_find_bank(const struct scoreboard *b, uint64_t ge
 		if (board_get(&b->bank[i].generation) == generation)
 			return &b->bank[i];
 	return NULL;
+}
+
+static uint32_t below(const board_u32 *field, uint32_t limit)
+{
+	uint32_t n = atomic_load_explicit(field, memory_order_relaxed);
+
+	return n < limit ? n : 0;
+}
+
+bool board_read_task(const struct board_bank *bank, unsigned i, struct board_task_now *ret)
+{
+	const struct board_task *t;
+	unsigned n = atomic_load_explicit(&bank->tasks, memory_order_acquire);
+
+	if (i >= MIN(n, (unsigned)LIMIT_TASKS))
+		return false;
+	t = &bank->task[i];
+	*ret = (struct board_task_now){
+		.kind = below(&t->kind, BOARD_TASK_CRON + 1),
+		.state = below(&t->state, TASK_STATE_COUNT),
+		.pid = below(&t->pid, INT32_MAX),
+		.running = below(&t->running, LIMIT_TASK_RUNS + 1),
+		.has_ended = below(&t->has_ended, 2),
+		.last_status = (int)below(&t->last_status, 0x10000),
+		.starts = read_counter(&t->starts),
+		.failures = read_counter(&t->failures),
+		.started_wall_ns = read_counter(&t->started_wall_ns),
+		.ended_wall_ns = read_counter(&t->ended_wall_ns),
+		.next_wall_ns = read_counter(&t->next_wall_ns),
+	};
+	memcpy(ret->name, t->name, sizeof(ret->name));
+	ret->name[sizeof(ret->name) - 1] = '\0';
+	return true;
 }
 
 bool board_read_lane(const struct board_lane *lane, char line[BOARD_LINE],

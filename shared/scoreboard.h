@@ -104,6 +104,35 @@ struct board_lane {
 	char request_id[LIMIT_REQUEST_ID];
 };
 
+enum board_task_kind { BOARD_TASK_DAEMON, BOARD_TASK_CRON };
+enum task_state {
+	TASK_NONE,
+	TASK_WAITING, /* for the generation to serve, or a timed job for its time */
+	TASK_QUEUED,  /* for its predecessor of an older generation to end */
+	TASK_RUNNING,
+	TASK_BACKOFF,  /* ended; the next try is known */
+	TASK_STOPPING, /* was told to end */
+	TASK_BROKEN,   /* ended too early too often: not started again */
+	TASK_STOPPED,
+	TASK_STATE_COUNT
+};
+
+/* A program beside the app. Written by the front. */
+struct board_task {
+	board_u32 kind;  /* enum board_task_kind */
+	board_u32 state; /* enum task_state */
+	board_u32 pid;   /* of the newest run; 0 none */
+	board_u32 running;
+	board_u32 has_ended;   /* 1: last_status is one */
+	board_u32 last_status; /* of the last end, as wait() gives it */
+	board_u64 starts, failures;
+	board_u64 started_wall_ns, ended_wall_ns;
+	board_u64 next_wall_ns;  /* the next run or try; 0 unknown */
+	board_u64 looked_wall_s; /* timed jobs: up to this minute, nothing is left to be run */
+	board_u32 keeper[LIMIT_TASK_RUNS]; /* pids: for the next generation, which waits for them */
+	char name[LIMIT_TASK_NAME];        /* written once, before kind and state */
+};
+
 struct board_log {      /* written by the front */
 	board_u64 head; /* bytes ever written; the ring holds the last BOARD_LOG_BYTES */
 	char ring[BOARD_LOG_BYTES];
@@ -122,6 +151,8 @@ struct board_bank {
 	board_u64 started_wall_ns;
 	struct board_counters counters;
 	struct board_log log;
+	board_u32 tasks; /* rows in use */
+	struct board_task task[LIMIT_TASKS];
 
 	struct board_worker worker[LIMIT_WORKERS];
 	struct board_lane lane[LIMIT_LANES];
@@ -151,6 +182,7 @@ enum board_event_kind {
 	EVENT_LIMITS,      /* changed in place */
 	EVENT_REFUSED,     /* what a command asked for */
 	EVENT_ROLLED_BACK, /* an older version of it serves again */
+	EVENT_TASK,        /* a daemon or timed job started, ended, was killed */
 	EVENT_KIND_COUNT,
 };
 
@@ -271,9 +303,10 @@ uint64_t board_percentile_us(const uint64_t hist[BOARD_BUCKETS], double p);
 
 /* Plain copy of counters, summed over all banks. */
 struct board_totals {
-	uint64_t connections, requests, responses[6], bad_requests, rejected, timeouts, interrupts, fused,
-		worker_deaths, exceptions, client_gone, static_requests, handed_back, bytes_in,
-		bytes_out, queue_us, app_us, spawned, recycled, killed, crashed, log_dropped;
+	uint64_t connections, requests, responses[6], bad_requests, rejected, timeouts, interrupts,
+		fused, worker_deaths, exceptions, client_gone, static_requests, handed_back,
+		bytes_in, bytes_out, queue_us, app_us, spawned, recycled, killed, crashed,
+		log_dropped;
 	uint64_t queue_hist[BOARD_BUCKETS], app_hist[BOARD_BUCKETS];
 };
 void board_read_totals(const struct scoreboard *b, struct board_totals *ret);
@@ -301,11 +334,24 @@ int board_read_blame(const struct scoreboard *b, uint64_t number, struct board_b
 bool board_next_blame(const struct scoreboard *b, uint64_t *at, bool wait, uint64_t *missed,
 		      struct board_blame *ret);
 
+/* A plain copy of a task's row, judged: bounded, of known kind and state, its name terminated. */
+struct board_task_now {
+	unsigned kind, state, pid, running;
+	bool has_ended;
+	int last_status;
+	uint64_t starts, failures, started_wall_ns, ended_wall_ns, next_wall_ns;
+	char name[LIMIT_TASK_NAME];
+};
+/* False: there is no such row. */
+bool board_read_task(const struct board_bank *bank, unsigned i, struct board_task_now *ret);
+
 /* Log bytes from *at on (absolute position; moved forward). Skips what was overwritten. Returns bytes copied. */
 size_t board_log_read(const struct board_bank *bank, uint64_t *at, char *buf, size_t size);
 
 const char *board_front_state_name(unsigned state);
 const char *board_worker_state_name(unsigned state);
+const char *board_task_kind_name(unsigned kind);
+const char *board_task_state_name(unsigned state);
 const char *board_event_name(unsigned kind);
 const char *board_blame_name(unsigned kind);
 

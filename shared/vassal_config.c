@@ -74,6 +74,15 @@ static int absolute_listener(struct listener_config *l, const char *dir, struct 
 	return r;
 }
 
+static int absolute_task(struct task_config *t, const char *dir, struct err *err)
+{
+	int r = make_absolute(&t->chdir, dir, err);
+
+	for (size_t i = 0; i < t->touch.n && r == 0; i++)
+		r = make_absolute(&t->touch.v[i], dir, err);
+	return r;
+}
+
 static int absolute_paths(struct vassal_config *c, struct err *err)
 {
 	int r = 0;
@@ -84,11 +93,21 @@ static int absolute_paths(struct vassal_config *c, struct err *err)
 		r = absolute_listener(&c->listeners[i], c->chdir, err);
 	for (size_t i = 0; i < c->static_maps_n && r == 0; i++)
 		r = make_absolute(&c->static_maps[i].target, c->chdir, err);
+	for (size_t i = 0; i < c->tasks_n && r == 0; i++)
+		r = absolute_task(&c->tasks[i], c->chdir, err);
 	if (r == 0)
 		r = make_absolute(&c->logto, c->chdir, err);
 	if (r == 0)
 		r = make_absolute(&c->pidfile, c->chdir, err);
 	return r;
+}
+
+static void check_tasks(const struct vassal_config *c, const struct config_items *items,
+			struct inifile_notes *notes)
+{
+	if (c->tasks_n > 0 && c->sleep_after_s > 0)
+		note_key(notes, items, "sleep-after",
+			 "has no effect: an app with daemons or timed jobs does not sleep");
 }
 
 static int check_app(const struct vassal_config *c, const struct config_items *items,
@@ -103,6 +122,7 @@ static int check_app(const struct vassal_config *c, const struct config_items *i
 			 "stands beside module: it is used if the module cannot be imported");
 	if (c->module && strchr(c->module, ':') && c->callable)
 		note_key(notes, items, "callable", "ignored: module already names its object");
+	check_tasks(c, items, notes);
 	return 0;
 }
 
@@ -126,6 +146,9 @@ static int check_lanes(const struct vassal_config *c, const struct config_items 
 
 static void settle(struct vassal_config *c)
 {
+	for (size_t i = 0; i < c->tasks_n; i++)
+		if (c->tasks[i].harakiri_s == TASK_HARAKIRI_UNSET)
+			c->tasks[i].harakiri_s = c->cron_harakiri_s;
 	/* those say more, and sooner */
 	if (c->harakiri_s > 0 && c->slow_request_s >= c->harakiri_s)
 		c->slow_request_s = 0;
@@ -260,6 +283,9 @@ void vassal_config_done(struct vassal_config *c)
 		free(c->static_maps[i].target);
 	}
 	free(c->static_maps);
+	for (size_t i = 0; i < c->tasks_n; i++)
+		vassal_task_done(&c->tasks[i]);
+	free(c->tasks);
 	option_list_done(&c->pythonpath);
 	option_list_done(&c->env);
 	option_list_done(&c->warmup);

@@ -6,6 +6,7 @@
 #pragma once
 #include "shared/address.h"
 #include "shared/config_items.h"
+#include "shared/cron.h"
 #include "shared/inifile.h"
 #include "shared/limits.h"
 #include "shared/option.h"
@@ -27,6 +28,30 @@ struct domain_config {
 struct static_map_config {
 	char *mount;  /* "/static": segment boundary */
 	char *target; /* file or directory */
+};
+
+enum task_kind { TASK_DAEMON, TASK_CRON };
+
+#define TASK_HARAKIRI_UNSET 0xffffffffU /* while it is built: cron-harakiri counts */
+
+/* A program that runs beside the app: attach-daemon, cron and their kin. */
+struct task_config {
+	enum task_kind kind;
+	char name[LIMIT_TASK_NAME]; /* from the command, or name=; no two of an app are equal */
+	char *command;              /* for /bin/sh -c */
+	char *chdir;                /* NULL: the app's */
+	int stop_signal;
+
+	/* daemons */
+	bool control;             /* its end ends the generation */
+	bool detaches;            /* runs for as long as anything that it started does */
+	unsigned attempts;        /* freq: given up after so many early ends in a row; 0 never */
+	struct option_list touch; /* started anew when one of these changes */
+
+	/* timed jobs */
+	struct cron_spec when;
+	bool unique;         /* never beside itself */
+	unsigned harakiri_s; /* 0 = never */
 };
 
 struct vassal_config {
@@ -96,6 +121,11 @@ struct vassal_config {
 	struct static_map_config *static_maps;
 	size_t static_maps_n;
 
+	/* beside the app */
+	struct task_config *tasks;
+	size_t tasks_n;
+	unsigned cron_harakiri_s; /* of timed jobs that say nothing; 0 = never */
+
 	/* logs, statistics */
 	char *logto;
 	bool disable_logging;
@@ -130,6 +160,7 @@ int vassal_config_check(const struct config_items *items, struct vassal_config *
 int vassal_config_take_live(struct vassal_config *c, const struct config_items *items,
 			    struct err *err);
 void vassal_config_done(struct vassal_config *c);
+void vassal_task_done(struct task_config *t);
 
 /* The last item that sets an option, by its name or an alias; NULL if none does. Borrowed. */
 const struct config_item *vassal_config_item(const struct config_items *items, const char *name);

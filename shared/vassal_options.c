@@ -162,6 +162,34 @@ const struct option vassal_options[] = {
 	       "Time that a process which is replaced has to finish", "30", 0),
 
 #undef SECTION
+#define SECTION "Beside the app"
+	CUSTOM("attach-daemon", NULL, vassal_parse_daemon, NULL, 0, 0, "command",
+	       "A program that runs while the app serves, in the foreground, and is started again "
+	       "when it ends", "celery -A mysite worker", OPTION_MANY),
+	CUSTOM("attach-daemon2", NULL, vassal_parse_daemon2, NULL, 0, 0, "key=value,...",
+	       "The same with keys: cmd, name, chdir, stopsignal, freq (given up after so many early "
+	       "ends in a row), touch (files, separated by semicolons, whose change starts it anew), "
+	       "control (its end ends the generation), pidfile or daemonize (it detaches itself: what "
+	       "it leaves is followed)",
+	       "cmd=celery -A mysite beat,name=beat,stopsignal=INT,touch=/srv/blog/beat.touch",
+	       OPTION_MANY),
+	CUSTOM("smart-attach-daemon", "smart-attach-daemon2", vassal_parse_smart_daemon, NULL, 0, 0,
+	       "pidfile command", "The same for a program that detaches itself; its pidfile is not "
+	       "needed here", "/run/blog/worker.pid /srv/blog/worker --daemon", OPTION_MANY),
+	CUSTOM("cron", NULL, vassal_parse_cron, NULL, 0, 0, "minute hour day month weekday command",
+	       "Runs a command at these times; -1 is any and -N every N, crontab's signs are "
+	       "understood", "30 2 -1 -1 -1 python3 manage.py clearsessions", OPTION_MANY),
+	CUSTOM("cron2", NULL, vassal_parse_cron2, NULL, 0, 0, "key=value,... command",
+	       "The same with keys: minute, hour, day, month, week, name, unique (never beside "
+	       "itself), harakiri (seconds)",
+	       "minute=-5,unique=1,harakiri=240 python3 manage.py send_mail", OPTION_MANY),
+	CUSTOM("unique-cron", NULL, vassal_parse_unique_cron, NULL, 0, 0,
+	       "minute hour day month weekday command",
+	       "As cron, but never beside itself", "-1 -1 -1 -1 -1 /srv/blog/poll", OPTION_MANY),
+	NUMBER("cron-harakiri", NULL, OPTION_SECONDS, unsigned, cron_harakiri_s, "0", 0, 604800, NULL,
+	       "Kills a timed job that runs longer and says nothing else; 0 is never", "1h", 0),
+
+#undef SECTION
 #define SECTION "Identity and limits"
 	STRING("uid", "immediate-uid", OPTION_STRING, char *, uid, NULL, "user",
 	       "The user to run as, name or number", "www-data", OPTION_CLEAN),
@@ -332,11 +360,6 @@ const struct option vassal_options[] = {
 	       "changed modules are not watched; touch the ini, or emperorctl reload"),
 	IGNORED("master-fifo", NULL, OPTION_VALUE,
 	       "emperorctl gives the commands"),
-	IGNORED("attach-daemon", "attach-daemon2 smart-attach-daemon smart-attach-daemon2",
-	       OPTION_VALUE,
-	       "not started here; make it a service of the system"),
-	IGNORED("cron", "cron2 unique-cron", OPTION_VALUE,
-	       "not run here; make it a timer of the system"),
 	IGNORED("spooler", "spooler-processes spooler-frequency spooler-freq spooler-chdir "
 	       "spooler-harakiri", OPTION_VALUE,
 	       "no spooler runs here"),

@@ -5,6 +5,7 @@
 #include "emperor/control/report.h"
 
 #include "emperor/vassals/vassals.h"
+#include "shared/board_json.h"
 #include "shared/clock.h"
 #include "shared/json.h"
 #include "shared/scoreboard.h"
@@ -47,8 +48,10 @@ static void put_board(json_t *obj, const struct app_info *info)
 	json_put_u64(obj, "exceptions", totals.exceptions);
 	json_put_u64(obj, "errors_5xx", totals.responses[5]);
 	bank = board_find_bank(board, info->generation);
-	if (bank)
+	if (bank) {
 		put_workers(obj, bank);
+		json_put(obj, "tasks", board_json_tasks(bank));
+	}
 	board_unmap(board);
 }
 

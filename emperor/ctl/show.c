@@ -87,6 +87,26 @@ static void print_field(FILE *out, const char *name, const char *value)
 	}
 }
 
+/* "daemon celery  running, pid 12, started 3 times, last: exit 1" */
+static void show_task(const struct ctl *c, const json_t *task)
+{
+	char a[HUMAN_MAX], b[HUMAN_MAX], line[256], state[64] = "", end[64] = "", next[64] = "";
+
+	if (number(task, "pid") > 0)
+		(void)snprintf(state, sizeof(state), ", pid %u for %s",
+			       (unsigned)number(task, "pid"),
+			       human_age(a, age(c, number(task, "since"))));
+	if (text(task, "last_exit")[0])
+		(void)snprintf(end, sizeof(end), ", last: %s", text(task, "last_exit"));
+	if (number(task, "next") > 0)
+		(void)snprintf(next, sizeof(next), ", next: %s",
+			       human_time(a, number(task, "next")));
+	(void)snprintf(line, sizeof(line), "%s: %s%s, %s starts, %s failed%s%s", text(task, "name"),
+		       text(task, "state"), state, human_count(a, number(task, "starts")),
+		       human_count(b, number(task, "failures")), end, next);
+	print_field(c->out, text(task, "kind"), line);
+}
+
 static void show_app(const struct ctl *c, const json_t *app)
 {
 	char a[HUMAN_MAX], b[HUMAN_MAX], line[128];
@@ -122,6 +142,8 @@ static void show_app(const struct ctl *c, const json_t *app)
 		       human_count((char[HUMAN_MAX]){0}, number(app, "errors_5xx")));
 	print_field(c->out, "requests", line);
 	print_field(c->out, "restarts", human_count(a, number(app, "restarts")));
+	for (size_t i = 0; i < json_array_size(json_object_get(app, "tasks")); i++)
+		show_task(c, json_array_get(json_object_get(app, "tasks"), i));
 	print_field(c->out, "last error", text(app, "last_error"));
 	print_field(c->out, "notes", text(app, "notes"));
 }

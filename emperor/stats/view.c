@@ -10,6 +10,7 @@
 #include "emperor/app_state.h"
 #include "emperor/stats/collect.h"
 #include "emperor/stats/store.h"
+#include "shared/board_json.h"
 #include "shared/clock.h"
 #include "shared/json.h"
 
@@ -243,6 +244,26 @@ static json_t *make_sockets(const struct app *a, uint64_t queue, uint64_t queue_
 	return sockets;
 }
 
+/* As uWSGI shows its attached daemons. */
+static json_t *make_daemons(const struct board_bank *bank)
+{
+	json_t *daemons = json_array();
+	struct board_task_now t;
+
+	for (unsigned i = 0; bank && board_read_task(bank, i, &t); i++) {
+		json_t *o;
+
+		if (t.kind != BOARD_TASK_DAEMON)
+			continue;
+		o = json_object();
+		json_put_text(o, "cmd", t.name);
+		json_put_u64(o, "pid", t.pid);
+		json_put_u64(o, "respawns", t.starts > 0 ? t.starts - 1 : 0);
+		json_push(daemons, o);
+	}
+	return daemons;
+}
+
 json_t *view_app(const struct app *a, uint64_t wall_ns, uint64_t mono_ns)
 {
 	const struct lane_clock clock = {wall_ns, mono_ns};
@@ -265,6 +286,8 @@ json_t *view_app(const struct app *a, uint64_t wall_ns, uint64_t mono_ns)
 	json_put(root, "locks", json_array());
 	json_put(root, "sockets", make_sockets(a, now.queue, now.queue_size));
 	json_put(root, "workers", make_workers(bank, &clock));
+	json_put(root, "daemons", make_daemons(bank));
+	json_put(root, "tasks", bank ? board_json_tasks(bank) : json_array());
 	put_app_fields(root, a, &totals, wall_ns / NS_PER_S);
 	board_trim(a->board);
 	return root;

@@ -24,6 +24,9 @@ static bool takes_over(const struct front *f)
 
 static bool is_idle(const struct front *f)
 {
+	/* what runs beside the app is there to run */
+	if (f->tasks)
+		return false;
 	if (f->phase != PHASE_SERVING || f->jobs_n > 0 || f->queued_n > 0 || takes_over(f))
 		return false;
 	for (const struct conn *c = f->conns; c; c = c->next)

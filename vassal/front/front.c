@@ -11,6 +11,7 @@
 #include "shared/err.h"
 #include "shared/log.h"
 #include "shared/vassal_config.h"
+#include "vassal/front/beside.h"
 #include "vassal/front/blame.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/doors.h"
@@ -148,6 +149,9 @@ static int start(struct front *f, const struct front_setup *setup, struct err *e
 		return r;
 	if (triggers_start(f, &f->triggers) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
+	r = beside_init(f, setup, err);
+	if (r < 0)
+		return r;
 	link_init(f, setup->link_fd);
 	link_say(f, MSG_HELLO, (uint64_t)getpid(), 0, "");
 	with_exchange.exchange = f->exchange;

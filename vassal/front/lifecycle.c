@@ -18,6 +18,7 @@
 #include "vassal/front/queue.h"
 #include "vassal/front/state.h"
 #include "vassal/pool/pool.h"
+#include "vassal/tasks/tasks.h"
 
 #define EXIT_FAILED 22 /* could not load the app, as the engine itself says it: not a crash */
 
@@ -64,6 +65,7 @@ void lifecycle_serve(struct front *f)
 	show_state(f, FRONT_SERVING);
 	doors_open(f);
 	doze_begin(f);
+	tasks_serve(f->tasks);
 	loop_kick(f);
 	if (f->alone)
 		log_info("serving");
@@ -116,6 +118,7 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 			    f->conns_n);
 	end_all(f);
 	stop_pool(f, 0);
+	tasks_drain(f->tasks, 0, false);
 }
 
 /* Nobody takes these. A request that is under way to us is answered; who asks nothing for a while is let go. */
@@ -150,6 +153,7 @@ void lifecycle_drain(struct front *f, unsigned grace_s, int heir_fd)
 			if (f->phase == PHASE_STOPPING)
 				pool_stop(f->pool, 0);
 			stop_pool(f, 0);
+			tasks_drain(f->tasks, 0, false);
 		}
 		return;
 	}
@@ -159,6 +163,7 @@ void lifecycle_drain(struct front *f, unsigned grace_s, int heir_fd)
 	show_state(f, FRONT_DRAINING);
 	doors_close(f);
 	handback_idle(f);
+	tasks_drain(f->tasks, grace_s, f->replaced);
 	if (grace_s == 0) {
 		end_all(f);
 		stop_pool(f, 0);
@@ -175,7 +180,7 @@ void lifecycle_check(struct front *f)
 		stop_pool(f, f->config->worker_mercy_s);
 }
 
-void lifecycle_stopped(struct front *f)
+static void leave(struct front *f)
 {
 	f->phase = PHASE_ENDED;
 	show_state(f, FRONT_GONE);
@@ -184,4 +189,20 @@ void lifecycle_stopped(struct front *f)
 	if (f->exit_code == 0)
 		link_say(f, MSG_DRAINED, 0, 0, "");
 	ev_break(f->loop, EVBREAK_ALL);
+}
+
+void lifecycle_stopped(struct front *f)
+{
+	f->pool_gone = true;
+	/* a pool that failed by itself has not been waited for by anybody else */
+	if (f->phase < PHASE_DRAINING)
+		tasks_drain(f->tasks, 0, false);
+	if (tasks_over(f->tasks))
+		leave(f);
+}
+
+void lifecycle_tasks_over(struct front *f)
+{
+	if (f->pool_gone && f->phase != PHASE_ENDED)
+		leave(f);
 }

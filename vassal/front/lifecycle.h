@@ -20,3 +20,5 @@ void lifecycle_tend(struct front *f);
 void lifecycle_check(struct front *f);
 /* The last process of the pool has gone. */
 void lifecycle_stopped(struct front *f);
+/* The last process beside the app has gone, after lifecycle_drain. */
+void lifecycle_tasks_over(struct front *f);

@@ -30,6 +30,7 @@ static unsigned grace_of(const struct msg *m)
 
 static void on_retire(struct front *f, const struct msg *m, int *fd)
 {
+	f->replaced = true;
 	lifecycle_drain(f, MAX(grace_of(m), 1U), TAKE_FD(*fd));
 }
 

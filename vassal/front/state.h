@@ -180,6 +180,9 @@ struct front {
 	struct exchange *exchange;
 	struct exchange_shape shape;
 	struct pool *pool;
+	struct tasks *tasks; /* programs beside the app; NULL: none */
+	bool pool_gone;      /* its last process; those beside it may still be ending */
+	bool replaced;       /* another generation serves */
 	enum phase phase;
 	int exit_code;
 	bool alone;

@@ -217,6 +217,18 @@ static void relative_paths_start_at_chdir(void **state)
 static const struct {
 	const char *lines, *says;
 } refused[] = {
+	{"attach-daemon2 = name=x", "there is no command to run"},
+	{"attach-daemon2 = celery worker", "is not key=value"},
+	{"attach-daemon2 = exe=celery", "exe: unknown key"},
+	{"attach-daemon2 = cmd=a,stopsignal=99", "no signal"},
+	{"attach-daemon2 = cmd=a,name=a b", "letters, digits"},
+	{"attach-daemon2 = cmd=a,freq=x", "not a number"},
+	{"smart-attach-daemon = /tmp/pid", "there is no command to run"},
+	{"cron = 60 -1 -1 -1 -1 a", "\"60\" is no minute"},
+	{"cron = 0 0 a", "\"a\" is no day"},
+	{"cron = 0 2 -1 -1 -1", "there is no command to run"},
+	{"cron2 = minute=0,legion=x a", "there is no legion"},
+	{"cron2 = minute=0,hour=24 a", "\"24\" is no hour"},
 	{"harakiri = 5x", "blog.ini:3: harakiri: \"5x\" is not a number of seconds"},
 	{"harakiri = soon", "blog.ini:3: harakiri: \"soon\" is not a number of seconds"},
 	{"harakiri = -1", "is not a number"},
@@ -304,10 +316,11 @@ static const struct {
 	{"STATIC_ROOT = /x", "STATIC_ROOT: unknown option, ignored"},
 	{"snmp = 1", "known to uWSGI, not supported here, ignored"},
 	{"carbon = 1", "known to uWSGI, not supported here, ignored"},
-	{"cron = 0 2 -1 -1 -1 backup", "make it a timer of the system"},
 	{"cheaper = 2", "all processes run all the time"},
 	{"static-expires = /* 3600", "files are sent without Expires"},
-	{"attach-daemon = celery", "make it a service"},
+	{"attach-daemon2 = cmd=celery,reloadsignal=1", "starts its daemons anew"},
+	{"attach-daemon2 = cmd=celery,uid=33", "it runs as the app's user"},
+	{"sleep-after = 60\nattach-daemon = celery", "does not sleep"},
 	{"hook-pre-app = exec:x", "hooks are not run here"},
 	{"plugin = stupid", "stupid is not known here"},
 	{"pythonpath = /a:/b", "several directories"},
@@ -318,6 +331,94 @@ static const struct {
 	{"wsgi-file = x.py", "stands beside module"},
 	{"env = PATH=$(NONE)", "NONE is not set"},
 };
+
+/* clang-format off */
+static const struct {
+	const char *line, *name, *command;
+	enum task_kind kind;
+	bool control, detaches, unique;
+	unsigned attempts, harakiri_s;
+	int stop_signal;
+} tasks[] = {
+	{"attach-daemon = celery -A x worker", "celery", "celery -A x worker", TASK_DAEMON, .stop_signal = 15},
+	{"attach-daemon = cd /srv/x && exec A=b /venv/bin/python -m rq.cli worker", "rq.cli",
+	 "cd /srv/x && exec A=b /venv/bin/python -m rq.cli worker", TASK_DAEMON, .stop_signal = 15},
+	{"attach-daemon = python3 manage.py qcluster", "qcluster", "python3 manage.py qcluster", TASK_DAEMON, .stop_signal = 15},
+	{"attach-daemon = python3", "python3", "python3", TASK_DAEMON, .stop_signal = 15},
+	{"attach-daemon = $(cat x); y#1", "__cat", "$(cat x); y#1", TASK_DAEMON, .stop_signal = 15},
+	{"attach-daemon2 = cmd=a.sh 1,2 b=c,pidfile=/tmp/p,freq=3,control=1,stopsignal=SIGINT", "a.sh", "a.sh 1,2 b=c",
+	 TASK_DAEMON, .control = true, .detaches = true, .attempts = 3, .stop_signal = 2},
+	{"attach-daemon2 = name=n_1, stop_signal=3 ,cmd = x", "n_1", "x", TASK_DAEMON, .stop_signal = 3},
+	{"smart-attach-daemon = /tmp/p redis-server --daemonize yes", "redis-server", "redis-server --daemonize yes",
+	 TASK_DAEMON, .detaches = true, .stop_signal = 15},
+	{"cron = 59 3 -1 -1 -1 backup.sh /a", "backup.sh", "backup.sh /a", TASK_CRON, .stop_signal = 15},
+	{"cron = */5  * * * *  a", "a", "a", TASK_CRON, .stop_signal = 15},
+	{"unique-cron = 59 3 -1 -1 -1 a", "a", "a", TASK_CRON, .unique = true, .stop_signal = 15},
+	{"cron2 = minute=-5,hour=3,unique=1,harakiri=60 a b=c,d", "a", "a b=c,d", TASK_CRON, .unique = true,
+	 .harakiri_s = 60, .stop_signal = 15},
+	{"cron2 = a b", "a", "a b", TASK_CRON, .stop_signal = 15},
+	{"cron2 = A=b c", "c", "A=b c", TASK_CRON, .stop_signal = 15},
+	{"cron = -1 -1 -1 -1 -1 a\ncron-harakiri = 2m", "a", "a", TASK_CRON, .harakiri_s = 120, .stop_signal = 15},
+	{"cron-harakiri = 2m\ncron2 = harakiri=0 a", "a", "a", TASK_CRON, .stop_signal = 15},
+};
+/* clang-format on */
+
+static void each_program_beside_the_app_is_what_its_line_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(tasks); i++) {
+		struct built b = build_with(tasks[i].line);
+		const struct task_config *t = b.c.tasks;
+
+		if (b.r < 0)
+			fail_msg("%s\n-> %s", tasks[i].line, b.err.text);
+		assert_int_equal(b.c.tasks_n, 1);
+		assert_string_equal(t->name, tasks[i].name);
+		assert_string_equal(t->command, tasks[i].command);
+		assert_int_equal(t->kind, tasks[i].kind);
+		assert_int_equal(t->control, tasks[i].control);
+		assert_int_equal(t->detaches, tasks[i].detaches);
+		assert_int_equal(t->unique, tasks[i].unique);
+		assert_int_equal(t->attempts, tasks[i].attempts);
+		assert_int_equal(t->harakiri_s, tasks[i].harakiri_s);
+		assert_int_equal(t->stop_signal, tasks[i].stop_signal);
+		done(&b);
+	}
+}
+
+static void no_two_programs_have_one_name_and_files_are_taken_from_chdir(void **state)
+{
+	struct built b =
+		build_with("chdir = /srv/x\nattach-daemon = celery a\nattach-daemon = celery b\n"
+			   "attach-daemon2 = cmd=celery c,chdir=sub,touch=t;/u;;v\n"
+			   "cron = 0 0 1 1 0 celery");
+	static const char *const names[] = {"celery", "celery-2", "celery-3", "celery-4"};
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.c.tasks_n, ARRAY_SIZE(names));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_string_equal(b.c.tasks[i].name, names[i]);
+	assert_string_equal(b.c.tasks[2].chdir, "/srv/x/sub");
+	assert_int_equal(b.c.tasks[2].touch.n, 3);
+	assert_string_equal(b.c.tasks[2].touch.v[0], "/srv/x/t");
+	assert_string_equal(b.c.tasks[2].touch.v[1], "/u");
+	assert_string_equal(b.c.tasks[2].touch.v[2], "/srv/x/v");
+	done(&b);
+}
+
+static void more_programs_than_rows_are_refused(void **state)
+{
+	char text[LIMIT_TASKS * 32 + 64] = "";
+	struct built b;
+
+	(void)state;
+	for (unsigned i = 0; i <= LIMIT_TASKS; i++)
+		(void)strcat(text, "attach-daemon = a\n");
+	b = build_with(text);
+	assert_int_equal(b.r, -E2BIG);
+	done(&b);
+}
 
 static void every_oddity_is_noted_where_it_stands(void **state)
 {
@@ -555,6 +656,9 @@ int main(void)
 		cmocka_unit_test(the_protocol_of_later_sockets_can_change),
 		cmocka_unit_test(relative_paths_start_at_chdir),
 		cmocka_unit_test(every_refusal_says_where_and_why),
+		cmocka_unit_test(each_program_beside_the_app_is_what_its_line_says),
+		cmocka_unit_test(no_two_programs_have_one_name_and_files_are_taken_from_chdir),
+		cmocka_unit_test(more_programs_than_rows_are_refused),
 		cmocka_unit_test(every_oddity_is_noted_where_it_stands),
 		cmocka_unit_test(what_the_default_does_is_not_worth_a_word),
 		cmocka_unit_test(the_last_of_two_counts_and_is_said),
