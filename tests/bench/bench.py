@@ -261,7 +261,59 @@ def section_recycle(a):
         promise("failed requests with max-requests = 1000", errors, 0)
 
 
-SECTIONS = ["hello", "connection", "gate", "django", "flask", "memory", "slow", "many", "reload", "recycle"]
+def _first_page_ms(server, path, asleep):
+    """From connect to the last byte, of an app that is not there."""
+    deadline = time.monotonic() + 30
+    while not asleep():
+        if time.monotonic() > deadline:
+            raise SystemExit("%s does not go to sleep:\n%s" % (server.name, server.output()[-3000:]))
+        time.sleep(0.05)
+    time.sleep(server.settle_s)  # what the last process leaves behind is not part of the next start
+    started = time.monotonic()
+    if servers.get(server.port, path, server.host, timeout=30) != 200:
+        failures.append("wake: %s answers an error" % server.name)
+    return (time.monotonic() - started) * 1000
+
+
+def section_wake(a):
+    for app in ("django", "flask"):
+        path = APPS[app][3]
+        us = servers.emperor(app, extra="sleep-after = 1")
+        with running(us, servers.uwsgi_on_demand(app)) as (us, uwsgi):
+            gone = {"emperor": lambda: not any(t.startswith(("vassal", "app ")) for t in us.titles().values()),
+                    "uwsgi": lambda: len(uwsgi.pids()) == 1}
+            took = {server.name: [] for server in (us, uwsgi)}
+            for _ in range(a.rounds):
+                for server in (us, uwsgi):
+                    took[server.name].append(_first_page_ms(server, path, gone[server.name]))
+            for name, values in took.items():
+                print("  %-40s %8.1f ms to the first page   (%.1f .. %.1f)" % (
+                    name, statistics.median(values), min(values), max(values)))
+            promise("%s from sleep, first page: us / uwsgi on demand" % app,
+                    statistics.median(took["emperor"]) / statistics.median(took["uwsgi"]), 0.85)
+
+
+def section_sleeping(a):
+    folder = APPS["hello"][0]
+    with running(servers.emperor()) as (us,):
+        for n in range(200):
+            (us.vassals / ("app%d.ini" % n)).write_text(
+                "[vassal]\ndomain = app%d.test\nchdir = %s\nmodule = hello\non-demand = true\n" % (n, folder))
+        us.wait(host="app199.test", seconds=60)
+        emperor = [us.process.pid]
+        roles = [p for p, t in us.titles().items() if t.startswith("emperor") or "/emperor " in t]
+        time.sleep(3)
+        before, before_all = us.cpu_s(emperor), us.cpu_s(roles)
+        time.sleep(10)
+        print("  PSS: emperor %.1f MiB, with gate and stats %.1f MiB" % (
+            us.pss_kib(emperor) / 1024, us.pss_kib(roles) / 1024))
+        promise("200 sleeping apps: emperor, gate and stats, PSS", us.pss_kib(roles) / 1024, 10, " MiB")
+        promise("200 sleeping apps: the emperor's CPU", (us.cpu_s(emperor) - before) / 10 * 100, 0.1, " % of a core")
+        promise("the same, with gate and stats", (us.cpu_s(roles) - before_all) / 10 * 100, 0.1, " % of a core")
+
+
+SECTIONS = ["hello", "connection", "gate", "django", "flask", "memory", "slow", "many", "reload", "recycle", "wake",
+            "sleeping"]
 
 
 def main():

@@ -41,6 +41,7 @@ class Server:
 
     def __init__(self, name, argv, port, cwd=None, host="localhost", path="/", env=None):
         self.name, self.port, self.host = name, port, host
+        self.settle_s = 0.2  # after an app has gone to sleep
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="emperor-bench-"))
         os.chmod(self.folder, 0o755)
         self.log = open(self.folder / "log", "wb")
@@ -183,6 +184,34 @@ def uwsgi(app, workers=1, *extra):
                             "--chdir", folder, "--module", module, "--callable", callable_, "--master", "--processes",
                             str(workers), "--disable-logging", "--listen", "1024", "--need-app", *extra],
                   port, path=path)
+
+
+def _listens(port):
+    """Seen from outside: a connection would wake who sleeps."""
+    with open("/proc/net/tcp") as f:
+        return any(line.split()[1].endswith(":%04X" % port) and line.split()[3] == "0A" for line in list(f)[1:])
+
+
+def uwsgi_on_demand(app, idle_s=1):
+    """uWSGI's Emperor with an app that starts with its first connection and dies when it is idle."""
+    folder, module, callable_, _ = APPS[app]
+    port = free_port()
+    vassals = pathlib.Path(tempfile.mkdtemp(prefix="emperor-bench-uwsgi-"))
+    atexit.register(shutil.rmtree, vassals, ignore_errors=True)
+    (vassals / "app.ini.socket").write_text("127.0.0.1:%d\n" % port)
+    (vassals / "app.ini").write_text(
+        "[uwsgi]\nplugin = python3\nprotocol = http\nchdir = %s\nmodule = %s\ncallable = %s\nmaster = true\n"
+        "processes = 1\ndisable-logging = true\nneed-app = true\nidle = %d\ndie-on-idle = true\n"
+        % (folder, module, callable_, idle_s))
+    server = Server("uwsgi", ["/usr/bin/uwsgi-core", "--emperor", vassals, "--emperor-on-demand-extension", ".socket"], 0)
+    server.port = port
+    server.settle_s = 4  # until its emperor has noticed
+    deadline = time.monotonic() + 10
+    while not _listens(port):
+        if time.monotonic() > deadline:
+            raise SystemExit("uwsgi's emperor does not listen:\n" + server.output()[-3000:])
+        time.sleep(0.02)
+    return server
 
 
 def gunicorn(app, workers=1, *extra):

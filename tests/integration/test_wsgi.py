@@ -142,6 +142,16 @@ class Loading(Case):
                 self.assertEqual(request(port, "/").text, text, daemon.output())
                 daemon.stop()
 
+    def test_the_garbage_collector_is_as_python_or_the_app_sets_it(self):
+        code = "import gc\n%s\ndef application(e, s):\n    s('200 OK', [])\n    return [repr(gc.get_threshold()).encode()]\n"
+        for name, line, seen in (("plain", "", "(700, 10, 10)"), ("own", "gc.set_threshold(123, 4, 5)", "(123, 4, 5)")):
+            (self.folder / ("collector_%s.py" % name)).write_text(code % line)
+            port = harness.free_port()
+            process = self.vassal("--http", "127.0.0.1:%d" % port, "--chdir", self.folder, "--module",
+                                  "collector_" + name, name=name)
+            eventually(lambda: "serving" in process.output(), what="it serves")
+            self.assertEqual(request(port).text, seen)
+
     def test_failures_name_the_reason(self):
         self.app("broken", "import nothing_like_this\n")
         self.app("empty", "x = 1\n")

@@ -268,11 +268,12 @@ void interp_flush(void)
 	}
 }
 
-int interp_freeze(void)
+int interp_freeze(bool collect)
 {
 	PyObject *gc = PyImport_ImportModule("gc");
-	PyObject *collected = gc ? PyObject_CallMethod(gc, "collect", NULL) : NULL;
-	PyObject *frozen = collected ? PyObject_CallMethod(gc, "freeze", NULL) : NULL;
+	PyObject *collected = gc && collect ? PyObject_CallMethod(gc, "collect", NULL) : NULL;
+	PyObject *frozen =
+		gc && (collected || !collect) ? PyObject_CallMethod(gc, "freeze", NULL) : NULL;
 
 	Py_XDECREF(frozen);
 	Py_XDECREF(collected);

@@ -11,8 +11,8 @@ struct err;
 int interp_start(struct engine *e, struct err *err);
 /* Before a fork: what is in Python's own buffers would be printed twice. Holds the GIL. */
 void interp_flush(void);
-/* gc.collect(), gc.freeze(): what is there now stays shared with the processes that are forked. Holds the GIL. */
-int interp_freeze(void);
+/* gc.freeze(): what is there now stays shared with the processes that are forked; after a gc.collect(). Holds the GIL. */
+int interp_freeze(bool collect);
 /*
  * Leaves: joins threads that are not daemons, runs atexit functions, flushes; all of it within INTERP_EXIT_S, then
  * exits with this code in any case. Never finalises the interpreter (but for sanitizers). Holds the GIL.
