@@ -145,6 +145,9 @@ const struct option vassal_options[] = {
 	       "/health", OPTION_CLEAN),
 	NUMBER("health-check-status", NULL, OPTION_UINT, unsigned, health_check_status, "200", 100,
 	       599, "status", "What health-check is answered with by a healthy app", "204", 0),
+	LIVE_NUMBER("probation", NULL, OPTION_SECONDS, unsigned, probation_s, "30", 0, 86400, NULL,
+	       "If so soon after a reload clearly more requests fail than before it, what ran "
+	       "before comes back; 0 is never", "60", 0),
 	STRING("touch-reload", "touch-chain-reload touch-workers-reload", OPTION_LIST,
 	       struct option_list, touch_reload, NULL, "file",
 	       "A file whose change or touch asks for a new generation", "reload.txt", OPTION_CLEAN),

@@ -105,10 +105,12 @@ static void run_where(struct client *c, const struct command *cmd)
 }
 
 static void (*const runners[COMMAND_COUNT])(struct client *c, const struct command *cmd) = {
-	[COMMAND_STATUS] = run_status,   [COMMAND_RELOAD] = waits_run,  [COMMAND_START] = waits_run,
-	[COMMAND_STOP] = waits_run,      [COMMAND_REOPEN] = run_reopen, [COMMAND_BOARD] = run_board,
-	[COMMAND_VERSION] = run_version, [COMMAND_WHERE] = run_where,   [COMMAND_SCALE] = waits_run,
-	[COMMAND_PLAN] = plan_run,
+	[COMMAND_STATUS] = run_status,   [COMMAND_RELOAD] = waits_run,
+	[COMMAND_START] = waits_run,     [COMMAND_STOP] = waits_run,
+	[COMMAND_REOPEN] = run_reopen,   [COMMAND_BOARD] = run_board,
+	[COMMAND_VERSION] = run_version, [COMMAND_WHERE] = run_where,
+	[COMMAND_SCALE] = waits_run,     [COMMAND_PLAN] = plan_run,
+	[COMMAND_ROLLBACK] = waits_run,
 };
 
 void answers_run_line(struct client *c, struct span line)

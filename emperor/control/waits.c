@@ -133,6 +133,8 @@ static int give_command(struct control *control, const struct command *cmd, stru
 		return vassals_reload(control->vassals, name, err);
 	case COMMAND_START:
 		return vassals_start(control->vassals, name, err);
+	case COMMAND_ROLLBACK:
+		return vassals_rollback(control->vassals, name, err);
 	case COMMAND_SCALE:
 		return vassals_scale(control->vassals, name, cmd->number, err);
 	default:

@@ -291,6 +291,8 @@ static const struct ctl_command commands[] = {
 	 run_change, NULL},
 	{"start", "[--no-wait] APP", "start what is stopped, or waits after a failure", 1, 1, "w",
 	 false, run_change, NULL},
+	{"rollback", "[--no-wait] APP", "what served before the last reload comes back", 1, 1, "w",
+	 false, run_change, NULL},
 	{"scale", "[--no-wait] APP N", "run N processes until the next reload", 2, 2, "w", false,
 	 run_change, NULL},
 	{"logs", "APP [-f] [-n N]", "its last lines; -f: and what follows", 1, 1, "fn", false,

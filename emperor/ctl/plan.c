@@ -33,14 +33,14 @@ static void show(const struct ctl *c, const json_t *apps)
 		const json_t *row = json_array_get(apps, i);
 
 		same += is(row, "nothing");
-		if (!is(row, "nothing"))
+		if (!is(row, "nothing") || *text(row, "text"))
 			table_add(&t, (const char *const[]){text(row, "name"), text(row, "action"),
 							    text(row, "text")});
 	}
 	if (same == n)
 		(void)fprintf(c->out, "nothing to do\n");
-	else
-		table_print(&t, c->out, c->width);
+	if (t.rows > 1)
+		(void)table_print(&t, c->out, c->width);
 	if (same > 0 && same < n)
 		(void)fprintf(c->out, "%zu app%s as %s\n", same, same == 1 ? " stays" : "s stay",
 			      same == 1 ? "it is" : "they are");

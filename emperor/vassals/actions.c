@@ -89,6 +89,7 @@ static void begin_serving(struct app *a)
 	struct generation *g = TAKE_PTR(a->candidate);
 	struct err err = {0};
 
+	rollback_begins(a, g);
 	a->serving = g;
 	g->part = PART_SERVING;
 	ini_unref(a->good);
@@ -96,7 +97,8 @@ static void begin_serving(struct app *a)
 	free(TAKE_PTR(a->last_error));
 	app_put_text(
 		&a->reason, "%s",
-		a->good == a->wanted
+		a->rolled ? a->rolled_why
+		: a->good == a->wanted
 			? ""
 			: "its ini as it is now does not start; an older version of it serves");
 	if (doors_adjust(&a->doors, g->loaded, &err) < 0)
@@ -140,6 +142,7 @@ static void do_swap(struct app *a, const char *why)
 	begin_serving(a);
 	old->part = PART_LEAVING;
 	generation_replace(a->serving, old);
+	rollback_swapped(a, old);
 	app_prune_doors(a);
 	log_info("%s: generation %" PRIu64 " serves (pid %d): %s; generation %" PRIu64 " drains",
 		 a->name, a->serving->number, (int)a->serving->pid, why, old->number);
@@ -150,6 +153,9 @@ static void do_keep_old(struct app *a, const char *why)
 {
 	log_warning("%s: generation %" PRIu64 " keeps serving", a->name, a->serving->number);
 	app_put_text(&a->reason, "the new generation failed, the old one keeps serving: %s", why);
+	/* What should have come back does not start any more. */
+	if (a->rolled)
+		rollback_forget(a);
 	app_prune_doors(a);
 	tell_change(a, EVENT_FAILED, a->last_error ? a->last_error : why);
 }

@@ -161,6 +161,7 @@ int app_new(struct app **ret, struct vassals *v, const char *name, const char *f
 	doors_init(&a->doors);
 	ev_init(&a->retry, on_retry);
 	want_init(a);
+	rollback_init(a);
 	(void)snprintf(a->name, sizeof(a->name), "%s", name);
 	a->file = strdup(file);
 	r = a->file ? 0 : err_set(err, -ENOMEM, "%s: out of memory", name);
@@ -185,6 +186,7 @@ void app_free(struct app *a)
 	ev_timer_stop(a->v->setup.loop, &a->retry);
 	sleep_end(a);
 	want_done(a);
+	rollback_done(a);
 	vassals_unqueue(a->v, a);
 	while (a->generations) {
 		struct generation *g = a->generations;

@@ -102,8 +102,16 @@ int vassals_start(struct vassals *v, const char *name, struct err *err)
 	if (!is_stopping(a) && a->state != APP_BACKOFF && a->state != APP_SLEEPING)
 		return err_set(err, -EALREADY, "%s: is %s already", name, app_state_name(a->state));
 	a->awake = true;
+	rollback_forget(a);
 	app_event(a, LIFE_START, "started by command");
 	return 0;
+}
+
+int vassals_rollback(struct vassals *v, const char *name, struct err *err)
+{
+	struct app *a = find_or_say(v, name, err);
+
+	return a ? rollback_by_command(a, err) : -ENOENT;
 }
 
 int vassals_scale(struct vassals *v, const char *name, unsigned processes, struct err *err)

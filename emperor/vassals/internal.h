@@ -11,6 +11,7 @@
  *   fates.c       what becomes of it: ready, failed, lost, gone
  *   sleep.c       apps without processes: their doors are watched
  *   limits.c      limits that change in place
+ *   rollback.c    what served before comes back if the new is worse
  *   want.c        reloads that are asked for: one after the other
  *   routes.c      who answers for which name; the table for the gate
  *   tell.c        what gate, stats and observers hear
@@ -23,6 +24,7 @@
 #include "emperor/vassals/lifecycle.h"
 #include "emperor/vassals/load.h"
 #include "emperor/vassals/logpipe.h"
+#include "emperor/vassals/probation.h"
 #include "emperor/vassals/roles.h"
 #include "emperor/vassals/vassals.h"
 #include "emperor/watch/fingerprint.h"
@@ -77,7 +79,9 @@ struct generation {
 	int link_fd, outcome_fd; /* owned */
 	struct logpipe log;      /* its stderr, if that is not ours */
 	uint64_t spawned_ns, serving_ns, serving_wall_ns;
-	bool may_leave; /* it was told that it may go to sleep */
+	struct probation_count base; /* what its bank held when it began to serve */
+	bool passed;                 /* its probation, or it had none */
+	bool may_leave;              /* it was told that it may go to sleep */
 	ev_io link_io, outcome_io;
 	struct exits exits;
 	struct exits_identity is; /* its process's */
@@ -111,7 +115,12 @@ struct app {
 	ev_timer retry;
 	ev_timer want;  /* a reload that was asked for waits a moment for others of its kind */
 	char *want_why; /* owned; the first of them */
-	uint64_t reloaded_ns; /* when the last one was let through */
+	uint64_t reloaded_ns;     /* when the last one was let through */
+	struct version *previous; /* a reference: what to come back to; NULL: nothing */
+	struct version *rolled; /* a reference: what came back, and is started instead of wanted */
+	char *rolled_why;       /* owned */
+	struct probation_count old_count; /* of previous */
+	ev_timer probation;
 	unsigned restarts;
 
 	struct generation *generations; /* all whose process lives */
@@ -238,6 +247,20 @@ int generation_reopen(const struct generation *g, struct err *err);
 /* MSG_CONFIG or MSG_SCALE. */
 int generation_ask(struct generation *g, enum msg_kind kind, uint64_t value, int fd);
 void generation_free(struct generation *g);
+
+/* rollback.c */
+void rollback_init(struct app *a);
+/* g is about to serve; what serves now is still a->serving. */
+void rollback_begins(struct app *a, struct generation *g);
+/* a->serving has just replaced old: it is on probation from now on. */
+void rollback_swapped(struct app *a, const struct generation *old);
+/* While a->rolled is there: what to start. */
+int rollback_load(struct app *a, struct loaded **ret, struct err *err);
+struct ini *rollback_ini(const struct app *a);
+/* The file has changed or somebody wants it as it is: it is tried again. */
+void rollback_forget(struct app *a);
+int rollback_by_command(struct app *a, struct err *err);
+void rollback_done(struct app *a);
 
 /* want.c: a reload for whatever reason: commands, files that changed, signals. Not at once, and never too often. */
 void want_init(struct app *a);

@@ -133,7 +133,7 @@ static int spawn(struct app *a, struct loaded *l, struct ini *ini, uint64_t numb
 
 void app_launch(struct app *a)
 {
-	struct ini *ini = a->use_good ? a->good : a->wanted;
+	struct ini *ini = a->rolled ? rollback_ini(a) : a->use_good ? a->good : a->wanted;
 	uint64_t number = a->numbers + 1;
 	struct loaded *l = NULL;
 	struct door_set set;
@@ -144,7 +144,7 @@ void app_launch(struct app *a)
 	/* While older bytes serve for them, the file's still want that name. */
 	if (!a->use_good)
 		a->conflict = false;
-	r = app_load(a, ini, &l, &err);
+	r = a->rolled ? rollback_load(a, &l, &err) : app_load(a, ini, &l, &err);
 	if (r < 0) {
 		a->numbers = number;
 		app_candidate_failed(a, number, FAIL_CONFIG, err.text);

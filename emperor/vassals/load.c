@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "emperor/options.h"
+#include "emperor/vassals/release.h"
 #include "emperor/vassals/spawn.h"
 #include "shared/err.h"
 #include "shared/inifile.h"
@@ -316,6 +317,9 @@ static int parse(const struct load_source *source, const struct load_rules *rule
 		return r;
 	l->items = own;
 	r = rules->options ? emperor_options_defaults(rules->options, &l->items, err) : 0;
+	/* A tenant's path may lead where looking takes for ever: its own processes go there. */
+	if (r == 0 && !is_tenants(source))
+		r = release_pin(&l->items, err);
 	if (r < 0)
 		return r;
 	return vassal_config_build(&l->items, &l->config, notes, err);

@@ -82,6 +82,15 @@ static enum plan_kind compare(struct plan *p, const struct generation *g, const 
 			   touched ? "its ini was touched" : "");
 	if (d.n > 0 && d.live)
 		kind = PLAN_LIMITS;
+	/* The emperor has seen this file: a link in a path leads elsewhere since, or it was rolled back. */
+	if (d.n > 0 && !p->staged && !touched) {
+		char changes[TEXT_MAX];
+
+		memcpy(changes, p->text, sizeof(changes));
+		(void)snprintf(p->text, sizeof(p->text), "until it is reloaded; then %.960s",
+			       changes);
+		kind = PLAN_NOTHING;
+	}
 	config_diff_done(&d);
 	config_items_done(&was);
 	return kind;

@@ -173,6 +173,7 @@ static void act(struct vassals *v, struct scan *scan, const struct reconcile_act
 	case RECONCILE_START:
 		assert(e);
 		if (a) {
+			rollback_forget(a);
 			take_file(a, e);
 			v->routes_changed = true;
 			app_event(a, LIFE_START, "its ini is back");
@@ -186,6 +187,7 @@ static void act(struct vassals *v, struct scan *scan, const struct reconcile_act
 		/* another file stands for another release, even if it asks for other limits too */
 		in_place =
 			action->change == FINGERPRINT_CONTENT && a->print.target == e->print.target;
+		rollback_forget(a);
 		take_file(a, e);
 		if (!in_place || !limits_change(a))
 			app_event(a, LIFE_CHANGE, change_texts[action->change]);

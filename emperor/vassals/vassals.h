@@ -48,6 +48,8 @@ const char *vassals_notes(struct vassals *v, const char *name);
 int vassals_reload(struct vassals *v, const char *name, struct err *err); /* NULL: all */
 int vassals_stop(struct vassals *v, const char *name, struct err *err);
 int vassals_start(struct vassals *v, const char *name, struct err *err);
+/* What served before comes back, until its ini changes or a reload is asked for. */
+int vassals_rollback(struct vassals *v, const char *name, struct err *err);
 /* Until the next generation, or until its ini changes. */
 int vassals_scale(struct vassals *v, const char *name, unsigned processes, struct err *err);
 int vassals_reopen_logs(struct vassals *v, const char *name, struct err *err); /* NULL: all */

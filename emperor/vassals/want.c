@@ -56,6 +56,7 @@ void want_init(struct app *a)
 
 void want_reload(struct app *a, const char *why)
 {
+	rollback_forget(a);
 	/* one that waits, here or for its turn to start, will do for this one too */
 	if (ev_is_active(&a->want) || a->queued)
 		return;

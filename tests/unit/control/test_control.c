@@ -87,6 +87,11 @@ int vassals_start(struct vassals *v, const char *name, struct err *err)
 	return need_app(v, name, err);
 }
 
+int vassals_rollback(struct vassals *v, const char *name, struct err *err)
+{
+	return need_app(v, name, err);
+}
+
 int vassals_scale(struct vassals *v, const char *name, unsigned processes, struct err *err)
 {
 	int r = need_app(v, name, err);

@@ -1,0 +1,10 @@
+/*
+ * release - which release an app runs is settled when a generation starts: links in the paths that its code comes from are
+ * resolved once. A link that leads elsewhere later concerns the next generation, never a half of this one.
+ */
+#pragma once
+struct config_items;
+struct err;
+
+/* Rewrites chdir, pythonpath, wsgi-file and home where they lead through a link. What is not there stays as it is. */
+int release_pin(struct config_items *items, struct err *err);
