@@ -165,17 +165,29 @@ int app_new(struct app **ret, struct vassals *v, const char *name, const char *f
 	(void)snprintf(a->name, sizeof(a->name), "%s", name);
 	a->file = strdup(file);
 	r = a->file ? 0 : err_set(err, -ENOMEM, "%s: out of memory", name);
-	if (r == 0)
-		r = open_board(a, err);
-	if (r == 0)
-		r = doors_open_gate(&a->doors, err);
+	/* Where descriptors are few, those that start come first: the others are opened when it is their turn. */
+	if (r == 0 && room_is_wide())
+		r = app_open(a, err);
 	if (r < 0) {
 		app_free(a);
 		return r;
 	}
-	tell_app(a);
 	*ret = a;
 	return 0;
+}
+
+int app_open(struct app *a, struct err *err)
+{
+	bool closed = a->board_fd < 0 || a->doors.gate_end < 0;
+	int r = room_check(closed ? ROOM_APP + ROOM_GENERATION : ROOM_GENERATION, err);
+
+	if (r == 0 && a->board_fd < 0)
+		r = open_board(a, err);
+	if (r == 0 && a->doors.gate_end < 0)
+		r = doors_open_gate(&a->doors, err);
+	if (r == 0 && closed)
+		tell_app(a);
+	return r;
 }
 
 void app_free(struct app *a)

@@ -130,7 +130,7 @@ struct app {
 	struct loaded *
 		face; /* a reference: what the app is to others; the serving one's, or the last that was tried */
 	struct doors doors;
-	int board_fd, board_ro_fd; /* owned */
+	int board_fd, board_ro_fd; /* owned; -1: descriptors are few, and it was not its turn yet */
 
 	struct kept *kept; /* owned: what the keeper has of it */
 	size_t kept_n;
@@ -181,6 +181,11 @@ int app_new(struct app **ret, struct vassals *v, const char *name, const char *f
 void app_free(struct app *a);
 /* Its board is this one, which is taken if it is one. */
 int app_take_board(struct app *a, int board_fd, struct err *err);
+/*
+ * What a generation needs is there: board and gate door, and room for the rest. -EMFILE while descriptors are too few: those
+ * who come later wait, those that run are left alone.
+ */
+int app_open(struct app *a, struct err *err);
 /* A board whose head is no longer ours would stop every later generation: it gets a new one. */
 int app_mend_board(struct app *a, struct err *err);
 /* None of its processes lives: what they may have damaged, board and gate door, is made anew. Tells the roles. */
@@ -340,5 +345,15 @@ void tell_gate(const struct app *a);
 /* The stats socket of what the app is to others. */
 void tell_stats_door(const struct app *a);
 void tell_gone(const struct app *a);
+/* -- room.c -- */
+/* Descriptors that stay free for control clients, logs and the roles, whatever the apps want. */
+#define ROOM_RESERVE 40
+#define ROOM_APP     6 /* board twice, gate door twice, a listener with its name */
+#define ROOM_GENERATION \
+	10 /* link, log, config, process, and their other ends while it is spawned */
+/* At least half of all descriptors are free: nobody needs to wait. */
+bool room_is_wide(void);
+int room_check(unsigned wanted, struct err *err);
+
 /* state, reason or generation changed; kind: enum board_event_kind or 0. */
 void tell_change(const struct app *a, unsigned event_kind, const char *text);

@@ -103,8 +103,10 @@ static int spawn(struct app *a, struct loaded *l, struct ini *ini, uint64_t numb
 	_cleanup_(fd_closep) int log_fd = -1;
 	struct door_set set;
 	char place[ERR_TEXT_MAX];
-	int r = app_open_doors(a, l, &set, err);
+	int r = app_open(a, err);
 
+	if (r == 0)
+		r = app_open_doors(a, l, &set, err);
 	if (r < 0)
 		return r;
 	r = logfile_open(l, &log_fd, err);
@@ -156,7 +158,9 @@ void app_launch(struct app *a)
 		app_show_face(a, l);
 	asleep = sleep_begins_asleep(a, l);
 	if (asleep) {
-		r = app_open_doors(a, l, &set, &err);
+		r = app_open(a, &err);
+		if (r == 0)
+			r = app_open_doors(a, l, &set, &err);
 	} else {
 		a->numbers = number;
 		r = spawn(a, l, ini, number, &err);

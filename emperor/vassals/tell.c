@@ -16,7 +16,8 @@ static void to(const struct app *a, enum role_id id, const struct role_msg *m, c
 	struct role_msg named = *m;
 
 	named.app = a->id;
-	if (a->v->setup.roles)
+	/* One that has no door yet (descriptors are few) is nobody to them: see app_open(). */
+	if (a->v->setup.roles && a->board_fd >= 0 && a->doors.gate_end >= 0)
 		roles_tell(a->v->setup.roles, id, &named, text, fds, nfds);
 }
 
