@@ -69,10 +69,38 @@ static void do_start(struct app *a, const char *why)
 	vassals_queue_start(a->v, a);
 }
 
+/*
+ * The candidate may hold code that is known to be wrong: it makes way. But changes that come faster than it starts must not
+ * keep the old code for ever, so that one of them gets through before the next is tried.
+ */
 static void do_restart(struct app *a, const char *why)
 {
+	if (!a->candidate) /* waits for its turn, and takes what is there then */
+		return;
+	if (a->hurries == VASSALS_HURRIES) {
+		if (!a->again)
+			log_info(
+				"%s: %s: the next generation starts after the one that is starting",
+				a->name, why);
+		a->again = true;
+		return;
+	}
+	a->hurries++;
 	drop_candidate(a);
 	do_start(a, why);
+}
+
+/* The candidate is through, whichever way. */
+static void start_again(struct app *a)
+{
+	bool again = a->again;
+
+	if (a->state == APP_STARTING || a->state == APP_REPLACING)
+		return;
+	a->again = false;
+	a->hurries = 0;
+	if (again && (a->state == APP_RUNNING || a->state == APP_BACKOFF))
+		app_event(a, LIFE_CHANGE, "it has changed while it was started");
 }
 
 void app_take_door(struct app *a)
@@ -262,4 +290,5 @@ void app_event(struct app *a, enum life_event event, const char *why)
 	/* An action that ended in another event, or told more itself, has said so already; this is for the rest. */
 	if (a->state == s->to && s->to != was && (s->action == DO_START || s->action == DO_NOTHING))
 		tell_change(a, EVENT_NONE, "");
+	start_again(a);
 }

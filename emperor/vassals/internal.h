@@ -33,6 +33,8 @@
 #include <ev.h>
 
 #define VASSALS_OBSERVERS 8 /* gate and stats links, control: a handful of places in our own code */
+#define VASSALS_HURRIES \
+	3 /* candidates in a row that make way for a newer change; the next one may finish */
 #define VASSALS_SLOT_S \
 	2.0 /* a start that takes longer no longer keeps others waiting: it mostly sleeps */
 #define VASSALS_LEAVE_S \
@@ -103,6 +105,8 @@ struct app {
 	bool gone;          /* the file was deleted: forget the app once it has drained */
 	bool dead;          /* forgotten; collected at the end of the turn */
 	bool said_user;     /* that it names no user, and which one it runs as */
+	unsigned hurries;   /* candidates in a row that made way for a newer one */
+	bool again;         /* it has changed since; once more when the candidate is through */
 	bool conflict;      /* failed because of another app's claim on a name */
 	bool awake;         /* somebody has asked for it: an app on demand starts too */
 	bool watched;       /* its doors are in the set of those that wake */

@@ -59,6 +59,27 @@ class Change(Case):
     def generation(self, e, app):
         return e.state(app)["generation"]
 
+    def test_touches_faster_than_the_import_do_not_keep_the_old_code_for_ever(self):
+        e = self.emperor()
+        e.drop("a", "slow_import", "env = SECONDS=0.6")
+        e.wait_up("a")
+        pid = e.state("a")["pid"]
+        ending = threading.Event()
+
+        def touch():
+            while not ending.wait(0.2):
+                os.utime(e.vassals / "a.ini")
+
+        toucher = threading.Thread(target=touch)
+        toucher.start()
+        try:
+            eventually(lambda: e.state("a")["pid"] != pid, 8, "a new generation serves, however often it is touched")
+        finally:
+            ending.set()
+            toucher.join()
+        # what came last counts: the last touch is followed by a start of its own
+        eventually(lambda: e.state("a")["state"] == "running", 8, "it comes to rest")
+
     def changes(self, e, app, action):
         """Runs action and waits until a newer generation of app serves."""
         before = self.generation(e, app)
