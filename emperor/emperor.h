@@ -41,7 +41,9 @@ struct emperor {
 	int control_fd, stats_fd, extra_stats_fd;
 	int keeper_fd; /* where the next emperor knocks; the keeper listens there; -1: nobody can */
 	struct legacy *legacy; /* owned: what the emperor before left, until it is taken; NULL */
-	char **argv;           /* as we were started */
+	char **argv;           /* owned: as we were started */
+	char *upgrade_path;    /* owned: what we are about to become; NULL */
+	ev_timer upgrade;
 	char control_path[256], stats_path[256];
 
 	struct ev_loop *loop;

@@ -261,6 +261,8 @@ static void watch_signals(struct emperor *e)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1};
 
+	sigset_t none;
+
 	_Static_assert(ARRAY_SIZE(numbers) == ARRAY_SIZE(e->signals), "one watcher each");
 	(void)signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
@@ -268,6 +270,9 @@ static void watch_signals(struct emperor *e)
 		e->signals[i].data = e;
 		ev_signal_start(e->loop, &e->signals[i]);
 	}
+	/* An upgrade blocks all: what came meanwhile comes now. */
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static int wire_parts(struct emperor *e, struct err *err)
@@ -298,6 +303,9 @@ static int wire_parts(struct emperor *e, struct err *err)
 		.dirs = e->dirs,
 		.dirs_n = e->options.vassals.n,
 		.tyrant = e->options.tyrant,
+		.began_wall_ns = clock_wall_ns(),
+		.upgrade = takeover_upgrade,
+		.upgrade_arg = e,
 	};
 	int r = roles_new(&e->roles, &roles, err);
 
@@ -382,6 +390,8 @@ static int run(int argc, char **argv)
 	int r;
 
 	sd_notify_init(&e.notify);
+	if (takeover_note_args(&e, argv) < 0)
+		return 1;
 	r = setup_read_options(&e, argc, argv, &err);
 	asked_wrongly = r < 0;
 	if (r == 0) {

@@ -22,6 +22,8 @@
 #include "shared/fd.h"
 #include "shared/log.h"
 
+#define UPGRADE_S 0.05 /* whoever asked for it has its answer by then */
+
 int takeover_fetch(struct emperor *e, struct err *err)
 {
 	pid_t pid = rundir_find_pid(&e->rundir, briefing_role_name(ROLE_ID_KEEPER));
@@ -168,6 +170,10 @@ void takeover_close(struct emperor *e)
 	if (e->keeper_fd >= 0)
 		(void)close(TAKE_FD(e->keeper_fd));
 	legacy_free(TAKE_PTR(e->legacy));
+	for (size_t i = 0; e->argv && e->argv[i]; i++)
+		free(e->argv[i]);
+	free(TAKE_PTR(e->argv));
+	free(TAKE_PTR(e->upgrade_path));
 }
 
 static bool may_run(const char *path, struct err *err)
@@ -200,25 +206,77 @@ static int own_path(char *buf, size_t size, struct err *err)
 	return 0;
 }
 
-int takeover_exec(struct emperor *e, const char *path, struct err *err)
+static char **copy_strings(char **v)
 {
+	size_t n = 0;
+	char **copy;
+
+	while (v[n])
+		n++;
+	copy = calloc(n + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < n; i++)
+		copy[i] = strdup(v[i]);
+	return copy;
+}
+
+int takeover_note_args(struct emperor *e, char **argv)
+{
+	e->argv = copy_strings(argv);
+	return e->argv ? 0 : -ENOMEM;
+}
+
+/*
+ * Everything closes here (CLOEXEC), the lock with it: whoever we are then finds what any successor finds. Signals wait
+ * until it can hear them.
+ */
+static void become(const struct emperor *e)
+{
+	sigset_t all, was;
+
+	log_info("becoming %s", e->upgrade_path);
+	log_flush(1000);
+	if (e->notify.path[0])
+		(void)setenv("NOTIFY_SOCKET", e->notify.path, 1);
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &was);
+	(void)execve(e->upgrade_path, e->argv, environ);
+	(void)sigprocmask(SIG_SETMASK, &was, NULL);
+	log_error("%s: %s: this emperor goes on", e->upgrade_path, strerror(errno));
+	(void)unsetenv("NOTIFY_SOCKET");
+}
+
+static void on_upgrade(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct emperor *e = container_of(timer, struct emperor, upgrade);
+
+	(void)revents;
+	ev_timer_stop(loop, timer);
+	if (e->phase == EMPEROR_RUNNING)
+		become(e);
+}
+
+int takeover_upgrade(void *arg, const char *path, struct err *err)
+{
+	struct emperor *e = arg;
 	char own[PATH_MAX];
-	sigset_t none;
+	char *copy;
 	int r = path ? 0 : own_path(own, sizeof(own), err);
 
 	if (r < 0)
 		return r;
-	path = path ? path : own;
-	if (!may_run(path, err))
-		return err->code;
-	if (e->keeper_fd < 0 || !roles_ready(e->roles))
+	if (!may_run(path ? path : own, err))
+		return -EACCES;
+	if (e->phase != EMPEROR_RUNNING || e->keeper_fd < 0 || !roles_ready(e->roles))
 		return err_set(err, -EAGAIN,
-			       "the keeper is not there yet: a new emperor would find nothing");
-	log_info("becoming %s", path);
-	log_flush(1000);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	/* Everything closes here (CLOEXEC), the lock with it: whoever we are then finds what any successor finds. */
-	(void)execve(path, e->argv, environ);
-	return err_set(err, -errno, "%s: %s", path, strerror(errno));
+			       "not now: gate, stats and keeper are not all there, or the emperor "
+			       "stops");
+	copy = strdup(path ? path : own);
+	if (!copy)
+		return err_set(err, -ENOMEM, "out of memory");
+	free(e->upgrade_path);
+	e->upgrade_path = copy;
+	ev_timer_stop(e->loop, &e->upgrade);
+	ev_timer_init(&e->upgrade, on_upgrade, UPGRADE_S, 0);
+	ev_timer_start(e->loop, &e->upgrade);
+	return 0;
 }

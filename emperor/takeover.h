@@ -16,8 +16,10 @@ int takeover_socket(struct emperor *e, const char *what, const char *name);
 void takeover_adopt(struct emperor *e);
 /* The end of this emperor: nobody is to knock any more. What was fetched and not taken stays with the keeper. */
 void takeover_close(struct emperor *e);
+/* Keeps the arguments for later, before anyone takes them apart. */
+int takeover_note_args(struct emperor *e, char **argv);
 /*
- * Becomes the program at that path, with the arguments that we were started with; NULL: our own path, where a package
- * manager has put a newer one. Only returns if that failed, and then nothing has changed.
+ * control_facts.upgrade: becomes the program at that path a moment from now, with the arguments that we were started with;
+ * NULL: our own path, where a package manager has put a newer one. Our own process and its children stay what they are.
  */
-int takeover_exec(struct emperor *e, const char *path, struct err *err);
+int takeover_upgrade(void *arg, const char *path, struct err *err);

@@ -86,8 +86,21 @@ static void run_version(struct client *c, const struct command *cmd)
 	if (root) {
 		json_put_text(root, "version", EMPEROR_VERSION);
 		json_put_u64(root, "pid", (uint64_t)getpid());
+		json_put_u64(root, "began_ns", c->control->facts.began_wall_ns);
 	}
 	client_reply(c, root);
+}
+
+/* Answered before it happens: whoever asked sees by "version" when another has begun. */
+static void run_upgrade(struct client *c, const struct command *cmd)
+{
+	const struct control_facts *f = &c->control->facts;
+	struct err err = {0};
+
+	if (!f->upgrade || f->upgrade(f->upgrade_arg, cmd->dir[0] ? cmd->dir : NULL, &err) < 0)
+		client_reply_error(c, err.text[0] ? err.text : "cannot be replaced");
+	else
+		client_reply(c, client_make_reply(true));
 }
 
 static void run_where(struct client *c, const struct command *cmd)
@@ -111,6 +124,7 @@ static void (*const runners[COMMAND_COUNT])(struct client *c, const struct comma
 	[COMMAND_VERSION] = run_version, [COMMAND_WHERE] = run_where,
 	[COMMAND_SCALE] = waits_run,     [COMMAND_PLAN] = plan_run,
 	[COMMAND_ROLLBACK] = waits_run,
+	[COMMAND_UPGRADE] = run_upgrade,
 };
 
 void answers_run_line(struct client *c, struct span line)

@@ -25,6 +25,7 @@ static const struct {
 	[COMMAND_WHERE] = {"where", NO_APP, false},
 	[COMMAND_ROLLBACK] = {"rollback", ONE_APP, true},
 	[COMMAND_PLAN] = {"plan", MAY_DIR, false},
+	[COMMAND_UPGRADE] = {"upgrade", MAY_DIR, false},
 	[COMMAND_SCALE] = {"scale", ONE_APP, true, true},
 };
 

@@ -23,6 +23,7 @@ enum command_verb {
 	COMMAND_SCALE,
 	COMMAND_PLAN,
 	COMMAND_ROLLBACK,
+	COMMAND_UPGRADE,
 	COMMAND_COUNT,
 };
 
@@ -32,7 +33,7 @@ struct command {
 	bool all;        /* "--all" in place of a name */
 	unsigned number; /* of scale */
 	char app[LIMIT_NAME];         /* "" = none named */
-	char dir[LIMIT_CONTROL_LINE]; /* of plan; "" = none named */
+	char dir[LIMIT_CONTROL_LINE]; /* of plan, or the program of upgrade; "" = none named */
 };
 
 const char *command_name(enum command_verb verb);

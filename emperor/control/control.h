@@ -16,6 +16,10 @@ struct control_facts { /* borrowed */
 	const char *const *dirs; /* of the vassals */
 	size_t dirs_n;
 	bool tyrant;
+	uint64_t began_wall_ns;
+	/* Becomes the program at path (NULL: our own) soon after it returned 0; NULL: cannot. */
+	int (*upgrade)(void *arg, const char *path, struct err *err);
+	void *upgrade_arg;
 };
 
 int control_start(struct control **ret_control, struct ev_loop *loop, int listen_fd,

@@ -299,6 +299,8 @@ static const struct ctl_command commands[] = {
 	 ctl_logs, NULL},
 	{"reopen", "[APP]", "open log files anew, after rotation", 0, 1, "", false, run_change,
 	 NULL},
+	{"upgrade", "[PROGRAM]", "the emperor becomes another build; apps, gate and stats run on",
+	 0, 1, "", false, ctl_upgrade, NULL},
 	{"version", "", "of emperorctl, and of the emperor that runs", 0, 0, "", false, run_version,
 	 version_alone},
 };

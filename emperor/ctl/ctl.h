@@ -36,7 +36,8 @@ const char *human_age(char buf[HUMAN_MAX], uint64_t seconds);
 const char *human_us(char buf[HUMAN_MAX], uint64_t us);
 const char *human_time(char buf[HUMAN_MAX], uint64_t wall_s);
 
-/* logs.c, check.c, plan.c */
+/* logs.c, check.c, plan.c, upgrade.c */
 int ctl_logs(const struct ctl *c);
 int ctl_check(const struct ctl *c);
 int ctl_plan(const struct ctl *c);
+int ctl_upgrade(const struct ctl *c);

@@ -1,9 +1,8 @@
 """An emperor that can be replaced: killed under load and started again, upgraded, with what had changed meanwhile."""
 
 import os
-import pathlib
+import shutil
 import signal
-import socket
 import threading
 import time
 import unittest
@@ -158,6 +157,42 @@ class Adoption(Case):
         g.ctl("stop", "stopped")
         g.stop()
         self.assertEqual([p.name for p in (g.run_dir / "state").iterdir()], ["stopped.state"])
+
+    def test_an_upgrade_costs_no_request_and_no_process(self):
+        own = free_port()
+        e = self.emperor()
+        e.drop("a", extra="disable-logging = true\nhttp-socket = 127.0.0.1:%d" % own)
+        e.wait_up("a")
+        before, roles = e.state("a"), self.processes(e)
+        loads = [Load(e.port, "a.test"), Load(own, "a.test")]
+        for load in loads:
+            load.more()
+        # what is no program, or another's to write, changes nothing
+        self.assertIn("is not a program", e.ctl_text("upgrade", str(e.vassals)).stderr)
+        for program in ((), (str(BIN / "emperor"),)):
+            done = e.ctl_text("upgrade", *program)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("pid %d" % e.process.pid, done.stdout)
+            self.assertEqual(e.state("a")["pid"], before["pid"])
+            self.assertEqual(self.processes(e), roles)
+            for load in loads:
+                load.more()
+        # another build: apps run on, gate and stats are its own
+        other = self.folder / "bin"
+        shutil.copytree(BIN, other)
+        shutil.copytree(BIN.parent / "libexec", self.folder / "libexec")
+        done = e.ctl_text("upgrade", str(other / "emperor"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        eventually(lambda: {n: p for n, p in self.processes(e).items() if p in roles.values()} ==
+                   {"keeper": roles["keeper"]}, 10, "gate and stats of the new build alone")
+        self.assertEqual(e.state("a")["pid"], before["pid"])
+        for load in loads:
+            load.more()
+        e.ctl("reload", "a")
+        self.assertEqual(os.readlink("/proc/%d/exe" % e.state("a")["pid"]), str(other / "vassal"))
+        for load in loads:
+            load.more()
+            self.assertEqual(load.end(), [])
 
     def test_a_file_that_is_torn_or_not_ours_costs_its_app_a_new_start_and_no_other(self):
         e = self.emperor()

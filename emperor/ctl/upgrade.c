@@ -1,0 +1,98 @@
+/*
+ * upgrade - asks the emperor to become another program, and waits until that one answers. The apps do not notice; if the
+ * new program does not start, they run on too, and the old one can be started again.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <time.h>
+
+#include "emperor/ctl/ctl.h"
+#include "shared/err.h"
+
+#define ASK_AGAIN_MS 50
+#define PATIENCE_MS  15000 /* it fetches what was kept (10 s at most), and reads every ini */
+
+static int fail(const char *text)
+{
+	(void)fprintf(stderr, "emperorctl: upgrade: %s\n", text);
+	return CTL_FAILED;
+}
+
+/* When the emperor that answers began; 0: none answers. */
+static uint64_t ask_began(const struct ctl *c, json_t **ret_answer)
+{
+	struct err err = {0};
+	uint64_t began;
+
+	*ret_answer = NULL;
+	if (remote_command(&c->remote, "version", "", ret_answer, NULL, &err) < 0)
+		return 0;
+	began = (uint64_t)json_integer_value(json_object_get(*ret_answer, "began_ns"));
+	return began;
+}
+
+static int say(const struct ctl *c, const json_t *answer)
+{
+	const char *version = json_string_value(json_object_get(answer, "version"));
+
+	if (c->json) {
+		(void)json_dumpf(answer, c->out, JSON_INDENT(2));
+		(void)fputc('\n', c->out);
+	} else {
+		(void)fprintf(c->out, "emperor %s, pid %d\n", version ? version : "?",
+			      (int)json_integer_value(json_object_get(answer, "pid")));
+	}
+	return CTL_OK;
+}
+
+static int wait_for_another(const struct ctl *c, uint64_t was)
+{
+	const struct timespec pause = {.tv_nsec = ASK_AGAIN_MS * 1000000L};
+
+	for (unsigned ms = 0; ms < PATIENCE_MS; ms += ASK_AGAIN_MS) {
+		json_t *answer;
+		uint64_t began;
+
+		(void)nanosleep(&pause, NULL);
+		began = ask_began(c, &answer);
+		if (began > 0 && began != was) {
+			int code = say(c, answer);
+
+			json_decref(answer);
+			return code;
+		}
+		json_decref(answer);
+	}
+	return fail(
+		"no new emperor has come: its log says why. The apps run on; if none runs, start "
+		"one as before, and it takes over");
+}
+
+int ctl_upgrade(const struct ctl *c)
+{
+	char path[PATH_MAX] = "";
+	json_t *answer;
+	struct err err = {0};
+	const char *why;
+	uint64_t was;
+	int r;
+
+	if (c->app[0] && !realpath(c->app, path)) {
+		(void)err_set(&err, -errno, "%s: %s", c->app, strerror(errno));
+		return fail(err.text);
+	}
+	was = ask_began(c, &answer);
+	json_decref(answer);
+	r = remote_command(&c->remote, "upgrade", path, &answer, NULL, &err);
+	if (r < 0)
+		return fail(err.text);
+	why = json_string_value(json_object_get(answer, "error"));
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		r = fail(why ? why : "refused");
+		json_decref(answer);
+		return r;
+	}
+	json_decref(answer);
+	return wait_for_another(c, was);
+}
