@@ -144,6 +144,17 @@ static int check_lanes(const struct vassal_config *c, const struct config_items 
 	return 0;
 }
 
+static void note_pool(const struct vassal_config *c, const struct config_items *items,
+		      struct inifile_notes *notes)
+{
+	if (c->cheaper > 0 && c->cheaper >= c->processes)
+		note_key(notes, items, "cheaper",
+			 "is not less than processes: all of them run all the time");
+	if (c->lazy_apps && c->idle_s > 0)
+		note_key(notes, items, "idle",
+			 "with lazy-apps the first request after a nap waits for an import");
+}
+
 static void settle(struct vassal_config *c)
 {
 	for (size_t i = 0; i < c->tasks_n; i++)
@@ -154,6 +165,8 @@ static void settle(struct vassal_config *c)
 		c->slow_request_s = 0;
 	if (c->interrupt_timeout_s > 0 && c->slow_request_s >= c->interrupt_timeout_s)
 		c->slow_request_s = 0;
+	if (c->die_on_idle && c->sleep_after_s == 0)
+		c->sleep_after_s = c->idle_s;
 }
 
 static int check(struct vassal_config *c, const struct config_items *items,
@@ -165,6 +178,7 @@ static int check(struct vassal_config *c, const struct config_items *items,
 		r = check_lanes(c, items, err);
 	if (r == 0)
 		r = absolute_paths(c, err);
+	note_pool(c, items, notes);
 	settle(c);
 	return r;
 }
@@ -259,6 +273,7 @@ int vassal_config_check(const struct config_items *items, struct vassal_config *
 				      &err);
 	codes[3] = keep_error(errors, items, "processes", check_lanes(ret, items, &err), &err);
 	codes[4] = keep_error(errors, items, "chdir", absolute_paths(ret, &err), &err);
+	note_pool(ret, items, notes);
 	settle(ret);
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
 		if (codes[i] < 0)

@@ -82,6 +82,16 @@ struct vassal_config {
 	uint64_t max_requests;        /* 0 = never */
 	uint64_t max_requests_delta;  /* width of the jitter; UINT64_MAX = a tenth */
 	uint64_t reload_on_rss_bytes; /* 0 = off */
+	uint64_t reload_on_pss_bytes, reload_on_uss_bytes, reload_on_as_bytes;
+	uint64_t evil_reload_on_rss_bytes,
+		evil_reload_on_as_bytes; /* a request that does not end is no excuse */
+	unsigned max_lifetime_s;         /* 0 = never */
+	unsigned max_lifetime_delta_s;   /* width of the jitter; UINT_MAX = a tenth */
+	unsigned min_lifetime_s;
+	unsigned cheaper; /* so few when little is to do; 0 = always all */
+	unsigned cheaper_initial, cheaper_step;
+	unsigned idle_s; /* without a request: no workers, only the mold; 0 = never */
+	bool cheap;
 	unsigned harakiri_s;          /* 0 = off */
 	unsigned interrupt_timeout_s; /* 0 = off */
 	unsigned deadlock_timeout_s;  /* 0 = off */
@@ -107,6 +117,8 @@ struct vassal_config {
 	uint64_t limit_as_bytes;     /* 0 = none */
 	uint64_t limit_memory_bytes; /* of all processes, by a cgroup; 0 = none */
 	unsigned limit_nproc;        /* 0 = leave */
+	int prio;                    /* niceness; 0 = leave */
+	unsigned cpu_affinity;       /* CPUs of each worker; 0 = leave */
 	bool no_new_privs;
 
 	/* requests */

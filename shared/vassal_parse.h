@@ -25,6 +25,8 @@ VASSAL_PARSER(vassal_parse_health_check);
 VASSAL_PARSER(vassal_parse_plugins);
 VASSAL_PARSER(vassal_parse_processes);
 VASSAL_PARSER(vassal_parse_delta);
+VASSAL_PARSER(vassal_parse_lifetime_delta);
+VASSAL_PARSER(vassal_parse_prio);
 VASSAL_PARSER(vassal_parse_umask);
 VASSAL_PARSER(vassal_parse_keepalive);
 VASSAL_PARSER(vassal_parse_head_bytes);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -204,6 +205,35 @@ VASSAL_PARSER(vassal_parse_delta)
 		return 0;
 	}
 	return option_number(o, value, where, notes, &c->max_requests_delta, err);
+}
+
+VASSAL_PARSER(vassal_parse_lifetime_delta)
+{
+	struct vassal_config *c = config;
+	uint64_t seconds;
+	int r;
+
+	if (strcasecmp(value, "auto") == 0) {
+		c->max_lifetime_delta_s = UINT_MAX;
+		return 0;
+	}
+	r = option_number(o, value, where, notes, &seconds, err);
+	if (r == 0)
+		c->max_lifetime_delta_s = (unsigned)seconds;
+	return r;
+}
+
+VASSAL_PARSER(vassal_parse_prio)
+{
+	struct vassal_config *c = config;
+	char *end;
+	long prio = strtol(value, &end, 10);
+
+	(void)o, (void)where, (void)notes;
+	if (end == value || *end != '\0' || prio < -20 || prio > 19)
+		return err_set(err, -EINVAL, "\"%s\" is not a number from -20 to 19", value);
+	c->prio = (int)prio;
+	return 0;
 }
 
 VASSAL_PARSER(vassal_parse_umask)

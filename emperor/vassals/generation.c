@@ -92,6 +92,10 @@ static void put_limits(struct spawn *s, const struct vassal_config *c)
 		s->limits[s->limits_n++] = (struct spawn_limit){RLIMIT_NPROC, c->limit_nproc};
 	if (c->limit_as_bytes > 0)
 		s->limits[s->limits_n++] = (struct spawn_limit){RLIMIT_AS, c->limit_as_bytes};
+	/* the right to be in a hurry, for its engine to use: the front itself stays as we are */
+	if (c->prio < 0)
+		s->limits[s->limits_n++] =
+			(struct spawn_limit){RLIMIT_NICE, (rlim_t)(20 - c->prio)};
 }
 
 /* log_fd: its stderr; -1: ours. */

@@ -197,6 +197,8 @@ static const char *limit_name(int resource)
 		return "limit-nproc";
 	case RLIMIT_AS:
 		return "limit-as";
+	case RLIMIT_NICE:
+		return "prio";
 	default:
 		return "limit";
 	}

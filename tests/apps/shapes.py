@@ -197,7 +197,9 @@ def pid(environ, start_response):
 
 
 def grow(environ, start_response):
-    kept.append(bytearray(int(environ["QUERY_STRING"]) << 20))
+    mebibytes, _, seconds = environ["QUERY_STRING"].partition("&")
+    kept.append(bytearray(int(mebibytes) << 20))
+    time.sleep(float(seconds or 0))
     start_response("200 OK", [])
     return [b"%d" % os.getpid()]
 

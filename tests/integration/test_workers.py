@@ -1,5 +1,6 @@
 """Workers that end, by limits, by signals, by their own mistakes; what clients and the log get to see."""
 
+import contextlib
 import os
 import re
 import signal
@@ -157,6 +158,71 @@ class Scaling(Case):
             asking.join()
         self.assertEqual(set(answers), {200})
         self.assertEqual(len(workers_of(daemon)), 1)
+
+
+    def test_workers_come_when_requests_wait_and_all_of_them_get_their_answer(self):
+        port, daemon = serve(self, "--processes", "4", "--cheaper", "1")
+        self.assertEqual(len(workers_of(daemon)), 1)
+        answers = []
+        asking = [threading.Thread(target=lambda: answers.append(request(port, "/sleep?0.5", timeout=20).status)) for _ in range(4)]
+        started = time.monotonic()
+        for t in asking:
+            t.start()
+        eventually(lambda: len(workers_of(daemon)) == 4, 5, "all workers")
+        for t in asking:
+            t.join()
+        # one after another they would take 2 s
+        self.assertLess(time.monotonic() - started, 1.7 * harness.PATIENCE)
+        self.assertEqual(answers, [200] * 4)
+        self.assertRegex(daemon.output(), r"2 of 4 processes from now on: a request waited \d+ ms")
+
+
+class Naps(Case):
+    def test_a_nap_leaves_only_the_mold_and_the_next_request_is_answered_by_a_fresh_fork(self):
+        site = harness.EXAMPLES / "apps" / "django_app"
+        port = harness.free_port()
+        daemon = self.vassal("--http", "127.0.0.1:%d" % port, "--chdir", str(site), "--wsgi-file", "guestbook/wsgi.py",
+                             "--warmup", "/", "--cheap", "--idle", "1", "--processes", "2")
+
+        def answers():
+            with contextlib.suppress(OSError):
+                return request(port, "/", timeout=20).status == 200
+
+        eventually(answers, 20, "Django")
+        times = []
+        for n in range(1, 4):
+            eventually(lambda: daemon.output().count("nap: no request") == n and not workers_of(daemon), 10, "nap %d" % n)
+            started = time.monotonic()
+            self.assertEqual(request(port, "/", timeout=20).status, 200)
+            times.append(time.monotonic() - started)
+            eventually(lambda: len(workers_of(daemon)) == 2, 5, "the other worker")
+        # 10 ms on a machine that does nothing else; a cold start takes 300
+        self.assertLess(min(times), 0.1 * harness.PATIENCE, times)
+        if os.environ.get("EMPEROR_FIGURES"):
+            print("first page after a nap: " + ", ".join("%.1f ms" % (t * 1000) for t in times))
+
+    def test_a_cheap_app_that_cannot_be_imported_still_fails_at_its_start(self):
+        daemon = self.vassal("--http", "127.0.0.1:%d" % harness.free_port(), "--module", "nowhere.at_all", "--cheap")
+        self.assertEqual(daemon.process.wait(20 * harness.PATIENCE), 22)
+        self.assertIn("nowhere", daemon.output())
+
+
+class Limits(Case):
+    def test_processes_get_the_niceness_and_the_processors_that_the_ini_says(self):
+        port, daemon = serve(self, "--prio", "7", "--cpu-affinity", "1", "--processes", "2")
+        allowed = sorted(os.sched_getaffinity(0))
+        seen = set()
+        for pid in workers_of(daemon):
+            self.assertEqual(os.getpriority(os.PRIO_PROCESS, pid), 7)
+            seen.add(tuple(os.sched_getaffinity(pid)))
+        self.assertEqual(seen, {(cpu,) for cpu in allowed[:2]})
+        self.assertEqual(os.getpriority(os.PRIO_PROCESS, daemon.process.pid), os.getpriority(os.PRIO_PROCESS, 0))
+
+    def test_memory_that_one_request_eats_and_does_not_end_is_a_kill_with_the_figure(self):
+        port, daemon = serve(self, "--evil-reload-on-rss", "80")
+        self.assertEqual(request(port, "/grow?100&30", timeout=30).status, 502)
+        eventually(lambda: re.search(r"rss \d+M over evil-reload-on-rss 80M for 3 checks, in a request", daemon.output()), 5)
+        self.assertEqual(request(port, "/plain", timeout=20).status, 200)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@
 #include "vassal/engine/forked.h"
 #include "vassal/engine/interp.h"
 #include "vassal/engine/main.h"
+#include "vassal/engine/place.h"
 #include "vassal/engine/warmup.h"
 #include "vassal/engine/worker.h"
 #include "vassal/exchange/exchange.h"
@@ -296,6 +297,7 @@ _Noreturn void mold_run(struct engine *e)
 	struct collector collector;
 	struct crew_msg ready = {.kind = CREW_MOLD_READY, .b = !e->config.lazy_apps};
 
+	place_prio(e);
 	if (interp_start(e, &err) < 0)
 		mold_fail(FAIL_ENGINE, err.text);
 	forked_watch();

@@ -27,6 +27,7 @@
 #include "vassal/engine/interp.h"
 #include "vassal/engine/interrupt.h"
 #include "vassal/engine/lane.h"
+#include "vassal/engine/place.h"
 #include "vassal/engine/signals.h"
 #include "vassal/engine/stacks.h"
 #include "vassal/engine/traceback.h"
@@ -384,6 +385,7 @@ _Noreturn void worker_run(struct engine *e, unsigned number, int link_fd)
 	forked_watch();
 	wait_for_adoption(e);
 	close_mold_descriptors();
+	place_worker(e, number);
 	signals_start();
 	proctitle_set("%s worker %u", engine_title(e), number + 1);
 	reset_board(&w);

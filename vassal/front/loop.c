@@ -24,6 +24,7 @@
 #include "vassal/front/intake.h"
 #include "vassal/front/lifecycle.h"
 #include "vassal/front/overdue.h"
+#include "vassal/front/pressure.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
@@ -231,6 +232,7 @@ static void turn(struct front *f)
 	update_gauges(f);
 	doze_note(f);
 	arm_tick(f);
+	pressure_tell(f);
 	f->in_turn = false;
 	if (!sleep)
 		ev_idle_start(f->loop, &f->more);

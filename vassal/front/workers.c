@@ -9,6 +9,7 @@
 #include "vassal/front/errors.h"
 #include "vassal/front/lifecycle.h"
 #include "vassal/front/loop.h"
+#include "vassal/front/pressure.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/record.h"
 #include "vassal/front/state.h"
@@ -132,6 +133,11 @@ static void on_stopped(void *arg)
 	lifecycle_stopped(arg);
 }
 
+static unsigned on_waiting(void *arg, uint64_t *ret_oldest_ns)
+{
+	return pressure_look(arg, ret_oldest_ns);
+}
+
 const struct pool_events workers_events = {
 	.ready = on_ready,
 	.failed = on_failed,
@@ -141,4 +147,5 @@ const struct pool_events workers_events = {
 	.event = on_event,
 	.stacks = on_stacks,
 	.stopped = on_stopped,
+	.waiting = on_waiting,
 };

@@ -68,7 +68,8 @@ struct pool {
 	ev_timer tick; /* measuring */
 	unsigned idle_ticks, pss_next;
 	uint64_t pss_not_before_ns;
-	bool active; /* something was served since the last tick */
+	bool active;  /* something was served since the last tick */
+	bool pressed; /* something waits, and a timer is armed for it */
 	bool said_too_large;
 	bool served; /* ready() was called */
 	bool over;   /* failed() or stopped(): no further words about workers */
@@ -118,4 +119,5 @@ void worker_close(struct worker *w);
 /* Before its first request: what later ones have cost is told from here. */
 void watch_begin(struct worker *w);
 void watch_look(struct pool *pool, unsigned number, uint64_t since_ns, struct pool_look *ret);
-void watch_tick(struct pool *pool, uint64_t now_ns);
+/* False: there is no process to look at. */
+bool watch_tick(struct pool *pool, uint64_t now_ns);

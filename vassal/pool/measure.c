@@ -48,20 +48,31 @@ bool measure_memory(pid_t pid, uint64_t *ret_rss, uint64_t *ret_vsz)
 	return true;
 }
 
-bool measure_pss(pid_t pid, uint64_t *ret_pss)
+/* The kilobytes behind a name at the beginning of a line. */
+static bool take_field(const char *text, const char *name, uint64_t *ret_bytes)
 {
-	char buf[2048]; /* smaps_rollup has about 700 bytes */
+	const char *at = strstr(text, name);
 	uint64_t kb;
-	const char *at;
 
-	if (!read_proc(pid, "smaps_rollup", buf, sizeof(buf)))
-		return false;
-	at = strstr(buf, "\nPss:");
 	if (!at)
 		return false;
-	at += strlen("\nPss:");
+	at += strlen(name);
 	if (!take_number(&at, &kb))
 		return false;
-	*ret_pss = kb * 1024;
+	*ret_bytes = kb * 1024;
+	return true;
+}
+
+bool measure_pss(pid_t pid, uint64_t *ret_pss, uint64_t *ret_uss)
+{
+	char buf[2048]; /* smaps_rollup has about 700 bytes */
+	uint64_t pss, clean, dirty;
+
+	if (!read_proc(pid, "smaps_rollup", buf, sizeof(buf)) || !take_field(buf, "\nPss:", &pss) ||
+	    !take_field(buf, "\nPrivate_Clean:", &clean) ||
+	    !take_field(buf, "\nPrivate_Dirty:", &dirty))
+		return false;
+	*ret_pss = pss;
+	*ret_uss = clean + dirty;
 	return true;
 }

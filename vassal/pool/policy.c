@@ -1,32 +1,12 @@
 /*
  * policy - what to do next; see policy.h. What happened is taken down in policy_report.c.
  *
- * Everything is counted, nothing is paired: as many workers shall be ready or on their way as
- * `processes`, plus one for each that is due (as far as there is room). A due worker goes when more
- * than `processes` are ready. So a replacement that dies, or two workers that become due at once,
+ * Everything is counted, nothing is paired: as many workers shall be ready or on their way as the
+ * target says (policy_adapt.c), plus one for each that is due (as far as there is room). A due worker
+ * goes when more than the target are ready. So a replacement that dies, or two workers that become due at once,
  * need no case of their own.
  */
 #include "vassal/pool/policy_inner.h"
-
-struct census {
-	unsigned starting, ready, due, unforked, alive;
-};
-
-static struct census count(const struct policy *p)
-{
-	struct census c = {0};
-
-	for (unsigned i = 0; i < p->config.capacity; i++) {
-		const struct policy_slot *s = &p->slot[i];
-
-		c.alive += s->state != SLOT_EMPTY;
-		c.starting += s->state == SLOT_STARTING;
-		c.ready += s->state == SLOT_READY;
-		c.due += s->state == SLOT_READY && s->due != WHY_NONE;
-		c.unforked += s->state != SLOT_EMPTY && !s->forked;
-	}
-	return c;
-}
 
 static bool passed(uint64_t deadline_ns, uint64_t now_ns)
 {
@@ -66,11 +46,11 @@ static bool end_mold(struct policy *p, uint64_t now_ns, struct policy_action *re
 {
 	if (p->mold == MOLD_NONE || p->mold_killed)
 		return false;
-	if (p->mold == MOLD_READY && count(p).unforked > 0) {
+	if (p->mold == MOLD_READY && policy_count(p, now_ns).unforked > 0) {
 		p->mold = MOLD_KILLING;
 		p->mold_deadline_ns = now_ns + STACKS_GRACE_MS * NS_PER_MS;
 	}
-	if (p->mold == MOLD_KILLING && count(p).unforked > 0 &&
+	if (p->mold == MOLD_KILLING && policy_count(p, now_ns).unforked > 0 &&
 	    !passed(p->mold_deadline_ns, now_ns))
 		return false;
 	return mold_kill_now(p, ret);
@@ -129,6 +109,21 @@ static bool stop_all(struct policy *p, uint64_t now_ns, struct policy_action *re
 	return false;
 }
 
+/* Its memory is over a limit that knows no excuse, and it does not come out of its request. */
+static bool condemn(struct policy *p, uint64_t now_ns, struct policy_action *ret)
+{
+	for (unsigned i = 0; i < p->config.capacity; i++) {
+		struct policy_slot *s = &p->slot[i];
+
+		if (s->condemned == WHY_NONE ||
+		    (s->state != SLOT_READY && s->state != SLOT_RETIRING))
+			continue;
+		policy_set_killing(s, s->condemned, now_ns + STACKS_GRACE_MS * NS_PER_MS);
+		return act(ret, ACTION_STACKS, i, s->why);
+	}
+	return false;
+}
+
 static bool slot_deadline(struct policy *p, unsigned worker, uint64_t now_ns,
 			  struct policy_action *ret)
 {
@@ -168,7 +163,7 @@ static bool deadlines(struct policy *p, uint64_t now_ns, struct policy_action *r
 	for (unsigned i = 0; i < p->config.capacity; i++)
 		if (slot_deadline(p, i, now_ns, ret))
 			return true;
-	return mold_deadline(p, now_ns, ret);
+	return condemn(p, now_ns, ret) || mold_deadline(p, now_ns, ret);
 }
 
 /* Who did not get ready in time says where it hangs, then the generation fails with that on record.
@@ -206,42 +201,51 @@ static bool fail_if_due(struct policy *p, uint64_t now_ns, struct policy_action 
 	return act(ret, ACTION_FAIL, 0, p->fail_why);
 }
 
+static bool retire(struct policy *p, struct policy_slot *s, enum policy_reason why, uint64_t now_ns,
+		   struct policy_action *ret)
+{
+	s->state = SLOT_RETIRING;
+	s->why = why;
+	s->deadline_ns = policy_after(now_ns, p->config.mercy_ns);
+	return act(ret, ACTION_RETIRE, (unsigned)(s - p->slot), why);
+}
+
 static bool retire_due(struct policy *p, uint64_t now_ns, struct policy_action *ret)
 {
-	struct census c = count(p);
+	struct policy_census c = policy_count(p, now_ns);
 	struct policy_slot *oldest = NULL;
 
-	if (c.due == 0 || c.ready <= p->config.processes)
+	if (c.due == 0 || c.ready <= p->target)
+		return false;
+	/* who was told to leave may take its time over its last request */
+	if (c.recycled >= policy_room(p))
 		return false;
 	for (unsigned i = 0; i < p->config.capacity; i++) {
 		struct policy_slot *s = &p->slot[i];
 
-		if (s->state == SLOT_READY && s->due && (!oldest || s->ready_ns < oldest->ready_ns))
+		if (policy_is_due(s, now_ns) && (!oldest || s->ready_ns < oldest->ready_ns))
 			oldest = s;
 	}
-	oldest->state = SLOT_RETIRING;
-	oldest->why = oldest->due;
-	oldest->deadline_ns = policy_after(now_ns, p->config.mercy_ns);
-	return act(ret, ACTION_RETIRE, (unsigned)(oldest - p->slot), oldest->why);
+	return retire(p, oldest, oldest->due, now_ns, ret);
 }
 
-/* The highest number first: sleepers are woken from the lowest on, and low numbers are those that are
- * spawned into. */
+/*
+ * The one that was longest without work; among equals the highest number: sleepers are woken from the
+ * lowest on, and low numbers are those that are spawned into.
+ */
 static bool retire_surplus(struct policy *p, uint64_t now_ns, struct policy_action *ret)
 {
-	if (!policy_has_surplus(p))
+	struct policy_slot *best = NULL;
+
+	if (!policy_has_surplus(p, now_ns))
 		return false;
 	for (unsigned i = p->config.capacity; i-- > 0;) {
 		struct policy_slot *s = &p->slot[i];
 
-		if (s->state != SLOT_READY || !s->idle)
-			continue;
-		s->state = SLOT_RETIRING;
-		s->why = WHY_SURPLUS;
-		s->deadline_ns = policy_after(now_ns, p->config.mercy_ns);
-		return act(ret, ACTION_RETIRE, i, WHY_SURPLUS);
+		if (s->state == SLOT_READY && s->idle && (!best || s->active_ns < best->active_ns))
+			best = s;
 	}
-	return false;
+	return best && retire(p, best, WHY_SURPLUS, now_ns, ret);
 }
 
 static bool spawn_mold(struct policy *p, uint64_t now_ns, struct policy_action *ret)
@@ -257,18 +261,19 @@ static bool spawn_mold(struct policy *p, uint64_t now_ns, struct policy_action *
 	return act(ret, ACTION_MOLD_SPAWN, 0, WHY_NONE);
 }
 
-static bool wants_worker(const struct policy *p)
+static bool wants_worker(const struct policy *p, uint64_t now_ns)
 {
-	struct census c = count(p);
-	unsigned room = p->config.numbers - p->config.processes;
+	struct policy_census c = policy_count(p, now_ns);
+	unsigned room = policy_room(p);
+	unsigned extra = MIN(c.due, room - MIN(room, c.recycled));
 
 	return p->mold == MOLD_READY && c.unforked < POLICY_FORKS_MAX &&
-	       c.starting + c.ready < p->config.processes + MIN(c.due, room);
+	       c.starting + c.ready < p->target + extra;
 }
 
 static bool spawn_worker(struct policy *p, uint64_t now_ns, struct policy_action *ret)
 {
-	if (!wants_worker(p))
+	if (!wants_worker(p, now_ns))
 		return false;
 	/* Not all of the capacity: each number has a back-off of its own, more of them are more forks. */
 	for (unsigned i = 0; i < p->config.numbers; i++) {
@@ -285,26 +290,29 @@ static bool spawn_worker(struct policy *p, uint64_t now_ns, struct policy_action
 					       ? 0
 					       : policy_after(now_ns, p->config.startup_ns),
 			.served_limit = policy_draw_served_limit(p),
+			.expires_ns = policy_draw_expiry(p, now_ns),
 		};
 		return act(ret, ACTION_SPAWN, i, WHY_NONE);
 	}
 	return false;
 }
 
-static bool become_ready(struct policy *p, struct policy_action *ret)
+static bool become_ready(struct policy *p, uint64_t now_ns, struct policy_action *ret)
 {
-	if (count(p).ready < p->config.processes)
+	/* a nap from the start: the mold has imported the app, that is what readiness means */
+	if (policy_count(p, now_ns).ready < p->target || (p->target == 0 && p->mold != MOLD_READY))
 		return false;
 	p->phase = PHASE_SERVE;
+	p->active_ns = now_ns;
 	for (unsigned i = 0; i < p->config.capacity; i++)
 		if (p->slot[i].state == SLOT_STARTING)
 			p->slot[i].deadline_ns = p->start_deadline_ns;
 	return act(ret, ACTION_READY, 0, WHY_NONE);
 }
 
-static bool all_gone(struct policy *p, struct policy_action *ret)
+static bool all_gone(struct policy *p, uint64_t now_ns, struct policy_action *ret)
 {
-	if (p->mold != MOLD_NONE || count(p).alive > 0)
+	if (p->mold != MOLD_NONE || policy_count(p, now_ns).alive > 0)
 		return false;
 	p->phase = PHASE_OVER;
 	return act(ret, ACTION_STOPPED, 0, WHY_STOP);
@@ -325,13 +333,15 @@ bool policy_next(struct policy *p, uint64_t now_ns, struct policy_action *ret)
 			return true;
 		/* Already failed, and only the stacks are waited for: begin nothing new. */
 		return p->fail_ns ? deadlines(p, now_ns, ret)
-				  : keep_up(p, now_ns, ret) || become_ready(p, ret);
+				  : keep_up(p, now_ns, ret) || become_ready(p, now_ns, ret);
 	case PHASE_SERVE:
+		policy_adapt(p, now_ns);
 		return keep_up(p, now_ns, ret);
 	case PHASE_FAILED:
 		return end_all(p, now_ns, ret);
 	case PHASE_STOP:
-		return stop_all(p, now_ns, ret) || deadlines(p, now_ns, ret) || all_gone(p, ret);
+		return stop_all(p, now_ns, ret) || deadlines(p, now_ns, ret) ||
+		       all_gone(p, now_ns, ret);
 	case PHASE_OVER:
 		return false;
 	}
@@ -350,15 +360,21 @@ uint64_t policy_wake_ns(const struct policy *p, uint64_t now_ns)
 {
 	uint64_t at = 0;
 	bool serves = p->phase == PHASE_START || p->phase == PHASE_SERVE;
-	bool short_of = serves && wants_worker(p);
+	bool short_of = serves && wants_worker(p, now_ns);
 
 	for (unsigned i = 0; i < p->config.capacity; i++) {
 		const struct policy_slot *s = &p->slot[i];
 
-		if (s->state != SLOT_EMPTY)
+		if (s->state != SLOT_EMPTY) {
 			earlier(&at, s->deadline_ns, now_ns);
-		else if (short_of && i < p->config.numbers)
+			earlier(&at, s->due ? s->due_ns : s->expires_ns, now_ns);
+		} else if (short_of && i < p->config.numbers) {
 			earlier(&at, s->backoff.next_ns, now_ns);
+		}
+	}
+	if (p->phase == PHASE_SERVE) {
+		earlier(&at, policy_grow_ns(p), now_ns);
+		earlier(&at, policy_nap_ns(p), now_ns);
 	}
 	if (p->mold != MOLD_NONE)
 		earlier(&at, p->mold_deadline_ns, now_ns);

@@ -7,6 +7,9 @@
  * it is the caller's part.
  *
  * Promises, tested by a random walk:
+ * - Never more than `processes` are wanted, never fewer than the configuration's least, unless the pool
+ *   naps: then none; and a request that waits ends a nap at once.
+ * - At most max(1, a quarter) of those wanted are being replaced at a time.
  * - Never more processes than numbers (processes + room for replacements), but for those that are
  *   left of a time when there were to be more.
  * - A worker is retired only while more than `processes` are ready, unless everything is being
@@ -36,6 +39,13 @@
 #define POLICY_RESPAWN_NS NS_PER_S
 /* Memory over its limit this many checks in a row: a spike does not recycle. */
 #define POLICY_OVER_CHECKS 3
+/*
+ * A request that waited so long has another process forked, which takes about as long: shorter, and a
+ * burst that the present ones are just about to answer would do it.
+ */
+#define POLICY_GROW_NS (20 * NS_PER_MS)
+/* A process that had nothing to do for so long is one too many: longer than the pauses of a page that loads. */
+#define POLICY_SHRINK_NS (10 * NS_PER_S)
 /* Forks asked of the mold and not answered: its socket holds at least 90 messages. */
 #define POLICY_FORKS_MAX    16
 #define POLICY_SCALE        16 /* threads a generation can be scaled to at least: 7 MB of address space */
@@ -63,16 +73,33 @@ enum policy_action_kind {
 enum policy_reason {
 	WHY_NONE,
 	WHY_REQUESTS, /* max-requests */
-	WHY_MEMORY,   /* reload-on-rss */
-	WHY_CHANNEL,  /* closed its channel to the front */
-	WHY_MERCY,    /* retiring, and did not leave in time */
-	WHY_STARTUP,  /* not ready in time */
-	WHY_DEATHS,   /* died too often before it was ready */
-	WHY_TOLD,     /* said itself that it cannot start */
-	WHY_MOLD,     /* the mold died or said that it cannot start */
-	WHY_STOP,     /* everything is being ended */
-	WHY_ASKED,    /* the front wants it */
-	WHY_SURPLUS,  /* fewer processes are wanted */
+	WHY_AGE,      /* max-worker-lifetime */
+	/* memory over a limit: WHY_RSS + enum policy_memory */
+	WHY_RSS,
+	WHY_PSS,
+	WHY_USS,
+	WHY_AS,
+	WHY_EVIL_RSS,
+	WHY_EVIL_AS,
+	WHY_CHANNEL, /* closed its channel to the front */
+	WHY_MERCY,   /* retiring, and did not leave in time */
+	WHY_STARTUP, /* not ready in time */
+	WHY_DEATHS,  /* died too often before it was ready */
+	WHY_TOLD,    /* said itself that it cannot start */
+	WHY_MOLD,    /* the mold died or said that it cannot start */
+	WHY_STOP,    /* everything is being ended */
+	WHY_ASKED,   /* the front wants it */
+	WHY_SURPLUS, /* fewer processes are wanted */
+};
+
+enum policy_memory {
+	MEMORY_RSS,
+	MEMORY_PSS,
+	MEMORY_USS,
+	MEMORY_AS,
+	MEMORY_EVIL_RSS, /* those below count in a request that does not end, too */
+	MEMORY_EVIL_AS,
+	MEMORY_KINDS,
 };
 
 struct policy_action {
@@ -82,14 +109,20 @@ struct policy_action {
 };
 
 struct policy_config {
-	unsigned processes; /* that serve */
+	unsigned processes; /* that serve, at most */
+	unsigned least;     /* of them when little is to do; = processes: all, always */
+	unsigned initial;   /* 0: begins with a nap */
+	unsigned step;      /* so many more at a time; not 0 */
+	uint64_t idle_ns;   /* without a request until it naps; 0 = never */
 	unsigned numbers;   /* > processes: the rest is room for replacements */
 	unsigned capacity;  /* >= numbers, and fixed: how far both may grow while it serves */
 	uint64_t max_requests, max_requests_delta; /* 0 = never; UINT64_MAX = a tenth */
-	uint64_t rss_limit_bytes;                  /* 0 = none */
-	uint64_t startup_ns;                       /* 0 = for ever */
-	uint64_t mercy_ns;                         /* from retiring to a kill; 0 = for ever */
-	uint32_t seed;                             /* not 0 */
+	uint64_t max_lifetime_ns, max_lifetime_delta_ns;
+	uint64_t min_lifetime_ns;            /* for requests and memory alone */
+	uint64_t memory_limit[MEMORY_KINDS]; /* bytes; 0 = none */
+	uint64_t startup_ns;                 /* 0 = for ever */
+	uint64_t mercy_ns;                   /* from retiring to a kill; 0 = for ever */
+	uint32_t seed;                       /* not 0 */
 };
 
 struct policy_slot {
@@ -102,16 +135,29 @@ struct policy_slot {
 	bool worked;            /* holds a request, or held one when it died */
 	bool forgiven;          /* the one respawn without waiting is used up */
 	bool idle;              /* as policy_idle() said last */
-	unsigned over;          /* checks in a row with memory over the limit */
+	enum policy_reason condemned; /* to be killed for it, in its request; WHY_NONE: not */
+	unsigned over[MEMORY_KINDS];  /* checks in a row with memory over the limit */
+	unsigned stuck[MEMORY_KINDS]; /* of them, in one and the same request */
+	uint64_t stuck_served[MEMORY_KINDS];
+	uint64_t figure; /* bytes, of what it is due or condemned for */
 	uint64_t spawned_ns, ready_ns;
+	uint64_t active_ns;   /* had something to do */
+	uint64_t due_ns;      /* not to be replaced before */
+	uint64_t expires_ns;  /* 0 = never */
 	uint64_t deadline_ns; /* of this state; 0 = none */
 	uint64_t served, served_limit;
+	uint64_t served_seen; /* at the last policy_idle() */
 	struct backoff backoff;
 };
 
 struct policy {
 	struct policy_config config;
 	enum policy_phase phase;
+	unsigned target;  /* so many are to be ready or on their way; 0: it naps */
+	unsigned waiting; /* requests that no worker has taken, the oldest since: */
+	uint64_t oldest_ns;
+	uint64_t grown_ns;  /* the last step up: it is to show what it does before the next */
+	uint64_t active_ns; /* the last sign of a request */
 	enum mold_state mold;
 	bool mold_killed, mold_forgiven, mold_stuck;
 	uint64_t mold_started_ns, mold_deadline_ns;
@@ -135,9 +181,13 @@ unsigned policy_most(unsigned capacity);
 
 /* Takes new counts and limits while it runs; capacity stays. processes <= policy_most(). */
 void policy_configure(struct policy *p, const struct policy_config *config);
-/* More are ready than wanted: which of them are idle has to be said before the next policy_next. */
-bool policy_has_surplus(const struct policy *p);
-void policy_idle(struct policy *p, unsigned worker, bool idle);
+
+/* Has to be told which workers are idle before each policy_next: more are ready than wanted, or may be. */
+bool policy_wants_idle(const struct policy *p);
+void policy_idle(struct policy *p, unsigned worker, bool idle, uint64_t now_ns);
+/* Would have more workers if requests wait. */
+bool policy_wants_pressure(const struct policy *p);
+void policy_pressure(struct policy *p, unsigned waiting, uint64_t oldest_ns, uint64_t now_ns);
 
 void policy_init(struct policy *p, const struct policy_config *config, uint64_t now_ns);
 
@@ -157,9 +207,9 @@ void policy_gone(struct policy *p, unsigned worker,
 
 /* It holds a request: should it die, then not because it cannot start. Before policy_gone(). */
 void policy_worked(struct policy *p, unsigned worker);
-/* These two say true when the worker has just become due. */
+/* These two say true when the worker has just become due, or is to be killed. */
 bool policy_served(struct policy *p, unsigned worker);
-bool policy_measured(struct policy *p, unsigned worker, uint64_t rss_bytes);
+bool policy_measured(struct policy *p, unsigned worker, enum policy_memory kind, uint64_t bytes);
 void policy_due(struct policy *p, unsigned worker, enum policy_reason why);
 /* Its stacks are being asked for: killed after STACKS_GRACE_MS. */
 void policy_kill(struct policy *p, unsigned worker, uint64_t now_ns);

@@ -33,13 +33,20 @@ static void fail_start(struct policy *p, enum policy_reason why, uint64_t now_ns
 	p->fail_why = why;
 }
 
-static bool become_due(struct policy *p, unsigned worker, enum policy_reason why)
+/* An age is what it is; the others have to leave a process its least. */
+static bool has_least_lifetime(enum policy_reason why)
+{
+	return why == WHY_REQUESTS || (why >= WHY_RSS && why <= WHY_EVIL_AS);
+}
+
+bool policy_become_due(struct policy *p, unsigned worker, enum policy_reason why)
 {
 	struct policy_slot *s = &p->slot[worker];
 
 	if (s->state != SLOT_READY || s->due)
 		return false;
 	s->due = why;
+	s->due_ns = has_least_lifetime(why) ? s->spawned_ns + p->config.min_lifetime_ns : 0;
 	return true;
 }
 
@@ -59,60 +66,25 @@ uint64_t policy_draw_served_limit(struct policy *p)
 	return max + policy_random(p) % (delta + 1);
 }
 
-unsigned policy_numbers(unsigned processes, unsigned threads)
+uint64_t policy_draw_expiry(struct policy *p, uint64_t now_ns)
 {
-	unsigned wanted = processes + MAX(1U, processes / 4);
-	unsigned most = MIN((unsigned)LIMIT_WORKERS, (unsigned)LIMIT_LANES / MAX(1U, threads));
+	uint64_t max_ms = p->config.max_lifetime_ns / NS_PER_MS;
+	uint64_t delta_ms = p->config.max_lifetime_delta_ns == UINT64_MAX
+				    ? max_ms / 10
+				    : p->config.max_lifetime_delta_ns / NS_PER_MS;
+	uint64_t random = (uint64_t)policy_random(p) << 16 ^ policy_random(p);
 
-	return MIN(wanted, most);
-}
-
-unsigned policy_capacity(unsigned processes, unsigned threads)
-{
-	unsigned reserve = MAX(2 * processes, POLICY_SCALE / MAX(1U, threads));
-
-	return policy_numbers(reserve, threads);
-}
-
-unsigned policy_most(unsigned capacity)
-{
-	return MAX(1U, capacity - 1);
+	if (max_ms == 0)
+		return 0;
+	return now_ns + (max_ms + random % (delta_ms + 1)) * NS_PER_MS;
 }
 
 void policy_init(struct policy *p, const struct policy_config *config, uint64_t now_ns)
 {
-	*p = (struct policy){.config = *config, .random = config->seed ? config->seed : 1};
+	*p = (struct policy){.config = *config,
+			     .target = config->initial,
+			     .random = config->seed ? config->seed : 1};
 	p->start_deadline_ns = policy_after(now_ns, config->startup_ns);
-}
-
-void policy_configure(struct policy *p, const struct policy_config *config)
-{
-	unsigned capacity = p->config.capacity;
-	bool redraw = config->max_requests != p->config.max_requests ||
-		      config->max_requests_delta != p->config.max_requests_delta;
-
-	p->config = *config;
-	p->config.capacity = capacity;
-	p->config.numbers = MIN(config->numbers, capacity);
-	for (unsigned i = 0; redraw && i < capacity; i++)
-		p->slot[i].served_limit = policy_draw_served_limit(p);
-}
-
-bool policy_has_surplus(const struct policy *p)
-{
-	unsigned ready = 0, due = 0;
-
-	for (unsigned i = 0; i < p->config.capacity; i++) {
-		ready += p->slot[i].state == SLOT_READY;
-		due += p->slot[i].state == SLOT_READY && p->slot[i].due != WHY_NONE;
-	}
-	/* the due ones go first, and need no idleness: their successors are here */
-	return p->phase == PHASE_SERVE && due == 0 && ready > p->config.processes;
-}
-
-void policy_idle(struct policy *p, unsigned worker, bool idle)
-{
-	p->slot[worker].idle = idle;
 }
 
 void policy_mold_ready(struct policy *p)
@@ -161,7 +133,8 @@ void policy_ready(struct policy *p, unsigned worker, uint64_t now_ns)
 	if (s->state != SLOT_STARTING)
 		return;
 	s->state = SLOT_READY;
-	s->ready_ns = now_ns;
+	s->ready_ns = s->active_ns = now_ns;
+	s->idle = true;
 	s->deadline_ns = 0;
 }
 
@@ -219,28 +192,48 @@ bool policy_served(struct policy *p, unsigned worker)
 	s->served++;
 	if (!s->served_limit || s->served < s->served_limit)
 		return false;
-	return become_due(p, worker, WHY_REQUESTS);
+	return policy_become_due(p, worker, WHY_REQUESTS);
 }
 
-bool policy_measured(struct policy *p, unsigned worker, uint64_t rss_bytes)
+/* True: over an evil limit for long enough, in one request. */
+static bool is_stuck(struct policy_slot *s, enum policy_memory kind)
+{
+	bool same = !s->idle && s->stuck[kind] > 0 && s->served == s->stuck_served[kind];
+
+	s->stuck[kind] = s->idle ? 0 : same ? s->stuck[kind] + 1 : 1;
+	s->stuck_served[kind] = s->served;
+	return s->stuck[kind] >= POLICY_OVER_CHECKS;
+}
+
+bool policy_measured(struct policy *p, unsigned worker, enum policy_memory kind, uint64_t bytes)
 {
 	struct policy_slot *s = &p->slot[worker];
+	enum policy_reason why = (enum policy_reason)(WHY_RSS + kind);
 
-	if (!p->config.rss_limit_bytes || rss_bytes <= p->config.rss_limit_bytes) {
-		s->over = 0;
+	if (s->state != SLOT_READY && s->state != SLOT_RETIRING)
+		return false;
+	if (!p->config.memory_limit[kind] || bytes <= p->config.memory_limit[kind]) {
+		s->over[kind] = s->stuck[kind] = 0;
 		return false;
 	}
-	s->over++;
+	s->over[kind]++;
+	if (kind >= MEMORY_EVIL_RSS && is_stuck(s, kind) && !s->condemned) {
+		s->condemned = why;
+		s->figure = bytes;
+		return true;
+	}
 	/* Who has served nothing is as large as its replacement would be: changing it would never
 	 * end. */
-	if (s->over < POLICY_OVER_CHECKS || s->served == 0)
+	if (s->over[kind] < POLICY_OVER_CHECKS || s->served == 0 ||
+	    !policy_become_due(p, worker, why))
 		return false;
-	return become_due(p, worker, WHY_MEMORY);
+	s->figure = bytes;
+	return true;
 }
 
 void policy_due(struct policy *p, unsigned worker, enum policy_reason why)
 {
-	(void)become_due(p, worker, why);
+	(void)policy_become_due(p, worker, why);
 }
 
 void policy_kill(struct policy *p, unsigned worker, uint64_t now_ns)

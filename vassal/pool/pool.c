@@ -21,6 +21,7 @@
 #include "shared/scoreboard.h"
 #include "shared/vassal_config.h"
 #include "vassal/exchange/exchange.h"
+#include "vassal/pool/recycle.h"
 
 #define TICK_S        1.0
 #define TICK_IDLE_S   10.0
@@ -76,7 +77,7 @@ static void on_ready(struct pool *pool)
 			   "replacement needs room",
 			   pool->policy.config.processes, pool->config.processes,
 			   pool->policy.config.capacity, pool->config.threads);
-	pool->events.ready(pool->arg, pool->mold.import_us, pool->policy.config.processes);
+	pool->events.ready(pool->arg, pool->mold.import_us, pool->policy.target);
 }
 
 static void on_stopped(struct pool *pool)
@@ -103,6 +104,8 @@ static void explain_kill(struct pool *pool, const struct policy_action *a)
 			       c->startup_timeout_s);
 	else if (a->why == WHY_STOP)
 		(void)snprintf(why, sizeof(why), "the app is being stopped");
+	else if (a->why == WHY_EVIL_RSS || a->why == WHY_EVIL_AS)
+		recycle_describe(pool, a->worker, a->why, why, sizeof(why));
 	else
 		return; /* said when it was asked for */
 	worker_set_why(pool, a->worker, why);
@@ -171,24 +174,77 @@ static void arm(struct pool *pool)
 	ev_timer_start(pool->loop, &pool->step);
 }
 
-static void mark_idle(struct pool *pool)
+static void mark_idle(struct pool *pool, uint64_t now_ns)
 {
-	for (unsigned i = 0; i < pool->policy.config.capacity; i++)
-		if (pool->policy.slot[i].state == SLOT_READY)
+	for (unsigned i = 0; i < pool->policy.config.capacity; i++) {
+		enum slot_state state = pool->policy.slot[i].state;
+
+		if (state == SLOT_READY || state == SLOT_RETIRING)
 			policy_idle(&pool->policy, i,
-				    !exchange_worker_holds(pool->setup.exchange, i));
+				    !exchange_worker_holds(pool->setup.exchange, i), now_ns);
+	}
+}
+
+/* What only the exchange and the front know, before policy is asked. */
+static void look_around(struct pool *pool, uint64_t now_ns)
+{
+	bool idle = policy_wants_idle(&pool->policy);
+	uint64_t oldest_ns = 0;
+
+	if (idle)
+		mark_idle(pool, now_ns);
+	if (pool->events.waiting && (idle || policy_wants_pressure(&pool->policy))) {
+		unsigned waiting = pool->events.waiting(pool->arg, &oldest_ns);
+
+		policy_pressure(&pool->policy, waiting, oldest_ns, now_ns);
+	}
+}
+
+/* Someone who reads the log must be able to follow the number of workers. */
+static void tell_target(struct pool *pool, unsigned before)
+{
+	const struct policy *p = &pool->policy;
+
+	if (p->phase != PHASE_SERVE || p->target == before)
+		return;
+	if (p->target == 0)
+		pool_event(pool, EVENT_NOTE, 0,
+			   "nap: no request for %u s; all workers go, the imported app stays",
+			   pool->config.idle_s);
+	else if (before == 0)
+		pool_event(pool, EVENT_NOTE, 0, "awake: a request ends the nap");
+	else if (p->target > before && p->waiting > 0)
+		pool_event(pool, EVENT_NOTE, 0,
+			   "%u of %u processes from now on: a request waited %llu ms", p->target,
+			   p->config.processes, (clock_now_ns() - p->oldest_ns) / NS_PER_MS);
 }
 
 static void on_step(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int revents)
 {
 	struct pool *pool = container_of(w, struct pool, step);
+	unsigned target = pool->policy.target;
 	struct policy_action a;
 
-	if (policy_has_surplus(&pool->policy))
-		mark_idle(pool);
-	while (policy_next(&pool->policy, clock_now_ns(), &a))
+	pool->pressed = false;
+	look_around(pool, clock_now_ns());
+	while (policy_next(&pool->policy, clock_now_ns(), &a)) {
+		tell_target(pool, target);
+		target = pool->policy.target;
 		carry_out(pool, &a);
+	}
+	tell_target(pool, target);
 	arm(pool);
+}
+
+/* Memory has a limit, or there are more workers than the least. */
+static bool watches_closely(const struct pool *pool)
+{
+	const struct policy *p = &pool->policy;
+
+	for (unsigned i = 0; i < MEMORY_KINDS; i++)
+		if (p->config.memory_limit[i])
+			return true;
+	return p->target > p->config.least;
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *w, _unused_ int revents)
@@ -196,13 +252,15 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, _unused_ int revents)
 	struct pool *pool = container_of(w, struct pool, tick);
 	double repeat;
 
-	watch_tick(pool, clock_now_ns());
-	pool_kick(pool);
+	look_around(pool, clock_now_ns());
 	pool->idle_ticks = pool->active ? 0 : pool->idle_ticks + 1;
 	pool->active = false;
-	repeat = pool->idle_ticks > IDLE_TICKS && !pool->config.reload_on_rss_bytes ? TICK_IDLE_S
-										    : TICK_S;
-	if (w->repeat == repeat)
+	repeat = pool->idle_ticks > IDLE_TICKS && !watches_closely(pool) ? TICK_IDLE_S : TICK_S;
+	/* in a nap there is nobody to look at; the next worker starts the tick again */
+	if (!watch_tick(pool, clock_now_ns()))
+		ev_timer_stop(loop, w);
+	pool_kick(pool);
+	if (!ev_is_active(w) || w->repeat == repeat)
 		return;
 	w->repeat = repeat;
 	ev_timer_again(loop, w);
@@ -272,14 +330,33 @@ static uint32_t random_seed(void)
 static struct policy_config policy_config_of(const struct vassal_config *c, unsigned capacity)
 {
 	unsigned processes = MIN(c->processes, policy_most(capacity));
+	unsigned least = c->cheaper ? MIN(c->cheaper, processes) : processes;
+	unsigned initial = MIN(MAX(c->cheaper_initial, least), processes);
 
+	/* an app that only workers import has to prove itself in one */
+	if (c->cheap)
+		initial = c->lazy_apps ? 1 : 0;
 	return (struct policy_config){
 		.processes = processes,
+		.least = least,
+		.initial = initial,
+		.step = MAX(1U, c->cheaper_step),
+		.idle_ns = seconds(c->idle_s),
 		.numbers = MIN(policy_numbers(processes, c->threads), capacity),
 		.capacity = capacity,
 		.max_requests = c->max_requests,
 		.max_requests_delta = c->max_requests_delta,
-		.rss_limit_bytes = c->reload_on_rss_bytes,
+		.max_lifetime_ns = seconds(c->max_lifetime_s),
+		.max_lifetime_delta_ns = c->max_lifetime_delta_s == UINT_MAX
+						 ? UINT64_MAX
+						 : seconds(c->max_lifetime_delta_s),
+		.min_lifetime_ns = seconds(c->min_lifetime_s),
+		.memory_limit = {[MEMORY_RSS] = c->reload_on_rss_bytes,
+				 [MEMORY_PSS] = c->reload_on_pss_bytes,
+				 [MEMORY_USS] = c->reload_on_uss_bytes,
+				 [MEMORY_AS] = c->reload_on_as_bytes,
+				 [MEMORY_EVIL_RSS] = c->evil_reload_on_rss_bytes,
+				 [MEMORY_EVIL_AS] = c->evil_reload_on_as_bytes},
 		.startup_ns = seconds(c->startup_timeout_s),
 		.mercy_ns = seconds(c->worker_mercy_s),
 		.seed = random_seed(),
@@ -300,7 +377,18 @@ static void take_limits(struct vassal_config *to, const struct vassal_config *fr
 	to->processes = from->processes;
 	to->max_requests = from->max_requests;
 	to->max_requests_delta = from->max_requests_delta;
+	to->max_lifetime_s = from->max_lifetime_s;
+	to->max_lifetime_delta_s = from->max_lifetime_delta_s;
+	to->min_lifetime_s = from->min_lifetime_s;
 	to->reload_on_rss_bytes = from->reload_on_rss_bytes;
+	to->reload_on_pss_bytes = from->reload_on_pss_bytes;
+	to->reload_on_uss_bytes = from->reload_on_uss_bytes;
+	to->reload_on_as_bytes = from->reload_on_as_bytes;
+	to->evil_reload_on_rss_bytes = from->evil_reload_on_rss_bytes;
+	to->evil_reload_on_as_bytes = from->evil_reload_on_as_bytes;
+	to->cheaper = from->cheaper;
+	to->cheaper_step = from->cheaper_step;
+	to->idle_s = from->idle_s;
 	to->startup_timeout_s = from->startup_timeout_s;
 	to->worker_mercy_s = from->worker_mercy_s;
 }
@@ -449,7 +537,25 @@ void pool_served(struct pool *pool, unsigned worker)
 		ev_timer_again(pool->loop, &pool->tick);
 	}
 	pool->worker[worker].served++;
-	if (policy_served(&pool->policy, worker))
+	/* after a nap the others follow the first answer */
+	if (policy_served(&pool->policy, worker) || pool->policy.target < pool->policy.config.least)
+		pool_kick(pool);
+}
+
+bool pool_wants_pressure(const struct pool *pool)
+{
+	return policy_wants_pressure(&pool->policy);
+}
+
+void pool_pressure(struct pool *pool)
+{
+	/* once for all that waits: the timer that is armed now asks again */
+	if (pool->pressed)
+		return;
+	pool->pressed = true;
+	look_around(pool, clock_now_ns());
+	arm(pool);
+	if (pool->policy.target == 0)
 		pool_kick(pool);
 }
 

@@ -4,7 +4,7 @@
  *
  * Workers are numbered 0 .. exchange workers - 1; processes of them serve, some are room for replacements, the rest for
  * being scaled up to twice as many (or to 16 threads in all, if that is more): a worker that is due (max-requests, memory) is retired only when its replacement has reported ready, at most
- * max(1, processes / 4) at a time. A number that dies is respawned with back-off of its own.
+ * max(1, a quarter of them) at a time. Fewer serve, or none, when little is to do (cheaper, idle). A number that dies is respawned with back-off of its own.
  *
  * One front, one loop (libev's default loop, which reaps every child; the front is a subreaper). Callbacks come from
  * the loop, never from inside a pool_* call.
@@ -61,6 +61,8 @@ struct pool_events {
 	void (*stacks)(void *arg, unsigned worker, pid_t pid, const char *text);
 	/* After pool_stop: the last process has gone. Once. */
 	void (*stopped)(void *arg);
+	/* How many requests no worker has taken, and since when the oldest of them waits. May be NULL: nothing waits. */
+	unsigned (*waiting)(void *arg, uint64_t *ret_oldest_ns);
 };
 
 struct pool_setup {
@@ -92,6 +94,13 @@ int pool_configure(struct pool *pool, const struct vassal_config *config, struct
 int pool_scale(struct pool *pool, unsigned processes, struct err *err);
 unsigned pool_processes(const struct pool *pool);
 unsigned pool_processes_most(const struct pool *pool); /* that this generation has room for */
+
+/*
+ * With cheaper, idle or cheap: more workers come when requests wait. While pool_wants_pressure(), the front calls
+ * pool_pressure() whenever some may; waiting() then says how many and since when.
+ */
+bool pool_wants_pressure(const struct pool *pool);
+void pool_pressure(struct pool *pool);
 
 /* The front saw an answer of this worker end: counts towards max-requests. */
 void pool_served(struct pool *pool, unsigned worker);

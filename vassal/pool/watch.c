@@ -11,9 +11,11 @@
 #include "vassal/pool/measure.h"
 
 #define PSS_EVERY_NS (10 * NS_PER_S) /* for people who look at a table; costs 20 times an RSS */
+#define PSS_LIMIT_NS (NS_PER_S / 2)  /* where it has a limit: each in turn, one a second */
 /* And is let at most this part of one core: large processes are walked less often. */
-#define PSS_SHARE  500
-#define LINGERS_NS (10 * NS_PER_S)
+#define PSS_SHARE       500
+#define PSS_SHARE_LIMIT 50
+#define LINGERS_NS      (10 * NS_PER_S)
 /* An exit that comes with the end of a channel takes no longer. */
 #define CHANNEL_NS (2 * NS_PER_S)
 #define MIB        (1024 * 1024UL)
@@ -22,7 +24,7 @@ static void on_too_large(struct pool *pool, const struct worker *w)
 {
 	const struct policy_slot *s = &pool->policy.slot[w->number];
 
-	if (pool->said_too_large || s->over < POLICY_OVER_CHECKS || s->served > 0)
+	if (pool->said_too_large || s->over[MEMORY_RSS] < POLICY_OVER_CHECKS || s->served > 0)
 		return;
 	pool->said_too_large = true;
 	pool_event(pool, EVENT_NOTE, w->number + 1,
@@ -72,6 +74,14 @@ void watch_begin(struct worker *w)
 	w->rss_ns = w->rss_before_ns = clock_now_ns();
 }
 
+/* One that leaves may do so for ever in its last request. */
+static bool is_measured(const struct pool *pool, const struct worker *w)
+{
+	enum slot_state state = pool->policy.slot[w->number].state;
+
+	return state == SLOT_READY || state == SLOT_RETIRING;
+}
+
 static void measure_worker(struct pool *pool, struct worker *w)
 {
 	struct board_worker *row = &pool->setup.bank->worker[w->number];
@@ -83,29 +93,41 @@ static void measure_worker(struct pool *pool, struct worker *w)
 	w->rss = rss;
 	board_set(&row->rss, rss);
 	board_set(&row->vsz, vsz);
-	if (pool->policy.slot[w->number].state != SLOT_READY)
+	if (!is_measured(pool, w))
 		return;
-	(void)policy_measured(&pool->policy, w->number, rss);
+	(void)policy_measured(&pool->policy, w->number, MEMORY_RSS, rss);
+	(void)policy_measured(&pool->policy, w->number, MEMORY_EVIL_RSS, rss);
+	(void)policy_measured(&pool->policy, w->number, MEMORY_AS, vsz);
+	(void)policy_measured(&pool->policy, w->number, MEMORY_EVIL_AS, vsz);
 	on_too_large(pool, w);
 }
 
 /* At most one worker a tick, in turn. */
 static void measure_next_pss(struct pool *pool, uint64_t now_ns)
 {
+	const uint64_t *limit = pool->policy.config.memory_limit;
+	bool limited = limit[MEMORY_PSS] || limit[MEMORY_USS];
+	uint64_t every_ns = limited ? PSS_LIMIT_NS : PSS_EVERY_NS;
 	unsigned capacity = pool->policy.config.capacity;
 
 	if (now_ns < pool->pss_not_before_ns)
 		return;
 	for (unsigned i = 0; i < capacity; i++) {
 		struct worker *w = &pool->worker[pool->pss_next++ % capacity];
-		uint64_t pss;
+		uint64_t pss, uss;
 
-		if (w->pid <= 0 || (w->pss_ns && now_ns - w->pss_ns < PSS_EVERY_NS))
+		if (w->pid <= 0 || (w->pss_ns && now_ns - w->pss_ns < every_ns))
 			continue;
-		if (measure_pss(w->pid, &pss))
+		if (measure_pss(w->pid, &pss, &uss)) {
 			board_set(&pool->setup.bank->worker[w->number].pss, pss);
+			if (is_measured(pool, w)) {
+				(void)policy_measured(&pool->policy, w->number, MEMORY_PSS, pss);
+				(void)policy_measured(&pool->policy, w->number, MEMORY_USS, uss);
+			}
+		}
 		w->pss_ns = now_ns;
-		pool->pss_not_before_ns = now_ns + (clock_now_ns() - now_ns) * PSS_SHARE;
+		pool->pss_not_before_ns = now_ns + (clock_now_ns() - now_ns) *
+							   (limited ? PSS_SHARE_LIMIT : PSS_SHARE);
 		return;
 	}
 }
@@ -141,15 +163,19 @@ void watch_look(struct pool *pool, unsigned number, uint64_t since_ns, struct po
 	ret->rss = rss;
 }
 
-void watch_tick(struct pool *pool, uint64_t now_ns)
+bool watch_tick(struct pool *pool, uint64_t now_ns)
 {
+	bool any = false;
+
 	for (unsigned i = 0; i < pool->policy.config.capacity; i++) {
 		struct worker *w = &pool->worker[i];
 
+		any |= pool->policy.slot[i].state != SLOT_EMPTY;
 		if (w->pid <= 0)
 			continue;
 		measure_worker(pool, w);
 		look_after(pool, w, now_ns);
 	}
 	measure_next_pss(pool, clock_now_ns());
+	return any;
 }

@@ -22,8 +22,7 @@
 #include "shared/vassal_config.h"
 #include "vassal/exchange/crew.h"
 #include "vassal/exchange/exchange.h"
-
-#define MIB (1024 * 1024UL)
+#include "vassal/pool/recycle.h"
 
 static struct board_worker *row_of(const struct worker *w)
 {
@@ -242,38 +241,20 @@ static int open_channel(struct worker *w, int *ret_theirs)
 	return 0;
 }
 
-static void tell_recycled(const struct worker *w, enum policy_reason why)
-{
-	const struct vassal_config *c = &w->pool->config;
-	unsigned n = w->number + 1;
-
-	if (why == WHY_REQUESTS)
-		pool_event(w->pool, EVENT_WORKER_RECYCLED, n,
-			   "worker %u recycled after %" PRIu64 " requests (max-requests %" PRIu64
-			   ")",
-			   n, w->served, c->max_requests);
-	else if (why == WHY_MEMORY)
-		pool_event(w->pool, EVENT_WORKER_RECYCLED, n,
-			   "worker %u recycled at %" PRIu64 " MiB after %" PRIu64
-			   " requests (reload-on-rss %" PRIu64 " MiB)",
-			   n, w->rss / MIB, w->served, c->reload_on_rss_bytes / MIB);
-	else
-		pool_event(w->pool, EVENT_WORKER_RECYCLED, n,
-			   "worker %u recycled: it had closed its channel to the front", n);
-}
-
 static void count_recycled(const struct worker *w, enum policy_reason why)
 {
 	if (why == WHY_STOP)
 		return;
+	if (why == WHY_SURPLUS && w->pool->policy.target == 0)
+		return; /* the nap was told */
 	if (why == WHY_SURPLUS) {
 		pool_event(w->pool, EVENT_NOTE, w->number + 1,
 			   "worker %u has left, idle: %u processes are wanted", w->number + 1,
-			   w->pool->policy.config.processes);
+			   w->pool->policy.target);
 		return;
 	}
 	board_add(&w->pool->setup.bank->counters.recycled, 1);
-	tell_recycled(w, why);
+	recycle_tell(w->pool, w->number, why);
 }
 
 static void count_crash(struct worker *w, int status)
@@ -366,6 +347,8 @@ void worker_spawn(struct pool *pool, unsigned number)
 	if (w->once_spawned)
 		board_add(&row_of(w)->respawns, 1);
 	w->once_spawned = true;
+	if (pool->served && !ev_is_active(&pool->tick))
+		ev_timer_again(pool->loop, &pool->tick);
 	set_state(w, WORKER_STARTING);
 }
 

@@ -25,6 +25,9 @@ static struct policy_config config_of(unsigned processes)
 	return (struct policy_config){.processes = processes,
 				      .numbers = policy_numbers(processes, 1),
 				      .capacity = policy_capacity(processes, 1),
+				      .least = processes,
+				      .initial = processes,
+				      .step = 1,
 				      .max_requests_delta = UINT64_MAX,
 				      .startup_ns = 60 * S,
 				      .mercy_ns = 60 * S,
@@ -253,16 +256,16 @@ static void memory_must_be_over_its_limit_three_times_in_a_row(_unused_ void **s
 	struct policy_config c = config_of(1);
 	struct policy p;
 
-	c.rss_limit_bytes = 100;
+	c.memory_limit[MEMORY_RSS] = 100;
 	serve(&p, &c);
 	(void)policy_served(&p, 0);
-	assert_false(policy_measured(&p, 0, 101));
-	assert_false(policy_measured(&p, 0, 101));
-	assert_false(policy_measured(&p, 0, 100)); /* at the limit is not over it */
-	assert_false(policy_measured(&p, 0, 101));
-	assert_false(policy_measured(&p, 0, 101));
-	assert_true(policy_measured(&p, 0, 101));
-	assert_int_equal(p.slot[0].due, WHY_MEMORY);
+	assert_false(policy_measured(&p, 0, MEMORY_RSS, 101));
+	assert_false(policy_measured(&p, 0, MEMORY_RSS, 101));
+	assert_false(policy_measured(&p, 0, MEMORY_RSS, 100)); /* at the limit is not over it */
+	assert_false(policy_measured(&p, 0, MEMORY_RSS, 101));
+	assert_false(policy_measured(&p, 0, MEMORY_RSS, 101));
+	assert_true(policy_measured(&p, 0, MEMORY_RSS, 101));
+	assert_int_equal(p.slot[0].due, WHY_RSS);
 }
 
 static void a_worker_that_served_nothing_is_not_recycled_for_its_memory(_unused_ void **state)
@@ -270,12 +273,12 @@ static void a_worker_that_served_nothing_is_not_recycled_for_its_memory(_unused_
 	struct policy_config c = config_of(1);
 	struct policy p;
 
-	c.rss_limit_bytes = 100;
+	c.memory_limit[MEMORY_RSS] = 100;
 	serve(&p, &c);
 	for (unsigned i = 0; i < 20; i++)
-		assert_false(policy_measured(&p, 0, 500));
+		assert_false(policy_measured(&p, 0, MEMORY_RSS, 500));
 	(void)policy_served(&p, 0);
-	assert_true(policy_measured(&p, 0, 500));
+	assert_true(policy_measured(&p, 0, MEMORY_RSS, 500));
 }
 
 static void a_crashed_worker_is_back_at_once_then_later_and_later(_unused_ void **state)
@@ -631,6 +634,241 @@ static void a_stop_without_grace_kills_at_once(_unused_ void **state)
 	assert_int_equal(t.mold_kill, 1);
 }
 
+static void an_old_worker_is_replaced_and_ages_differ(_unused_ void **state)
+{
+	struct policy_config c = config_of(8);
+	struct policy p;
+	unsigned different = 0;
+	struct tally t;
+
+	c.max_lifetime_ns = 100 * S;
+	c.max_lifetime_delta_ns = UINT64_MAX;
+	serve(&p, &c);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_in_range(p.slot[i].expires_ns, 101 * S, 111 * S);
+		different += p.slot[i].expires_ns != p.slot[0].expires_ns;
+	}
+	assert_true(different >= 6);
+	assert_in_range(policy_wake_ns(&p, 2 * S), 101 * S, 111 * S);
+	assert_int_equal(run(&p, 101 * S - 1).spawn, 0);
+	/* all of them are too old by now, and yet only a quarter goes at a time */
+	assert_int_equal(run(&p, 111 * S).spawn, 2);
+	ready_all(&p, 111 * S);
+	t = run(&p, 111 * S);
+	assert_int_equal(t.retire, 2);
+	assert_int_equal(t.last_why, WHY_AGE);
+	assert_int_equal(run(&p, 111 * S).spawn, 0); /* until those two have left */
+}
+
+static void no_worker_is_recycled_before_its_least_lifetime(_unused_ void **state)
+{
+	struct policy_config c = config_of(1);
+	struct policy p;
+
+	c.max_requests = 3;
+	c.max_requests_delta = 0;
+	c.min_lifetime_ns = 10 * S;
+	serve(&p, &c); /* born at 1 s */
+	for (unsigned i = 0; i < 3; i++)
+		(void)policy_served(&p, 0);
+	assert_int_equal(run(&p, 2 * S).spawn, 0);
+	assert_int_equal(policy_wake_ns(&p, 2 * S), 11 * S);
+	assert_int_equal(run(&p, 11 * S).spawn, 1);
+}
+
+static void each_kind_of_memory_has_its_limit_and_its_reason(_unused_ void **state)
+{
+	static const enum policy_reason want[MEMORY_KINDS] = {WHY_RSS, WHY_PSS,      WHY_USS,
+							      WHY_AS,  WHY_EVIL_RSS, WHY_EVIL_AS};
+
+	for (unsigned kind = 0; kind < MEMORY_KINDS; kind++) {
+		struct policy_config c = config_of(1);
+		struct policy p;
+
+		c.memory_limit[kind] = 100;
+		serve(&p, &c);
+		(void)policy_served(&p, 0);
+		for (unsigned check = 1; check <= POLICY_OVER_CHECKS; check++)
+			for (unsigned k = 0; k < MEMORY_KINDS; k++)
+				assert_int_equal(
+					policy_measured(&p, 0, (enum policy_memory)k, 100 + check),
+					k == kind && check == POLICY_OVER_CHECKS);
+		assert_int_equal(p.slot[0].due, want[kind]);
+		assert_int_equal(p.slot[0].figure, 100 + POLICY_OVER_CHECKS);
+		assert_int_equal(p.slot[0].condemned, WHY_NONE);
+	}
+}
+
+static void only_one_request_that_does_not_end_is_no_excuse_for_memory(_unused_ void **state)
+{
+	struct policy_config c = config_of(1);
+	struct policy p;
+	struct tally t;
+
+	c.memory_limit[MEMORY_EVIL_RSS] = 100;
+	serve(&p, &c);
+	/* busy at each look, but with another request each time: replaced, not killed */
+	for (unsigned i = 0; i < 2 * POLICY_OVER_CHECKS; i++) {
+		(void)policy_served(&p, 0);
+		policy_idle(&p, 0, false, 2 * S);
+		(void)policy_measured(&p, 0, MEMORY_EVIL_RSS, 500);
+	}
+	assert_int_equal(p.slot[0].due, WHY_EVIL_RSS);
+	t = run(&p, 2 * S);
+	assert_int_equal(t.stacks, 0);
+	assert_int_equal(t.spawn, 1);
+
+	serve(&p, &c);
+	policy_idle(&p, 0, false, 2 * S);
+	for (unsigned i = 1; i <= POLICY_OVER_CHECKS; i++)
+		assert_int_equal(policy_measured(&p, 0, MEMORY_EVIL_RSS, 500),
+				 i == POLICY_OVER_CHECKS);
+	t = run(&p, 2 * S);
+	assert_int_equal(t.stacks, 1);
+	assert_int_equal(t.last_worker, 1); /* and its successor is asked for at once */
+	assert_int_equal(p.slot[0].why, WHY_EVIL_RSS);
+	assert_int_equal(run(&p, 2 * S + STACKS_GRACE_MS * NS_PER_MS).kill, 1);
+}
+
+static struct policy_config adaptive(unsigned processes, unsigned least)
+{
+	struct policy_config c = config_of(processes);
+
+	c.least = c.initial = least;
+	return c;
+}
+
+static void begin_adaptive(struct policy *p, const struct policy_config *c)
+{
+	unsigned ready;
+
+	policy_init(p, c, S);
+	(void)run(p, S);
+	policy_mold_ready(p);
+	ready = run(p, S).ready;
+	ready_all(p, S);
+	assert_int_equal(ready + run(p, S).ready, 1);
+	assert_int_equal(count_state(p, SLOT_READY), c->initial);
+}
+
+static void workers_come_when_a_request_has_waited_and_not_before(_unused_ void **state)
+{
+	struct policy_config c = adaptive(4, 1);
+	struct policy p;
+	uint64_t now = 5 * S;
+
+	c.step = 2;
+	begin_adaptive(&p, &c);
+	assert_int_equal(p.target, 1);
+	policy_pressure(&p, 50, now, now);
+	assert_int_equal(run(&p, now).spawn, 0);
+	assert_int_equal(policy_wake_ns(&p, now), now + POLICY_GROW_NS);
+	now += POLICY_GROW_NS;
+	assert_int_equal(run(&p, now).spawn, 2);
+	/* while those are on their way, waiting longer asks for no more */
+	assert_int_equal(run(&p, now + S).spawn, 0);
+	ready_all(&p, now + S);
+	assert_int_equal(run(&p, now + S).spawn, 1);
+	assert_int_equal(run(&p, now + S).spawn, 0);
+	ready_all(&p, now + 2 * S);
+	assert_int_equal(run(&p, now + 2 * S).spawn, 0); /* all */
+	assert_int_equal(p.target, 4);
+	assert_false(policy_wants_pressure(&p));
+}
+
+static void who_had_nothing_to_do_for_long_goes_down_to_the_least(_unused_ void **state)
+{
+	struct policy_config c = adaptive(6, 2);
+	struct policy p;
+	uint64_t now;
+
+	c.initial = 6;
+	begin_adaptive(&p, &c);
+	/* 1 is at work all the time, 3 answers something now and then */
+	for (now = 2 * S; now < S + POLICY_SHRINK_NS; now += S) {
+		(void)policy_served(&p, 3);
+		for (unsigned i = 0; i < 6; i++)
+			policy_idle(&p, i, i != 1, now);
+		assert_int_equal(run(&p, now).retire, 0);
+	}
+	(void)policy_served(&p, 3);
+	for (unsigned i = 0; i < 6; i++)
+		policy_idle(&p, i, i != 1, now);
+	assert_int_equal(run(&p, now).retire, 4);
+	assert_int_equal(p.target, 2);
+	assert_int_equal(p.slot[1].state, SLOT_READY);
+	assert_int_equal(p.slot[3].state, SLOT_READY);
+}
+
+static void all_go_for_a_nap_and_a_request_has_one_back_at_once_then_the_rest(_unused_ void **state)
+{
+	struct policy_config c = config_of(3);
+	struct policy p;
+	uint64_t now = S;
+
+	c.idle_ns = 60 * S;
+	begin_adaptive(&p, &c);
+	assert_int_equal(policy_wake_ns(&p, now), 61 * S);
+	now = 61 * S;
+	policy_idle(&p, 0, true, now);
+	policy_idle(&p, 1, false, now); /* at work: no nap, and the time begins again */
+	policy_idle(&p, 2, true, now);
+	assert_int_equal(run(&p, now).retire, 0);
+	assert_int_equal(policy_wake_ns(&p, now), 121 * S);
+	now = 121 * S;
+	policy_idle(&p, 1, true, now);
+	assert_int_equal(run(&p, now).retire, 3);
+	for (unsigned i = 0; i < 3; i++)
+		policy_gone(&p, i, now);
+	assert_int_equal(run(&p, now).spawn, 0);
+	assert_int_equal(policy_wake_ns(&p, now), 0); /* nothing to wake up for */
+	assert_int_equal(p.mold, MOLD_READY);
+
+	now = 500 * S;
+	policy_pressure(&p, 1, now, now);
+	assert_int_equal(run(&p, now).spawn, 1);
+	ready_all(&p, now);
+	policy_pressure(&p, 0, 0, now);
+	assert_int_equal(run(&p, now).spawn, 0); /* the first page has the processors to itself */
+	(void)policy_served(&p, 0);
+	assert_int_equal(run(&p, now).spawn, 2);
+}
+
+static void a_pool_may_begin_with_a_nap_but_not_before_its_mold_is_ready(_unused_ void **state)
+{
+	struct policy_config c = adaptive(2, 2);
+	struct policy p;
+	struct tally t;
+
+	c.initial = 0;
+	policy_init(&p, &c, S);
+	t = run(&p, S);
+	assert_int_equal(t.ready, 0);
+	assert_int_equal(t.mold_spawn, 1);
+	policy_mold_ready(&p);
+	t = run(&p, S);
+	assert_int_equal(t.ready, 1);
+	assert_int_equal(t.spawn, 0);
+	assert_true(policy_wants_pressure(&p));
+	policy_pressure(&p, 1, 2 * S, 2 * S);
+	assert_int_equal(run(&p, 2 * S).spawn, 1);
+}
+
+static void a_nap_ends_although_the_mold_has_to_be_made_again(_unused_ void **state)
+{
+	struct policy_config c = adaptive(1, 1);
+	struct policy p;
+
+	c.initial = 0;
+	begin_adaptive(&p, &c);
+	policy_mold_gone(&p, 2 * S);
+	assert_int_equal(run(&p, 2 * S).mold_spawn, 1);
+	policy_pressure(&p, 1, 3 * S, 3 * S);
+	assert_int_equal(run(&p, 3 * S).spawn, 0);
+	policy_mold_ready(&p);
+	assert_int_equal(run(&p, 3 * S).spawn, 1);
+}
+
 static void more_processes_are_forked_at_once_and_fewer_only_lose_idle_ones(_unused_ void **state)
 {
 	struct policy_config c = config_of(2);
@@ -638,29 +876,31 @@ static void more_processes_are_forked_at_once_and_fewer_only_lose_idle_ones(_unu
 	struct tally t;
 
 	serve(&p, &c);
-	c.processes = 4;
+	c.processes = c.least = 4;
 	c.numbers = policy_numbers(4, 1);
 	policy_configure(&p, &c);
 	assert_int_equal(run(&p, 2 * S).spawn, 2);
 	ready_all(&p, 2 * S);
 	assert_int_equal(count_state(&p, SLOT_READY), 4);
 
-	c.processes = 1;
+	c.processes = c.least = 1;
 	c.numbers = policy_numbers(1, 1);
 	policy_configure(&p, &c);
-	assert_true(policy_has_surplus(&p));
-	assert_int_equal(run(&p, 3 * S).retire, 0); /* nobody is known to be idle */
-	policy_idle(&p, 0, true);
-	policy_idle(&p, 3, true);
+	assert_true(policy_wants_idle(&p));
+	for (unsigned i = 0; i < 4; i++)
+		policy_idle(&p, i, false, 3 * S);
+	assert_int_equal(run(&p, 3 * S).retire, 0);
+	policy_idle(&p, 0, true, 3 * S);
+	policy_idle(&p, 3, true, 3 * S);
 	t = run(&p, 3 * S);
 	assert_int_equal(t.retire, 2);
 	assert_int_equal(t.last_why, WHY_SURPLUS);
 	policy_gone(&p, 0, 4 * S);
 	policy_gone(&p, 3, 4 * S);
 	assert_int_equal(run(&p, 4 * S).spawn + run(&p, 4 * S).retire, 0);
-	policy_idle(&p, 2, true);
+	policy_idle(&p, 2, true, 3 * S);
 	assert_int_equal(run(&p, 4 * S).retire, 1);
-	assert_false(policy_has_surplus(&p));
+	assert_false(policy_wants_idle(&p));
 	policy_gone(&p, 2, 4 * S);
 	/* the one that is left may have a number beyond those of now, and is replaced all the same */
 	policy_gone(&p, 1, 5 * S);
@@ -697,6 +937,7 @@ struct walk {
 	bool crashed; /* since the last look: readiness may fall for that reason */
 	uint64_t spawns[LIMIT_WORKERS][3]; /* the last three of each number, newest first */
 	unsigned ready_before;
+	bool waking; /* from a nap: the target may be below the least */
 };
 
 static uint32_t draw(struct walk *w, uint32_t below)
@@ -705,16 +946,49 @@ static uint32_t draw(struct walk *w, uint32_t below)
 	return (w->random >> 8) % below;
 }
 
+static unsigned count_recycled(const struct policy *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->config.capacity; i++)
+		n += p->slot[i].state == SLOT_RETIRING && p->slot[i].why != WHY_SURPLUS;
+	return n;
+}
+
+static void check_target(struct walk *w)
+{
+	const struct policy *p = &w->p;
+
+	assert_true(p->target <= p->config.processes);
+	if (p->target == 0)
+		w->waking = true;
+	else if (p->target >= p->config.least)
+		w->waking = false;
+	else
+		assert_true(w->waking);
+	if (p->config.initial > 0 && p->config.idle_ns == 0)
+		assert_true(p->target >= p->config.least);
+	if (p->waiting > 0)
+		assert_true(p->target > 0);
+}
+
 static void check_action(struct walk *w, const struct policy_action *a)
 {
 	const struct policy *p = &w->p;
-	unsigned alive = p->config.capacity - count_state(p, SLOT_EMPTY);
 	uint64_t *last = w->spawns[a->worker];
 
-	assert_true(alive <= p->config.numbers);
-	if (a->kind == ACTION_RETIRE && p->phase == PHASE_SERVE)
-		assert_true(count_state(p, SLOT_READY) >= p->config.processes);
+	if (a->kind == ACTION_RETIRE) {
+		assert_true(count_state(p, SLOT_READY) >= p->target);
+		if (a->why == WHY_SURPLUS)
+			assert_true(p->slot[a->worker].idle);
+		else
+			assert_true(count_recycled(p) <= MAX(1U, p->target / 4));
+	}
 	if (a->kind == ACTION_SPAWN) {
+		assert_true(a->worker < p->config.numbers);
+		/* those that serve or will, and a successor for each that is being replaced */
+		assert_true(count_state(p, SLOT_STARTING) + count_state(p, SLOT_READY) <=
+			    p->target + MAX(1U, p->target / 4));
 		assert_int_equal(p->phase == PHASE_START || p->phase == PHASE_SERVE, true);
 		/* Three within a third of a second: only recycling, which needs a ready replacement
 		 * each, may do so. */
@@ -732,12 +1006,49 @@ static void forget_spawns(struct walk *w, unsigned n)
 	memset(w->spawns[n], 0, sizeof(w->spawns[n]));
 }
 
+/* True: a worker is to be killed for it, and that is no recycling. */
+static bool measure(struct policy *p, unsigned n, uint64_t bytes)
+{
+	(void)policy_measured(p, n, MEMORY_RSS, bytes);
+	(void)policy_measured(p, n, MEMORY_EVIL_RSS, bytes);
+	return p->slot[n].condemned != WHY_NONE;
+}
+
+static void reconfigure(struct walk *w)
+{
+	struct policy_config c = w->p.config;
+
+	c.processes = 1 + draw(w, policy_most(c.capacity));
+	c.numbers = MIN(policy_numbers(c.processes, 1), c.capacity);
+	c.least = draw(w, 2) ? c.processes : 1 + draw(w, c.processes);
+	c.step = 1 + draw(w, 3);
+	c.max_lifetime_ns = draw(w, 2) * 20 * S;
+	policy_configure(&w->p, &c);
+	w->waking = true;
+}
+
 static void happen(struct walk *w)
 {
 	struct policy *p = &w->p;
-	unsigned n = draw(w, p->config.numbers);
+	unsigned n = draw(w, p->config.capacity);
 
-	switch (draw(w, 12)) {
+	switch (draw(w, 16)) {
+	case 12:
+		policy_pressure(p, draw(w, 3), w->now_ns - draw(w, 40) * NS_PER_MS, w->now_ns);
+		break;
+	case 13:
+		for (unsigned i = 0; i < p->config.capacity; i++)
+			policy_idle(p, i, draw(w, 8) > 0, w->now_ns);
+		break;
+	case 14:
+		if (draw(w, 200) == 0)
+			reconfigure(w);
+		break;
+	case 15:
+		/* a quiet while */
+		if (draw(w, 20) == 0)
+			w->now_ns += (uint64_t)draw(w, 40) * S;
+		break;
 	case 0:
 	case 1:
 	case 2:
@@ -750,7 +1061,7 @@ static void happen(struct walk *w)
 	case 4:
 		(void)policy_served(p, n);
 		for (unsigned i = 0; i < POLICY_OVER_CHECKS; i++)
-			(void)policy_measured(p, n, draw(w, 200));
+			w->crashed |= measure(p, n, draw(w, 300));
 		break;
 	case 5:
 	case 6:
@@ -800,8 +1111,9 @@ static void step(struct walk *w)
 		assert_true(++turns < 1000);
 	}
 	/* Readiness falls through crashes and kills alone, never through recycling. */
-	if (!w->crashed && w->p.phase == PHASE_SERVE && w->ready_before >= w->p.config.processes)
-		assert_true(count_state(&w->p, SLOT_READY) >= w->p.config.processes);
+	if (!w->crashed && w->ready_before >= w->p.target)
+		assert_true(count_state(&w->p, SLOT_READY) >= w->p.target);
+	check_target(w);
 }
 
 static void a_random_walk_keeps_every_promise(_unused_ void **state)
@@ -814,7 +1126,9 @@ static void a_random_walk_keeps_every_promise(_unused_ void **state)
 
 		w = (struct walk){.random = seed * 7919, .now_ns = S};
 		c.max_requests = 50;
-		c.rss_limit_bytes = 100;
+		c.memory_limit[MEMORY_RSS] = 100;
+		c.memory_limit[MEMORY_EVIL_RSS] = 200;
+		c.idle_ns = seed % 2 ? 20 * S : 0;
 		c.mercy_ns = 2 * S;
 		c.startup_ns = 3 * S;
 		c.seed = seed;
@@ -870,6 +1184,15 @@ int main(void)
 		cmocka_unit_test(a_worker_that_leaves_by_itself_is_replaced_without_a_storm),
 		cmocka_unit_test(a_stop_retires_everyone_then_kills_what_is_left),
 		cmocka_unit_test(a_stop_without_grace_kills_at_once),
+		cmocka_unit_test(an_old_worker_is_replaced_and_ages_differ),
+		cmocka_unit_test(no_worker_is_recycled_before_its_least_lifetime),
+		cmocka_unit_test(each_kind_of_memory_has_its_limit_and_its_reason),
+		cmocka_unit_test(only_one_request_that_does_not_end_is_no_excuse_for_memory),
+		cmocka_unit_test(workers_come_when_a_request_has_waited_and_not_before),
+		cmocka_unit_test(who_had_nothing_to_do_for_long_goes_down_to_the_least),
+		cmocka_unit_test(all_go_for_a_nap_and_a_request_has_one_back_at_once_then_the_rest),
+		cmocka_unit_test(a_pool_may_begin_with_a_nap_but_not_before_its_mold_is_ready),
+		cmocka_unit_test(a_nap_ends_although_the_mold_has_to_be_made_again),
 		cmocka_unit_test(more_processes_are_forked_at_once_and_fewer_only_lose_idle_ones),
 		cmocka_unit_test(a_generation_reserves_room_to_be_scaled_up),
 		cmocka_unit_test(a_random_walk_keeps_every_promise),

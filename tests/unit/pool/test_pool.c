@@ -39,6 +39,8 @@ struct bench {
 	char stacks_text[1024];
 	char *output, *events; /* all so far */
 	size_t output_n, events_n, longest_line, calls;
+	unsigned waiting; /* requests, since oldest_ns */
+	uint64_t oldest_ns;
 };
 
 static struct bench
@@ -50,7 +52,7 @@ static void on_ready(void *arg, uint64_t import_us, unsigned workers)
 
 	b->ready++;
 	b->import_us = import_us;
-	assert_int_equal(workers, b->config.processes);
+	assert_int_equal(workers, b->config.cheap ? 0 : b->config.processes);
 }
 
 static void on_failed(void *arg, enum fail_phase phase, const char *text)
@@ -116,8 +118,16 @@ static void on_stacks(void *arg, unsigned worker, pid_t pid, const char *text)
 	(void)snprintf(b->stacks_text, sizeof(b->stacks_text), "%s", text);
 }
 
-static const struct pool_events events = {on_ready,  on_failed, on_died,   on_body,
-					  on_output, on_event,  on_stacks, on_stopped};
+static unsigned on_waiting(void *arg, uint64_t *ret_oldest_ns)
+{
+	const struct bench *b = arg;
+
+	*ret_oldest_ns = b->oldest_ns;
+	return b->waiting;
+}
+
+static const struct pool_events events = {on_ready,  on_failed, on_died,	on_body,    on_output,
+					  on_event, on_stacks, on_stopped, on_waiting};
 
 static void on_timeout(struct ev_loop *loop, _unused_ ev_timer *w, _unused_ int revents)
 {
@@ -391,6 +401,58 @@ static void a_limit_that_changes_counts_for_workers_that_live(_unused_ void **st
 	end(&b);
 }
 
+static void workers_come_for_a_request_that_waits_and_go_for_a_nap(_unused_ void **state)
+{
+	static struct bench b;
+	uint64_t from;
+
+	begin(&b, "", 2);
+	b.config.cheap = true;
+	b.config.idle_s = 1;
+	start(&b);
+	assert_true(await(&b, &b.ready, 1, 5));
+	assert_int_equal(board_get(&b.board->bank[0].counters.spawned), 0);
+	assert_true(pool_wants_pressure(b.pool));
+
+	b.waiting = 1;
+	b.oldest_ns = from = clock_now_ns();
+	pool_pressure(b.pool);
+	assert_true(await_text(&b, b.events, "worker 1 is ready", 3));
+	assert_non_null(strstr(b.events, "awake: a request ends the nap"));
+	b.waiting = 0;
+	pool_served(b.pool, 0);
+	assert_true(await_text(&b, b.events, "worker 2 is ready", 3));
+	assert_false(pool_wants_pressure(b.pool));
+	assert_true(await(&b, &b.deaths, 2, 5));
+	assert_true(clock_now_ns() - from >= NS_PER_S);
+	assert_int_equal(b.surprises, 0);
+	assert_non_null(strstr(b.events, "nap: no request for 1 s"));
+	assert_null(strstr(b.events, "has left"));
+	assert_int_equal(board_get(&b.board->bank[0].counters.recycled), 0);
+	end(&b);
+}
+
+static void a_stuck_request_that_eats_memory_is_killed_and_explained(_unused_ void **state)
+{
+	static struct bench b;
+	unsigned slot;
+
+	begin(&b, "stubborn", 1);
+	b.config.evil_reload_on_rss_bytes = 4096;
+	start(&b);
+	assert_true(await(&b, &b.ready, 1, 5));
+	exchange_submit(b.exchange, (unsigned)exchange_slot_get(b.exchange));
+	assert_int_equal(exchange_take(b.exchange, 0, &slot), EXCHANGE_TAKEN);
+	assert_true(await(&b, &b.deaths, 1, 6));
+	assert_non_null(strstr(b.death.why, "over evil-reload-on-rss 0M for 3 checks, in a "
+					    "request that does not end"));
+	assert_int_equal(b.death.worker, 0);
+	assert_false(b.death.expected);
+	assert_non_null(strstr(b.output, "STACKS of a fake\n"));
+	assert_non_null(strstr(b.events, "worker 1 killed: rss "));
+	end(&b);
+}
+
 static void memory_over_its_limit_recycles_after_three_checks(_unused_ void **state)
 {
 	static struct bench b;
@@ -406,7 +468,7 @@ static void memory_over_its_limit_recycles_after_three_checks(_unused_ void **st
 	assert_true(board_get(&b.board->bank[0].worker[0].pss) > 0);
 	assert_true(await(&b, &b.deaths, 1, 4));
 	assert_true(b.death.expected);
-	assert_non_null(strstr(b.events, "(reload-on-rss 0 MiB)"));
+	assert_non_null(strstr(b.events, "over reload-on-rss 0M for 3 checks)"));
 	/* The replacement has served nothing: it stays, and somebody is told. */
 	assert_false(await(&b, &b.deaths, 2, 4.5));
 	assert_non_null(strstr(b.events, "a worker that has served nothing already has"));
@@ -699,7 +761,8 @@ static void a_worker_that_closes_its_channel_is_replaced(_unused_ void **state)
 	assert_true(await(&b, &b.ready, 1, 5));
 	assert_true(await(&b, &b.deaths, 1, 6));
 	assert_true(b.death.expected);
-	assert_non_null(strstr(b.events, "worker 1 recycled: it had closed its channel"));
+	assert_non_null(
+		strstr(b.events, "worker 1 recycled after 0 requests (it had closed its channel"));
 	end(&b);
 }
 
@@ -758,6 +821,8 @@ int main(int argc, char **argv)
 		TEST(a_running_pool_grows_and_shrinks_within_its_room),
 		TEST(a_limit_that_changes_counts_for_workers_that_live),
 
+		TEST(workers_come_for_a_request_that_waits_and_go_for_a_nap),
+		TEST(a_stuck_request_that_eats_memory_is_killed_and_explained),
 		TEST(memory_over_its_limit_recycles_after_three_checks),
 		TEST(a_kill_shows_the_stacks_before_the_death_is_told),
 		TEST(a_worker_that_is_to_be_killed_takes_no_further_request),

@@ -267,6 +267,10 @@ static const struct {
 	{"warmup = login", "is not a path"},
 	{"python = three", "is not a version"},
 	{"umask = 999", "is not a mask"},
+	{"prio = 20", "is not a number from -20 to 19"},
+	{"prio = high", "is not a number from -20 to 19"},
+	{"max-worker-lifetime-delta = some", "is not a number of seconds"},
+	{"cheaper-step = 0", "too small"},
 	{"plugin = php", "php: only Python apps"},
 	{"stats = nowhere", "is not a number"},
 	{"https = :443,a.crt,a.key", "blog.ini:3: https: TLS is not spoken here"},
@@ -316,7 +320,9 @@ static const struct {
 	{"STATIC_ROOT = /x", "STATIC_ROOT: unknown option, ignored"},
 	{"snmp = 1", "known to uWSGI, not supported here, ignored"},
 	{"carbon = 1", "known to uWSGI, not supported here, ignored"},
-	{"cheaper = 2", "all processes run all the time"},
+	{"cheaper = 2", "is not less than processes"},
+	{"cheaper-algo = spare", "processes come when requests wait"},
+	{"idle = 60\nlazy-apps = true", "waits for an import"},
 	{"static-expires = /* 3600", "files are sent without Expires"},
 	{"attach-daemon2 = cmd=celery,reloadsignal=1", "starts its daemons anew"},
 	{"attach-daemon2 = cmd=celery,uid=33", "it runs as the app's user"},
@@ -475,7 +481,9 @@ static void numbers_take_units(void **state)
 	struct built b =
 		build_with("harakiri = 2m\nlimit-post = 10M\nreload-on-rss = 300 # MB\n"
 			   "limit-as = 1G\nmax-requests = 5k\nbuffer-size = 32k\n"
-			   "keepalive = 1m\nheader-timeout = 7 s\nmax-requests-delta = 50");
+			   "keepalive = 1m\nheader-timeout = 7 s\nmax-requests-delta = 50\n"
+			   "max-worker-lifetime = 1h\nmax-worker-lifetime-delta = 5m\nidle = 10m\n"
+			   "prio = -5\nevil-reload-on-rss = 1G");
 
 	(void)state;
 	assert_good(&b);
@@ -488,6 +496,11 @@ static void numbers_take_units(void **state)
 	assert_int_equal(b.c.keepalive_s, 60);
 	assert_int_equal(b.c.header_timeout_s, 7);
 	assert_int_equal(b.c.max_requests_delta, 50);
+	assert_int_equal(b.c.max_lifetime_s, 3600);
+	assert_int_equal(b.c.max_lifetime_delta_s, 300);
+	assert_int_equal(b.c.idle_s, 600);
+	assert_int_equal(b.c.prio, -5);
+	assert_int_equal(b.c.evil_reload_on_rss_bytes, 1 << 30);
 	done(&b);
 	b = build_with("reload-on-rss = 0.5");
 	assert_good(&b);
