@@ -48,6 +48,10 @@ const struct board_field board_fields[] = {
 	CLASS(5, "status_5xx",		 "responses with a 5xx status"),
 	FIELD(bad_requests,	"",	 "malformed requests that the front refused"),
 	FIELD(rejected,		"",	 "503: queue full, or waited too long"),
+	FIELD(read_timeouts,	"",	 "408: the request came too slowly"),
+	FIELD(write_timeouts,	"",	 "answers cut because the client did not read them"),
+	FIELD(queue_timeouts,	"",	 "503: waited longer than queue-timeout"),
+	FIELD(idle_timeouts,	"",	 "connections closed because no request came"),
 	FIELD(timeouts,		"",	 "504: ran longer than harakiri or interrupt-timeout allow"),
 	FIELD(interrupts,	"",	 "of those, interrupted by an exception in the app"),
 	FIELD(fused,		"",	 "503: the request had killed two workers"),
@@ -359,6 +363,10 @@ static void add_counters(struct board_totals *t, const struct board_counters *c)
 	t->rejected += read_counter(&c->rejected);
 	t->timeouts += read_counter(&c->timeouts);
 	t->interrupts += read_counter(&c->interrupts);
+	t->read_timeouts += read_counter(&c->read_timeouts);
+	t->write_timeouts += read_counter(&c->write_timeouts);
+	t->queue_timeouts += read_counter(&c->queue_timeouts);
+	t->idle_timeouts += read_counter(&c->idle_timeouts);
 	t->fused += read_counter(&c->fused);
 	t->worker_deaths += read_counter(&c->worker_deaths);
 	t->exceptions += read_counter(&c->exceptions);

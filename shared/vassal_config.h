@@ -127,6 +127,7 @@ struct vassal_config {
 	unsigned post_buffering; /* bytes of a body kept in memory */
 	unsigned keepalive_s;    /* idle connection; 0 = no keep-alive */
 	unsigned header_timeout_s, body_timeout_s, socket_timeout_s;
+	uint64_t min_rate; /* bytes per second of a body or an answer, on average; 0 = none */
 	unsigned queue_size;      /* requests waiting; more get 503 */
 	unsigned queue_timeout_s; /* waited longer: 503 */
 	uint64_t

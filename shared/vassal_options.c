@@ -285,6 +285,10 @@ const struct option vassal_options[] = {
 	       "so-write-timeout", OPTION_SECONDS, unsigned, socket_timeout_s, "30", 1, 86400,
 	       NULL,
 	       "Silence of a client that is to read its answer", "20", 0),
+	LIVE_NUMBER("min-rate", NULL, OPTION_U64, uint64_t, min_rate, "100", 0, 1000000,
+	       "bytes per second",
+	       "What a client must send of a body, or read of an answer, on average, after the "
+	       "first body-timeout or socket-timeout; 0 is no minimum", "500", 0),
 	LIVE_NUMBER("queue-size", NULL, OPTION_UINT, unsigned, queue_size, "256", 1, 1000, "requests",
 	       "Requests that may wait for a process; more are answered 503", "100", 0),
 	LIVE_NUMBER("queue-timeout", NULL, OPTION_SECONDS, unsigned, queue_timeout_s, "60", 1, 86400,

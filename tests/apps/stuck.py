@@ -109,6 +109,16 @@ def work():
     return b"worked"
 
 
+def big():
+    """More than any socket takes at once."""
+    return b"b" * (8 << 20)
+
+
+def hold():
+    """Long enough for who waits behind it to lose patience."""
+    time.sleep(2.2)
+
+
 def short():
     """Ends by itself at a time that is hard to hit."""
     time.sleep(0.01)
@@ -116,7 +126,7 @@ def short():
 
 
 WAYS = {f.__name__: f for f in (sleep, recv, select, backtrack, spin, lock, libc_pause, libc_sleep, swallow_exception, swallow_all,
-                                clean_up, c_mutex, gil_mutex, gil_sleep, pid, work, short)}
+                                clean_up, c_mutex, gil_mutex, gil_sleep, pid, work, hold, big, short)}
 
 
 def begun(start_response):

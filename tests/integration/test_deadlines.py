@@ -3,9 +3,12 @@
 import concurrent.futures
 import contextlib
 import http.client
+import json
 import os
 import re
 import signal
+import socket
+import struct
 import threading
 import time
 import unittest
@@ -153,6 +156,146 @@ class Deadlocks(Case):
         daemon.stop()  # its time to finish is over after a second: an answer all the same
         client.join()
         self.assertEqual(got, [503])
+
+
+
+def packet(path="/pid", length=0, **more):
+    """Of the uwsgi protocol."""
+    pairs = {"REQUEST_METHOD": "POST" if length else "GET", "REQUEST_URI": path, "PATH_INFO": path, "QUERY_STRING": "", "SERVER_NAME": "a",
+             "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "a", "CONTENT_LENGTH": str(length) if length else "", **more}
+    data = b"".join(struct.pack("<H", len(x)) + x.encode() for pair in pairs.items() for x in pair)
+    return struct.pack("<BHB", 0, len(data), 0) + data
+
+
+def until_closed(s, pause=0.0, size=65536):
+    """Everything that comes, and whether the end of it was a proper one."""
+    got = b""
+    s.settimeout(15 * harness.PATIENCE)
+    with contextlib.suppress(ConnectionResetError):
+        while True:
+            piece = s.recv(size)
+            if not piece:
+                return got, True
+            got += piece
+            time.sleep(pause)
+    return got, False
+
+
+class Table(Case):
+    """A row for each timeout: what a client does, what it gets, where it is counted, what the log says."""
+
+    GET = b"GET /pid HTTP/1.1\r\nHost: a\r\n\r\n"
+    POST = b"POST /pid HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+    BIG = b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n"
+
+    def connect(self, port, rcvbuf=None):
+        s = socket.socket()
+        self.addCleanup(s.close)
+        if rcvbuf:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        s.connect(("127.0.0.1", port))
+        return s
+
+    def send(self, port, data, drip=b""):
+        s = self.connect(port)
+        s.sendall(data)
+        with contextlib.suppress(OSError):
+            for byte in drip:
+                time.sleep(0.2)
+                s.sendall(bytes([byte]))
+        return until_closed(s)
+
+    def read_nothing(self, port, data):
+        s = self.connect(port)  # with a large buffer: what the kernel takes at once is not what is meant
+        s.sendall(data)
+        eventually(lambda: self.counted("write_timeouts") >= 1, 8, "the answer is given up")
+        return until_closed(s)
+
+    def trickle(self, port, data):
+        s = self.connect(port, 4096)
+        s.sendall(data)
+        return until_closed(s, 0.1, 500)
+
+    def counted(self, name):
+        def find(where):
+            """Wherever it stands in what the stats socket says."""
+            if isinstance(where, dict) and isinstance(where.get(name), int):
+                return where[name]
+            for inner in where.values() if isinstance(where, dict) else where if isinstance(where, list) else ():
+                found = find(inner)
+                if found is not None:
+                    return found
+
+        return find(json.loads(request(self.stats, "/").body))
+
+    def test_each_ends_in_an_answer_is_logged_and_counted(self):
+        http, uwsgi, self.stats = (harness.free_port() for _ in range(3))
+        self.e = self.emperor()
+        self.e.drop("a", "stuck", "http = 127.0.0.1:%d\nuwsgi-socket = 127.0.0.1:%d\nheader-timeout = 1\nbody-timeout = 1\nkeepalive = 2\n"
+                    "queue-timeout = 1\nsocket-timeout = 1\ninterrupt-timeout = 3\nprocesses = 2\nmin-rate = 8000\nresponse-buffer = 4096\nstats = 127.0.0.1:%d"
+                    % (http, uwsgi, self.stats))
+        self.e.wait_up("a", "/pid")
+        rows = (
+            # timeout, what the client does, status and whether the end is proper, counter, words of the log
+            ("header-timeout", lambda: self.send(http, b"GET / HT"), (408, True), "read_timeouts", "header-timeout\\)"),
+            ("header-timeout, uwsgi", lambda: self.send(uwsgi, packet()[:30]), (408, True), "read_timeouts", "header-timeout\\)"),
+            ("body-timeout", lambda: self.send(http, self.POST + b"abc"), (408, True), "read_timeouts", "body-timeout\\)"),
+            ("body-timeout, uwsgi", lambda: self.send(uwsgi, packet(length=1000) + b"abc"), (408, True), "read_timeouts", "body-timeout\\)"),
+            ("min-rate of a body", lambda: self.send(http, self.POST, b"x" * 9), (408, None), "read_timeouts", "body comes too slowly"),
+            ("min-rate of a body, uwsgi", lambda: self.send(uwsgi, packet(length=1000), b"x" * 9), (408, None), "read_timeouts",
+             "body comes too slowly"),
+            ("keepalive", lambda: self.send(http, self.GET), (200, True), "idle_timeouts", None),
+            ("socket-timeout", lambda: self.read_nothing(http, self.BIG), (200, None), "write_timeouts", "does not read its answer"),
+            ("socket-timeout, uwsgi", lambda: self.read_nothing(uwsgi, packet("/big")), (200, None), "write_timeouts",
+             "does not read its answer"),
+            ("min-rate of an answer", lambda: self.trickle(http, self.BIG), (200, None), "write_timeouts", "reads its answer too slowly"),
+            ("interrupt-timeout", lambda: self.send(http, b"GET /sleep HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), (504, True),
+             "timeouts", "interrupt: GET /sleep"),
+        )
+        self.check(rows, 6)
+        # all workers are busy; what comes now waits behind them
+        holds = [self.connect(http) for _ in range(2)]
+        for s in holds:
+            s.sendall(b"GET /hold HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        rows = (
+            ("queue-timeout", lambda: self.send(http, b"GET /pid HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), (503, True),
+             "queue_timeouts", r'" 503 \d+ queue=1\d\d\d'),
+            ("queue-timeout, body in a file", lambda: self.send(
+                http, b"POST /pid HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100000), (503, True),
+             "queue_timeouts", r'" 503 \d+ queue=1\d\d\d'),
+            ("queue-timeout, uwsgi", lambda: self.send(uwsgi, packet()), (503, True), "queue_timeouts", None),
+        )
+        self.check(rows, 4)
+        self.assertEqual([until_closed(s)[0][9:12] for s in holds], [b"200", b"200"])
+
+    def test_a_generation_that_is_not_ready_in_time_says_so(self):
+        daemon = self.vassal("--http", "127.0.0.1:%d" % harness.free_port(), "--chdir", str(harness.APPS), "--module", "slow_import",
+                             "--startup-timeout", "1", "--env", "SECONDS=30")
+        eventually(lambda: not daemon.alive(), 8, "it gives up")
+        self.assertEqual(daemon.process.returncode, 22)
+        self.assertIn("not ready within 1 s (startup-timeout)", daemon.output())
+        self.assertIn("most recent call first", daemon.output())
+
+    def check(self, rows, seconds):
+        before = {row[3]: self.counted(row[3]) for row in rows}
+        started = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(len(rows)) as pool:
+            got = list(pool.map(lambda row: row[1](), rows))
+        self.assertLess(time.monotonic() - started, seconds * harness.PATIENCE)
+        for (name, _, (status, proper), counter, words), (data, end) in zip(rows, got):
+            with self.subTest(name=name):
+                self.assertEqual(int(data.split(b" ")[1]) if data else None, status, data[:100])
+                if proper is not None:
+                    self.assertEqual(end, proper)
+                if status == 200 and "answer" in str(words):
+                    self.assertLess(len(data), 8 << 20)
+                if status == 503:
+                    self.assertIn(b"\r\nRetry-After: ", data)
+                if words:
+                    self.assertRegex(self.e.output(), words)
+        for counter, n in before.items():
+            wanted = n + sum(row[3] == counter for row in rows)
+            eventually(lambda: self.counted(counter) >= wanted, 5, "%s is at least %d" % (counter, wanted))
 
 
 if __name__ == "__main__":

@@ -246,7 +246,7 @@ class Deadlines(Pressed):
             self.assertTrue(s.recv(4096).startswith(b"HTTP/1.1 400 "))
 
     def test_a_body_that_comes_slowly_but_steadily_is_waited_for(self):
-        self.served("--body-timeout", "1")
+        self.served("--body-timeout", "1", "--min-rate", "1")
         with opened(self.port, b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n") as s:
             for piece in b"slow!":
                 time.sleep(0.4)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sys/uio.h>
 
+#include "shared/clock.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
@@ -73,6 +74,28 @@ static bool store(struct conn *c, const char *p, size_t n)
 	return r == 0;
 }
 
+bool body_wants(const struct conn *c)
+{
+	return !is_whole(c) && spool_room(&c->body, &c->front->body_limits) > 0;
+}
+
+/* False: it comes too slowly, and was refused. */
+static bool keeps_pace(struct conn *c, size_t n)
+{
+	struct front *f = c->front;
+	const struct vassal_config *g = f->config;
+
+	if (c->stalled_ns > 0)
+		pace_excuse(&c->pace, f->now_ns - c->stalled_ns);
+	c->stalled_ns = 0;
+	c->pace.bytes += n;
+	if (!pace_is_slow(&c->pace, g->body_timeout_s * NS_PER_S, g->min_rate, f->now_ns))
+		return true;
+	board_add(&f->count->read_timeouts, 1);
+	error_refuse(c, 408, "the body comes too slowly (min-rate)");
+	return false;
+}
+
 size_t body_take(struct conn *c, char *p, size_t n)
 {
 	size_t payload = n;
@@ -80,6 +103,8 @@ size_t body_take(struct conn *c, char *p, size_t n)
 
 	board_add(&c->front->count->bytes_in, n);
 	timer_set(&c->front->timers[TIMER_BODY], &c->timer, c->front->now_ns);
+	if (!keeps_pace(c, n))
+		return n;
 	if (!c->chunked_in) {
 		used = (ssize_t)MIN((uint64_t)n, c->body_left);
 		payload = (size_t)used;
@@ -91,7 +116,12 @@ size_t body_take(struct conn *c, char *p, size_t n)
 		error_refuse(c, 400, c->chunked.reason);
 		return n;
 	}
-	return store(c, p, payload) ? (size_t)used : n;
+	if (!store(c, p, payload))
+		return n;
+	/* from now on it is our disk that is slow */
+	if (!is_whole(c) && !body_wants(c))
+		c->stalled_ns = c->front->now_ns;
+	return (size_t)used;
 }
 
 size_t body_begin(struct conn *c, char *p, size_t n, bool expect_continue)
@@ -100,16 +130,13 @@ size_t body_begin(struct conn *c, char *p, size_t n, bool expect_continue)
 	struct iovec iov = {(char *)(uintptr_t)go_on, sizeof(go_on) - 1};
 
 	timer_set(&c->front->timers[TIMER_BODY], &c->timer, c->front->now_ns);
+	c->pace = (struct pace){.begun_ns = c->front->now_ns};
+	c->stalled_ns = 0;
 	if (n > 0)
 		return body_take(c, p, n);
 	if (expect_continue && !is_whole(c) && conn_write(c, &iov, 1) < 0)
 		conn_lost(c);
 	return 0;
-}
-
-bool body_wants(const struct conn *c)
-{
-	return !is_whole(c) && spool_room(&c->body, &c->front->body_limits) > 0;
 }
 
 void body_settle(struct conn *c)

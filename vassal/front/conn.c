@@ -17,6 +17,7 @@
 #include "vassal/front/doors.h"
 #include "vassal/front/handback.h"
 #include "vassal/front/loop.h"
+#include "vassal/front/patience.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
@@ -302,7 +303,7 @@ void conn_next(struct conn *c)
 
 static void finished(struct conn *c)
 {
-	timer_clear(&c->timer);
+	patience_end(c);
 	if (c->answer.keep_alive)
 		conn_next(c);
 	else
@@ -401,7 +402,7 @@ static int write_with(struct conn *c, struct iovec *iov, unsigned n, int flags)
 		}
 		if (i == n)
 			return 0;
-		timer_set(&f->timers[TIMER_WRITE], &c->timer, f->now_ns);
+		patience_begin(c);
 	}
 	for (; i < n; i++) {
 		int r = spool_append(&c->out, &f->out_limits, &f->disk, on_spool_ready, c,
@@ -445,11 +446,13 @@ void conn_flush(struct conn *c)
 		return;
 	}
 	if (r == 0) {
-		if (sent > 0 || !timer_is_set(&c->timer))
-			timer_set(&f->timers[TIMER_WRITE], &c->timer, f->now_ns);
+		if (sent > 0)
+			(void)patience_gave(c, sent);
+		else if (!timer_is_set(&c->timer))
+			patience_begin(c);
 		return;
 	}
-	timer_clear(&c->timer);
+	patience_end(c);
 	if (c->state == CONN_FLUSH)
 		finished(c);
 	else if (c->state == CONN_FILE)

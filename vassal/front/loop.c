@@ -24,6 +24,7 @@
 #include "vassal/front/intake.h"
 #include "vassal/front/lifecycle.h"
 #include "vassal/front/overdue.h"
+#include "vassal/front/patience.h"
 #include "vassal/front/pressure.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/state.h"
@@ -124,18 +125,38 @@ static bool run_ready(struct front *f)
 	return any;
 }
 
+/* Who has said nothing yet is told nothing: browsers connect ahead of their requests. */
+static void expire_silent(struct conn *c)
+{
+	board_add(&c->front->count->idle_timeouts, 1);
+	conn_kill(c, false);
+}
+
+static void expire_reading(struct conn *c)
+{
+	struct front *f = c->front;
+
+	if (c->state == CONN_HEAD && c->in.n == 0) {
+		expire_silent(c);
+		return;
+	}
+	if (c->state == CONN_BODY && !body_wants(c)) {
+		/* our disk is slow, not the client */
+		timer_set(&f->timers[TIMER_BODY], &c->timer, f->now_ns);
+		return;
+	}
+	board_add(&f->count->read_timeouts, 1);
+	error_refuse(c, 408,
+		     c->state == CONN_BODY ? "nothing more of the body came (body-timeout)"
+					   : "the head did not end in time (header-timeout)");
+}
+
 static void expire(enum conn_timer kind, struct conn *c)
 {
 	switch (kind) {
 	case TIMER_HEAD:
 	case TIMER_BODY:
-		if (c->state == CONN_HEAD && c->in.n == 0)
-			conn_kill(c, false);
-		else if (c->state == CONN_BODY && !body_wants(c))
-			/* our disk is slow, not the client */
-			timer_set(&c->front->timers[TIMER_BODY], &c->timer, c->front->now_ns);
-		else
-			error_refuse(c, 408, "timed out while the request was read");
+		expire_reading(c);
 		return;
 	case TIMER_QUEUE:
 		queue_expire(c);
@@ -144,9 +165,11 @@ static void expire(enum conn_timer kind, struct conn *c)
 		handback_expire(c);
 		return;
 	case TIMER_WRITE:
-		conn_lost(c);
+		patience_expired(c);
 		return;
 	case TIMER_IDLE:
+		expire_silent(c);
+		return;
 	case TIMER_LINGER:
 	case TIMER_COUNT:
 		conn_kill(c, false);

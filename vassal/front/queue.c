@@ -115,8 +115,11 @@ static void submit_kept(struct conn *c, unsigned slot)
 
 static void reject(struct conn *c)
 {
-	board_add(&c->front->count->rejected, 1);
-	error_answer(c, 503, RETRY_AFTER_S);
+	struct front *f = c->front;
+	struct record r = {.queue_ns = f->now_ns - MIN(f->now_ns, c->complete_ns)};
+
+	board_add(&f->count->rejected, 1);
+	error_answer_after(c, 503, RETRY_AFTER_S, &r);
 }
 
 void queue_add_kept(struct conn *c)
@@ -124,6 +127,7 @@ void queue_add_kept(struct conn *c)
 	struct front *f = c->front;
 	int slot;
 
+	c->complete_ns = f->now_ns;
 	if (f->queued_n > 0 ? queue_length(f) >= f->config->queue_size : !queue_is_open(f)) {
 		reject(c);
 		return;
@@ -213,17 +217,17 @@ void queue_expire(struct conn *c)
 
 	if (c->state == CONN_QUEUED) {
 		unlink_queued(c);
-		reject(c);
-		return;
-	}
-	if (c->state == CONN_WAIT && exchange_cancel(f->exchange, (unsigned)c->slot)) {
+	} else if (c->state == CONN_WAIT && exchange_cancel(f->exchange, (unsigned)c->slot)) {
 		unsigned slot = (unsigned)c->slot;
 
 		f->jobs[slot].conn = NULL;
 		c->slot = -1;
 		queue_release(f, slot);
-		reject(c);
+	} else {
+		return; /* a worker has it */
 	}
+	board_add(&f->count->queue_timeouts, 1);
+	reject(c);
 }
 
 void queue_refuse_all(struct front *f)

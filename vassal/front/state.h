@@ -18,6 +18,7 @@
 #include "vassal/exchange/exchange.h"
 #include "vassal/front/diskpool.h"
 #include "vassal/front/logbook.h"
+#include "vassal/front/pace.h"
 #include "vassal/front/request_id.h"
 #include "vassal/front/spool.h"
 #include "vassal/front/timers.h"
@@ -122,6 +123,10 @@ struct conn {
 	struct static_file *file;
 	struct route *route; /* from the gate; NULL: own listener */
 
+	struct pace pace;    /* of a body that comes, or of an answer that is to be read */
+	bool is_awaited;     /* patience.c: something waits for the client to read */
+	uint64_t given;      /* bytes that the kernel was given since then, with those it had */
+	uint64_t stalled_ns; /* since when it is we who do not take the body; 0: we do */
 	uint64_t begun_ns;   /* first byte of the request's head */
 	uint64_t watched_ns; /* registered with epoll */
 	uint64_t lingered;   /* bytes dropped so far */

@@ -18,6 +18,7 @@
 #include "vassal/front/errors.h"
 #include "vassal/front/intake.h"
 #include "vassal/front/loop.h"
+#include "vassal/front/patience.h"
 #include "vassal/front/record.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_path.h"
@@ -359,7 +360,8 @@ static int send_pieces(struct conn *c, struct static_file *sf)
 		sf->left -= (uint64_t)n;
 		c->answer.sent += (uint64_t)n;
 		board_add(&f->count->bytes_out, (uint64_t)n);
-		timer_set(&f->timers[TIMER_WRITE], &c->timer, f->now_ns);
+		if (sf->left > 0 && !patience_gave(c, (uint64_t)n))
+			return -ECANCELED;
 	}
 	return 1;
 }
@@ -374,11 +376,18 @@ void static_continue(struct conn *c)
 	r = send_pieces(c, sf);
 	if (r == 1) {
 		finish(c);
+	} else if (r == -ECANCELED) {
+		return; /* it has ended */
 	} else if (r < 0) {
 		fail(c, sf->path, r);
 	} else if (conn_watch(c) && !timer_is_set(&c->timer)) {
-		timer_set(&c->front->timers[TIMER_WRITE], &c->timer, c->front->now_ns);
+		patience_begin(c);
 	}
+}
+
+bool static_waits(const struct conn *c)
+{
+	return c->file && c->file->job;
 }
 
 /* 1 = open, 0 = a disk thread will tell, -1 = no such file. */

@@ -23,3 +23,5 @@ bool static_begin(struct conn *c, const struct http_head *head, const struct req
 /* There is room in the socket again, or another turn. */
 void static_continue(struct conn *c);
 void static_file_free(struct static_file *sf);
+/* Is it our disk that is waited for? */
+bool static_waits(const struct conn *c);
