@@ -107,7 +107,8 @@ struct vassal_config {
 	struct option_list touch_reload, fs_reload; /* paths */
 	char *health_check;                         /* "/path" or NULL */
 	unsigned health_check_status;
-	unsigned probation_s; /* 0 = off */
+	unsigned probation_s;     /* 0 = off */
+	unsigned py_autoreload_s; /* 0 = off */
 
 	/* identity and limits */
 	char *uid, *gid; /* names or numbers as written, or NULL */

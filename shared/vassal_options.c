@@ -194,6 +194,10 @@ const struct option vassal_options[] = {
 	STRING("fs-reload", NULL, OPTION_LIST, struct option_list, fs_reload, NULL, "path",
 	       "A file, or a directory with all files below it: when it has changed and is quiet "
 	       "for a second, a new generation is asked for", "/srv/blog/current", OPTION_CLEAN),
+	NUMBER("py-autoreload", "py-auto-reload python-autoreload python-auto-reload",
+	       OPTION_SECONDS, unsigned, py_autoreload_s, "0", 0, 3600, NULL,
+	       "Looks so often whether a file that one of the app's modules came from has changed, "
+	       "and asks for a new generation; 0 is never, and right for production", "2", 0),
 	LIVE_NUMBER("startup-timeout", NULL, OPTION_SECONDS, unsigned, startup_timeout_s, "120", 1,
 	       86400, NULL,
 	       "Gives a new generation up that is not ready by then", "60", 0),
@@ -397,9 +401,6 @@ const struct option vassal_options[] = {
 	       "threads have the stacks that Python gives them"),
 	IGNORED("touch-logreopen", "touch-logrotate", OPTION_VALUE,
 	       "logs are reopened by a command or a signal"),
-	IGNORED("py-autoreload", "py-auto-reload python-autoreload python-auto-reload",
-	       OPTION_VALUE,
-	       "changed modules are not watched; touch the ini, or emperorctl reload"),
 	IGNORED("master-fifo", NULL, OPTION_VALUE,
 	       "emperorctl gives the commands"),
 	IGNORED("spooler", "spooler-processes spooler-frequency spooler-freq spooler-chdir "

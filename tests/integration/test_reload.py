@@ -1,5 +1,6 @@
 """Reloads: nobody notices them, their limits change in place, their triggers fire once, their failures are taken back."""
 
+import contextlib
 import os
 import resource
 import select
@@ -233,6 +234,36 @@ class Triggers(Case):
         self.generation(e, "one", 4)
         self.assertIn("SIGHUP", e.output())
         self.assertEqual(len(self.why(e, "one")), 3)
+
+    def test_an_edited_module_is_a_new_generation_imported_late_or_not(self):
+        e = self.emperor()
+        code = self.folder / "code"
+        code.mkdir()
+        late, site = code / "late.py", code / "site_app.py"
+        late.write_text("TEXT = b'late one'\n")
+        text = ("def application(environ, start_response):\n"
+                "    start_response('200 OK', [])\n"
+                "    if environ['PATH_INFO'] == '/late':\n"
+                "        import late\n"
+                "        return [late.TEXT]\n"
+                "    return [b'%s']\n")
+        site.write_text(text % "first")
+        e.drop("one", "site_app", "env = PYTHONDONTWRITEBYTECODE=1\npy-autoreload = 1\n", app=code)
+        e.wait_up("one")
+        self.assertEqual(e.get("one", "/late").text, "late one")
+        # watched from the moment that the front was told of it: an edit before would not be seen, and is made again
+        for _ in range(3):
+            late.write_text("TEXT = b'late two'\n")
+            site.write_text("oh no(")
+            with contextlib.suppress(AssertionError):
+                eventually(lambda: "SyntaxError" in e.state("one")["last_error"], 4)
+                break
+        # a mistake keeps the old one, and mending it is seen as well
+        self.assertEqual((e.get("one").text, e.state("one")["generation"]), ("first", 1))
+        site.write_text(text % "second")
+        eventually(lambda: e.get("one").text == "second")
+        self.assertEqual(e.get("one", "/late").text, "late two")
+        self.assertRegex(e.output(), "py-autoreload: %s/(late|site_app).py has changed" % code)
 
     def test_a_storm_of_reloads_is_a_few_generations_and_nobody_waits_in_vain(self):
         e = self.emperor()

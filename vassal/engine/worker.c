@@ -27,6 +27,7 @@
 #include "vassal/engine/interp.h"
 #include "vassal/engine/interrupt.h"
 #include "vassal/engine/lane.h"
+#include "vassal/engine/modules.h"
 #include "vassal/engine/place.h"
 #include "vassal/engine/signals.h"
 #include "vassal/engine/stacks.h"
@@ -66,17 +67,33 @@ struct worker {
 	char why[128];
 };
 
-static void say(const struct worker *w, struct crew_msg m, const char *text)
+static void say_with(const struct worker *w, struct crew_msg m, const char *text, int fd)
 {
 	int r;
 
 	m.worker = w->number;
 	do
-		r = crew_send(w->link.fd, &m, text, -1);
+		r = crew_send(w->link.fd, &m, text, fd);
 	while (r == -EAGAIN &&
 	       poll(&(struct pollfd){.fd = w->link.fd, .events = POLLOUT}, 1, 1000) > 0);
 	if (r == -EPIPE || r == -ECONNRESET)
 		_exit(CREW_EXIT_ORPHAN);
+}
+
+static void say(const struct worker *w, struct crew_msg m, const char *text)
+{
+	say_with(w, m, text, -1);
+}
+
+/* Under the GIL, so lanes do not tell it twice. */
+static void tell_modules(const struct worker *w)
+{
+	int fd = modules_news(w->engine);
+
+	if (fd < 0)
+		return;
+	say_with(w, (struct crew_msg){.kind = CREW_MODULES}, NULL, fd);
+	(void)close(fd);
 }
 
 static void leave(struct worker *w, const char *why)
@@ -111,6 +128,7 @@ static void serve_one(struct thread *t, unsigned slot)
 {
 	t->busy = true;
 	lane_serve(&t->lane, slot);
+	tell_modules(t->worker);
 	t->busy = false;
 	if (t->lane.exiting)
 		leave(t->worker, "the app called sys.exit()");
@@ -400,6 +418,7 @@ _Noreturn void worker_run(struct engine *e, unsigned number, int link_fd)
 			      .a = (uint64_t)getpid(),
 			      .b = (clock_now_ns() - started_ns) / NS_PER_US},
 	    NULL);
+	tell_modules(&w);
 	if (w.threads_n == 1)
 		serve(&w.threads[0]);
 	else

@@ -1,45 +1,66 @@
 /*
  * triggers - see triggers.h.
  *
- * A file of touch-reload asks at once. A directory of fs-reload is being deployed into: it asks when a look has found
- * nothing new since the last one. What changes before this generation serves asks as soon as it does: the app may have
- * been imported before.
+ * A file of touch-reload asks at once. A directory of fs-reload is being deployed into, modules are being edited: those
+ * ask when a look has found nothing new since the last one. What changes before this generation serves asks as soon as
+ * it does: the app may have been imported before.
+ *
+ * While a look is under way the files are the thread's; news of modules wait until it is over.
  */
 #include "vassal/front/triggers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
+#include "shared/fd.h"
 #include "shared/log.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/link.h"
 #include "vassal/front/stamps.h"
 #include "vassal/front/state.h"
 
-#define LOOK_S 1.0
+#define LOOK_S   1.0
+#define SETTLE_S 0.4 /* quiet for so long: whoever writes is done */
 
 struct watched_file {
-	const char *option, *path; /* borrowed from the configuration */
+	const char *option, *path; /* borrowed from the configuration; path of a module: owned */
 	struct stamp was, now;     /* now: the disk thread's while it looks */
 	bool settles;
+	bool known; /* was has been looked at */
+};
+
+struct list {
+	struct watched_file *v; /* owned */
+	size_t n, room;
 };
 
 struct triggers {
 	struct front *front;
 	struct diskjob job; /* first the loop's, then a thread's, then the loop's again */
-	bool looking, looked;
+	bool looking, with_modules, settling;
 	char why[512]; /* what has changed and waits until no more does; "": nothing */
 	ev_timer timer;
-	size_t n;
-	struct watched_file file[];
+	unsigned looks; /* modules are looked at in every so manieth of them */
+	int news_fd;    /* owned: modules that were told during a look; -1 */
+	struct list files;
+	struct list modules; /* sorted by path */
 };
+
+static void look_at(struct list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		l->v[i].now = stamp_take(l->v[i].path);
+}
 
 static void look(struct diskjob *job)
 {
 	struct triggers *t = container_of(job, struct triggers, job);
 
-	for (size_t i = 0; i < t->n; i++)
-		t->file[i].now = stamp_take(t->file[i].path);
+	look_at(&t->files);
+	if (t->with_modules)
+		look_at(&t->modules);
 }
 
 static void ask(struct triggers *t)
@@ -58,9 +79,40 @@ static bool compare(struct triggers *t, struct watched_file *w)
 		return false;
 	w->was = w->now;
 	if (!t->why[0])
-		(void)snprintf(t->why, sizeof(t->why), "%s = %s has changed", w->option, w->path);
+		(void)snprintf(t->why, sizeof(t->why), "%s %s has changed", w->option, w->path);
 	return true;
 }
+
+static void compare_all(struct triggers *t, struct list *l, bool *at_once, bool *still)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (compare(t, &l->v[i])) {
+			*at_once |= !l->v[i].settles;
+			*still |= l->v[i].settles;
+		}
+}
+
+/* How those look that nobody has looked at before: with that later looks are compared. */
+static void note_first(struct list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!l->v[i].known) {
+			l->v[i].was = l->v[i].now;
+			l->v[i].known = true;
+		}
+}
+
+static void look_again(struct triggers *t)
+{
+	struct ev_loop *loop = t->front->loop;
+
+	t->settling = true;
+	ev_timer_stop(loop, &t->timer);
+	ev_timer_set(&t->timer, SETTLE_S, LOOK_S);
+	ev_timer_start(loop, &t->timer);
+}
+
+static void take_news(struct triggers *t, int fd);
 
 static void on_looked(struct diskjob *job)
 {
@@ -69,27 +121,33 @@ static void on_looked(struct diskjob *job)
 	bool at_once = false, still = false;
 
 	t->looking = false;
-	if (!t->looked) {
-		for (size_t i = 0; i < t->n; i++)
-			t->file[i].was = t->file[i].now;
-		t->looked = true;
-		return;
-	}
+	if (t->with_modules)
+		note_first(&t->modules);
 	/* without an emperor nobody can be asked; it may come back */
-	if (f->phase != PHASE_SERVING || f->link_fd < 0)
-		return;
-	for (size_t i = 0; i < t->n; i++)
-		if (compare(t, &t->file[i])) {
-			at_once |= !t->file[i].settles;
-			still |= t->file[i].settles;
-		}
-	if (t->why[0] && (at_once || !still))
-		ask(t);
+	if (f->phase == PHASE_SERVING && f->link_fd >= 0) {
+		compare_all(t, &t->files, &at_once, &still);
+		if (t->with_modules)
+			compare_all(t, &t->modules, &at_once, &still);
+		if (t->why[0] && (at_once || !still))
+			ask(t);
+		else if (t->why[0])
+			look_again(t);
+	}
+	if (t->news_fd >= 0) {
+		take_news(t, t->news_fd);
+		(void)close(TAKE_FD(t->news_fd));
+	}
+}
+
+static void begin_look(struct triggers *t)
+{
+	t->looking = diskpool_submit(&t->front->disk, &t->job);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct triggers *t = container_of(w, struct triggers, timer);
+	unsigned every = MAX(t->front->config->py_autoreload_s, 1U);
 
 	(void)revents;
 	if (t->front->phase >= PHASE_DRAINING) {
@@ -98,40 +156,129 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 	if (t->looking) /* the disk is slow */
 		return;
-	t->looking = diskpool_submit(&t->front->disk, &t->job);
+	t->with_modules = ++t->looks % every == 0 || t->settling;
+	t->settling = false;
+	begin_look(t);
 }
 
-static void add(struct triggers *t, const char *option, const struct option_list *list,
-		bool settles)
+static int add(struct list *l, const char *option, const char *path, bool settles)
 {
-	for (size_t i = 0; i < list->n; i++)
-		t->file[t->n++] = (struct watched_file){
-			.option = option, .path = list->v[i], .settles = settles};
+	if (l->n == l->room) {
+		size_t room = l->room ? l->room * 2 : 64;
+		struct watched_file *v = reallocarray(l->v, room, sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		l->v = v;
+		l->room = room;
+	}
+	l->v[l->n++] = (struct watched_file){.option = option, .path = path, .settles = settles};
+	return 0;
 }
+
+static int add_all(struct list *l, const char *option, const struct option_list *paths,
+		   bool settles)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < paths->n && r == 0; i++)
+		r = add(l, option, paths->v[i], settles);
+	return r;
+}
+
+/* -- modules -------------------------------------------------------------------------------------------- */
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct watched_file *)a)->path,
+		      ((const struct watched_file *)b)->path);
+}
+
+static void add_module(struct triggers *t, const char *path, size_t sorted)
+{
+	const struct watched_file key = {.path = path};
+	char *copy;
+
+	if (t->modules.n >= LIMIT_MODULES ||
+	    (sorted > 0 && bsearch(&key, t->modules.v, sorted, sizeof(key), by_path)))
+		return;
+	copy = strdup(path);
+	if (copy && add(&t->modules, "py-autoreload:", copy, true) < 0)
+		free(copy);
+}
+
+/* Paths are the app's own words: bounded, ended, and only ever passed to stat(). */
+static void take_news(struct triggers *t, int fd)
+{
+	size_t sorted = t->modules.n;
+	const void *data;
+	size_t n;
+
+	if (fd_map_sealed(fd, LIMIT_MODULES_BYTES, &data, &n, NULL) < 0)
+		return;
+	for (const char *p = data, *end = p + n; p < end;) {
+		const char *nul = memchr(p, '\0', (size_t)(end - p));
+
+		if (!nul)
+			break;
+		if (*p == '/')
+			add_module(t, p, sorted);
+		p = nul + 1;
+	}
+	(void)munmap((void *)(uintptr_t)data, n);
+	if (t->modules.n == sorted)
+		return;
+	qsort(t->modules.v, t->modules.n, sizeof(*t->modules.v), by_path);
+	/* how they look now: at once, for an edit may follow the import */
+	t->with_modules = true;
+	begin_look(t);
+}
+
+void triggers_modules(struct triggers *t, int fd)
+{
+	if (!t)
+		return;
+	if (!t->looking) {
+		take_news(t, fd);
+		return;
+	}
+	if (t->news_fd >= 0)
+		(void)close(t->news_fd);
+	t->news_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* -- life ----------------------------------------------------------------------------------------------- */
 
 int triggers_start(struct front *f, struct triggers **ret)
 {
 	const struct vassal_config *g = f->config;
-	size_t n = g->touch_reload.n + g->fs_reload.n;
 	struct triggers *t;
+	int r;
 
 	*ret = NULL;
-	if (n == 0)
+	if (g->touch_reload.n == 0 && g->fs_reload.n == 0 && g->py_autoreload_s == 0)
 		return 0;
 	if (f->alone) {
-		log_warning("touch-reload, fs-reload: only an emperor can reload an app");
+		log_warning("touch-reload, fs-reload, py-autoreload: only an emperor can reload "
+			    "an app");
 		return 0;
 	}
-	t = calloc(1, sizeof(*t) + n * sizeof(t->file[0]));
+	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->front = f;
+	t->news_fd = -1;
 	t->job = (struct diskjob){.work = look, .done = on_looked};
-	add(t, "touch-reload", &g->touch_reload, false);
-	add(t, "fs-reload", &g->fs_reload, true);
+	r = add_all(&t->files, "touch-reload =", &g->touch_reload, false);
+	if (r == 0)
+		r = add_all(&t->files, "fs-reload =", &g->fs_reload, true);
+	if (r < 0) {
+		triggers_free(t);
+		return r;
+	}
 	/* now, before the app is imported */
-	look(&t->job);
-	on_looked(&t->job);
+	look_at(&t->files);
+	note_first(&t->files);
 	ev_timer_init(&t->timer, on_timer, LOOK_S, LOOK_S);
 	ev_timer_start(f->loop, &t->timer);
 	*ret = t;
@@ -143,6 +290,13 @@ void triggers_free(struct triggers *t)
 	if (!t)
 		return;
 	ev_timer_stop(t->front->loop, &t->timer);
-	if (!t->looking) /* else a thread is in it; the process ends anyway */
-		free(t);
+	if (t->looking) /* a thread is in it; the process ends anyway */
+		return;
+	if (t->news_fd >= 0)
+		(void)close(t->news_fd);
+	for (size_t i = 0; i < t->modules.n; i++)
+		free((void *)(uintptr_t)t->modules.v[i].path);
+	free(t->modules.v);
+	free(t->files.v);
+	free(t);
 }

@@ -13,6 +13,7 @@
 #include "vassal/front/queue.h"
 #include "vassal/front/record.h"
 #include "vassal/front/state.h"
+#include "vassal/front/triggers.h"
 #include "vassal/pool/pool.h"
 
 /* A burial under way: what the worker held is answered and told. */
@@ -128,6 +129,13 @@ static void on_event(void *arg, unsigned kind, unsigned worker, const char *text
 	logbook_say_lines(&f->log, f->wall_ns, text);
 }
 
+static void on_modules(void *arg, int fd)
+{
+	const struct front *f = arg;
+
+	triggers_modules(f->triggers, fd);
+}
+
 static void on_stopped(void *arg)
 {
 	lifecycle_stopped(arg);
@@ -148,4 +156,5 @@ const struct pool_events workers_events = {
 	.stacks = on_stacks,
 	.stopped = on_stopped,
 	.waiting = on_waiting,
+	.modules = on_modules,
 };

@@ -85,6 +85,8 @@ static void read_channel(struct pool *pool, unsigned most)
 
 		if (r > 0) {
 			on_message(pool, &m);
+			fd_closep(&fd); /* of no kind that is the mold's to say */
+			fd = -1;
 		} else if (r == -EBADMSG) {
 			pool_event(pool, EVENT_NOTE, 0, "mold: %s", err.text);
 		} else {

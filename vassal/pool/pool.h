@@ -63,6 +63,8 @@ struct pool_events {
 	void (*stopped)(void *arg);
 	/* How many requests no worker has taken, and since when the oldest of them waits. May be NULL: nothing waits. */
 	unsigned (*waiting)(void *arg, uint64_t *ret_oldest_ns);
+	/* py-autoreload: the files that a worker's modules came from (crew.h, CREW_MODULES); fd is borrowed. */
+	void (*modules)(void *arg, int fd);
 };
 
 struct pool_setup {

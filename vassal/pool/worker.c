@@ -128,7 +128,7 @@ static void on_want_body(struct worker *w, const struct crew_msg *m)
 		distrust(w, "does not take the body that it asked for");
 }
 
-static void on_message(struct worker *w, const struct crew_msg *m)
+static void on_message(struct worker *w, const struct crew_msg *m, int fd)
 {
 	switch (m->kind) {
 	case CREW_WORKER_READY:
@@ -149,6 +149,9 @@ static void on_message(struct worker *w, const struct crew_msg *m)
 			set_state(w, WORKER_RETIRING);
 		}
 		policy_leaves(&w->pool->policy, w->number, clock_now_ns());
+		break;
+	case CREW_MODULES:
+		w->pool->events.modules(w->pool->arg, fd);
 		break;
 	default:
 		distrust(w, "said something that is not a worker's to say");
@@ -172,7 +175,9 @@ static void read_channel(struct worker *w, unsigned most)
 		int r = crew_recv(w->fd, &m, &fd, &err);
 
 		if (r > 0) {
-			on_message(w, &m);
+			on_message(w, &m, fd);
+			fd_closep(&fd);
+			fd = -1;
 		} else if (r == -EBADMSG) {
 			distrust(w, err.text);
 		} else {

@@ -126,8 +126,8 @@ static unsigned on_waiting(void *arg, uint64_t *ret_oldest_ns)
 	return b->waiting;
 }
 
-static const struct pool_events events = {on_ready,  on_failed, on_died,	on_body,    on_output,
-					  on_event, on_stacks, on_stopped, on_waiting};
+static const struct pool_events events = {on_ready, on_failed, on_died,    on_body,    on_output,
+					  on_event, on_stacks, on_stopped, on_waiting, NULL};
 
 static void on_timeout(struct ev_loop *loop, _unused_ ev_timer *w, _unused_ int revents)
 {
