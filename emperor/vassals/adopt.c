@@ -59,25 +59,38 @@ static const char *dir_of(const struct vassals *v, const char *file)
 	return setup->dirs_n > 0 ? setup->dirs[0] : "/"; /* it is about to be found gone */
 }
 
-static struct ini *copy_ini(const struct saved *s)
+static struct ini *copy_ini(struct span bytes, uint64_t owner, uint64_t roots)
 {
 	struct ini *ini = calloc(1, sizeof(*ini));
 
 	if (!ini)
 		return NULL;
 	*ini = (struct ini){.refs = 1,
-			    .bytes = malloc(s->ini.n + 1),
-			    .n = s->ini.n,
-			    .owner = (uid_t)s->owner,
-			    .roots = s->roots};
+			    .bytes = malloc(bytes.n + 1),
+			    .n = bytes.n,
+			    .owner = (uid_t)owner,
+			    .roots = roots};
 	if (!ini->bytes) {
 		free(ini);
 		return NULL;
 	}
-	if (s->ini.n > 0)
-		memcpy(ini->bytes, s->ini.p, s->ini.n);
-	ini->bytes[s->ini.n] = '\0';
+	if (bytes.n > 0)
+		memcpy(ini->bytes, bytes.p, bytes.n);
+	ini->bytes[bytes.n] = '\0';
 	return ini;
+}
+
+/* What the file held, as far as it is known here; else the next look finds a change. */
+static void take_wanted(struct app *a, const struct saved *s, struct ini *ini)
+{
+	struct span file = s->file_ini.n > 0 ? s->file_ini : s->ini;
+
+	if (fingerprint_digest(file.p, file.n) != s->print.content)
+		a->print.content = ~s->print.content;
+	else if (s->file_ini.n > 0)
+		a->wanted = copy_ini(file, s->file_owner, s->file_roots);
+	else
+		a->wanted = ini_ref(ini);
 }
 
 static void take_facts(struct app *a, const struct saved *s, struct ini *ini)
@@ -94,11 +107,7 @@ static void take_facts(struct app *a, const struct saved *s, struct ini *ini)
 		a->id = (uint32_t)s->id;
 		a->v->ids = MAX(a->v->ids, (uint32_t)MAX(s->ids, s->id));
 	}
-	/* The file holds the bytes that served. If the ini's were others, they are looked at as a change. */
-	if (fingerprint_digest(s->ini.p, s->ini.n) == s->print.content)
-		a->wanted = ini_ref(ini);
-	else
-		a->print.content = ~s->print.content;
+	take_wanted(a, s, ini);
 }
 
 static void take_board_and_gate(struct app *a, const struct saved *s)
@@ -278,6 +287,8 @@ static void take_processes(struct app *a, const struct saved *s, struct ini *ini
 	take_generations(a, s, l, ini, a->v->setup.legacy);
 	if (a->serving || s->state == APP_SLEEPING)
 		a->good = ini_ref(ini);
+	if (a->serving && s->rolled)
+		rollback_go_on(a, s->reason);
 	loaded_unref(l);
 }
 
@@ -326,7 +337,7 @@ static int read_saved(const struct vassals *v, const char *name, struct buf *byt
 
 static int adopt(struct vassals *v, const struct saved *s, struct err *err)
 {
-	struct ini *ini = copy_ini(s);
+	struct ini *ini = copy_ini(s->ini, s->owner, s->roots);
 	struct app *a;
 	int r;
 

@@ -87,7 +87,6 @@ struct generation {
 	ev_io link_io, outcome_io;
 	struct exits exits;
 	struct exits_identity is; /* its process's */
-	bool adopted;             /* an earlier emperor has started it */
 	ev_timer timer;           /* startup-timeout, then the end of patience */
 };
 
@@ -263,6 +262,8 @@ void rollback_init(struct app *a);
 void rollback_begins(struct app *a, struct generation *g);
 /* a->serving has just replaced old: it is on probation from now on. */
 void rollback_swapped(struct app *a, const struct generation *old);
+/* The emperor before has rolled it back to what serves now. */
+void rollback_go_on(struct app *a, const char *why);
 /* While a->rolled is there: what to start. */
 int rollback_load(struct app *a, struct loaded **ret, struct err *err);
 struct ini *rollback_ini(const struct app *a);

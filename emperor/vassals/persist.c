@@ -173,6 +173,7 @@ static bool is_begun(const struct app *a)
 static void describe(struct saved *s, const struct app *a, const struct kept *list, size_t n)
 {
 	const struct ini *ini = a->good ? a->good : a->wanted;
+	const struct ini *other = a->wanted != ini ? a->wanted : NULL;
 
 	*s = (struct saved){
 		.id = a->id,
@@ -180,6 +181,7 @@ static void describe(struct saved *s, const struct app *a, const struct kept *li
 		.state = (uint64_t)a->state,
 		.gone = a->gone,
 		.begun = is_begun(a),
+		.rolled = a->rolled != NULL,
 		.since_wall_ns = a->since_wall_ns,
 		.restarts = a->restarts,
 		.numbers = a->numbers,
@@ -203,6 +205,11 @@ static void describe(struct saved *s, const struct app *a, const struct kept *li
 		s->owner = ini->owner;
 		s->roots = ini->roots;
 		s->ini = span_of(ini->bytes, ini->n);
+	}
+	if (other) {
+		s->file_owner = other->owner;
+		s->file_roots = other->roots;
+		s->file_ini = span_of(other->bytes, other->n);
 	}
 }
 

@@ -161,6 +161,12 @@ void rollback_swapped(struct app *a, const struct generation *old)
 		a->serving->passed = true;
 }
 
+void rollback_go_on(struct app *a, const char *why)
+{
+	a->rolled = version_of(a->serving);
+	app_put_text(&a->rolled_why, "%s", why);
+}
+
 int rollback_load(struct app *a, struct loaded **ret, struct err *err)
 {
 	struct version *v = a->rolled;

@@ -36,13 +36,13 @@ static const struct text_row texts[] = {
 
 static const struct number_row numbers[] = {
 	NUMBER(id, UINT32_MAX), NUMBER(ids, UINT32_MAX),
-	NUMBER(state, APP_STATE_COUNT - 1), NUMBER(gone, 1), NUMBER(begun, 1),
+	NUMBER(state, APP_STATE_COUNT - 1), NUMBER(gone, 1), NUMBER(begun, 1), NUMBER(rolled, 1),
 	NUMBER(since_wall_ns, UINT64_MAX), NUMBER(restarts, UINT32_MAX),
 	NUMBER(numbers, UINT64_MAX), NUMBER(last_bank, LIMIT_BANKS - 1),
 	NUMBER(board, UINT64_MAX), NUMBER(gate_end, UINT64_MAX), NUMBER(front_end, UINT64_MAX),
 	NUMBER(door_numbers, UINT64_MAX),
 	PRINT(device), PRINT(inode), PRINT(size), PRINT(mtime_ns), PRINT(ctime_ns), PRINT(content), PRINT(target),
-	NUMBER(owner, UINT32_MAX), NUMBER(roots, 1),
+	NUMBER(owner, UINT32_MAX), NUMBER(roots, 1), NUMBER(file_owner, UINT32_MAX), NUMBER(file_roots, 1),
 };
 
 #define PART(field, most)   { #field, offsetof(struct saved_generation, field), most }
@@ -119,8 +119,10 @@ static int say_all(const struct saved *s, struct buf *out)
 	for (size_t i = 0; i < s->doors_n && r == 0; i++)
 		r = say_door(out, &s->doors[i]);
 	if (r == 0)
-		r = say(out, "ini %zu\n", s->ini.n);
-	return r == 0 ? buf_append(out, s->ini.p, s->ini.n, SAVED_BYTES) : r;
+		r = say(out, "ini %zu %zu\n", s->ini.n, s->file_ini.n);
+	if (r == 0)
+		r = buf_append(out, s->ini.p, s->ini.n, SAVED_BYTES);
+	return r == 0 ? buf_append(out, s->file_ini.p, s->file_ini.n, SAVED_BYTES) : r;
 }
 
 int saved_encode(const struct saved *s, struct buf *out)
@@ -224,7 +226,7 @@ static const char *take_all(struct span *in, struct saved *s)
 {
 	struct span line;
 	const char *wrong;
-	uint64_t n;
+	uint64_t n, file_n;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		if (!take_line(in, texts[i].name, &line) ||
@@ -236,9 +238,11 @@ static const char *take_all(struct span *in, struct saved *s)
 	wrong = take_lists(in, s);
 	if (wrong)
 		return wrong;
-	if (!take_line(in, "ini", &line) || !take_number(&line, LIMIT_INI_BYTES, &n) || n != in->n)
+	if (!take_line(in, "ini", &line) || !take_number(&line, LIMIT_INI_BYTES, &n) ||
+	    !take_number(&line, LIMIT_INI_BYTES, &file_n) || line.n > 0 || n + file_n != in->n)
 		return "ini";
-	s->ini = *in;
+	s->ini = span_of(in->p, n);
+	s->file_ini = span_skip(*in, n);
 	return NULL;
 }
 

@@ -17,7 +17,7 @@ struct err;
 #define SAVED_VERSION 1
 #define SAVED_DOORS   ((size_t)2 * (LIMIT_LISTENERS + 1))
 #define SAVED_HEAD    (64UL * 1024) /* all but the ini: 34 doors and a reason are 6 KB */
-#define SAVED_BYTES   (LIMIT_INI_BYTES + SAVED_HEAD)
+#define SAVED_BYTES   (2UL * LIMIT_INI_BYTES + SAVED_HEAD)
 #define SAVED_TEXT    512
 
 struct saved_generation {
@@ -42,17 +42,21 @@ struct saved {
 	uint64_t state;   /* enum app_state */
 	uint64_t gone;    /* its ini is deleted, it drains */
 	uint64_t begun;   /* a generation was starting, or was to start */
+	uint64_t rolled;  /* it was rolled back: the bytes that served count, not the file\'s */
 	uint64_t since_wall_ns, restarts, numbers, last_bank;
 	uint64_t board, gate_end, front_end,
-		door_numbers;     /* legacy_identify() of the first three */
-	struct fingerprint print; /* of the file as it was last taken */
-	uint64_t owner, roots;    /* of the bytes */
+		door_numbers;            /* legacy_identify() of the first three */
+	struct fingerprint print;        /* of the file as it was last taken */
+	uint64_t owner, roots;           /* of ini */
+	uint64_t file_owner, file_roots; /* of file_ini */
 	struct saved_generation generations[LIMIT_BANKS];
 	size_t generations_n;
 	struct saved_door doors[SAVED_DOORS];
 	size_t doors_n;
+	/* Decoded, these point into the input. */
+	struct span ini; /* the bytes that served last, else those that are to */
 	struct span
-		ini; /* the bytes that served last, else those that were to; decode: into the input */
+		file_ini; /* what stands in the file, if that is something else; n 0: it is not */
 };
 
 /* -EFBIG: more than SAVED_BYTES. */

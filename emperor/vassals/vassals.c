@@ -109,6 +109,7 @@ static void take_file(struct app *a, struct scan_entry *e)
 
 	a->print = e->print;
 	a->gone = false;
+	persist_mark(a);
 	a->dir = e->dir;
 	if (!str_eq(a->file, e->path)) {
 		file = strdup(e->path);

@@ -112,9 +112,14 @@ class Adoption(Case):
 
     def test_what_changed_while_there_was_no_emperor_is_found(self):
         e = self.emperor()
-        for name in ("edited", "deleted", "stopped", "dead", "same"):
+        for name in ("edited", "deleted", "stopped", "dead", "same", "failed", "rolled"):
             e.drop(name)
             e.wait_up(name)
+        e.drop("failed", module="nosuchmodule")
+        eventually(lambda: "keeps serving" in e.state("failed")["reason"], 10, "the edit has failed")
+        e.drop("rolled", module="named")
+        eventually(lambda: e.state("rolled")["generation"] == 2 and e.state("rolled")["state"] == "running", 10, "2")
+        e.ctl("rollback", "rolled")
         slept = free_port()
         e.drop("asleep", extra="on-demand = true\nhttp = 127.0.0.1:%d" % slept)
         e.wait_state("asleep", "sleeping")
@@ -138,7 +143,15 @@ class Adoption(Case):
         self.assertEqual(f.wait_state("dead", "running")["restarts"], 1)
         f.wait_up("dead")
         f.wait_up("broken")
-        self.assertEqual(f.state("same")["pid"], before["same"]["pid"])
+        # what was decided stays decided: nothing of these is tried again by itself
+        for name in ("same", "failed", "rolled"):
+            self.assertEqual((name, f.state(name)["pid"]), (name, before[name]["pid"]))
+            self.assertEqual(f.state(name)["state"], "running")
+        self.assertIn("hello", f.get("rolled").text)
+        f.ctl("reload", "rolled")
+        self.assertNotIn("hello", f.get("rolled").text)
+        self.assertIn("nosuchmodule", f.ctl_text("reload", "failed").stderr)
+        self.assertEqual(f.state("failed")["pid"], before["failed"]["pid"])
         self.assertEqual(f.state("asleep")["state"], "sleeping")
         self.assertEqual(request(slept).status, 200)
         # once more, and with another keeper: nothing depends on the first
@@ -152,7 +165,7 @@ class Adoption(Case):
         g.wait_up("stopped")
         # no trace of who is gone
         self.assertEqual(sorted(p.name for p in (g.run_dir / "state").iterdir()),
-                         sorted("%s.state" % n for n in ("asleep", "broken", "dead", "edited", "same", "stopped")))
+                         sorted("%s.state" % n for n in ("asleep", "broken", "dead", "edited", "failed", "rolled", "same", "stopped")))
         # an end is an end: nothing but what rests stays for the next
         g.ctl("stop", "stopped")
         g.stop()

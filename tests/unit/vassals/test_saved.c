@@ -63,13 +63,16 @@ static void what_is_written_reads_back_the_same(void **state)
 
 	(void)state;
 	fill(&was);
+	was.file_ini = SPAN("[vassal]\n");
 	encode(&was, &out);
 	if (saved_decode(buf_span(&out), &now, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(now.ini.n, was.ini.n);
 	assert_memory_equal(now.ini.p, was.ini.p, was.ini.n);
+	assert_true(span_eq(now.file_ini, was.file_ini));
 	span = now.ini;
 	now.ini = was.ini;
+	now.file_ini = was.file_ini;
 	assert_memory_equal(&now, &was, sizeof(now));
 	/* it points into what was read, and is no copy */
 	assert_true(span.p > buf_span(&out).p && span.p < buf_span(&out).p + buf_span(&out).n);
@@ -186,10 +189,11 @@ static void the_largest_ini_fits_and_no_larger_one_is_read(void **state)
 	(void)state;
 	assert_non_null(bytes);
 	fill(&was);
-	was.ini = span_of(bytes, LIMIT_INI_BYTES);
+	was.ini = was.file_ini = span_of(bytes, LIMIT_INI_BYTES);
 	encode(&was, &out);
 	assert_int_equal(saved_decode(buf_span(&out), &now, NULL), 0);
 	assert_int_equal(now.ini.n, LIMIT_INI_BYTES);
+	assert_int_equal(now.file_ini.n, LIMIT_INI_BYTES);
 	assert_int_equal(saved_decode(span_of(bytes, SAVED_BYTES + 1), &now, &err), -EBADMSG);
 	assert_string_equal(err.text, "too large");
 	buf_done(&out);
