@@ -123,8 +123,7 @@ static void (*const runners[COMMAND_COUNT])(struct client *c, const struct comma
 	[COMMAND_REOPEN] = run_reopen,   [COMMAND_BOARD] = run_board,
 	[COMMAND_VERSION] = run_version, [COMMAND_WHERE] = run_where,
 	[COMMAND_SCALE] = waits_run,     [COMMAND_PLAN] = plan_run,
-	[COMMAND_ROLLBACK] = waits_run,
-	[COMMAND_UPGRADE] = run_upgrade,
+	[COMMAND_ROLLBACK] = waits_run,  [COMMAND_UPGRADE] = run_upgrade,
 };
 
 void answers_run_line(struct client *c, struct span line)

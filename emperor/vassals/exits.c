@@ -110,7 +110,6 @@ int exits_identify(pid_t pid, struct exits_identity *ret)
 {
 	char text[2048];
 	char *at;
-	unsigned long uid;
 
 	if (!read_file(pid, "stat", text, sizeof(text)))
 		return -ESRCH;
@@ -124,9 +123,9 @@ int exits_identify(pid_t pid, struct exits_identity *ret)
 	if (!read_file(pid, "status", text, sizeof(text)))
 		return -ESRCH;
 	at = strstr(text, "\nUid:");
-	if (!at || sscanf(at, "\nUid: %lu", &uid) != 1)
+	if (!at)
 		return -EPROTO;
-	ret->uid = (uid_t)uid;
+	ret->uid = (uid_t)strtoul(at + sizeof("\nUid:") - 1, NULL, 10);
 	return 0;
 }
 

@@ -21,7 +21,7 @@
 #include "shared/log.h"
 
 #define BOOT_ID  "/proc/sys/kernel/random/boot_id"
-#define KEPT_MAX (3 + 2 * DOORS_MAX + 2 * LIMIT_BANKS)
+#define KEPT_MAX (3 + 2 * DOORS_MAX + 2 * (size_t)LIMIT_BANKS)
 
 struct kept {
 	uint64_t number, identity;
