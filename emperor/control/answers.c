@@ -59,6 +59,17 @@ static void run_reopen(struct client *c, const struct command *cmd)
 		client_reply(c, client_make_reply(true));
 }
 
+static void run_unfuse(struct client *c, const struct command *cmd)
+{
+	struct err err = {0};
+	int r = vassals_unfuse(c->control->vassals, cmd->app, &err);
+
+	if (r < 0)
+		client_reply_error(c, err.text);
+	else
+		client_reply(c, client_make_reply(true));
+}
+
 static void run_board(struct client *c, const struct command *cmd)
 {
 	struct app_info info;
@@ -124,6 +135,7 @@ static void (*const runners[COMMAND_COUNT])(struct client *c, const struct comma
 	[COMMAND_VERSION] = run_version, [COMMAND_WHERE] = run_where,
 	[COMMAND_SCALE] = waits_run,     [COMMAND_PLAN] = plan_run,
 	[COMMAND_ROLLBACK] = waits_run,  [COMMAND_UPGRADE] = run_upgrade,
+	[COMMAND_UNFUSE] = run_unfuse,
 };
 
 void answers_run_line(struct client *c, struct span line)

@@ -27,6 +27,7 @@ static const struct {
 	[COMMAND_PLAN] = {"plan", MAY_DIR, false},
 	[COMMAND_UPGRADE] = {"upgrade", MAY_DIR, false},
 	[COMMAND_SCALE] = {"scale", ONE_APP, true, true},
+	[COMMAND_UNFUSE] = {"unfuse", ONE_APP, false},
 };
 
 const char *command_name(enum command_verb verb)

@@ -295,6 +295,8 @@ static const struct ctl_command commands[] = {
 	 false, run_change, NULL},
 	{"scale", "[--no-wait] APP N", "run N processes until the next reload", 2, 2, "w", false,
 	 run_change, NULL},
+	{"unfuse", "APP", "let requests through again that had killed workers", 1, 1, "", false,
+	 run_change, NULL},
 	{"logs", "APP [-f] [-n N]", "its last lines; -f: and what follows", 1, 1, "fn", false,
 	 ctl_logs, NULL},
 	{"reopen", "[APP]", "open log files anew, after rotation", 0, 1, "", false, run_change,

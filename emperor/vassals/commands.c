@@ -121,6 +121,18 @@ int vassals_scale(struct vassals *v, const char *name, unsigned processes, struc
 	return a ? limits_scale(a, processes, err) : -ENOENT;
 }
 
+int vassals_unfuse(struct vassals *v, const char *name, struct err *err)
+{
+	const struct app *a = find_or_say(v, name, err);
+
+	if (!a)
+		return -ENOENT;
+	if (!a->serving)
+		return err_set(err, -EAGAIN, "%s: is %s: nothing is fused", name,
+			       app_state_name(a->state));
+	return generation_unfuse(a->serving, err);
+}
+
 static int reopen(const struct app *a, struct err *err)
 {
 	int first = 0;

@@ -575,6 +575,15 @@ void generation_kill(const struct generation *g)
 		exits_signal(&g->exits, SIGKILL);
 }
 
+int generation_unfuse(const struct generation *g, struct err *err)
+{
+	int r = tell(g, MSG_UNFUSE, 0, -1);
+
+	return r < 0 ? err_set(err, r, "%s: its front cannot be told: %s", g->app->name,
+			       strerror(-r))
+		     : 0;
+}
+
 int generation_reopen(const struct generation *g, struct err *err)
 {
 	_cleanup_(fd_closep) int fd = -1;

@@ -251,6 +251,7 @@ void generation_end(struct generation *g, unsigned grace_s);
 void generation_let_sleep(struct generation *g);
 void generation_leave(struct generation *g);
 void generation_kill(const struct generation *g);
+int generation_unfuse(const struct generation *g, struct err *err);
 int generation_reopen(const struct generation *g, struct err *err);
 /* MSG_CONFIG or MSG_SCALE. */
 int generation_ask(struct generation *g, enum msg_kind kind, uint64_t value, int fd);

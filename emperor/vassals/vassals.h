@@ -51,6 +51,8 @@ int vassals_start(struct vassals *v, const char *name, struct err *err);
 /* What served before comes back, until its ini changes or a reload is asked for. */
 int vassals_rollback(struct vassals *v, const char *name, struct err *err);
 /* Until the next generation, or until its ini changes. */
+/* Requests that had killed workers may pass again; -EAGAIN if nothing serves. */
+int vassals_unfuse(struct vassals *v, const char *name, struct err *err);
 int vassals_scale(struct vassals *v, const char *name, unsigned processes, struct err *err);
 int vassals_reopen_logs(struct vassals *v, const char *name, struct err *err); /* NULL: all */
 

@@ -103,6 +103,32 @@ class Blame(Case):
         self.assertGreaterEqual(b["stacks"].count(" in wait_here\n"), 2)
         self.assertIn("Current thread", b["stacks"])
 
+    def test_a_request_that_kills_is_fused_with_its_body_and_unfused_by_command(self):
+        emperor = self.emperor()
+        emperor.drop("sick", "blamed", "processes = 3\npost-buffering = 4096\nbuffer-size = 8192")
+        emperor.wait_up("sick")
+        large = b"x" * 300000  # travels as a file
+        for path, body in (("/segfault", None), ("/die?1", b"small"), ("/die", large)):
+            with self.subTest(path=path):
+                method = "POST" if body else "GET"
+                for _ in range(2):
+                    self.assertEqual(emperor.get("sick", path, method=method, body=body).status, 502)
+                answer = emperor.get("sick", path, method=method, body=body)
+                self.assertEqual(answer.status, 503)
+                self.assertIn(int(answer.headers["Retry-After"]), range(20, 31))
+        # the same path, another body: not fused, and dies on its own account
+        self.assertEqual(emperor.get("sick", "/die", method="POST", body=large[:-1] + b"y").status, 502)
+        self.assertEqual(emperor.get("sick", "/die", method="POST", body=large).status, 503)
+        self.assertEqual(emperor.get("sick", "/fine").status, 200)
+        self.assertIn("fused: GET /segfault killed 2 workers", emperor.output())
+        self.assertEqual(emperor.ctl("stats", "sick")["fused"], 4)
+        emperor.ctl("unfuse", "sick")
+        eventually(lambda: "unfused by command: 3 requests" in emperor.output(), 5, "the front was told")
+        self.assertEqual(emperor.get("sick", "/segfault").status, 502)
+        eventually(lambda: [e for e in emperor.ctl("events", "sick")["events"] if e["kind"] == "fused"], 5, "an event tells it")
+        emperor.ctl("stop", "sick")
+        self.assertIn("nothing is fused", emperor.ctl_text("unfuse", "sick").stderr)
+
 
 if __name__ == "__main__":
     harness.main()

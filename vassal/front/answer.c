@@ -16,6 +16,7 @@
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
+#include "vassal/front/fusebox.h"
 #include "vassal/front/overdue.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/record.h"
@@ -217,6 +218,8 @@ static void end(struct front *f, unsigned lane, const struct gather *g, struct c
 	else
 		record_times(f, r.queue_ns, r.app_ns);
 	f->jobs[g->slot].conn = NULL;
+	if (f->jobs[g->slot].watched)
+		fusebox_survived(f, g->slot);
 	queue_release(f, g->slot);
 	if ((g->end.flags & FRAME_END_EXCEPTION) && !timed_out)
 		board_add(&f->count->exceptions, 1);

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 
 #include "shared/clock.h"
-#include "shared/vars.h"
+#include "vassal/front/slot_view.h"
 #include "vassal/front/state.h"
 #include "vassal/pool/pool.h"
 #include "vassal/pool/stacks.h"
@@ -49,33 +49,18 @@ struct blame {
 
 /* -- what was asked ------------------------------------------------------------------------------------- */
 
-static struct span find_var(const uint8_t *p, size_t n, struct span name)
-{
-	struct span key, value;
-	size_t at = 0;
-
-	while (vars_next(p, n, &at, &key, &value))
-		if (span_eq(key, name))
-			return value;
-	return (struct span){0};
-}
-
 /* Quotes and control bytes are the readers' business: they know where the text goes. */
 static void note_request(struct front *f, unsigned slot, struct board_blame *r)
 {
 	const struct exchange_request *xr = exchange_request(f->exchange, slot);
 	const struct conn *c = f->jobs[slot].conn;
-	size_t n = MIN((size_t)xr->vars_n, MIN(f->jobs[slot].touched, sizeof(f->vars_scratch)));
-	struct span method;
-	struct span target;
+	struct slot_view v;
 
-	memcpy(f->vars_scratch, exchange_data(f->exchange, slot), n);
-	method = find_var(f->vars_scratch, n, SPAN("REQUEST_METHOD"));
-	target = find_var(f->vars_scratch, n, SPAN("REQUEST_URI"));
-	if (method.n > 0 && target.n > 0)
+	slot_view(f, slot, &v);
+	if (v.method.n > 0 && v.target.n > 0)
 		(void)snprintf(r->request, sizeof(r->request), "%.*s %.*s",
-			       (int)MIN(method.n, (size_t)LIMIT_METHOD), method.p,
-			       (int)MIN(target.n, sizeof(r->request)), target.p);
+			       (int)MIN(v.method.n, (size_t)LIMIT_METHOD), v.method.p,
+			       (int)MIN(v.target.n, sizeof(r->request)), v.target.p);
 	else
 		(void)snprintf(r->request, sizeof(r->request), "%.*s", (int)sizeof(xr->line) - 1,
 			       c ? c->line : xr->line);

@@ -63,6 +63,7 @@ static bool store(struct conn *c, const char *p, size_t n)
 		error_refuse(c, 413, "body larger than limit-post");
 		return false;
 	}
+	siphash_add(&c->body_digest, p, n);
 	r = spool_append(&c->body, &f->body_limits, &f->disk, on_ready, c, p, n);
 	if (r == -EDQUOT) {
 		refuse_for_room(c);
@@ -129,6 +130,7 @@ size_t body_begin(struct conn *c, char *p, size_t n, bool expect_continue)
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct iovec iov = {(char *)(uintptr_t)go_on, sizeof(go_on) - 1};
 
+	siphash_begin(&c->body_digest, &c->front->digest_key);
 	timer_set(&c->front->timers[TIMER_BODY], &c->timer, c->front->now_ns);
 	c->pace = (struct pace){.begun_ns = c->front->now_ns};
 	c->stalled_ns = 0;

@@ -15,6 +15,7 @@
 #include "vassal/front/blame.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/doors.h"
+#include "vassal/front/fusebox.h"
 #include "vassal/front/lifecycle.h"
 #include "vassal/front/link.h"
 #include "vassal/front/live.h"
@@ -181,6 +182,7 @@ int front_run(struct front_setup *setup, struct err *err)
 	f->alone = setup->link_fd < 0;
 	f->heir_fd = -1;
 	request_id_seed(&f->ids);
+	fusebox_start(f);
 	claim_bank(f);
 	set_limits(f);
 	r = logbook_init(&f->log, f->alone ? "" : f->name, f->bank, setup->log_fd, setup->log_path);

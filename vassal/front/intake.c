@@ -16,6 +16,7 @@
 #include "vassal/front/body.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
+#include "vassal/front/fusebox.h"
 #include "vassal/front/handback.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/request_id.h"
@@ -193,6 +194,7 @@ int intake_fill_kept(struct conn *c, unsigned slot)
 		return 0;
 	if (c->body.has_file) {
 		xr->body = EXCHANGE_BODY_FILE;
+		job->body_digest = siphash_end(&c->body_digest);
 		job->body = c->body; /* no write runs any more: body.c waited for it */
 		c->body = (struct spool){0};
 		return 0;
@@ -234,6 +236,9 @@ static bool submit_at_once(struct conn *c, const struct parsed *in, const char *
 		xr->body_n = body_n;
 	}
 	c->body_left = 0;
+	f->jobs[slot].watched = fusebox_watches(f);
+	if (f->jobs[slot].watched && fusebox_refuses(c, (unsigned)slot))
+		return true;
 	queue_submit(c, (unsigned)slot);
 	return true;
 }

@@ -9,6 +9,7 @@
 #include "shared/log.h"
 #include "vassal/front/doors.h"
 #include "vassal/front/doze.h"
+#include "vassal/front/fusebox.h"
 #include "vassal/front/lifecycle.h"
 #include "vassal/front/live.h"
 #include "vassal/front/state.h"
@@ -86,10 +87,17 @@ static void on_scale(struct front *f, const struct msg *m, int *fd)
 	answer(f, m, r < 0 ? err.text : "");
 }
 
+static void on_unfuse(struct front *f, const struct msg *m, int *fd)
+{
+	(void)m;
+	(void)fd;
+	fusebox_clear(f);
+}
+
 static handler *const handlers[MSG_KIND_COUNT] = {
 	[MSG_SERVE] = on_serve,   [MSG_RETIRE] = on_retire, [MSG_STOP] = on_stop,
 	[MSG_SLEEP] = on_sleep,   [MSG_ADOPT] = on_adopt,   [MSG_REOPEN] = on_reopen,
-	[MSG_CONFIG] = on_config, [MSG_SCALE] = on_scale,
+	[MSG_CONFIG] = on_config, [MSG_SCALE] = on_scale,   [MSG_UNFUSE] = on_unfuse,
 };
 
 static void lose(struct front *f)

@@ -7,6 +7,7 @@
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
+#include "vassal/front/fusebox.h"
 #include "vassal/front/intake.h"
 #include "vassal/front/record.h"
 #include "vassal/front/state.h"
@@ -106,6 +107,9 @@ static void submit_kept(struct conn *c, unsigned slot)
 		error_refuse(c, (unsigned)status, "environment too large");
 		return;
 	}
+	f->jobs[slot].watched = fusebox_watches(f);
+	if (f->jobs[slot].watched && fusebox_refuses(c, slot))
+		return;
 	queue_submit(c, slot);
 	/* time spent in our own queue is queue time too */
 	c->complete_ns = since_ns;

@@ -17,9 +17,11 @@
 #include "shared/scoreboard.h"
 #include "vassal/exchange/exchange.h"
 #include "vassal/front/diskpool.h"
+#include "vassal/front/fuse.h"
 #include "vassal/front/logbook.h"
 #include "vassal/front/pace.h"
 #include "vassal/front/request_id.h"
+#include "vassal/front/siphash.h"
 #include "vassal/front/spool.h"
 #include "vassal/front/timers.h"
 #include "vassal/proto/chunked.h"
@@ -114,6 +116,7 @@ struct conn {
 	size_t scanned; /* of in, by an earlier look */
 
 	struct spool body;
+	struct siphash body_digest; /* of what came in pieces; see fusebox.c */
 	struct chunked chunked;
 	enum body_kind body_kind;
 	uint64_t body_left; /* BODY_LENGTH: still to come */
@@ -145,7 +148,10 @@ struct job {
 	bool interrupted; /* by interrupt-timeout; its client was answered */
 	struct conn
 		*conn; /* NULL: the client has gone or was answered otherwise; frames are dropped */
-	struct spool body; /* EXCHANGE_BODY_FILE */
+	bool watched;  /* key holds: somebody was suspected when it was submitted */
+	struct fuse_key key;
+	uint64_t body_digest; /* EXCHANGE_BODY_FILE */
+	struct spool body;    /* EXCHANGE_BODY_FILE */
 	size_t touched;
 	uint64_t queued_ns;
 	uint64_t interrupted_ns; /* how long it had been in work then */
@@ -255,6 +261,9 @@ struct front {
 	struct spool_limits out_limits, body_limits;
 	uint64_t spool_said_ns; /* that answers cannot be stored; 0: never */
 	struct blame *blame;    /* NULL until the first one is needed */
+	struct fuse fuse;
+	bool fuse_blown; /* in the burial that is under way */
+	struct siphash_key digest_key;
 	struct static_root *roots;
 	struct triggers *triggers; /* owned; NULL: none */
 	size_t roots_n;

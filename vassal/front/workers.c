@@ -7,6 +7,7 @@
 #include "vassal/front/blame.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
+#include "vassal/front/fusebox.h"
 #include "vassal/front/lifecycle.h"
 #include "vassal/front/loop.h"
 #include "vassal/front/pressure.h"
@@ -56,6 +57,8 @@ static void bury_request(void *arg, unsigned slot, unsigned lane)
 						    .status = blame_status(c, 502),
 						    .death = b->death,
 						    .reason = b->death->why});
+	if (!b->death->expected && !b->death->late)
+		fusebox_killed(f, slot, b->death);
 	if (taken_ns > 0 && !job->killed && !job->interrupted) {
 		r.queue_ns = taken_ns - MIN(taken_ns, job->queued_ns);
 		r.app_ns = f->now_ns - MIN(f->now_ns, taken_ns);
@@ -84,6 +87,7 @@ static void on_died(void *arg, const struct pool_death *death)
 
 	answer_drain_worker(f, death->worker);
 	exchange_bury(f->exchange, death->worker, bury_request, &b);
+	fusebox_sweep(f);
 	loop_kick(f);
 }
 

@@ -28,9 +28,10 @@ struct vassal_config;
 struct pool_death {
 	unsigned worker;
 	pid_t pid;
-	int status;         /* as wait() gave it */
-	bool killed;        /* by us */
-	bool expected;      /* retired or told to: nothing to say */
+	int status;    /* as wait() gave it */
+	bool late;     /* killed for time alone: a request took too long, or it did not leave */
+	bool killed;   /* by us */
+	bool expected; /* retired or told to: nothing to say */
 	const char *stacks; /* what it printed as it crashed; "" */
 	char why[256]; /* "killed by signal 11 (Segmentation fault)", "harakiri", "exited with 3" */
 };

@@ -471,6 +471,11 @@ void worker_fork_failed(struct pool *pool, unsigned number, const char *text)
 	never_came(w, text);
 }
 
+static bool is_harakiri(const char *why)
+{
+	return strncmp(why, POOL_HARAKIRI, sizeof(POOL_HARAKIRI) - 1) == 0;
+}
+
 /* A signal that faulthandler catches, prints and raises again. */
 static bool is_crash(int status)
 {
@@ -499,6 +504,7 @@ void worker_exited(struct pool *pool, unsigned number, int status)
 	if (pool->stacks.how != STACKS_NONE && pool->stacks.worker == number)
 		tell_stacks(pool);
 	death.killed = slot_of(w)->state == SLOT_KILLING;
+	death.late = death.killed && (slot_of(w)->why == WHY_MERCY || is_harakiri(w->why));
 	death.expected = classify(w, status);
 	(void)snprintf(death.why, sizeof(death.why), "%s", w->why);
 	release(w, death.expected ? WORKER_NONE : WORKER_DEAD);

@@ -104,6 +104,11 @@ int vassals_scale(struct vassals *v, const char *name, unsigned processes, struc
 	return r;
 }
 
+int vassals_unfuse(struct vassals *v, const char *name, struct err *err)
+{
+	return need_app(v, name, err);
+}
+
 const char *vassals_file_of(const struct vassals *v, const char *name)
 {
 	(void)v;
@@ -400,6 +405,14 @@ static void a_scale_is_answered_by_the_front(void **state)
 	expect(w, say(w, "scale 4 nobody\n"), false, "no such app");
 }
 
+static void an_unfuse_is_passed_on(void **state)
+{
+	struct world *w = *state;
+
+	expect(w, say(w, "unfuse blog\n"), true, NULL);
+	expect(w, say(w, "unfuse nobody\n"), false, "no such app");
+}
+
 static void a_client_that_leaves_while_it_waits_hurts_nobody(void **state)
 {
 	struct world *w = *state;
@@ -462,6 +475,7 @@ int main(void)
 		CASE(stop_and_start_know_when_they_are_done),
 		CASE(a_plan_is_of_the_emperors_directories_or_of_another),
 		CASE(a_scale_is_answered_by_the_front),
+		CASE(an_unfuse_is_passed_on),
 		CASE(a_client_that_leaves_while_it_waits_hurts_nobody),
 		CASE(the_scoreboard_travels_beside_the_answer),
 		CASE(silent_clients_do_not_add_up),
