@@ -153,6 +153,8 @@ struct board_bank {
 	board_u32 connections; /* open now */
 	board_u32 busy;        /* workers with a request, now */
 	board_u64 started_wall_ns;
+	char pool
+		[BOARD_LINE]; /* what its workers are up to, if that is not all of them serving; else "" */
 	struct board_counters counters;
 	struct board_log log;
 	board_u32 tasks; /* rows in use */

@@ -15,6 +15,7 @@ static void put_workers(json_t *obj, const struct board_bank *bank)
 	unsigned workers = atomic_load_explicit(&bank->workers, memory_order_relaxed);
 	unsigned busy = 0, alive = 0;
 	uint64_t rss = 0;
+	char pool[BOARD_LINE];
 
 	workers = MIN(workers, (unsigned)LIMIT_WORKERS);
 	for (unsigned i = 0; i < LIMIT_WORKERS; i++) {
@@ -30,6 +31,9 @@ static void put_workers(json_t *obj, const struct board_bank *bank)
 	json_put_u64(obj, "alive", alive);
 	json_put_u64(obj, "busy", busy);
 	json_put_u64(obj, "rss", rss);
+	/* it may change under us, and its last byte too */
+	(void)snprintf(pool, sizeof(pool), "%.*s", BOARD_LINE - 1, bank->pool);
+	json_put_text(obj, "pool", pool);
 	json_put_u64(obj, "queue", atomic_load_explicit(&bank->queue, memory_order_relaxed));
 	json_put_u64(obj, "connections",
 		     atomic_load_explicit(&bank->connections, memory_order_relaxed));

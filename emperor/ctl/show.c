@@ -130,6 +130,7 @@ static void show_app(const struct ctl *c, const json_t *app)
 		       (unsigned)number(app, "busy"), (unsigned)number(app, "workers"),
 		       (unsigned)number(app, "queue"), human_bytes(a, number(app, "rss")));
 	print_field(c->out, "workers", line);
+	print_field(c->out, "pool", text(app, "pool"));
 	if (number(app, "scaled") > 0) {
 		(void)snprintf(line, sizeof(line),
 			       "to %u processes by command, until the next reload",

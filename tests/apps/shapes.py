@@ -2,6 +2,7 @@
 
 import io
 import os
+import resource
 import sys
 import time
 
@@ -202,6 +203,12 @@ def grow(environ, start_response):
     time.sleep(float(seconds or 0))
     start_response("200 OK", [])
     return [b"%d" % os.getpid()]
+
+
+def limits(environ, start_response):
+    start_response("200 OK", [])
+    names = ("RLIMIT_NOFILE", "RLIMIT_AS", "RLIMIT_NPROC")
+    return [" ".join("%d" % resource.getrlimit(getattr(resource, n))[0] for n in names).encode()]
 
 
 def hold(environ, start_response):

@@ -218,6 +218,21 @@ class Limits(Case):
         self.assertEqual(seen, {(cpu,) for cpu in allowed[:2]})
         self.assertEqual(os.getpriority(os.PRIO_PROCESS, daemon.process.pid), os.getpriority(os.PRIO_PROCESS, 0))
 
+    def test_a_worker_has_the_limits_that_the_ini_says_and_lives_through_hitting_one(self):
+        port, daemon = serve(self, "--max-fd", "300", "--limit-as", "700M", "--limit-nproc", "5000")
+        self.assertEqual(request(port, "/limits").text, "300 %d 5000" % (700 << 20))
+        before = request(port, "/pid").text
+        self.assertEqual(request(port, "/grow?1000").status, 500)
+        eventually(lambda: "MemoryError" in daemon.output(), 5, "the traceback")
+        self.assertEqual(request(port, "/pid").text, before)
+
+    def test_status_says_what_the_workers_are_up_to(self):
+        e = self.emperor()
+        e.drop("app", extra="processes = 3\ncheap = true\ncheaper = 1")
+        eventually(lambda: "naps: the next request" in e.ctl_text("status", "app").stdout, 15, "a nap in the status")
+        e.wait_up("app")
+        eventually(lambda: "1 of 3 processes are enough" in e.ctl_text("status", "app").stdout, 10, "one of three in the status")
+
     def test_memory_that_one_request_eats_and_does_not_end_is_a_kill_with_the_figure(self):
         port, daemon = serve(self, "--evil-reload-on-rss", "80")
         self.assertEqual(request(port, "/grow?100&30", timeout=30).status, 502)

@@ -200,6 +200,22 @@ static void look_around(struct pool *pool, uint64_t now_ns)
 	}
 }
 
+/* For emperorctl status. */
+static void show_target(struct pool *pool)
+{
+	const struct policy *p = &pool->policy;
+	char *line = pool->setup.bank->pool;
+
+	if (p->phase != PHASE_SERVE || p->target == p->config.processes)
+		line[0] = '\0';
+	else if (p->target == 0)
+		(void)snprintf(line, BOARD_LINE, "naps: the next request has a worker forked");
+	else
+		(void)snprintf(line, BOARD_LINE,
+			       "%u of %u processes are enough just now (least %u)", p->target,
+			       p->config.processes, p->config.least);
+}
+
 /* Someone who reads the log must be able to follow the number of workers. */
 static void tell_target(struct pool *pool, unsigned before)
 {
@@ -233,6 +249,7 @@ static void on_step(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int rev
 		carry_out(pool, &a);
 	}
 	tell_target(pool, target);
+	show_target(pool);
 	arm(pool);
 }
 
