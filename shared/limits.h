@@ -97,6 +97,10 @@
 #define LIMIT_INTERRUPT_GRACE_S \
 	2 /* for an app to clean up after RequestTimeout: a rollback takes ms; then its worker is killed */
 #define LIMIT_PASS_S 2 /* a connection that the gate or the next generation does not take: 503 */
+#define LIMIT_START_AGE_S \
+	3600 /* a proxy's X-Request-Start that is older is no time of this request */
+#define LIMIT_START_STALE \
+	16 /* requests in a row that are late on arrival; then the proxy's clock is not believed */
 #define LIMIT_IDLE_GRACE_S \
 	1 /* a front that ends keeps idle connections so long: a request may be on the wire */
 #define LIMIT_HALF_CLOSE_MS \

@@ -10,6 +10,7 @@
 #include "shared/inifile.h"
 #include "shared/limits.h"
 #include "shared/option.h"
+#include "shared/trust.h"
 #include <sys/types.h>
 
 enum listener_protocol { LISTENER_HTTP, LISTENER_UWSGI };
@@ -131,6 +132,7 @@ struct vassal_config {
 	uint64_t min_rate; /* bytes per second of a body or an answer, on average; 0 = none */
 	unsigned queue_size;      /* requests waiting; more get 503 */
 	unsigned queue_timeout_s; /* waited longer: 503 */
+	struct trust trusted_proxies; /* whose X-Request-Start is believed */
 	uint64_t
 		response_buffer; /* bytes of an answer kept in memory for a slow reader; then a file */
 	struct static_map_config *static_maps;

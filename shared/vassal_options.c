@@ -298,6 +298,9 @@ const struct option vassal_options[] = {
 	LIVE_NUMBER("queue-timeout", NULL, OPTION_SECONDS, unsigned, queue_timeout_s, "60", 1, 86400,
 	       NULL,
 	       "A request that waited longer for a process is answered 503", "10", 0),
+	CUSTOM("trusted-proxies", "trusted-proxy", vassal_parse_trusted, NULL, 0, 0, "networks",
+	       "Proxies whose X-Request-Start counts as the beginning of queue-timeout; those on "
+	       "UNIX sockets are always believed", "127.0.0.1, 10.0.0.0/8", OPTION_CLEAN),
 	LIVE_NUMBER("response-buffer", NULL, OPTION_U64, uint64_t, response_buffer, "256k", 4096,
 	       1073741824, "bytes",
 	       "Bytes of an answer that are kept in memory for a slow client; the rest is a "

@@ -21,6 +21,7 @@ VASSAL_PARSER(vassal_parse_python);
 VASSAL_PARSER(vassal_parse_pythonpath);
 VASSAL_PARSER(vassal_parse_env);
 VASSAL_PARSER(vassal_parse_warmup);
+VASSAL_PARSER(vassal_parse_trusted);
 VASSAL_PARSER(vassal_parse_health_check);
 VASSAL_PARSER(vassal_parse_plugins);
 VASSAL_PARSER(vassal_parse_processes);

@@ -196,6 +196,15 @@ VASSAL_PARSER(vassal_parse_processes)
 	return r;
 }
 
+VASSAL_PARSER(vassal_parse_trusted)
+{
+	struct vassal_config *c = config;
+	int r = trust_parse(value, &c->trusted_proxies, err);
+
+	(void)notes;
+	return r < 0 ? err_prefix(err, "%s: %s", where, o->name) : 0;
+}
+
 VASSAL_PARSER(vassal_parse_delta)
 {
 	struct vassal_config *c = config;

@@ -9,7 +9,7 @@
 #include "emperor/gate/ports.h"
 #include "emperor/gate/routes.h"
 #include "emperor/gate/standin.h"
-#include "emperor/gate/trust.h"
+#include "shared/trust.h"
 
 struct gate {
 	struct ev_loop *loop;

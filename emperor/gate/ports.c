@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
-#include "emperor/gate/trust.h"
+#include "shared/trust.h"
 #include "shared/err.h"
 #include "shared/fd.h"
 

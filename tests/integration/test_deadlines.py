@@ -298,5 +298,46 @@ class Table(Case):
             eventually(lambda: self.counted(counter) >= wanted, 5, "%s is at least %d" % (counter, wanted))
 
 
+
+class Start(Case):
+    """X-Request-Start of a proxy."""
+
+    def stale(self, port, ago=120, form="t=%.3f"):
+        return request(port, "/pid", headers={"X-Request-Start": form % (time.time() - ago)})
+
+    def test_what_has_waited_too_long_in_a_trusted_proxy_costs_no_worker(self):
+        port, daemon = serve(self, "--trusted-proxies", "127.0.0.1", "--queue-timeout", "60")
+        for form, factor in (("t=%.3f", 1), ("%.3f", 1), ("%d", 1000), ("%d", 1000000)):
+            with self.subTest(form=form, factor=factor):
+                answer = request(port, "/pid", headers={"X-Request-Start": form % ((time.time() - 120) * factor)})
+                self.assertEqual(answer.status, 503)
+                self.assertIn("Retry-After", answer.headers)
+                self.assertEqual(self.stale(port, 1).status, 200)
+                self.assertEqual(self.stale(port, -1000).status, 200)
+        self.assertRegex(daemon.output(), r'"GET /pid" 503 \d+ queue=120\d\d\d')
+        with socket.create_connection(("127.0.0.1", port)) as s:  # the connection lives on, and a body is not taken for a request
+            head = b" /pid HTTP/1.1\r\nHost: a\r\n"
+            start = b"X-Request-Start: t=%.3f\r\n" % (time.time() - 120)
+            s.sendall(b"GET" + head + start + b"\r\nGET" + head + b"\r\nPOST" + head + start + b"Content-Length: 30\r\n\r\nGET /pid HTTP/1.1\r\nHost: a\r\n\r\n")
+            got = until_closed(s)[0]
+        self.assertEqual(re.findall(rb"HTTP/1.1 (\d+)", got), [b"503", b"200", b"503"])
+
+    def test_others_are_not_asked_and_a_clock_that_is_wrong_is_found_out(self):
+        port, daemon = serve(self)
+        self.assertEqual(self.stale(port).status, 200)
+        path, port = str(self.folder / "own.sock"), harness.free_port()
+        self.vassal("--uwsgi-socket", path, "--http", "127.0.0.1:%d" % port, "--chdir", str(harness.APPS), "--module", "stuck", name="unix")
+        eventually(lambda: os.path.exists(path), 10, "the socket")
+
+        def ask_uwsgi():
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(path)
+                s.sendall(packet(HTTP_X_REQUEST_START="t=%.3f" % (time.time() - 120)))
+                return until_closed(s)[0][9:12]
+
+        self.assertEqual([ask_uwsgi() for _ in range(18)], [b"503"] * 16 + [b"200"] * 2)
+        self.assertIn("clock is not believed", self.daemons[-1].output())
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "shared/clock.h"
 #include "shared/limits.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/body.h"
@@ -116,6 +117,39 @@ static void note_client(struct conn *c, const struct vars *vars)
 	}
 }
 
+/* Asked once for each connection, and only if somebody says when it began. */
+static bool is_trusted(struct conn *c)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+
+	if (c->trust_known)
+		return c->is_trusted;
+	c->trust_known = true;
+	c->is_trusted = getpeername(c->fd, (struct sockaddr *)&ss, &len) == 0 &&
+			(ss.ss_family == AF_UNIX || trust_holds(&c->front->config->trusted_proxies,
+								(const struct sockaddr *)&ss));
+	return c->is_trusted;
+}
+
+static void note_start(struct conn *c, struct span start)
+{
+	struct front *f = c->front;
+	uint64_t start_ns;
+
+	c->waited_ns = 0;
+	if (start.n == 0 || !is_trusted(c) || !start_parse(start, &start_ns))
+		return;
+	c->waited_ns = start_age(&f->start_clock, start_ns, f->wall_ns,
+				 f->config->queue_timeout_s * NS_PER_S);
+	if (start_is_doubted(&f->start_clock))
+		logbook_say(
+			&f->log, f->wall_ns,
+			"X-Request-Start: every request has been waiting for more than %u s when "
+			"it comes; the proxy's clock is not believed until one has not",
+			f->config->queue_timeout_s);
+}
+
 static void note_request(struct conn *c, const struct request *rq)
 {
 	struct front *f = c->front;
@@ -135,6 +169,7 @@ static void note_request(struct conn *c, const struct request *rq)
 	c->body_left = rq->body == BODY_LENGTH ? rq->length : 0;
 	c->chunked_in = rq->body == BODY_CHUNKED;
 	c->answer.keep_alive = false;
+	note_start(c, rq->start);
 }
 
 /* 0, or the status to refuse the request with. The body is not there yet. */
@@ -274,6 +309,15 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 	    in->rq.length > f->config->limit_post) {
 		error_refuse(c, 413, "body larger than limit-post");
 		return head_n;
+	}
+	if (c->waited_ns > 0) {
+		/* its body is not read: nobody knows where the next request begins */
+		bool keep = c->close_after;
+
+		c->close_after |= in->rq.body != BODY_NONE;
+		if (queue_refuse_stale(c))
+			return head_n;
+		c->close_after = keep;
 	}
 	if (f->roots_n > 0 && in->rq.body == BODY_NONE && c->protocol == PROTO_HTTP &&
 	    static_begin(c, &in->head, &in->rq)) {

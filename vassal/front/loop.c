@@ -52,7 +52,7 @@ static void look_at_clock(struct front *f)
 static void on_read_shut(struct conn *c)
 {
 	const struct front *f = c->front;
-	uint64_t since_ns = MAX(c->complete_ns, c->watched_ns);
+	uint64_t since_ns = MAX(c->complete_ns + c->waited_ns, c->watched_ns);
 
 	if (f->now_ns - MIN(f->now_ns, since_ns) < LIMIT_HALF_CLOSE_MS * NS_PER_MS)
 		c->half_closed = true;

@@ -38,6 +38,18 @@ bool queue_is_open(const struct front *f)
 	return f->jobs_n < f->config->queue_size || queue_length(f) < f->config->queue_size;
 }
 
+/* Its time in a proxy counts. */
+static void begin_waiting(struct conn *c)
+{
+	struct front *f = c->front;
+
+	c->complete_ns = f->now_ns - MIN(f->now_ns, c->waited_ns);
+	if (c->waited_ns == 0)
+		timer_set(&f->timers[TIMER_QUEUE], &c->timer, f->now_ns);
+	else
+		timer_set_since(&f->timers[TIMER_QUEUE], &c->timer, c->complete_ns);
+}
+
 void queue_submit(struct conn *c, unsigned slot)
 {
 	struct front *f = c->front;
@@ -46,13 +58,12 @@ void queue_submit(struct conn *c, unsigned slot)
 	job->used = true;
 	job->slow_said = job->killed = job->looked = job->interrupted = false;
 	job->conn = c;
-	job->queued_ns = f->now_ns;
-	exchange_request(f->exchange, slot)->queued_ns = f->now_ns;
-	c->complete_ns = f->now_ns;
-	c->slot = (int)slot;
 	/* from our own queue: its time runs since it came there */
 	if (c->state != CONN_QUEUED)
-		timer_set(&f->timers[TIMER_QUEUE], &c->timer, f->now_ns);
+		begin_waiting(c);
+	job->queued_ns = c->complete_ns;
+	exchange_request(f->exchange, slot)->queued_ns = c->complete_ns;
+	c->slot = (int)slot;
 	c->state = CONN_WAIT;
 	f->jobs_n++;
 	exchange_submit(f->exchange, slot);
@@ -87,15 +98,13 @@ static void append_queued(struct conn *c)
 	f->queue_last = c;
 	f->queued_n++;
 	c->state = CONN_QUEUED;
-	c->complete_ns = f->now_ns;
-	timer_set(&f->timers[TIMER_QUEUE], &c->timer, f->now_ns);
+	begin_waiting(c);
 	(void)conn_watch(c);
 }
 
 static void submit_kept(struct conn *c, unsigned slot)
 {
 	struct front *f = c->front;
-	uint64_t since_ns = c->state == CONN_QUEUED ? c->complete_ns : f->now_ns;
 	int status;
 
 	if (c->state == CONN_QUEUED)
@@ -111,10 +120,6 @@ static void submit_kept(struct conn *c, unsigned slot)
 	if (f->jobs[slot].watched && fusebox_refuses(c, slot))
 		return;
 	queue_submit(c, slot);
-	/* time spent in our own queue is queue time too */
-	c->complete_ns = since_ns;
-	f->jobs[slot].queued_ns = since_ns;
-	exchange_request(f->exchange, slot)->queued_ns = since_ns;
 }
 
 static void reject(struct conn *c)
@@ -126,12 +131,24 @@ static void reject(struct conn *c)
 	error_answer_after(c, 503, RETRY_AFTER_S, &r);
 }
 
+bool queue_refuse_stale(struct conn *c)
+{
+	struct front *f = c->front;
+
+	if (c->waited_ns == 0 || c->waited_ns < f->config->queue_timeout_s * NS_PER_S)
+		return false;
+	c->complete_ns = f->now_ns - MIN(f->now_ns, c->waited_ns);
+	board_add(&f->count->queue_timeouts, 1);
+	reject(c);
+	return true;
+}
+
 void queue_add_kept(struct conn *c)
 {
 	struct front *f = c->front;
 	int slot;
 
-	c->complete_ns = f->now_ns;
+	c->complete_ns = f->now_ns - MIN(f->now_ns, c->waited_ns);
 	if (f->queued_n > 0 ? queue_length(f) >= f->config->queue_size : !queue_is_open(f)) {
 		reject(c);
 		return;

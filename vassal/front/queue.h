@@ -13,6 +13,8 @@ int queue_slot(struct front *f);
 void queue_unslot(struct front *f, unsigned slot);
 /* May a request go straight to a slot? Not while others wait for one, nor when too many wait for a worker. */
 bool queue_is_open(const struct front *f);
+/* It has waited too long already, in a proxy: refused before it costs anything. False: it has not. */
+bool queue_refuse_stale(struct conn *c);
 /* The slot is filled. */
 void queue_submit(struct conn *c, unsigned slot);
 /* A request kept in c->in and c->body: into a slot, behind the others, or refused with 503. */

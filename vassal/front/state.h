@@ -23,6 +23,7 @@
 #include "vassal/front/request_id.h"
 #include "vassal/front/siphash.h"
 #include "vassal/front/spool.h"
+#include "vassal/front/start.h"
 #include "vassal/front/timers.h"
 #include "vassal/proto/chunked.h"
 #include "vassal/proto/framing.h"
@@ -99,7 +100,9 @@ struct conn {
 	bool ready_listed; /* stands in front->ready */
 	bool close_after;  /* no further request on this connection */
 	bool is_head, minor11, https;
-	bool wants_keep; /* the client and the protocol allow another request */
+	bool trust_known,
+		is_trusted; /* the peer: a proxy that may say since when it had a request */
+	bool wants_keep;    /* the client and the protocol allow another request */
 	bool chunked_in;
 	int fd;
 	int slot; /* CONN_WAIT; else -1 */
@@ -126,14 +129,15 @@ struct conn {
 	struct static_file *file;
 	struct route *route; /* from the gate; NULL: own listener */
 
-	struct pace pace;    /* of a body that comes, or of an answer that is to be read */
-	bool is_awaited;     /* patience.c: something waits for the client to read */
-	uint64_t given;      /* bytes that the kernel was given since then, with those it had */
-	uint64_t stalled_ns; /* since when it is we who do not take the body; 0: we do */
-	uint64_t begun_ns;   /* first byte of the request's head */
-	uint64_t watched_ns; /* registered with epoll */
-	uint64_t lingered;   /* bytes dropped so far */
-	uint64_t complete_ns;
+	struct pace pace;     /* of a body that comes, or of an answer that is to be read */
+	bool is_awaited;      /* patience.c: something waits for the client to read */
+	uint64_t given;       /* bytes that the kernel was given since then, with those it had */
+	uint64_t stalled_ns;  /* since when it is we who do not take the body; 0: we do */
+	uint64_t begun_ns;    /* first byte of the request's head */
+	uint64_t watched_ns;  /* registered with epoll */
+	uint64_t lingered;    /* bytes dropped so far */
+	uint64_t complete_ns; /* when it began to wait for a worker, its time in a proxy included */
+	uint64_t waited_ns;   /* in a proxy, by its word */
 	char line[BOARD_LINE];
 	char id[LIMIT_REQUEST_ID];
 	char addr[INET6_ADDRSTRLEN], port[8], self_port[8];
@@ -213,6 +217,7 @@ struct front {
 	int64_t date_s;
 	char date[30];
 	struct request_id_source ids;
+	struct start_clock start_clock;
 
 	/* link */
 	int link_fd;

@@ -40,6 +40,24 @@ void timer_set(struct timer_list *l, struct timer *t, uint64_t now_ns)
 	l->head.prev = t;
 }
 
+void timer_set_since(struct timer_list *l, struct timer *t, uint64_t since_ns)
+{
+	struct timer *at;
+
+	timer_clear(t);
+	if (l->span_ns == 0)
+		return;
+	t->deadline_ns = since_ns + l->span_ns;
+	/* proxies are about equally fast: few steps */
+	at = l->head.prev;
+	while (at != &l->head && at->deadline_ns > t->deadline_ns)
+		at = at->prev;
+	t->prev = at;
+	t->next = at->next;
+	at->next->prev = t;
+	at->next = t;
+}
+
 struct timer *timer_due(const struct timer_list *l, uint64_t now_ns)
 {
 	struct timer *first = l->head.next;

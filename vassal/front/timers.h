@@ -20,6 +20,8 @@ void timer_list_init(struct timer_list *l, uint64_t span_ns);
 void timer_list_set_span(struct timer_list *l, uint64_t span_ns);
 /* Leaves whatever list it is in and waits in this one from now on. */
 void timer_set(struct timer_list *l, struct timer *t, uint64_t now_ns);
+/* The same for a wait that began earlier: it stands where its deadline belongs. */
+void timer_set_since(struct timer_list *l, struct timer *t, uint64_t since_ns);
 void timer_clear(struct timer *t);
 /* The first entry that is due, still in the list; NULL if none. */
 struct timer *timer_due(const struct timer_list *l, uint64_t now_ns);

@@ -84,6 +84,9 @@ static void note_field(struct findings *f, const struct http_field *field, struc
 		rq->request_id =
 			f->ids_n++ == 0 ? proto_name_request_id(field->value) : span_of("", 0);
 		break;
+	case NAME_X_REQUEST_START:
+		rq->start = field->value;
+		break;
 	default:
 		break;
 	}

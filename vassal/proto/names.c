@@ -22,6 +22,7 @@ static const struct known known_names[NAME_MAX_KNOWN + 1][2] = {
 	[10] = {{"connection", NAME_CONNECTION}},
 	[12] = {{"content-type", NAME_CONTENT_TYPE}, {"x-request-id", NAME_X_REQUEST_ID}},
 	[14] = {{"content-length", NAME_CONTENT_LENGTH}},
+	[15] = {{"x-request-start", NAME_X_REQUEST_START}},
 	[17] = {{"transfer-encoding", NAME_TRANSFER_ENCODING}},
 };
 

@@ -19,6 +19,7 @@ enum proto_name_kind {
 	NAME_TRANSFER_ENCODING,
 	NAME_UPGRADE,
 	NAME_X_REQUEST_ID,
+	NAME_X_REQUEST_START,
 };
 
 /* Without regard to case. */

@@ -17,6 +17,7 @@ struct request {
 	struct span host;           /* without port */
 	/* X-Request-ID if it is sane (token characters, <= LIMIT_REQUEST_ID - 1), else n = 0 */
 	struct span request_id;
+	struct span start; /* X-Request-Start as it came; n = 0 if none */
 	enum body_kind body;
 	uint64_t length; /* BODY_LENGTH; may be 0; at most INT64_MAX */
 	/*

@@ -242,6 +242,7 @@ static void fill_request(struct pairs *pairs, const struct derived *d, struct re
 		rq->target = rq->path;
 	rq->query = d->query;
 	rq->request_id = proto_name_request_id(value_of(pairs, SPAN("HTTP_X_REQUEST_ID")));
+	rq->start = value_of(pairs, SPAN("HTTP_X_REQUEST_START"));
 	rq->is_head = span_eq(d->method, SPAN("HEAD"));
 	rq->https = d->https;
 }

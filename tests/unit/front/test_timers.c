@@ -110,6 +110,28 @@ static void a_list_that_gets_another_span_keeps_its_order(void **state)
 	assert_null(timer_due(&l, UINT64_MAX));
 }
 
+static void who_waits_since_earlier_is_due_earlier(void **state)
+{
+	struct timer_list l;
+	struct timer t[4] = {0};
+
+	(void)state;
+	timer_list_init(&l, 100);
+	timer_set(&l, &t[0], 10);
+	timer_set(&l, &t[1], 30);
+	timer_set_since(&l, &t[2], 20);
+	timer_set_since(&l, &t[3], 5);
+	for (unsigned i = 0; i < 4; i++) {
+		static const unsigned order[] = {3, 0, 2, 1};
+
+		assert_ptr_equal(timer_due(&l, 1000), &t[order[i]]);
+		timer_clear(&t[order[i]]);
+	}
+	timer_list_set_span(&l, 0);
+	timer_set_since(&l, &t[0], 1);
+	assert_null(timer_due(&l, UINT64_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +139,7 @@ int main(void)
 		cmocka_unit_test(setting_again_moves_to_the_end),
 		cmocka_unit_test(a_timer_is_in_one_list_only),
 		cmocka_unit_test(a_list_of_zero_seconds_is_switched_off),
+		cmocka_unit_test(who_waits_since_earlier_is_due_earlier),
 		cmocka_unit_test(clearing_twice_does_no_harm),
 		cmocka_unit_test(a_list_that_gets_another_span_keeps_its_order),
 	};

@@ -1,7 +1,7 @@
 /*
  * trust - see trust.h. Everything is compared as IPv6, since a socket on [::] shows IPv4 peers as ::ffff:a.b.c.d.
  */
-#include "emperor/gate/trust.h"
+#include "shared/trust.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
  * test_trust - whom the list of trusted networks holds.
  */
-#include "emperor/gate/trust.h"
+#include "shared/trust.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
