@@ -1,7 +1,6 @@
 """Faults on purpose: processes killed and stopped under load, hostile apps, hostile clients, storms of changes. Whoever
 is not the fault's own victim gets an answer, everything recovers by itself, and nothing is left behind."""
 
-import collections
 import contextlib
 import http.client
 import os
@@ -16,50 +15,7 @@ import unittest
 
 import harness
 from harness import Case, descendants, eventually, title
-
-
-class Load:
-    """Clients that count what they saw: a status, or the name of the failure."""
-
-    def __init__(self, port, hosts, clients=4, keep=True, path="/"):
-        self.port, self.hosts, self.keep, self.path = port, hosts, keep, path
-        self.seen = collections.Counter()
-        self.lock = threading.Lock()
-        self.ending = threading.Event()
-        self.threads = [threading.Thread(target=self._run) for _ in range(clients)]
-
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *unused):
-        self.ending.set()
-        for t in self.threads:
-            t.join()
-
-    def bad(self, *allowed):
-        return {k: n for k, n in self.seen.items() if k != 200 and k not in allowed}
-
-    def _run(self):
-        connection = None
-        while not self.ending.is_set():
-            connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=15 * harness.PATIENCE)
-            try:
-                connection.request("GET", self.path, headers={"Host": random.choice(self.hosts)})
-                answer = connection.getresponse()
-                answer.read()
-                seen, close = answer.status, answer.will_close or not self.keep
-            except (OSError, http.client.HTTPException) as e:
-                seen, close = type(e).__name__, True
-            with self.lock:
-                self.seen[seen] += 1
-            if close:
-                connection.close()
-                connection = None
-            self.ending.wait(0.002)
-        if connection:
-            connection.close()
+from load import Load
 
 
 class Faults(Case):
