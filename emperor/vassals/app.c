@@ -179,7 +179,8 @@ int app_new(struct app **ret, struct vassals *v, const char *name, const char *f
 int app_open(struct app *a, struct err *err)
 {
 	bool closed = a->board_fd < 0 || a->doors.gate_end < 0;
-	int r = room_check(closed ? ROOM_APP + ROOM_GENERATION : ROOM_GENERATION, err);
+	unsigned wanted = closed ? ROOM_APP + ROOM_GENERATION : ROOM_GENERATION;
+	int r = room_check(wanted + (a->serving ? 0 : ROOM_RELOADS), err);
 
 	if (r == 0 && a->board_fd < 0)
 		r = open_board(a, err);

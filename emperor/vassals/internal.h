@@ -353,8 +353,10 @@ void tell_stats_door(const struct app *a);
 void tell_gone(const struct app *a);
 /* -- room.c -- */
 /* Descriptors that stay free for control clients, logs and the roles, whatever the apps want. */
-#define ROOM_RESERVE 40
-#define ROOM_APP     6 /* board twice, gate door twice, a listener with its name */
+#define ROOM_RESERVE 16
+#define ROOM_RELOADS \
+	24 /* more of them, for those that serve and are replaced: nobody new may take these */
+#define ROOM_APP 6 /* board twice, gate door twice, a listener with its name */
 #define ROOM_GENERATION \
 	10 /* link, log, config, process, and their other ends while it is spawned */
 /* At least half of all descriptors are free: nobody needs to wait. */
