@@ -269,6 +269,8 @@ static void take_processes(struct app *a, const struct saved *s, struct ini *ini
 		.owner = ini->owner,
 		.roots = ini->roots,
 	};
+	_cleanup_(freep) char *config = NULL;
+	size_t config_n = 0;
 	struct loaded *l = NULL;
 	struct err err = {0};
 
@@ -279,12 +281,19 @@ static void take_processes(struct app *a, const struct saved *s, struct ini *ini
 		a->begun |= s->generations_n > 0 && s->state != APP_STOPPING;
 		return;
 	}
+	/* Without memory for it a change of its limits is a new generation: no more than that. */
+	(void)config_items_encode(&l->items, &config, &config_n, NULL);
 	loaded_drop_items(l);
 	take_doors(a, s, l);
 	a->face = loaded_ref(l);
 	app_put_text(&a->notes, "%s", l->notes);
 	a->said_user = l->default_user;
 	take_generations(a, s, l, ini, a->v->setup.legacy);
+	if (a->serving) {
+		a->serving->config = TAKE_PTR(config);
+		a->serving->config_n = config_n;
+		a->serving->passed = true;
+	}
 	if (a->serving || s->state == APP_SLEEPING)
 		a->good = ini_ref(ini);
 	if (a->serving && s->rolled)

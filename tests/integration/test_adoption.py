@@ -110,6 +110,21 @@ class Adoption(Case):
         self.assertLess(max(load.longest for load in loads), 2.0)
         eventually(lambda: before["a"]["pid"] not in process_tree(), 5, "the first generation has gone")
 
+    def test_limits_of_what_was_adopted_still_change_in_place(self):
+        e = self.emperor()
+        e.drop("one", extra="processes = 1\n")
+        e.wait_up("one")
+        was = e.state("one")
+        self.kill(e)
+        # one edit while nobody looked, one afterwards
+        e.drop("one", extra="processes = 2\n")
+        f = self.successor(e)
+        eventually(lambda: f.state("one")["alive"] == 2)
+        f.drop("one", extra="processes = 3\n")
+        eventually(lambda: f.state("one")["alive"] == 3)
+        now = f.state("one")
+        self.assertEqual((now["pid"], now["generation"]), (was["pid"], was["generation"]))
+
     def test_what_changed_while_there_was_no_emperor_is_found(self):
         e = self.emperor()
         for name in ("edited", "deleted", "stopped", "dead", "same", "failed", "rolled"):
