@@ -1,8 +1,11 @@
 """An emperor that can be replaced: killed under load and started again, upgraded, with what had changed meanwhile."""
 
 import os
+import random
 import shutil
 import signal
+import socket
+import subprocess
 import threading
 import time
 import unittest
@@ -221,6 +224,75 @@ class Adoption(Case):
         for load in loads:
             load.more()
             self.assertEqual(load.end(), [])
+
+    def test_killed_at_any_moment_of_a_reload_and_with_its_gate_frozen_keeper_or_stats(self):
+        own = free_port()
+        e = self.emperor()
+        e.drop("a", extra="disable-logging = true\nhttp-socket = 127.0.0.1:%d" % own)
+        e.wait_up("a")
+        load = Load(own, "a.test")
+        chance = random.Random(5)
+        for hit in (None, None, None, None, "stats", "keeper"):
+            load.more(5)
+            with subprocess.Popen([str(BIN / "emperorctl"), "--run-dir", str(e.run_dir), "reload", "a"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+                time.sleep(chance.random() * 0.08)  # the moment is the point
+                roles = self.processes(e)
+                self.kill(e)
+            if hit == "keeper":
+                os.kill(roles["keeper"], signal.SIGSTOP)
+            elif hit:
+                os.kill(roles[hit], signal.SIGKILL)
+            e = self.successor(e)
+            e.wait_state("a", "running")
+            e.wait_up("a")
+        load.more()
+        self.assertEqual(load.end(), [])
+        eventually(lambda: len([p for p in e.strays() if title(p) == "vassal: a"]) == 1, 10, "one front")
+        # the gate with it: who came since waits at the port, and is served
+        gate = self.processes(e)["gate"]
+        self.kill(e)
+        os.kill(gate, signal.SIGKILL)
+        eventually(lambda: gate not in process_tree(), 5, "the end of the gate")
+        with socket.create_connection(("127.0.0.1", e.port), 10) as waiting:
+            waiting.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+            e = self.successor(e)
+            self.assertTrue(waiting.recv(100).startswith(b"HTTP/1.1 200"))
+
+    def test_who_waits_for_an_app_that_starts_is_served_by_the_next_emperor(self):
+        e = self.emperor()
+        e.drop("slow", module="slow_import", extra="env = SECONDS=1")
+        e.wait_state("slow", "starting")
+        answers = []
+        clients = [threading.Thread(target=lambda: answers.append(e.get("slow", timeout=30).status)) for _ in range(3)]
+        for client in clients:
+            client.start()
+        time.sleep(0.2)  # they are in the door by then, or come later: both must do
+        self.kill(e)
+        f = self.successor(e)
+        f.wait_state("slow", "running")
+        for client in clients:
+            client.join()
+        self.assertEqual(answers, [200] * 3)
+        eventually(lambda: len([p for p in f.strays() if title(p) == "vassal: slow"]) == 1, 10, "one front")
+
+    def test_without_its_keeper_what_runs_ends_gracefully_and_starts_anew(self):
+        own = free_port()
+        e = self.emperor()
+        e.drop("a", extra="http-socket = 127.0.0.1:%d" % own)
+        e.wait_up("a")
+        pid = e.state("a")["pid"]
+        roles = self.processes(e)
+        self.kill(e)
+        for name in ("keeper", "gate"):
+            os.kill(roles[name], signal.SIGKILL)
+        eventually(lambda: not {roles["keeper"], roles["gate"], roles["stats"]} & set(process_tree()), 5, "their end")
+        self.assertEqual(request(own).status, 200)
+        f = self.successor(e)
+        f.wait_up("a")
+        self.assertEqual(request(own).status, 200)
+        self.assertNotEqual(f.state("a")["pid"], pid)
+        self.assertIn("outlived its emperor's keeper", f.output())
 
     def test_a_file_that_is_torn_or_not_ours_costs_its_app_a_new_start_and_no_other(self):
         e = self.emperor()
