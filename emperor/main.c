@@ -22,6 +22,7 @@
 #include "emperor/stats/stats.h"
 #include "emperor/takeover.h"
 #include "emperor/vassals/legacy.h"
+#include "emperor/vassals/roles.h"
 #include "emperor/vassals/vassals.h"
 #include "emperor/watch/scan.h"
 #include "emperor/watch/watch.h"
@@ -282,6 +283,7 @@ static int wire_parts(struct emperor *e, struct err *err)
 		.users = {[ROLE_ID_GATE] = e->options.gate_user,
 			  [ROLE_ID_STATS] = e->options.stats_user},
 		.environ_now = environ,
+		.ping_s = ROLES_PING_S,
 		.fresh = briefing_tell,
 		.gone = on_role_gone,
 		.link = briefing_link,

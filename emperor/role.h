@@ -32,6 +32,8 @@ enum role_kind {
 	KEEPER_STOP, /* the emperor ends: let everything go, exit */
 	KEEPER_ITEM, /* keeper -> a new emperor: as KEEPER_KEEP said it */
 	KEEPER_LAST, /* keeper -> a new emperor: a = how many items there were */
+	ROLE_PING,   /* emperor -> role: are you there? */
+	ROLE_PONG,   /* role -> emperor */
 
 	/* emperor -> gate */
 	GATE_PORT,  /* app = index of the shared port; text = address; fd: the listener */

@@ -38,6 +38,17 @@ static int take_end(struct gate *g, const struct role_msg *m, int *fds, struct e
 	return 0;
 }
 
+static int take_ping(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
+{
+	const struct role_msg pong = {.kind = ROLE_PONG};
+
+	(void)m;
+	(void)fds;
+	(void)err;
+	(void)role_send(g->link_fd, &pong, NULL, NULL, 0);
+	return 0;
+}
+
 static int take_port(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
 {
 	int r = ports_set(g->ports, m->app, TAKE_FD(fds[0]), err);
@@ -146,7 +157,7 @@ static take_fn *const takers[ROLE_KIND_COUNT] = {
 	[GATE_STATE] = take_state,       [GATE_ROUTES] = take_routes,
 	[GATE_LISTENER] = take_listener, [GATE_LISTENER_GONE] = take_listener_gone,
 	[ROLE_BEGIN] = take_begin,       [ROLE_END] = take_end,
-	[GATE_STOP] = take_stop,
+	[ROLE_PING] = take_ping,         [GATE_STOP] = take_stop,
 };
 
 static void take(struct gate *g, const struct role_msg *m, int *fds, int nfds)

@@ -117,6 +117,7 @@ static void end(struct keeper *k)
 
 static void take(struct keeper *k, const struct role_msg *m, int *fd)
 {
+	const struct role_msg pong = {.kind = ROLE_PONG};
 	struct err err = {0};
 	struct item **at;
 
@@ -126,6 +127,9 @@ static void take(struct keeper *k, const struct role_msg *m, int *fd)
 		break;
 	case ROLE_END:
 		end(k);
+		break;
+	case ROLE_PING:
+		(void)role_send(k->link_fd, &pong, NULL, NULL, 0);
 		break;
 	case KEEPER_LISTENER:
 		if (k->listen_fd >= 0)

@@ -267,6 +267,17 @@ static int take_event(struct stats *s, const struct role_msg *m, int fd, struct 
 	return 0;
 }
 
+static int take_ping(struct stats *s, const struct role_msg *m, int fd, struct err *err)
+{
+	const struct role_msg pong = {.kind = ROLE_PONG};
+
+	(void)m;
+	(void)fd;
+	(void)err;
+	(void)role_send(s->link.fd, &pong, NULL, NULL, 0);
+	return 0;
+}
+
 static int take_stop(struct stats *s, const struct role_msg *m, int fd, struct err *err)
 {
 	(void)m;
@@ -287,7 +298,7 @@ static const struct {
 	[STATS_APP] = {take_app, 1},        [STATS_APP_GONE] = {take_app_gone, 0},
 	[STATS_STATE] = {take_state, 0},    [STATS_EVENT] = {take_event, 0},
 	[ROLE_BEGIN] = {take_all_begin, 0}, [ROLE_END] = {take_all_end, 0},
-	[STATS_STOP] = {take_stop, 0},
+	[ROLE_PING] = {take_ping, 0},       [STATS_STOP] = {take_stop, 0},
 };
 
 static void take(struct stats *s, const struct role_msg *m, int fds[2], int nfds)

@@ -43,6 +43,7 @@ struct role {
 	int link_fd; /* owned; -1 */
 	int outcome_fd;
 	bool ready, stopping;
+	unsigned unanswered; /* pings since the last sign of life */
 	uint64_t started_ns;
 	struct backoff backoff;
 	struct queued *first, **last; /* what it has not taken yet */
@@ -50,6 +51,7 @@ struct role {
 	ev_io link_io, write_io, outcome_io;
 	struct exits exits;
 	ev_timer timer; /* start, or the end of patience */
+	ev_timer ping;
 };
 
 struct roles {
@@ -114,6 +116,7 @@ static void hang_up(struct role *role)
 	if (role->outcome_fd >= 0)
 		(void)close(TAKE_FD(role->outcome_fd));
 	drop_queue(role);
+	ev_timer_stop(loop, &role->ping);
 	role->ready = false;
 }
 
@@ -198,6 +201,9 @@ void roles_tell(struct roles *r, enum role_id id, const struct role_msg *m, cons
 
 static void take(struct role *role, const struct role_msg *m)
 {
+	role->unanswered = 0;
+	if (m->kind == ROLE_PONG)
+		return;
 	if (m->kind != ROLE_READY) {
 		log_error("%s: said something that is not its to say (%u)", name_of(role), m->kind);
 		return;
@@ -233,6 +239,25 @@ static void on_link(struct ev_loop *loop, ev_io *io, int revents)
 		give_up(role, strerror(-r));
 	else
 		log_error("%s: %s", name_of(role), err.text);
+}
+
+static void on_ping(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct role *role = container_of(timer, struct role, ping);
+	const struct role_msg m = {.kind = ROLE_PING};
+
+	(void)revents;
+	if (!role->ready)
+		return;
+	/* It may have answered while it was us who stood still. */
+	if (role->unanswered >= ROLES_PING_MISSES)
+		on_link(loop, &role->link_io, 0);
+	if (role->unanswered >= ROLES_PING_MISSES) {
+		give_up(role, "does not answer");
+		return;
+	}
+	role->unanswered++;
+	roles_tell(role->roles, role->id, &m, NULL, NULL, 0);
 }
 
 static void on_outcome(struct ev_loop *loop, ev_io *io, int revents)
@@ -346,6 +371,11 @@ static void watch(struct role *role)
 	ev_io_set(&role->write_io, role->link_fd, EV_WRITE);
 	ev_io_start(loop, &role->link_io);
 	role->started_ns = clock_now_ns();
+	role->unanswered = 0;
+	if (role->roles->setup.ping_s > 0) {
+		role->ping.repeat = role->roles->setup.ping_s;
+		ev_timer_again(loop, &role->ping);
+	}
 	tell_link(role);
 }
 
@@ -414,6 +444,7 @@ int roles_new(struct roles **ret_roles, const struct roles_setup *setup, struct 
 		ev_init(&role->write_io, on_writable);
 		ev_init(&role->outcome_io, on_outcome);
 		ev_init(&role->timer, on_timer);
+		ev_init(&role->ping, on_ping);
 	}
 	*ret_roles = r;
 	return 0;

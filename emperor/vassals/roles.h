@@ -17,7 +17,10 @@ enum role_id { ROLE_ID_GATE, ROLE_ID_STATS, ROLE_ID_KEEPER, ROLE_ID_COUNT };
 
 /* Limits of what waits for one role: everything about LIMIT_APPS apps, twice. */
 #define ROLES_QUEUE_MAX ((size_t)LIMIT_APPS * 24)
-#define ROLES_STOP_S    5 /* after GATE_STOP or STATS_STOP; then SIGKILL */
+/* One that does not answer so many questions in a row is stopped, or hangs: it is replaced. */
+#define ROLES_PING_S      3.0
+#define ROLES_PING_MISSES 3
+#define ROLES_STOP_S      5 /* after GATE_STOP or STATS_STOP; then SIGKILL */
 
 /* A process is there that must be told everything, between ROLE_BEGIN and ROLE_END. Called from the loop. */
 typedef void roles_fresh_fn(void *arg, enum role_id id);
@@ -28,6 +31,7 @@ struct roles_setup { /* borrowed */
 	struct ev_loop *loop;
 	const char *users[ROLE_ID_COUNT]; /* who they run as, when we are root; NULL: nobody */
 	char *const *environ_now;
+	double ping_s; /* between two questions; 0: none is asked */
 	roles_fresh_fn *fresh;
 	roles_gone_fn *gone;
 	/* The emperor's end of its link has become fd, -1: it has ended. For the keeper's own it is not called. */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -12,15 +13,53 @@
 
 #include "emperor/vassals/spawn.h"
 #include "shared/err.h"
+#include "shared/fd.h"
 
 static unsigned tries;
+
+/* A role of ours: it says that it is ready, and answers if it is to. */
+static enum { NO_CHILD, SILENT, TALKING } answering;
+
+static void answer(int fd, bool pings)
+{
+	const struct role_msg ready = {.kind = ROLE_READY, .a = ROLE_VERSION};
+	const struct role_msg pong = {.kind = ROLE_PONG};
+	struct role_msg m;
+	int fds[2], n;
+
+	(void)fd_set_nonblock(fd, false);
+	(void)role_send(fd, &ready, NULL, NULL, 0);
+	while (role_recv(fd, &m, fds, &n, NULL) > 0)
+		if (pings && m.kind == ROLE_PING)
+			(void)role_send(fd, &pong, NULL, NULL, 0);
+	_exit(0);
+}
+
+static int start_child(const struct spawn *s, pid_t *ret_pid, int *ret_outcome_fd)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	*ret_pid = fork();
+	if (*ret_pid == 0) {
+		int fd = dup(s->fds[0]);
+
+		(void)close_range(3, (unsigned)fd - 1, 0);
+		answer(fd, answering == TALKING);
+	}
+	(void)close(fds[1]);
+	*ret_outcome_fd = fds[0];
+	return *ret_pid < 0 ? -errno : 0;
+}
 
 int __wrap_spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_outcome_fd, struct err *err);
 
 int __wrap_spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_outcome_fd, struct err *err)
 {
-	(void)s, (void)ret_pid, (void)ret_outcome_fd;
 	tries++;
+	if (answering)
+		return start_child(s, ret_pid, ret_outcome_fd);
 	return err_set(err, -EAGAIN, "no process");
 }
 
@@ -56,10 +95,55 @@ static void a_start_that_fails_is_not_repeated_at_once(void **state)
 	roles_free(roles);
 }
 
+static void nothing(void *arg, enum role_id id)
+{
+	(void)arg, (void)id;
+}
+
+/* How often roles were started in half a second. */
+static unsigned starts_in_a_while(int how)
+{
+	struct roles_setup setup = {.loop = ev_default_loop(0),
+				    .environ_now = environ,
+				    .ping_s = 0.02,
+				    .fresh = nothing,
+				    .gone = nothing};
+	struct roles *roles;
+	ev_timer enough;
+
+	tries = 0;
+	answering = (typeof(answering))how;
+	assert_int_equal(roles_new(&roles, &setup, NULL), 0);
+	roles_start(roles);
+	ev_timer_init(&enough, on_enough, 0.5, 0);
+	ev_timer_start(setup.loop, &enough);
+	(void)ev_run(setup.loop, 0);
+	roles_kill_all(roles);
+	while (roles_alive(roles))
+		(void)ev_run(setup.loop, EVRUN_ONCE);
+	roles_free(roles);
+	answering = NO_CHILD;
+	return tries;
+}
+
+static void a_role_that_answers_stays(void **state)
+{
+	(void)state;
+	assert_int_equal(starts_in_a_while(TALKING), ROLE_ID_COUNT);
+}
+
+static void a_role_that_stands_still_is_replaced(void **state)
+{
+	(void)state;
+	assert_in_range(starts_in_a_while(SILENT), ROLE_ID_COUNT + 1, 10 * ROLE_ID_COUNT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_start_that_fails_is_not_repeated_at_once),
+		cmocka_unit_test(a_role_that_answers_stays),
+		cmocka_unit_test(a_role_that_stands_still_is_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
