@@ -100,12 +100,12 @@ static void nothing(void *arg, enum role_id id)
 	(void)arg, (void)id;
 }
 
-/* How often roles were started in half a second. */
-static unsigned starts_in_a_while(int how)
+/* How often roles were started meanwhile. */
+static unsigned starts_in(double seconds, double ping_s, int how)
 {
 	struct roles_setup setup = {.loop = ev_default_loop(0),
 				    .environ_now = environ,
-				    .ping_s = 0.02,
+				    .ping_s = ping_s,
 				    .fresh = nothing,
 				    .gone = nothing};
 	struct roles *roles;
@@ -115,7 +115,7 @@ static unsigned starts_in_a_while(int how)
 	answering = (typeof(answering))how;
 	assert_int_equal(roles_new(&roles, &setup, NULL), 0);
 	roles_start(roles);
-	ev_timer_init(&enough, on_enough, 0.5, 0);
+	ev_timer_init(&enough, on_enough, seconds, 0);
 	ev_timer_start(setup.loop, &enough);
 	(void)ev_run(setup.loop, 0);
 	roles_kill_all(roles);
@@ -129,13 +129,13 @@ static unsigned starts_in_a_while(int how)
 static void a_role_that_answers_stays(void **state)
 {
 	(void)state;
-	assert_int_equal(starts_in_a_while(TALKING), ROLE_ID_COUNT);
+	assert_int_equal(starts_in(1.0, 0.2, TALKING), ROLE_ID_COUNT);
 }
 
 static void a_role_that_stands_still_is_replaced(void **state)
 {
 	(void)state;
-	assert_in_range(starts_in_a_while(SILENT), ROLE_ID_COUNT + 1, 10 * ROLE_ID_COUNT);
+	assert_in_range(starts_in(0.5, 0.02, SILENT), ROLE_ID_COUNT + 1, 10 * ROLE_ID_COUNT);
 }
 
 int main(void)
