@@ -135,7 +135,7 @@ static void a_role_that_answers_stays(void **state)
 static void a_role_that_stands_still_is_replaced(void **state)
 {
 	(void)state;
-	assert_in_range(starts_in(0.5, 0.02, SILENT), ROLE_ID_COUNT + 1, 10 * ROLE_ID_COUNT);
+	assert_in_range(starts_in(1.5, 0.02, SILENT), ROLE_ID_COUNT + 1, 10 * ROLE_ID_COUNT);
 }
 
 int main(void)
