@@ -70,6 +70,32 @@ static void run_unfuse(struct client *c, const struct command *cmd)
 		client_reply(c, client_make_reply(true));
 }
 
+/* Bytes of people's files: what is no UTF-8 in them is shown as such. */
+static void put_bytes(json_t *root, const char *key, struct span bytes)
+{
+	if (bytes.p)
+		json_put(root, key, json_text(bytes.p, bytes.n));
+}
+
+static void run_ini(struct client *c, const struct command *cmd)
+{
+	struct app_info info;
+	struct app_inis inis;
+	json_t *root;
+
+	if (!find_app(c, cmd->app, &info))
+		return;
+	vassals_inis(c->control->vassals, cmd->app, &inis);
+	root = client_make_reply(true);
+	if (root) {
+		json_put_text(root, "file", info.file);
+		json_put_u64(root, "generation", info.generation);
+		put_bytes(root, "ini", inis.serving);
+		put_bytes(root, "previous", inis.previous);
+	}
+	client_reply(c, root);
+}
+
 static void run_board(struct client *c, const struct command *cmd)
 {
 	struct app_info info;
@@ -134,8 +160,8 @@ static void (*const runners[COMMAND_COUNT])(struct client *c, const struct comma
 	[COMMAND_REOPEN] = run_reopen,   [COMMAND_BOARD] = run_board,
 	[COMMAND_VERSION] = run_version, [COMMAND_WHERE] = run_where,
 	[COMMAND_SCALE] = waits_run,     [COMMAND_PLAN] = plan_run,
-	[COMMAND_ROLLBACK] = waits_run,  [COMMAND_UPGRADE] = run_upgrade,
-	[COMMAND_UNFUSE] = run_unfuse,
+	[COMMAND_ROLLBACK] = waits_run,  [COMMAND_INI] = run_ini,
+	[COMMAND_UPGRADE] = run_upgrade, [COMMAND_UNFUSE] = run_unfuse,
 };
 
 void answers_run_line(struct client *c, struct span line)

@@ -23,6 +23,7 @@ static const struct {
 	[COMMAND_BOARD] = {"board", ONE_APP, false},
 	[COMMAND_VERSION] = {"version", NO_APP, false},
 	[COMMAND_WHERE] = {"where", NO_APP, false},
+	[COMMAND_INI] = {"ini", ONE_APP, false},
 	[COMMAND_ROLLBACK] = {"rollback", ONE_APP, true},
 	[COMMAND_PLAN] = {"plan", MAY_DIR, false},
 	[COMMAND_UPGRADE] = {"upgrade", MAY_DIR, false},

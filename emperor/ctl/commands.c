@@ -273,6 +273,22 @@ static int run_blame(const struct ctl *c)
 	return code;
 }
 
+static int run_ini(const struct ctl *c)
+{
+	json_t *answer = NULL;
+	int code = ask(c, "ini", &answer);
+	const json_t *bytes = json_object_get(answer, "ini");
+
+	if (code == CTL_OK && c->json)
+		print_json(c, answer);
+	else if (code == CTL_OK && bytes)
+		(void)fwrite(json_string_value(bytes), 1, json_string_length(bytes), c->out);
+	else if (code == CTL_OK)
+		code = fail("nothing of it serves");
+	json_decref(answer);
+	return code;
+}
+
 static const struct ctl_command commands[] = {
 	{"status", "[APP]", "what every app does and why, or all about one", 0, 1, "", false,
 	 run_status, NULL},
@@ -285,6 +301,8 @@ static const struct ctl_command commands[] = {
 	 ctl_check, NULL},
 	{"plan", "[DIR]", "what the inis, or those of DIR, would change; changes nothing", 0, 1, "",
 	 false, ctl_plan, NULL},
+	{"ini", "APP", "the bytes that it runs, which need not be the file's", 1, 1, "", false,
+	 run_ini, NULL},
 	{"reload", "[--no-wait] APP|--all", "a new generation beside the old, then swap", 0, 1,
 	 "aw", false, run_change, NULL},
 	{"stop", "[--no-wait] APP", "finish the requests in hand and stop", 1, 1, "w", false,
@@ -318,6 +336,6 @@ const struct ctl_command *ctl_command_find(const char *name)
 void ctl_commands_print(FILE *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		(void)fprintf(out, "  %-7s%-23s%s\n", commands[i].name, commands[i].usage,
+		(void)fprintf(out, "  %-9s%-23s%s\n", commands[i].name, commands[i].usage,
 			      commands[i].help);
 }

@@ -45,6 +45,18 @@ const char *vassals_notes(struct vassals *v, const char *name)
 	return a && a->notes ? a->notes : "";
 }
 
+void vassals_inis(struct vassals *v, const char *name, struct app_inis *ret)
+{
+	const struct app *a = find(v, name);
+	const struct ini *previous = a ? rollback_previous(a) : NULL;
+
+	*ret = (struct app_inis){0};
+	if (a && a->serving && a->serving->ini)
+		ret->serving = span_of(a->serving->ini->bytes, a->serving->ini->n);
+	if (previous)
+		ret->previous = span_of(previous->bytes, previous->n);
+}
+
 static struct app *find_or_say(const struct vassals *v, const char *name, struct err *err)
 {
 	struct app *a = find(v, name);

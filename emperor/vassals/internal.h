@@ -268,6 +268,8 @@ void rollback_go_on(struct app *a, const char *why);
 /* While a->rolled is there: what to start. */
 int rollback_load(struct app *a, struct loaded **ret, struct err *err);
 struct ini *rollback_ini(const struct app *a);
+/* What a rollback would bring back; NULL: nothing. Borrowed. */
+const struct ini *rollback_previous(const struct app *a);
 /* The file has changed or somebody wants it as it is: it is tried again. */
 void rollback_forget(struct app *a);
 int rollback_by_command(struct app *a, struct err *err);

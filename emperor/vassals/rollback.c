@@ -195,6 +195,11 @@ struct ini *rollback_ini(const struct app *a)
 	return a->rolled->ini;
 }
 
+const struct ini *rollback_previous(const struct app *a)
+{
+	return a->previous && !a->rolled ? a->previous->ini : NULL;
+}
+
 void rollback_forget(struct app *a)
 {
 	version_unref(TAKE_PTR(a->rolled));

@@ -6,6 +6,7 @@
 #include "emperor/app_state.h"
 #include "shared/base.h"
 #include "shared/limits.h"
+#include "shared/span.h"
 #include <sys/types.h>
 
 struct err;
@@ -41,6 +42,11 @@ typedef void vassals_visit_fn(void *arg, const struct app_info *info);
 void vassals_visit(struct vassals *v, vassals_visit_fn *fn, void *arg);
 /* False if there is no such app. */
 bool vassals_find(struct vassals *v, const char *name, struct app_info *ret_info);
+/* The bytes that its generations were started from; p NULL: there are none. */
+struct app_inis {
+	struct span serving, previous; /* what rollback brings back */
+};
+void vassals_inis(struct vassals *v, const char *name, struct app_inis *ret);
 /* The notes of its ini, "file:line: text" one per line; "" if none. Borrowed. */
 const char *vassals_notes(struct vassals *v, const char *name);
 

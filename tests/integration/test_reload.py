@@ -376,8 +376,13 @@ class Rollback(Case):
         self.assertEqual(e.get("one").text, "r1")
         self.assertIn("rolled back by command to what generation 1 ran", e.state("one")["reason"])
         self.assertIn("already", e.ctl_text("rollback", "one").stderr)
-        e.ctl("reload", "one")
-        self.assertEqual(e.get("one").text, "r3")
+        # the bytes that run can be read, whatever the file says meanwhile
+        e.drop("one", "site_app", "harakiri = soon\n", app=self.current)
+        eventually(lambda: "harakiri" in e.state("one")["last_error"])
+        self.assertIn("probation = 0", e.ctl_text("ini", "one").stdout)
+        e.drop("one", "site_app", "probation = 0\nharakiri = 9\n", app=self.current)
+        eventually(lambda: e.get("one").text == "r3")
+        self.assertNotIn("harakiri", e.ctl("ini", "one")["previous"])
 
 
 if __name__ == "__main__":

@@ -87,6 +87,13 @@ int vassals_start(struct vassals *v, const char *name, struct err *err)
 	return need_app(v, name, err);
 }
 
+void vassals_inis(struct vassals *v, const char *name, struct app_inis *ret)
+{
+	(void)v;
+	(void)name;
+	*ret = (struct app_inis){.serving = SPAN("[vassal]\nmodule = \xff\n")};
+}
+
 int vassals_rollback(struct vassals *v, const char *name, struct err *err)
 {
 	return need_app(v, name, err);
@@ -396,6 +403,17 @@ static void a_plan_is_of_the_emperors_directories_or_of_another(void **state)
 	expect(w, say(w, "plan tmp\n"), false, "absolute");
 }
 
+static void the_ini_of_what_serves_is_told_whatever_its_bytes_are(void **state)
+{
+	struct world *w = *state;
+	json_t *root = hear(w, say(w, "ini blog\n"), NULL);
+
+	assert_non_null(strstr(json_string_value(json_object_get(root, "ini")), "module = "));
+	assert_null(json_object_get(root, "previous"));
+	json_decref(root);
+	expect(w, say(w, "ini nobody\n"), false, "no such app");
+}
+
 static void a_scale_is_answered_by_the_front(void **state)
 {
 	struct world *w = *state;
@@ -474,6 +492,7 @@ int main(void)
 		CASE(no_wait_does_not_wait),
 		CASE(stop_and_start_know_when_they_are_done),
 		CASE(a_plan_is_of_the_emperors_directories_or_of_another),
+		CASE(the_ini_of_what_serves_is_told_whatever_its_bytes_are),
 		CASE(a_scale_is_answered_by_the_front),
 		CASE(an_unfuse_is_passed_on),
 		CASE(a_client_that_leaves_while_it_waits_hurts_nobody),
