@@ -2,8 +2,11 @@
 
 import argparse
 import contextlib
+import json
 import os
+import random
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -312,14 +315,88 @@ def section_sleeping(a):
         promise("the same, with gate and stats", (us.cpu_s(roles) - before_all) / 10 * 100, 0.1, " % of a core")
 
 
+def _paced(server, path, seconds, rate=350, action=None):
+    """A steady load in a process of its own, and what is done meanwhile: action(seconds since the start) 20 times a second."""
+    argv = [sys.executable, "-B", os.path.join(os.path.dirname(__file__), "paced.py"), str(server.port), server.host, path,
+            str(rate), str(seconds)]
+    client = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    started = time.monotonic()
+    while client.poll() is None:
+        if action:
+            action(time.monotonic() - started)
+        time.sleep(0.05)
+    return json.loads(client.stdout.read())
+
+
+class Every:
+    """Calls fn once in so many seconds."""
+
+    def __init__(self, seconds, fn):
+        self.seconds, self.fn, self.next = seconds, fn, seconds
+
+    def __call__(self, now):
+        if now >= self.next:
+            self.next += self.seconds
+            self.fn()
+
+
+def section_wait(a):
+    path = APPS["django"][3]
+    us = servers.emperor("django", workers=2, extra="max-requests = 500")
+    touch = us.folder / "touch"
+    touch.write_text("")
+    uwsgi = servers.uwsgi("django", 2, "--max-requests", "500", "--touch-reload", str(touch))
+    with running(us, uwsgi):
+        longest = {}
+        print("  undisturbed, longest wait here and now: %.0f ms" % _paced(us, path, 8)["max"])
+        for server, file in ((us, us.vassals / "app.ini"), (uwsgi, touch)):
+            seen = [_paced(server, path, 8, action=Every(3, lambda file=file: os.utime(file))) for _ in range(min(a.rounds, 3))]
+            longest[server.name] = statistics.median(s["max"] for s in seen)
+            print("  %-40s longest waits %s ms, %d answers, not 200: %s" % (
+                server.name, ", ".join("%.0f" % s["max"] for s in seen), sum(s["good"] for s in seen),
+                {k: n for s in seen for k, n in s["bad"].items()}))
+            if server is us:
+                promise("requests lost across reload and max-requests", sum(n for s in seen for n in s["bad"].values()), 0)
+        promise("longest wait across reload and max-requests (Django, 350/s)", longest["emperor"], 100, " ms")
+        print("  uWSGI / us: %.1f" % (longest["uwsgi"] / longest["emperor"]))
+
+
+def section_chaos(a):
+    path = APPS["django"][3]
+    us = servers.emperor("django", workers=2, extra="max-requests = 500")
+    kills = []
+
+    def kill_worker():
+        workers = [p for p, t in servers.ours().items() if re.match("app worker", t)]
+        if workers:
+            kills.append(random.choice(workers))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(kills[-1], signal.SIGKILL)
+
+    def kill_emperor():
+        us.process.kill()
+        us.process.wait()
+        us.start_again()
+
+    with running(us):
+        quiet = _paced(us, path, min(a.chaos, 20))
+        acts = (Every(3, lambda: os.utime(us.vassals / "app.ini")), Every(1, kill_worker), Every(10, kill_emperor))
+        seen = _paced(us, path, a.chaos, action=lambda now: [act(now) for act in acts])
+        print("  undisturbed: p50 %(p50).1f ms, p99 %(p99).1f ms, longest %(max).0f ms" % quiet)
+        print("  disturbed:   p50 %(p50).1f ms, p99 %(p99).1f ms, longest %(max).0f ms; %(good)d answers, not 200: %(bad)s" % seen)
+        promise("failed requests (%d workers killed in %d s)" % (len(kills), a.chaos), sum(seen["bad"].values()), len(kills))
+        promise("p99 disturbed / undisturbed", seen["p99"] / quiet["p99"], 3)
+
+
 SECTIONS = ["hello", "connection", "gate", "django", "flask", "memory", "slow", "many", "reload", "recycle", "wake",
-            "sleeping"]
+            "sleeping", "wait", "chaos"]
 
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--chaos", type=int, default=60, help="seconds of the section chaos")
     parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], default=[])
     arguments = parser.parse_args()
     for name in arguments.sections or SECTIONS:

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import ctypes
 import http.client
 import os
 import pathlib
@@ -36,6 +37,38 @@ def get(port, path="/", host="localhost", timeout=10):
         c.close()
 
 
+# What a killed emperor leaves becomes our child (PR_SET_CHILD_SUBREAPER), so that it is found and ended.
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def _below(root):
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                with open("/proc/%s/stat" % entry) as f:
+                    state, parent = f.read().rsplit(")", 1)[1].split()[:2]
+                if state != "Z":
+                    children.setdefault(int(parent), []).append(int(entry))
+    found, level = [], [root]
+    while level:
+        level = [child for parent in level for child in children.get(parent, [])]
+        found += level
+    return found
+
+
+def _title(pid):
+    with contextlib.suppress(OSError):
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            return f.read().replace(b"\0", b" ").decode(errors="replace").strip()
+    return ""
+
+
+def ours():
+    """pid -> title, of all that we have started and that this has orphaned."""
+    return {pid: _title(pid) for pid in _below(os.getpid())}
+
+
 class Server:
     """A server and all processes that descend from it, found by a mark in their environment."""
 
@@ -45,12 +78,15 @@ class Server:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="emperor-bench-"))
         os.chmod(self.folder, 0o755)
         self.log = open(self.folder / "log", "wb")
-        self.process = subprocess.Popen(
-            [str(a) for a in argv], cwd=cwd, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-            env=dict(os.environ, **(env or {})))
+        self.argv, self.cwd, self.env = [str(a) for a in argv], cwd, dict(os.environ, **(env or {}))
+        self.start_again()
         _alive.append(self)
         if port:
             self.wait(path)
+
+    def start_again(self):
+        self.process = subprocess.Popen(
+            self.argv, cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=self.env)
 
     def wait(self, path="/", seconds=30, host=None):
         deadline = time.monotonic() + seconds
@@ -67,19 +103,7 @@ class Server:
 
     def pids(self):
         """The process and all its descendants."""
-        children = {}
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                with contextlib.suppress(OSError):
-                    with open("/proc/%s/stat" % entry) as f:
-                        state, parent = f.read().rsplit(")", 1)[1].split()[:2]
-                    if state != "Z":
-                        children.setdefault(int(parent), []).append(int(entry))
-        found, level = [], [self.process.pid]
-        while level:
-            found += level
-            level = [child for parent in level for child in children.get(parent, [])]
-        return found
+        return [self.process.pid, *_below(self.process.pid)]
 
     def cpu_s(self, pids=None):
         """CPU seconds of all threads so far (schedstat: nanoseconds)."""
@@ -100,12 +124,7 @@ class Server:
 
     def titles(self):
         """pid -> what ps shows."""
-        shown = {}
-        for pid in self.pids():
-            with contextlib.suppress(OSError):
-                with open("/proc/%d/cmdline" % pid, "rb") as f:
-                    shown[pid] = f.read().replace(b"\0", b" ").decode(errors="replace").strip()
-        return shown
+        return {pid: _title(pid) for pid in self.pids()}
 
     def stop(self):
         if self in _alive:
@@ -131,6 +150,9 @@ class Server:
 def _stop_all():
     for server in list(_alive):
         server.stop()
+    for pid in _below(os.getpid()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def pss_of(pid):
