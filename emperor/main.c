@@ -271,7 +271,7 @@ static void watch_signals(struct emperor *e)
 		e->signals[i].data = e;
 		ev_signal_start(e->loop, &e->signals[i]);
 	}
-	/* An upgrade blocks all: what came meanwhile comes now. */
+	/* What came while we were not ready to hear it comes now. */
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -389,8 +389,12 @@ static int run(int argc, char **argv)
 	};
 	struct err err = {0};
 	bool asked_wrongly;
+	sigset_t all;
 	int r;
 
+	/* Half a takeover is worse than one that is stopped after it: watch_signals() hears them again. */
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	sd_notify_init(&e.notify);
 	if (takeover_note_args(&e, argv) < 0)
 		return 1;

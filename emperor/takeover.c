@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -22,7 +23,34 @@
 #include "shared/fd.h"
 #include "shared/log.h"
 
+#define ORPHAN_MS 4000 /* the gate has LIMIT_GATE_STOP_S for those in its hands */
 #define UPGRADE_S 0.05 /* whoever asked for it has its answer by then */
+
+/*
+ * An emperor that was killed together with its keeper, or before it had told it anything, leaves roles that nobody can
+ * speak to any more, with our ports. The gate answers who is in its hands, and ends.
+ */
+static void end_orphan(const struct emperor *e, enum role_id id)
+{
+	pid_t pid = rundir_find_pid(&e->rundir, briefing_role_name(id));
+	struct exits_identity is;
+	struct pollfd p = {.fd = -1, .events = POLLIN};
+
+	if (pid <= 0 || exits_identify(pid, &is) < 0)
+		return;
+	p.fd = exits_open(pid, &is);
+	if (p.fd < 0)
+		return;
+	log_warning("%s (pid %d) has outlived an emperor and its keeper: ended",
+		    briefing_role_name(id), (int)pid);
+	(void)kill(pid, SIGCONT);
+	(void)kill(pid, SIGTERM);
+	if (poll(&p, 1, ORPHAN_MS) == 0) {
+		(void)kill(pid, SIGKILL);
+		(void)poll(&p, 1, ORPHAN_MS);
+	}
+	(void)close(p.fd);
+}
 
 int takeover_fetch(struct emperor *e, struct err *err)
 {
@@ -33,12 +61,16 @@ int takeover_fetch(struct emperor *e, struct err *err)
 	if (pid > 0)
 		(void)kill(pid, SIGCONT);
 	r = legacy_fetch(e->rundir.path, &e->legacy, err);
-	if (r == 0 && e->legacy)
-		e->keeper_fd = takeover_socket(e, KEPT_KNOCK, "");
-	if (r == 0 && e->legacy)
-		log_info("an emperor before left %zu descriptors: taking over",
-			 legacy_count(e->legacy));
-	return r;
+	if (r < 0)
+		return r;
+	if (!e->legacy) {
+		for (unsigned i = 0; i < ROLE_ID_COUNT; i++)
+			end_orphan(e, (enum role_id)i);
+		return 0;
+	}
+	e->keeper_fd = takeover_socket(e, KEPT_KNOCK, "");
+	log_info("an emperor before left %zu descriptors: taking over", legacy_count(e->legacy));
+	return 0;
 }
 
 void takeover_listen(struct emperor *e)
