@@ -28,7 +28,10 @@ static enum outcome judge(enum command_verb verb, const struct wait *w, const st
 	/* What a reload finds asleep stays so, its ini checked. */
 	if (info->state == APP_SLEEPING)
 		return DONE;
-	return info->state == APP_RUNNING && info->generation > w->generation ? DONE : PENDING;
+	/* Whoever was told "done" gets the new code: so not before the old one has let go of the doors. */
+	return info->state == APP_RUNNING && info->generation > w->generation && !info->overlaps
+		       ? DONE
+		       : PENDING;
 }
 
 static const char *why_failed(const struct app_info *info, bool gone, unsigned event_kind,

@@ -258,6 +258,8 @@ void app_fill_info(const struct app *a, struct app_info *ret)
 		.addresses = l ? l->addresses : "",
 		.board_fd = a->board_ro_fd,
 	};
+	for (const struct generation *old = a->generations; old; old = old->next)
+		ret->overlaps |= old->part == PART_LEAVING && old->serving_ns > 0 && !old->drains;
 	for (const char *p = a->notes ? a->notes : ""; *p; p++)
 		ret->warnings += *p == '\n';
 }

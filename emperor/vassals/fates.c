@@ -152,6 +152,8 @@ void app_generation_exited(struct generation *g, const char *how)
 		serving_lost(a, g, how, false);
 	} else {
 		log_info("%s: generation %" PRIu64 " is gone (%s)", a->name, g->number, how);
+		if (!g->drains)
+			tell_change(a, EVENT_NONE, NULL);
 	}
 	if (!a->generations)
 		app_event(a, LIFE_EMPTY, "all its processes have gone");

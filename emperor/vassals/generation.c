@@ -23,6 +23,7 @@
 #include "shared/fd.h"
 #include "shared/handoff.h"
 #include "shared/log.h"
+#include "shared/scoreboard.h"
 #include "shared/utf8.h"
 
 #define MESSAGES_PER_TURN 32 /* a front that chatters does not hold the loop */
@@ -202,6 +203,10 @@ static void take(struct generation *g, struct msg *m)
 		app_generation_asleep(g, m->a);
 		break;
 	case MSG_STATE:
+		if (m->a == FRONT_DRAINING && g->part == PART_LEAVING && !g->drains) {
+			g->drains = true;
+			tell_change(a, EVENT_NONE, NULL);
+		}
 		if (m->text_n > 0)
 			log_info("%s: %s", a->name, m->text);
 		break;

@@ -84,6 +84,7 @@ struct generation {
 	struct probation_count base; /* what its bank held when it began to serve */
 	bool passed;                 /* its probation, or it had none */
 	bool may_leave;              /* it was told that it may go to sleep */
+	bool drains;                 /* it has said that it takes nothing from the doors any more */
 	ev_io link_io, outcome_io;
 	struct exits exits;
 	struct exits_identity is; /* its process's */

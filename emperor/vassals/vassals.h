@@ -25,6 +25,7 @@ struct app_info {
 	uint64_t next_try_wall_ns; /* BACKOFF; else 0 */
 	uint64_t generation;       /* that serves, or that starts if none serves */
 	uint64_t newest;           /* generations so far, those that failed as well */
+	bool overlaps;             /* an older generation may still take from the doors */
 	pid_t pid;                 /* of its front; 0 */
 	uid_t uid;
 	gid_t gid;

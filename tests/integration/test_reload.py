@@ -278,6 +278,24 @@ class Triggers(Case):
         self.assertEqual(e.get("one").status, 200)
 
 
+class Done(Case):
+    def test_a_reload_is_done_when_the_old_code_takes_no_connection_any_more(self):
+        e = self.emperor()
+        e.drop("one")
+        e.wait_up("one")
+        old = e.state("one")["pid"]
+        os.kill(old, signal.SIGSTOP)  # it cannot let go of its doors yet
+        try:
+            command = subprocess.Popen([str(harness.BIN / "emperorctl"), "--run-dir", str(e.run_dir), "reload", "one"])
+            self.addCleanup(command.wait)
+            eventually(lambda: e.state("one")["generation"] == 2)
+            self.assertEqual(e.get("one").status, 200)
+            self.assertIsNone(command.poll())
+        finally:
+            os.kill(old, signal.SIGCONT)
+        self.assertEqual(command.wait(10 * harness.PATIENCE), 0)
+
+
 class Readiness(Case):
     APP = (
         "import os\n"

@@ -162,6 +162,9 @@ void lifecycle_drain(struct front *f, unsigned grace_s, int heir_fd)
 	f->drain_ns = f->now_ns;
 	show_state(f, FRONT_DRAINING);
 	doors_close(f);
+	/* who waits for the reload may now count on the new code */
+	if (!f->alone)
+		link_say(f, MSG_STATE, FRONT_DRAINING, 0, "");
 	handback_idle(f);
 	tasks_drain(f->tasks, grace_s, f->replaced);
 	if (grace_s == 0) {
