@@ -4,7 +4,9 @@
  */
 #include "emperor/briefing.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "emperor/emperor.h"
 #include "emperor/vassals/exits.h"
@@ -77,6 +79,17 @@ static void keep(const struct emperor *e, const char *what, const char *name, in
 	roles_tell(e->roles, ROLE_ID_KEEPER, &m, text, &fd, 1);
 }
 
+int briefing_program(uint64_t *ret_device, uint64_t *ret_inode)
+{
+	struct stat st;
+
+	if (stat("/proc/self/exe", &st) < 0)
+		return -errno;
+	*ret_device = st.st_dev;
+	*ret_inode = st.st_ino;
+	return 0;
+}
+
 void briefing_link(void *arg, enum role_id id, int fd)
 {
 	const struct emperor *e = arg;
@@ -88,6 +101,7 @@ void briefing_link(void *arg, enum role_id id, int fd)
 		return; /* it has ended already, as we are about to hear */
 	m.a = (uint64_t)roles_pid(e->roles, id);
 	m.b = is.start;
+	(void)briefing_program(&m.c, &m.d);
 	(void)snprintf(text, sizeof(text), KEPT_ROLE "%s", names[id]);
 	roles_tell(e->roles, ROLE_ID_KEEPER, &m, text, &fd, fd >= 0 ? 1 : 0);
 }

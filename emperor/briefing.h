@@ -14,8 +14,12 @@ void briefing_link(void *arg, enum role_id id, int fd);
 void briefing_note_pid(const struct emperor *e, enum role_id id, pid_t pid);
 const char *briefing_role_name(enum role_id id);
 
+/* The program that we and the roles we start run, as it cannot be told later of processes that nobody may look into. */
+int briefing_program(uint64_t *ret_device, uint64_t *ret_inode);
+
 /* Names of what the keeper has of the emperor itself: see keeper.h. */
-#define KEPT_ROLE     "/role/"  /* + name: our end of its link; a = pid, b = start, c = uid */
+#define KEPT_ROLE \
+	"/role/" /* + name: our end of its link; a = pid, b = start, c and d = its program: device and inode */
 #define KEPT_PORT     "/port/"  /* + address */
 #define KEPT_STATS    "/stats/" /* + address: a stats socket of the emperor's own */
 #define KEPT_KNOCK    "/knock"  /* where the next emperor knocks */

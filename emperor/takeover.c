@@ -4,7 +4,6 @@
 #include "emperor/takeover.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -125,15 +124,20 @@ static void end_role(enum role_id id, pid_t pid, const struct exits_identity *is
 	(void)close(x.pidfd);
 }
 
+static bool is_our_program(const struct stored *item)
+{
+	uint64_t device, inode;
+
+	return briefing_program(&device, &inode) == 0 && item->c == device && item->d == inode;
+}
+
 static void adopt_role(struct emperor *e, enum role_id id)
 {
 	struct exits_identity is = {0};
 	char name[KEPT_NAME_MAX];
 	struct stored item;
 	struct err err = {0};
-	int copy;
 	int fd;
-	int r;
 
 	(void)snprintf(name, sizeof(name), KEPT_ROLE "%s", briefing_role_name(id));
 	fd = legacy_take(e->legacy, name, &item);
@@ -143,14 +147,16 @@ static void adopt_role(struct emperor *e, enum role_id id)
 		(void)close(fd);
 		return;
 	}
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	r = roles_adopt(e->roles, id, (pid_t)item.a, &is, fd, &err);
-	if (r < 0) {
-		log_info("%s: another one follows", err.text);
-		end_role(id, (pid_t)item.a, &is, copy);
+	/* Of another build nobody knows what it means by what it says. */
+	if (!is_our_program(&item)) {
+		log_info("%s (pid %d): is of another build: another one follows",
+			 briefing_role_name(id), (int)item.a);
+		end_role(id, (pid_t)item.a, &is, fd);
+		(void)close(fd);
+		return;
 	}
-	if (copy >= 0)
-		(void)close(copy);
+	if (roles_adopt(e->roles, id, (pid_t)item.a, &is, fd, &err) < 0)
+		log_info("%s: another one follows", err.text);
 }
 
 static void adopt_keeper(struct emperor *e)

@@ -41,9 +41,8 @@ struct roles_setup { /* borrowed */
 
 int roles_new(struct roles **ret_roles, const struct roles_setup *setup, struct err *err);
 /*
- * One that an earlier emperor has started: pidfd and link_fd are taken, in any case. It is told everything as soon as
- * roles_start() would have started it. Only the same program (the same file, by device and inode) is taken, -EXDEV else:
- * of another build nobody knows what it means by what it says.
+ * One that an earlier emperor has started, from the same program: link_fd is taken, in any case. It is told everything as
+ * soon as roles_start() would have started it.
  */
 int roles_adopt(struct roles *r, enum role_id id, pid_t pid, const struct exits_identity *is,
 		int link_fd, struct err *err);
