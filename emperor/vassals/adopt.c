@@ -209,7 +209,10 @@ static void place(struct app *a, struct generation *g, bool has_doors)
 {
 	switch (g->part) {
 	case PART_SERVING:
-		place_serving(a, g, has_doors);
+		if (!a->serving)
+			place_serving(a, g, has_doors);
+		else
+			generation_retire(g);
 		break;
 	case PART_CANDIDATE: /* it has never served: nobody waits inside */
 		a->begun = true;

@@ -132,13 +132,21 @@ static uint64_t identity_of(const struct kept *list, size_t n, enum kept_tag tag
 	return 0;
 }
 
+/* In the middle of a swap the old one takes itself for serving still. */
+static enum generation_part part_of(const struct generation *g)
+{
+	if (g == g->app->serving)
+		return PART_SERVING;
+	return g == g->app->candidate ? PART_CANDIDATE : PART_LEAVING;
+}
+
 static void describe_generation(struct saved_generation *s, struct generation *g,
 				const struct kept *list, size_t n)
 {
 	*s = (struct saved_generation){
 		.number = g->number,
 		.bank = g->bank,
-		.part = (uint64_t)g->part,
+		.part = (uint64_t)part_of(g),
 		.pid = (uint64_t)g->pid,
 		.uid = g->is.uid,
 		.start = g->is.start,

@@ -167,7 +167,7 @@ class Adoption(Case):
             self.assertEqual(f.state(name)["state"], "running")
         self.assertIn("hello", f.get("rolled").text)
         f.ctl("reload", "rolled")
-        self.assertNotIn("hello", f.get("rolled").text)
+        eventually(lambda: "hello" not in f.get("rolled").text, 5, "the file's own version")
         self.assertIn("nosuchmodule", f.ctl_text("reload", "failed").stderr)
         self.assertEqual(f.state("failed")["pid"], before["failed"]["pid"])
         self.assertEqual(f.state("asleep")["state"], "sleeping")
