@@ -311,9 +311,10 @@ static int run(struct keeper *k)
 	const struct role_msg ready = {.kind = ROLE_READY, .a = ROLE_VERSION};
 	int r = open_signals(k);
 
+	/* One that is killed while we start has told us something already, for the next one. */
 	if (r == 0)
 		r = role_send(k->link_fd, &ready, NULL, NULL, 0);
-	if (r < 0) {
+	if (r < 0 && r != -EPIPE) {
 		log_error("cannot start: %s", strerror(-r));
 		return EXIT_FAILURE;
 	}
