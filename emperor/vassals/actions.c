@@ -167,8 +167,8 @@ static void do_swap(struct app *a, const char *why)
 {
 	struct generation *old = a->serving;
 
+	old->part = PART_LEAVING; /* already in what is written down before the other serves */
 	begin_serving(a);
-	old->part = PART_LEAVING;
 	generation_replace(a->serving, old);
 	rollback_swapped(a, old);
 	app_prune_doors(a);

@@ -425,6 +425,9 @@ void vassals_resume(struct vassals *v)
 	for (size_t i = 0; i < v->n; i++) {
 		struct app *a = v->v[i];
 
+		/* What was to drain has ended meanwhile: nothing else would tell of it. */
+		if (a->gone && a->state == APP_STOPPED && !a->dead)
+			app_event(a, LIFE_STOP, "its ini is gone");
 		if (!a->begun || a->begun_later || a->dead)
 			continue;
 		a->begun = false;

@@ -267,12 +267,14 @@ static const struct address *address_called(const struct loaded *l, const char *
 	return l->stats.len > 0 && is_called(&l->stats, text) ? &l->stats : NULL;
 }
 
+/* A UNIX socket that was shut down (close_door) refuses everybody, and yet says that it listens. */
 static bool listens(int fd)
 {
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
 	int on = 0;
 	socklen_t n = sizeof(on);
 
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &n) == 0 && on;
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &n) == 0 && on && poll(&p, 1, 0) == 0;
 }
 
 int doors_restore(struct doors *d, const struct loaded *l, const char *address, uint64_t number,

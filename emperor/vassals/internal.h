@@ -142,6 +142,7 @@ struct app {
 	bool begun;       /* adopted: an earlier emperor had begun to start it */
 	bool begun_later; /* ... and that can go on only when its processes have gone */
 	bool rests;       /* stopped by command while the emperor ends: the next one leaves it so */
+	bool was_gone;    /* ... and its ini was deleted before that */
 
 	bool queued; /* waits for its turn to start */
 	struct app *queue_next;

@@ -171,9 +171,14 @@ static void describe_doors(struct saved *s, const struct app *a, const struct ke
 	}
 }
 
-/* A shut-down is no wish of anybody about one app: what is begun here is what the next emperor begins with. */
+/*
+ * A shut-down is no wish of anybody about one app: what is begun here is what the next emperor begins with, and so is what
+ * ran, if this emperor is killed before its end.
+ */
 static bool is_begun(const struct app *a)
 {
+	if (a->v->shutting_down)
+		return !a->was_gone && !a->rests;
 	return a->candidate || a->begun || a->queued || a->state == APP_STARTING ||
 	       a->state == APP_BACKOFF || a->state == APP_REPLACING;
 }
@@ -187,7 +192,7 @@ static void describe(struct saved *s, const struct app *a, const struct kept *li
 		.id = a->id,
 		.ids = a->v->ids,
 		.state = (uint64_t)a->state,
-		.gone = a->gone,
+		.gone = a->v->shutting_down ? a->was_gone : a->gone,
 		.begun = is_begun(a),
 		.rolled = a->rolled != NULL,
 		.since_wall_ns = a->since_wall_ns,
@@ -265,7 +270,7 @@ void persist_now(struct app *a)
 	size_t n;
 
 	a->unsaved = false;
-	if (a->v->state_dir_fd < 0 || a->dead || a->v->shutting_down)
+	if (a->v->state_dir_fd < 0 || a->dead)
 		return;
 	n = list_all(a, list);
 	if (a->v->setup.roles)

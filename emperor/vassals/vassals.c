@@ -344,11 +344,16 @@ void vassals_shut_down(struct vassals *v, vassals_done_fn *fn, void *arg)
 	v->done = fn;
 	v->done_arg = arg;
 	for (size_t i = 0; i < v->n; i++) {
+		struct app *a = v->v[i];
+
 		/* Whoever stopped it has not said otherwise. */
-		v->v[i]->rests = v->v[i]->state == APP_STOPPED && !v->v[i]->gone;
-		v->v[i]->gone = true;
-		if (v->v[i]->state != APP_STOPPING)
-			app_event(v->v[i], LIFE_STOP, "the emperor stops");
+		a->rests = (a->state == APP_STOPPED || a->state == APP_STOPPING) && !a->gone &&
+			   !a->begun;
+		a->was_gone = a->gone;
+		a->gone = true;
+		persist_mark(a);
+		if (a->state != APP_STOPPING)
+			app_event(a, LIFE_STOP, "the emperor stops");
 	}
 }
 

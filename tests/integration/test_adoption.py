@@ -313,6 +313,89 @@ class Adoption(Case):
         self.assertEqual(f.state("c")["pid"], pid)
         eventually(lambda: len([p for p in f.strays() if title(p) == "vassal: a"]) == 1, 10, "one front of a")
 
+    def slow_request(self, port, host, path):
+        """Under way when this returns; join() it for its status."""
+        class Slow(threading.Thread):
+            status = None
+
+            def run(self):
+                try:
+                    self.status = request(port, path, host=host, timeout=20).status
+                except Exception as e:
+                    self.status = repr(e)
+
+        slow = Slow(daemon=True)
+        slow.start()
+        return slow
+
+    def test_an_emperor_killed_while_it_stops_is_followed_by_one_that_serves(self):
+        os.chmod(self.folder, 0o777)
+        sock = self.folder / "own.sock"
+        tcp = free_port()
+        e = self.emperor()
+        e.drop("a", module="slow", extra="processes = 2\nhttp-socket = %s\nhttp-socket = 127.0.0.1:%d" % (sock, tcp))
+        e.drop("deleted", module="slow")
+        e.drop("rests")
+        for name in ("a", "deleted", "rests"):
+            e.wait_up(name)
+        e.ctl("stop", "rests")
+        old = e.state("a")["pid"]
+        slow = [self.slow_request(e.port, name + ".test", "/?5") for name in ("a", "deleted")]
+        time.sleep(0.3)
+        (e.vassals / "deleted.ini").unlink()
+        e.wait_state("deleted", "stopping")
+        os.kill(e.process.pid, signal.SIGTERM)
+        eventually(lambda: "a: the emperor stops" in e.output(), 5, "the stop")
+        time.sleep(0.2)
+        self.kill(e)
+        f = self.successor(e)
+        f.wait_up("a")
+        self.assertEqual(request(tcp).status, 200)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(str(sock))
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            self.assertIn(b"200 OK", s.recv(1000))
+        self.assertTrue(slow[0].is_alive(), "not before the old front had drained")
+        self.assertNotEqual(f.state("a")["pid"], old)
+        self.assertEqual(f.state("rests")["state"], "stopped")
+        for s in slow:
+            s.join()
+            self.assertEqual(s.status, 200)
+        eventually(lambda: f.state("deleted") is None, 10, "the end of what was deleted")
+
+    def test_what_was_deleted_and_ended_without_an_emperor_is_forgotten(self):
+        e = self.emperor()
+        e.drop("a", module="slow")
+        e.drop("b")
+        e.wait_up("a")
+        pid = e.state("a")["pid"]
+        slow = self.slow_request(e.port, "a.test", "/?3")
+        time.sleep(0.5)
+        (e.vassals / "a.ini").unlink()
+        e.wait_state("a", "stopping")
+        self.kill(e)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)  # orphans come to us, and no init has reaped it yet
+        slow.join()
+        f = self.successor(e)
+        f.wait_up("b")
+        eventually(lambda: f.state("a") is None, 5, "it is forgotten")
+
+    def test_what_drains_after_a_stop_by_command_rests_after_a_restart(self):
+        e = self.emperor()
+        e.drop("a", module="slow")
+        e.wait_up("a")
+        slow = self.slow_request(e.port, "a.test", "/?2")
+        time.sleep(0.5)
+        e.ctl("stop", "--no-wait", "a")
+        self.assertEqual(e.state("a")["state"], "stopping")
+        e.stop()
+        slow.join()
+        self.assertEqual(slow.status, 200)
+        f = self.successor(e)
+        self.assertEqual(f.state("a")["state"], "stopped")
+
 
 if __name__ == "__main__":
     unittest.main()
