@@ -24,6 +24,7 @@
 #include "shared/fd.h"
 #include "shared/log.h"
 
+#define ROLLED_BEFORE "rolled back before: an older version serves"
 #define ORPHAN_GRACE_S \
 	30 /* a front of which nothing is known any more: its requests have that long */
 
@@ -277,6 +278,10 @@ static void take_processes(struct app *a, const struct saved *s, struct ini *ini
 	struct loaded *l = NULL;
 	struct err err = {0};
 
+	if (s->good)
+		a->good = ini_ref(ini);
+	if (s->rolled)
+		rollback_go_on(a, ini, s->state == APP_RUNNING ? s->reason : ROLLED_BEFORE);
 	if (load_ini(&source, a->v->setup.rules, &l, &err) < 0) {
 		if (s->generations_n > 0)
 			log_warning("%s: cannot be taken over, starts anew: %s", a->name, err.text);
@@ -297,10 +302,6 @@ static void take_processes(struct app *a, const struct saved *s, struct ini *ini
 		a->serving->config_n = config_n;
 		a->serving->passed = true;
 	}
-	if (a->serving || s->state == APP_SLEEPING)
-		a->good = ini_ref(ini);
-	if (a->serving && s->rolled)
-		rollback_go_on(a, s->reason);
 	loaded_unref(l);
 }
 

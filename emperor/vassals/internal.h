@@ -265,8 +265,8 @@ void rollback_init(struct app *a);
 void rollback_begins(struct app *a, struct generation *g);
 /* a->serving has just replaced old: it is on probation from now on. */
 void rollback_swapped(struct app *a, const struct generation *old);
-/* The emperor before has rolled it back to what serves now. */
-void rollback_go_on(struct app *a, const char *why);
+/* The emperor before has rolled it back to these bytes. */
+void rollback_go_on(struct app *a, struct ini *ini, const char *why);
 /* While a->rolled is there: what to start. */
 int rollback_load(struct app *a, struct loaded **ret, struct err *err);
 struct ini *rollback_ini(const struct app *a);

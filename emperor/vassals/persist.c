@@ -194,7 +194,9 @@ static void describe(struct saved *s, const struct app *a, const struct kept *li
 		.state = (uint64_t)a->state,
 		.gone = a->v->shutting_down ? a->was_gone : a->gone,
 		.begun = is_begun(a),
-		.rolled = a->rolled != NULL,
+		.good = a->good != NULL,
+		/* Only once it has come back: until then the bytes are those that are to go. */
+		.rolled = a->rolled && !a->previous,
 		.since_wall_ns = a->since_wall_ns,
 		.restarts = a->restarts,
 		.numbers = a->numbers,

@@ -161,9 +161,14 @@ void rollback_swapped(struct app *a, const struct generation *old)
 		a->serving->passed = true;
 }
 
-void rollback_go_on(struct app *a, const char *why)
+void rollback_go_on(struct app *a, struct ini *ini, const char *why)
 {
-	a->rolled = version_of(a->serving);
+	struct version *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return;
+	*v = (struct version){.refs = 1, .ini = ini_ref(ini)};
+	a->rolled = v;
 	app_put_text(&a->rolled_why, "%s", why);
 }
 

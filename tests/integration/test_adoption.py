@@ -382,6 +382,32 @@ class Adoption(Case):
         f.wait_up("b")
         eventually(lambda: f.state("a") is None, 5, "it is forgotten")
 
+    def test_what_was_decided_outlives_front_and_emperor(self):
+        e = self.emperor()
+        fronts = {}
+        for name in ("failed", "rolled", "asleep"):
+            e.drop(name, extra="sleep-after = 1" if name == "asleep" else "")
+            e.wait_up(name)
+        e.drop("failed", module="nosuchmodule")
+        eventually(lambda: "keeps serving" in e.state("failed")["reason"], 10, "the edit has failed")
+        for name in ("rolled", "asleep"):
+            e.drop(name, module="named", extra="sleep-after = 1" if name == "asleep" else "")
+            eventually(lambda: e.state(name)["generation"] == 2 and e.state(name)["state"] == "running", 10, "2")
+            e.ctl("rollback", name)
+            self.assertIn("hello", e.get(name).text)
+        e.wait_state("asleep", "sleeping")
+        fronts = [e.state(name)["pid"] for name in ("failed", "rolled")]
+        self.kill(e)
+        for pid in fronts:
+            os.kill(pid, signal.SIGKILL)
+        for pid in fronts:
+            os.waitpid(pid, 0)  # orphans come to us
+        f = self.successor(e)
+        for name in ("failed", "rolled", "asleep"):
+            self.assertIn("hello", f.wait_up(name).text)
+            self.assertEqual(f.state(name)["state"], "running")
+        self.assertIn("rolled back", f.state("asleep")["reason"])
+
     def test_what_drains_after_a_stop_by_command_rests_after_a_restart(self):
         e = self.emperor()
         e.drop("a", module="slow")

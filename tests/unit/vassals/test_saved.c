@@ -26,6 +26,7 @@ static void fill(struct saved *s)
 		.ids = 9,
 		.state = APP_REPLACING,
 		.begun = 1,
+		.good = 1,
 		.since_wall_ns = UINT64_MAX,
 		.restarts = 3,
 		.numbers = 12,
