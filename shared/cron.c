@@ -8,7 +8,7 @@
 
 #include "shared/err.h"
 
-#define MINUTE_S 60
+#define MINUTE_S ((time_t)60)
 /* A leap day comes after eight years at most (1896 to 1904, 2096 to 2104). */
 #define HORIZON_S ((time_t)9 * 366 * 86400)
 /* A loop that was held up for so long is late; a clock that is further ahead was put forward. */
@@ -16,7 +16,7 @@
 /* A clock that was put back by more was wrong before, not now. */
 #define PUT_BACK_S ((time_t)3 * 3600)
 /* No zone moves its clock further than this; beyond it localtime is not believed. */
-#define GAP_MAX_S (3 * 3600)
+#define GAP_MAX_S ((time_t)3 * 3600)
 
 static const struct {
 	const char *name;

@@ -60,16 +60,22 @@ static void send_signal(pid_t pid, int sig)
 static void each_child(const struct keeper *k, child_fn *fn, int sig)
 {
 	FILE *f = fopen("/proc/thread-self/children", "re");
-	int pid;
+	char *line = NULL;
+	size_t size = 0;
 
 	if (!f) {
 		if (k->pid > 0)
 			(void)kill(-k->pid, sig);
 		return;
 	}
-	while (fscanf(f, "%d", &pid) == 1)
-		if (pid > 1)
+	if (getline(&line, &size, f) > 0) {
+		char *p = line, *end;
+		long pid;
+
+		for (; (pid = strtol(p, &end, 10)) > 1 && end != p; p = end)
 			fn((pid_t)pid, sig);
+	}
+	free(line);
 	(void)fclose(f);
 }
 

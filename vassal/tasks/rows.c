@@ -10,7 +10,7 @@
 #include "shared/clock.h"
 #include "vassal/tasks/keeper.h"
 
-#define MINUTE_S 60
+#define MINUTE_S ((time_t)60)
 /* Another generation's last look counts for so long: a swap is over by then. */
 #define LOOKED_MAX_S (3 * MINUTE_S)
 

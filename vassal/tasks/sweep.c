@@ -10,8 +10,8 @@
 
 #include "shared/base.h"
 
-#define ROUNDS      5            /* a process that forks while we look is caught by the next one */
-#define ENVIRON_MAX (256 * 1024) /* ours is far shorter; a longer one is not read to its end */
+#define ROUNDS      5 /* a process that forks while we look is caught by the next one */
+#define ENVIRON_MAX (256 * 1024UL) /* ours is far shorter; a longer one is not read to its end */
 
 static bool has_mark(const char *pid, const char *mark, size_t mark_n, char *buf)
 {
@@ -40,7 +40,7 @@ static unsigned one_round(const char *mark, char *buf)
 	unsigned n = 0;
 
 	while (dir && (entry = readdir(dir))) {
-		int pid = atoi(entry->d_name);
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
 
 		if (pid <= 1 || pid == getpid() ||
 		    !has_mark(entry->d_name, mark, strlen(mark), buf))

@@ -76,6 +76,22 @@ static void status_shows_each_app_in_a_row_with_its_reason(void **state)
 	assert_non_null(strstr(text, "next try in 5s: ImportError: no y\n"));
 }
 
+static void the_view_of_one_app_shows_the_programs_beside_it(void **state)
+{
+	const char *text = shown(
+		show_status, "blog",
+		"{\"apps\": [{\"name\": \"blog\", \"state\": \"running\", \"tasks\": ["
+		"{\"name\": \"celery\", \"kind\": \"daemon\", \"state\": \"running\", \"pid\": 12,"
+		" \"since\": 940, \"starts\": 3, \"failures\": 2, \"last_exit\": \"exit 1\"},"
+		"{\"name\": \"backup\", \"kind\": \"cron\", \"state\": \"waiting\"}]}]}");
+
+	(void)state;
+	assert_non_null(strstr(
+		text,
+		"daemon  celery: running, pid 12 for 1m00s, 3 starts, 2 failed, last: exit 1\n"));
+	assert_non_null(strstr(text, "cron  backup: waiting, 0 starts, 0 failed\n"));
+}
+
 static void the_view_of_one_app_shows_the_whole_traceback(void **state)
 {
 	const char *text = shown(show_status, "shop",
@@ -187,6 +203,7 @@ int main(void)
 		cmocka_unit_test(a_blame_record_says_what_why_and_where),
 		cmocka_unit_test(numbers_read_as_people_say_them),
 		cmocka_unit_test(status_shows_each_app_in_a_row_with_its_reason),
+		cmocka_unit_test(the_view_of_one_app_shows_the_programs_beside_it),
 		cmocka_unit_test(the_view_of_one_app_shows_the_whole_traceback),
 		cmocka_unit_test(stats_show_rates_and_percentiles),
 		cmocka_unit_test(what_was_not_measured_is_a_dash_and_no_zero),

@@ -393,6 +393,28 @@ static void a_trimmed_board_still_reads_the_same(void **state)
 	assert_int_equal(t.requests, 5);
 }
 
+static void a_row_of_nonsense_is_read_as_a_harmless_task(void **state)
+{
+	const struct fixture *f = *state;
+	struct board_bank *bank = &f->b->bank[1];
+	struct board_task_now now;
+
+	assert_false(board_read_task(&f->ro->bank[1], 0, &now));
+	memset(bank->task, 0xff, sizeof(bank->task));
+	atomic_store(&bank->tasks, UINT32_MAX);
+	assert_true(board_read_task(&f->ro->bank[1], LIMIT_TASKS - 1, &now));
+	assert_false(board_read_task(&f->ro->bank[1], LIMIT_TASKS, &now));
+	assert_int_equal(now.kind, BOARD_TASK_DAEMON);
+	assert_int_equal(now.state, TASK_NONE);
+	assert_int_equal(now.pid, 0);
+	assert_int_equal(now.running, 0);
+	assert_false(now.has_ended);
+	assert_true(now.starts <= INT64_MAX);
+	assert_int_equal(strlen(now.name), LIMIT_TASK_NAME - 1);
+	assert_string_equal(board_task_state_name(now.state), "none");
+	assert_string_equal(board_task_state_name(TASK_STATE_COUNT), "?");
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -418,6 +440,7 @@ int main(void)
 		TEST(a_hostile_log_head_harms_no_reader),
 		TEST(every_state_has_a_name_and_nonsense_has_one_too),
 		TEST(a_trimmed_board_still_reads_the_same),
+		TEST(a_row_of_nonsense_is_read_as_a_harmless_task),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
