@@ -150,6 +150,9 @@ static void note_pool(const struct vassal_config *c, const struct config_items *
 	if (c->cheaper > 0 && c->cheaper >= c->processes)
 		note_key(notes, items, "cheaper",
 			 "is not less than processes: all of them run all the time");
+	if (c->refork > 0 && (c->threads > 1 || c->lazy_apps))
+		note_key(notes, items, "refork",
+			 "works with one thread and without lazy-apps alone");
 	if (c->lazy_apps && c->idle_s > 0)
 		note_key(notes, items, "idle",
 			 "with lazy-apps the first request after a nap waits for an import");

@@ -93,6 +93,8 @@ struct vassal_config {
 	unsigned cheaper_initial, cheaper_step;
 	unsigned idle_s; /* without a request: no workers, only the mold; 0 = never */
 	bool cheap;
+	unsigned
+		refork; /* requests until a worker becomes the parent of the next mold; 0 = never */
 	unsigned harakiri_s;          /* 0 = off */
 	unsigned interrupt_timeout_s; /* 0 = off */
 	unsigned deadlock_timeout_s;  /* 0 = off */
@@ -129,8 +131,8 @@ struct vassal_config {
 	unsigned post_buffering; /* bytes of a body kept in memory */
 	unsigned keepalive_s;    /* idle connection; 0 = no keep-alive */
 	unsigned header_timeout_s, body_timeout_s, socket_timeout_s;
-	uint64_t min_rate; /* bytes per second of a body or an answer, on average; 0 = none */
-	unsigned queue_size;      /* requests waiting; more get 503 */
+	uint64_t min_rate;   /* bytes per second of a body or an answer, on average; 0 = none */
+	unsigned queue_size; /* requests waiting; more get 503 */
 	unsigned queue_timeout_s; /* waited longer: 503 */
 	struct trust trusted_proxies; /* whose X-Request-Start is believed */
 	uint64_t

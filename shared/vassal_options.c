@@ -156,6 +156,10 @@ const struct option vassal_options[] = {
 	LIVE_NUMBER("idle", NULL, OPTION_SECONDS, unsigned, idle_s, "0", 0, 31536000, NULL,
 	     "After so long without a request all processes go; the imported app stays, and "
 	     "the next request is answered by a fork of it. 0 is never", "10m", 0),
+	NUMBER("refork", NULL, OPTION_UINT, unsigned, refork, "0", 0, 0, "requests",
+	       "After so many, a process without further threads and open files becomes the "
+	       "parent of all others, so that they share what it has loaded; once in the life "
+	       "of a generation, 0 is never", "1000", 0),
 	SWITCH("cheap", NULL, cheap, "false", "Starts without processes, as if idle had passed "
 	       "already", "false"),
 	LIVE_NUMBER("harakiri", NULL, OPTION_SECONDS, unsigned, harakiri_s, "0", 0, 86400, NULL,

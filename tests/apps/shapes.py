@@ -3,6 +3,7 @@
 import io
 import os
 import resource
+import socket
 import sys
 import time
 
@@ -203,6 +204,12 @@ def grow(environ, start_response):
     time.sleep(float(seconds or 0))
     start_response("200 OK", [])
     return [b"%d" % os.getpid()]
+
+
+def open_socket(environ, start_response):
+    kept.append(socket.socket())
+    start_response("200 OK", [])
+    return [b"open"]
 
 
 def limits(environ, start_response):

@@ -206,6 +206,53 @@ class Naps(Case):
         self.assertEqual(daemon.process.wait(20 * harness.PATIENCE), 22)
         self.assertIn("nowhere", daemon.output())
 
+    def test_a_cheap_app_proves_its_health_in_one_worker_first(self):
+        daemon = self.vassal("--http", "127.0.0.1:%d" % harness.free_port(), "--chdir", str(harness.APPS), "--module", "shapes",
+                             "--cheap", "--health-check", "/plain", "--health-check-status", "204")
+        self.assertEqual(daemon.process.wait(20 * harness.PATIENCE), 22)
+
+
+class Refork(Case):
+    def mold(self, daemon):
+        return [p for p in daemon.strays() if harness.title(p).endswith(" mold")]
+
+    def test_a_warmed_worker_becomes_the_parent_of_all_others_and_no_request_is_lost(self):
+        port, daemon = serve(self, "--processes", "3", "--refork", "30")
+        before, first = self.mold(daemon), workers_of(daemon)
+        self.assertEqual(len(before), 1)
+        seen = set()
+
+        def ask():
+            answer = request(port, "/pid", timeout=20)
+            self.assertEqual(answer.status, 200)
+            seen.add(int(answer.text))
+
+        def replaced():
+            ask()
+            now = self.mold(daemon)
+            return len(now) == 1 and now != before and len(workers_of(daemon)) == 3 and len(workers_of(daemon) & first) == 1
+
+        for _ in range(60):
+            ask()
+        eventually(replaced, 15, "another mold, and workers of it")
+        self.assertRegex(daemon.output(), r"refork: worker \d is the parent of a new mold")
+        # the new ones work, die, and come back as forks of the new mold
+        for _ in range(3):
+            pid = int(request(port, "/pid", timeout=20).text)
+            os.kill(pid, signal.SIGKILL)
+            eventually(lambda: len(workers_of(daemon)) == 3 and pid not in workers_of(daemon), 10, "three workers")
+        for _ in range(30):
+            ask()
+        self.assertEqual(request(port, "/echo", method="POST", body=b"x" * 300000, timeout=20).body, b"x" * 300000)
+
+    def test_a_worker_with_something_open_is_not_forked_and_the_status_says_why(self):
+        e = self.emperor()
+        e.drop("app", module="shapes", app=harness.APPS, extra="refork = 5")
+        e.wait_up("app", "/plain")
+        self.assertEqual(e.get("app", "/open_socket").status, 200)
+        eventually(lambda: e.get("app", "/plain").status == 200 and "a request has opened socket:" in e.ctl_text("status", "app").stdout,
+                   15, "the reason in the status")
+
 
 class Limits(Case):
     def test_processes_get_the_niceness_and_the_processors_that_the_ini_says(self):

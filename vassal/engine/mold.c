@@ -26,6 +26,7 @@
 #include "shared/err.h"
 #include "shared/fd.h"
 #include "shared/log.h"
+#include "shared/proctitle.h"
 #include "vassal/engine/app.h"
 #include "vassal/engine/collector.h"
 #include "vassal/engine/forked.h"
@@ -155,19 +156,19 @@ static void load(struct engine *e)
  * The process between mold and worker: no Python hook runs in it, and it exits at once, so that the front adopts the
  * worker. Only this thread exists here; should it hang all the same (a C library's fork handler), it goes with the mold.
  */
-static _Noreturn void be_intermediate(struct engine *e, unsigned number, int link_fd, int report_fd,
-				      pid_t mold_pid)
+static _Noreturn void be_intermediate(struct engine *e, mold_child_fn *fn, void *arg, int report_fd,
+				      pid_t parent_pid)
 {
 	pid_t pid;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != mold_pid)
+	if (getppid() != parent_pid)
 		_exit(CREW_EXIT_ORPHAN);
 	pid = fork();
 	if (pid == 0) {
 		(void)close(report_fd);
 		PyOS_AfterFork_Child();
-		worker_run(e, number, link_fd);
+		fn(e, arg);
 	}
 	if (pid < 0)
 		pid = -errno;
@@ -198,11 +199,11 @@ static pid_t hear_report(int fd, pid_t intermediate)
  * The worker's pid, or -errno. Holds the GIL. The app's "before" hooks run here, where the threads are that they may
  * wait for, those of the child only in the worker.
  */
-static pid_t fork_worker(struct engine *e, unsigned number, int link_fd)
+pid_t mold_fork(struct engine *e, mold_child_fn *fn, void *arg)
 {
 	int report[2];
 	pid_t worker;
-	pid_t mold_pid = getpid();
+	pid_t parent_pid = getpid();
 	pid_t pid;
 
 	if (pipe2(report, O_CLOEXEC) < 0)
@@ -212,7 +213,7 @@ static pid_t fork_worker(struct engine *e, unsigned number, int link_fd)
 	pid = fork();
 	if (pid == 0) {
 		(void)close(report[0]);
-		be_intermediate(e, number, link_fd, report[1], mold_pid);
+		be_intermediate(e, fn, arg, report[1], parent_pid);
 	}
 	worker = -errno;
 	PyOS_AfterFork_Parent();
@@ -223,6 +224,18 @@ static pid_t fork_worker(struct engine *e, unsigned number, int link_fd)
 		;
 	(void)close(report[0]);
 	return worker;
+}
+
+struct order {
+	unsigned number;
+	int link_fd;
+};
+
+static void be_worker(struct engine *e, void *arg)
+{
+	const struct order *o = arg;
+
+	worker_run(e, o->number, o->link_fd);
 }
 
 static void on_fork(struct engine *e, const struct crew_msg *m, int link_fd)
@@ -236,7 +249,7 @@ static void on_fork(struct engine *e, const struct crew_msg *m, int link_fd)
 		say(answer, "there is no worker of this number");
 		return;
 	}
-	pid = fork_worker(e, m->worker, link_fd);
+	pid = mold_fork(e, be_worker, &(struct order){m->worker, link_fd});
 	if (pid > 0) {
 		answer.a = (uint64_t)pid;
 		say(answer, NULL);
@@ -288,6 +301,25 @@ static void serve(struct engine *e)
 		if (r > 0)
 			on_message(e);
 	}
+}
+
+_Noreturn void mold_resume(struct engine *e)
+{
+	uint64_t started_ns = clock_now_ns();
+	struct crew_msg ready = {.kind = CREW_MOLD_READY, .b = 1};
+
+	forked_watch();
+	exchange_forget_lanes(e->exchange);
+	place_anywhere(e);
+	proctitle_set("%s mold", engine_title(e));
+	e->note[0] = '\0';
+	if (interp_freeze(true) < 0)
+		PyErr_Print();
+	(void)malloc_trim(0);
+	ready.a = (clock_now_ns() - started_ns) / NS_PER_US;
+	say(ready, NULL);
+	serve(e);
+	_exit(CREW_EXIT_ORPHAN);
 }
 
 _Noreturn void mold_run(struct engine *e)

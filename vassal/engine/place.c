@@ -54,3 +54,14 @@ void place_worker(const struct engine *e, unsigned number)
 	if (sched_setaffinity(0, sizeof(mine), &mine) < 0)
 		log_warning("cpu-affinity: %s", strerror(errno));
 }
+
+void place_anywhere(const struct engine *e)
+{
+	cpu_set_t all;
+
+	if (e->config.cpu_affinity == 0)
+		return;
+	memset(&all, 0xff, sizeof(all)); /* the kernel leaves those that its cgroup allows */
+	if (sched_setaffinity(0, sizeof(all), &all) < 0)
+		log_warning("cpu-affinity: %s", strerror(errno));
+}

@@ -9,3 +9,5 @@ struct engine;
 void place_prio(const struct engine *e);
 /* Ties this worker (0-based) to its share of the CPUs that the process may use. */
 void place_worker(const struct engine *e, unsigned number);
+/* For the forks of a worker that was tied. */
+void place_anywhere(const struct engine *e);

@@ -29,6 +29,7 @@
 #include "vassal/engine/lane.h"
 #include "vassal/engine/modules.h"
 #include "vassal/engine/place.h"
+#include "vassal/engine/refork.h"
 #include "vassal/engine/signals.h"
 #include "vassal/engine/stacks.h"
 #include "vassal/engine/traceback.h"
@@ -59,11 +60,12 @@ struct worker {
 	unsigned threads_n;
 	struct thread *threads;
 	struct interrupt_crew crew; /* their lanes */
-	struct witness *witness;    /* NULL: none */
-	unsigned running;           /* threads in their loop; under the GIL */
-	bool leaving;               /* under the GIL */
-	bool retired; /* by the front: it wakes every lane, so each leaves by itself */
-	int wake_fd;  /* eventfd: a lane has finished */
+	struct refork refork;
+	struct witness *witness; /* NULL: none */
+	unsigned running;        /* threads in their loop; under the GIL */
+	bool leaving;            /* under the GIL */
+	bool retired;            /* by the front: it wakes every lane, so each leaves by itself */
+	int wake_fd;             /* eventfd: a lane has finished */
 	char why[128];
 };
 
@@ -157,6 +159,11 @@ static void serve(struct thread *t)
 			break;
 		case EXCHANGE_NOTHING:
 			sleep_for_work(t);
+			break;
+		case EXCHANGE_CALLED:
+			refork_answer(w->engine, &w->refork, &w->link);
+			if (forked_is())
+				forked_leave(w->engine);
 			break;
 		case EXCHANGE_RETIRE:
 			w->retired = true;
@@ -309,10 +316,12 @@ static void wait_for_adoption(const struct engine *e)
 		_exit(CREW_EXIT_ORPHAN);
 }
 
-static void close_mold_descriptors(void)
+/* A mold that was forked from a worker has but the first of them, and our own end may be among the numbers. */
+static void close_mold_descriptors(int link_fd)
 {
 	for (int fd = CREW_MOLD_FD; fd <= CREW_BOARD_FD; fd++)
-		(void)close(fd);
+		if (fd != link_fd)
+			(void)close(fd);
 }
 
 /* lazy-apps: what the mold would have done. */
@@ -402,7 +411,7 @@ _Noreturn void worker_run(struct engine *e, unsigned number, int link_fd)
 
 	forked_watch();
 	wait_for_adoption(e);
-	close_mold_descriptors();
+	close_mold_descriptors(link_fd);
 	place_worker(e, number);
 	signals_start();
 	proctitle_set("%s worker %u", engine_title(e), number + 1);
@@ -413,6 +422,8 @@ _Noreturn void worker_run(struct engine *e, unsigned number, int link_fd)
 	if (make_threads(&w) < 0 ||
 	    (w.threads_n > 1 && (stacks_by_main_thread(w.wake_fd) < 0 || start_threads(&w) < 0)))
 		fail(&w, "worker");
+	w.refork.wake_fd = w.wake_fd;
+	refork_remember(&w.refork);
 	say(&w,
 	    (struct crew_msg){.kind = CREW_WORKER_READY,
 			      .a = (uint64_t)getpid(),

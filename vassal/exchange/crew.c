@@ -33,6 +33,10 @@ static const struct crew_kind_row rows[CREW_KIND_COUNT] = {
 	[CREW_WORKER_LEAVES] = { "worker leaves", false },
 	[CREW_MODULES]	     = { "modules",	  true },
 	[CREW_BODY]	     = { "body",	  true },
+	[CREW_WANT_MOLD]     = { "want mold",	  false },
+	[CREW_REFORKED]	     = { "reforked",	  false },
+	[CREW_REFORK_FAILED] = { "refork failed", false },
+	[CREW_MOLD]	     = { "mold",	  true },
 };
 /* clang-format on */
 

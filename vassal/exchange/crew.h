@@ -39,6 +39,11 @@ enum crew_kind {
 	CREW_MODULES, /* one descriptor: a sealed memfd of the files that its modules came from, each with a NUL */
 	/* front -> worker */
 	CREW_BODY, /* a = slot; one descriptor, positioned anywhere, read with pread */
+	/* a worker becomes the parent of the next mold (refork); exchange_worker_call() is what it hears first */
+	CREW_WANT_MOLD,     /* worker -> front: send me the mold's end of its pair */
+	CREW_REFORKED,      /* worker -> front: a = pid of the mold that I have forked */
+	CREW_REFORK_FAILED, /* worker -> front: text = why I cannot */
+	CREW_MOLD,          /* front -> worker; one descriptor */
 	CREW_KIND_COUNT,
 };
 

@@ -206,10 +206,21 @@ void exchange_bury(struct exchange *x, unsigned worker,
  * lanes are idle. The front says it of a worker that is to go, a worker of itself as soon as it has decided to.
  */
 void exchange_worker_retire(struct exchange *x, unsigned worker);
+/* Front: this worker, which has one thread, is EXCHANGE_CALLED before its next request; unless it is retired. */
+void exchange_worker_call(struct exchange *x, unsigned worker);
 
 /* -- worker --------------------------------------------------------------------------------------------- */
 
-enum exchange_taken { EXCHANGE_TAKEN = 1, EXCHANGE_NOTHING = 0, EXCHANGE_RETIRE = -1 };
+enum exchange_taken {
+	EXCHANGE_TAKEN = 1,
+	EXCHANGE_NOTHING = 0,
+	EXCHANGE_RETIRE = -1,
+	EXCHANGE_CALLED =
+		-2, /* the front has a word with it, between two requests. Once for each call */
+};
+
+/* In a process that was forked from a worker: nothing of that one's lanes is its own. */
+void exchange_forget_lanes(struct exchange *x);
 
 /* Takes the oldest request without waiting. */
 enum exchange_taken exchange_take(struct exchange *x, unsigned lane, unsigned *ret_slot);

@@ -27,10 +27,12 @@ struct slot {
 	struct exchange_request request;
 };
 
+enum lane_word { LANE_SERVES, LANE_RETIRES, LANE_IS_CALLED };
+
 struct lane {
 	/* the worker sleeps on idle (futex): 1 while it waits for a request */
 	_Atomic uint32_t idle __attribute__((aligned(LAYOUT_LINE)));
-	_Atomic uint32_t retire;
+	_Atomic uint32_t retire; /* enum lane_word */
 	/* request_word() of the one that is to be interrupted (the front), and of the one that was (the worker) */
 	_Atomic uint64_t condemned, interrupted;
 	_Atomic uint64_t

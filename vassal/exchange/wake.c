@@ -65,12 +65,26 @@ void lane_clear_idle(struct exchange *x, unsigned lane)
 	atomic_store(&x->m->lanes[lane].idle, 0);
 }
 
+void exchange_worker_call(struct exchange *x, unsigned worker)
+{
+	unsigned lane = worker * x->shape.threads;
+	uint32_t serves = LANE_SERVES;
+
+	if (!atomic_compare_exchange_strong(&x->m->lanes[lane].retire, &serves, LANE_IS_CALLED))
+		return;
+	atomic_thread_fence(memory_order_seq_cst);
+	lane_clear_idle(x, lane);
+	futex_wake(&x->m->lanes[lane].idle);
+	/* it may have been woken for a request, which it now takes later */
+	exchange_wake_queued(x);
+}
+
 void exchange_worker_retire(struct exchange *x, unsigned worker)
 {
 	for (unsigned t = 0; t < x->shape.threads; t++) {
 		unsigned lane = worker * x->shape.threads + t;
 
-		atomic_store(&x->m->lanes[lane].retire, 1);
+		atomic_store(&x->m->lanes[lane].retire, LANE_RETIRES);
 		atomic_thread_fence(memory_order_seq_cst);
 		lane_clear_idle(x, lane);
 		futex_wake(&x->m->lanes[lane].idle);

@@ -29,10 +29,26 @@ static bool claim(struct exchange *x, unsigned lane, uint64_t cell, unsigned *re
 	return true;
 }
 
+static enum exchange_taken answer_word(struct exchange *x, unsigned lane, uint32_t word)
+{
+	if (word == LANE_IS_CALLED &&
+	    atomic_compare_exchange_strong(&x->m->lanes[lane].retire, &word, LANE_SERVES))
+		return EXCHANGE_CALLED;
+	return EXCHANGE_RETIRE;
+}
+
+void exchange_forget_lanes(struct exchange *x)
+{
+	for (unsigned i = 0; i < x->lanes; i++)
+		x->pending[i] = UINT64_MAX;
+}
+
 enum exchange_taken exchange_take(struct exchange *x, unsigned lane, unsigned *ret_slot)
 {
-	if (atomic_load_explicit(&x->m->lanes[lane].retire, memory_order_acquire))
-		return EXCHANGE_RETIRE;
+	uint32_t word = atomic_load_explicit(&x->m->lanes[lane].retire, memory_order_acquire);
+
+	if (word != LANE_SERVES)
+		return answer_word(x, lane, word);
 	for (;;) {
 		uint64_t tail = atomic_load_explicit(&x->m->queue_tail, memory_order_acquire);
 		uint64_t head = atomic_load_explicit(&x->m->queue_head, memory_order_acquire);

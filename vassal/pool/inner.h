@@ -11,6 +11,7 @@
 #include "vassal/pool/output.h"
 #include "vassal/pool/policy.h"
 #include "vassal/pool/pool.h"
+#include "vassal/pool/refork.h"
 #include "vassal/pool/stacks.h"
 #include <ev.h>
 
@@ -58,6 +59,7 @@ struct pool {
 	struct policy policy;
 	struct engine engine;
 	struct mold mold;
+	struct refork refork;
 	struct worker worker[LIMIT_WORKERS];
 	struct output output;
 	struct stacks stacks;
@@ -94,6 +96,8 @@ void mold_quit(struct pool *pool);
 void mold_kill(struct pool *pool, bool stacks);
 void mold_exited(struct pool *pool, int status);
 void mold_close(struct pool *pool);
+/* This process, on this channel, is the mold from now on. The one before is no longer ours to hear. */
+void mold_take(struct pool *pool, pid_t pid, int fd);
 
 /* worker.c */
 void worker_init(struct pool *pool, unsigned number);

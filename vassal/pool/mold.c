@@ -109,6 +109,14 @@ static void on_readable(_unused_ struct ev_loop *loop, ev_io *w, _unused_ int re
 	pool_kick(pool);
 }
 
+static void listen_to(struct pool *pool, int fd)
+{
+	pool->mold.fd = fd;
+	ev_io_init(&pool->mold.io, on_readable, fd, EV_READ);
+	pool->mold.io.data = pool;
+	ev_io_start(pool->loop, &pool->mold.io);
+}
+
 static int start(struct pool *pool, struct err *err)
 {
 	const struct pool_setup *s = &pool->setup;
@@ -139,10 +147,7 @@ static int start(struct pool *pool, struct err *err)
 			 &pool->mold.pid, err);
 	if (r < 0)
 		return r;
-	pool->mold.fd = TAKE_FD(ours);
-	ev_io_init(&pool->mold.io, on_readable, pool->mold.fd, EV_READ);
-	pool->mold.io.data = pool;
-	ev_io_start(pool->loop, &pool->mold.io);
+	listen_to(pool, TAKE_FD(ours));
 	return 0;
 }
 
@@ -178,6 +183,13 @@ void mold_close(struct pool *pool)
 		return;
 	ev_io_stop(pool->loop, &pool->mold.io);
 	(void)close(TAKE_FD(pool->mold.fd));
+}
+
+void mold_take(struct pool *pool, pid_t pid, int fd)
+{
+	mold_close(pool);
+	pool->mold.pid = pid;
+	listen_to(pool, fd);
 }
 
 void mold_exited(struct pool *pool, int status)

@@ -89,6 +89,7 @@ enum policy_reason {
 	WHY_MOLD,    /* the mold died or said that it cannot start */
 	WHY_STOP,    /* everything is being ended */
 	WHY_ASKED,   /* the front wants it */
+	WHY_REFORK,  /* there is a mold that has more to share */
 	WHY_SURPLUS, /* fewer processes are wanted */
 };
 

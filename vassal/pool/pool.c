@@ -207,7 +207,7 @@ static void show_target(struct pool *pool)
 	char *line = pool->setup.bank->pool;
 
 	if (p->phase != PHASE_SERVE || p->target == p->config.processes)
-		line[0] = '\0';
+		(void)snprintf(line, BOARD_LINE, "%s", pool->refork.why);
 	else if (p->target == 0)
 		(void)snprintf(line, BOARD_LINE, "naps: the next request has a worker forked");
 	else
@@ -274,6 +274,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, _unused_ int revents)
 	pool->active = false;
 	repeat = pool->idle_ticks > IDLE_TICKS && !watches_closely(pool) ? TICK_IDLE_S : TICK_S;
 	/* in a nap there is nobody to look at; the next worker starts the tick again */
+	refork_tick(pool, clock_now_ns());
 	if (!watch_tick(pool, clock_now_ns()))
 		ev_timer_stop(loop, w);
 	pool_kick(pool);
@@ -299,6 +300,8 @@ static void on_exit_of(struct pool *pool, pid_t pid, int status)
 		mold_exited(pool, status);
 	else if (w)
 		worker_exited(pool, w->number, status);
+	else if (refork_exited(pool, pid))
+		return;
 	else
 		exits_add(&pool->exits, pid, status, clock_now_ns());
 }
@@ -350,9 +353,9 @@ static struct policy_config policy_config_of(const struct vassal_config *c, unsi
 	unsigned least = c->cheaper ? MIN(c->cheaper, processes) : processes;
 	unsigned initial = MIN(MAX(c->cheaper_initial, least), processes);
 
-	/* an app that only workers import has to prove itself in one */
+	/* an app that only workers import has to prove itself in one, and workers answer its health-check */
 	if (c->cheap)
-		initial = c->lazy_apps ? 1 : 0;
+		initial = c->lazy_apps || c->health_check ? 1 : 0;
 	return (struct policy_config){
 		.processes = processes,
 		.least = least,
@@ -416,6 +419,7 @@ static void init_rows(struct pool *pool)
 	for (unsigned i = 0; i < LIMIT_WORKERS; i++)
 		worker_init(pool, i);
 	pool->mold.fd = -1;
+	refork_init(pool);
 }
 
 /* Not an error of pool_start: the front reports it the way it reports a failed import. */
@@ -608,6 +612,7 @@ void pool_interrupt(struct pool *pool, unsigned worker)
 void pool_stop(struct pool *pool, unsigned grace_s)
 {
 	policy_stop(&pool->policy, clock_now_ns(), seconds(grace_s));
+	refork_end(pool);
 	pool_kick(pool);
 }
 
@@ -621,6 +626,7 @@ void pool_free(struct pool *pool)
 	ev_clear_pending(pool->loop, &pool->stacks_timer);
 	ev_timer_stop(pool->loop, &pool->stacks_timer);
 	ev_child_stop(pool->loop, &pool->child);
+	refork_end(pool);
 	mold_kill(pool, false);
 	mold_close(pool);
 	for (unsigned i = 0; i < LIMIT_WORKERS; i++) {

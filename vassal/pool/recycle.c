@@ -48,6 +48,8 @@ void recycle_describe(const struct pool *pool, unsigned worker, enum policy_reas
 		(void)snprintf(buf, size, "%llu s old, max-worker-lifetime %u s",
 			       (clock_now_ns() - w->spawned_ns) / NS_PER_S,
 			       pool->config.max_lifetime_s);
+	else if (why == WHY_REFORK)
+		(void)snprintf(buf, size, "refork: its successor shares more");
 	else
 		(void)snprintf(buf, size, "it had closed its channel to the front");
 }

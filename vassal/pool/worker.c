@@ -154,6 +154,8 @@ static void on_message(struct worker *w, const struct crew_msg *m, int fd)
 		w->pool->events.modules(w->pool->arg, fd);
 		break;
 	default:
+		if (refork_message(w, m))
+			break;
 		distrust(w, "said something that is not a worker's to say");
 	}
 }
@@ -507,6 +509,7 @@ void worker_exited(struct pool *pool, unsigned number, int status)
 	death.late = death.killed && (slot_of(w)->why == WHY_MERCY || is_harakiri(w->why));
 	death.expected = classify(w, status);
 	(void)snprintf(death.why, sizeof(death.why), "%s", w->why);
+	refork_worker_gone(pool, number);
 	release(w, death.expected ? WORKER_NONE : WORKER_DEAD);
 	pool->events.died(pool->arg, &death);
 	policy_gone(&pool->policy, number, clock_now_ns());

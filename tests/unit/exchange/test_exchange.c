@@ -279,6 +279,27 @@ static void a_retired_worker_takes_nothing_more(void **state)
 	exchange_free(x);
 }
 
+static void a_called_worker_hears_it_once_and_goes_on_unless_it_is_retired(void **state)
+{
+	struct exchange *x = make(4, 2, 1);
+	unsigned got;
+
+	(void)state;
+	(void)submit(x, "a");
+	exchange_worker_call(x, 0);
+	exchange_worker_call(x, 0);
+	assert_int_equal(exchange_take(x, 1, &got), EXCHANGE_TAKEN);
+	(void)submit(x, "b");
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_CALLED);
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_TAKEN);
+	exchange_worker_call(x, 0);
+	exchange_worker_retire(x, 0);
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_RETIRE);
+	exchange_worker_call(x, 0);
+	assert_int_equal(exchange_take(x, 0, &got), EXCHANGE_RETIRE);
+	exchange_free(x);
+}
+
 struct buried {
 	unsigned slots[8], n;
 };
@@ -516,6 +537,8 @@ static void worker_process(struct exchange *front, unsigned lane, pid_t parent, 
 		switch (exchange_take(x, lane, &slot)) {
 		case EXCHANGE_RETIRE:
 			_exit(0);
+		case EXCHANGE_CALLED:
+			break;
 		case EXCHANGE_NOTHING:
 			(void)exchange_wait(x, lane, 0);
 			break;
@@ -757,6 +780,7 @@ int main(void)
 		cmocka_unit_test(endless_cancelling_never_fills_the_queue_and_keeps_the_order),
 		cmocka_unit_test(slots_run_out_and_come_back_last_used_first),
 		cmocka_unit_test(a_retired_worker_takes_nothing_more),
+		cmocka_unit_test(a_called_worker_hears_it_once_and_goes_on_unless_it_is_retired),
 		cmocka_unit_test(burying_a_worker_gives_back_what_it_held_and_nothing_else),
 		cmocka_unit_test(an_exchange_of_another_size_is_refused),
 		cmocka_unit_test(a_lane_that_is_ignored_keeps_nobody_awake),

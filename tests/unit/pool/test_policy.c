@@ -1022,7 +1022,7 @@ static void reconfigure(struct walk *w)
 	c.numbers = MIN(policy_numbers(c.processes, 1), c.capacity);
 	c.least = draw(w, 2) ? c.processes : 1 + draw(w, c.processes);
 	c.step = 1 + draw(w, 3);
-	c.max_lifetime_ns = draw(w, 2) * 20 * S;
+	c.max_lifetime_ns = draw(w, 2) ? 20 * S : 0;
 	policy_configure(&w->p, &c);
 	w->waking = true;
 }

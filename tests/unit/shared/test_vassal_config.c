@@ -322,6 +322,7 @@ static const struct {
 	{"carbon = 1", "known to uWSGI, not supported here, ignored"},
 	{"cheaper = 2", "is not less than processes"},
 	{"cheaper-algo = spare", "processes come when requests wait"},
+	{"refork = 1000\nthreads = 2", "works with one thread"},
 	{"idle = 60\nlazy-apps = true", "waits for an import"},
 	{"static-expires = /* 3600", "files are sent without Expires"},
 	{"attach-daemon2 = cmd=celery,reloadsignal=1", "starts its daemons anew"},
