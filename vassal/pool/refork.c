@@ -190,7 +190,7 @@ static void begin(struct refork *r, uint64_t now_ns)
 		const struct policy_slot *s = &pool->policy.slot[i];
 
 		if (s->state != SLOT_READY || s->due != WHY_NONE ||
-		    s->served < pool->config.refork * (r->tries + 1))
+		    s->served < (uint64_t)pool->config.refork * (r->tries + 1))
 			continue;
 		r->worker = i + 1;
 		r->since_ns = now_ns;

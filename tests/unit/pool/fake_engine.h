@@ -85,6 +85,50 @@ static void fake_print_much(void)
 	fake_print("\nunfinished");
 }
 
+__attribute__((noreturn)) static void fake_serve_mold(struct exchange *x);
+
+/* As a called worker does it: asks for the mold's channel, and forks twice. */
+static void fake_refork(struct exchange *x, int sock, unsigned worker)
+{
+	struct crew_msg m;
+	struct err err = {0};
+	int fd = -1;
+	pid_t middle, pid = 0;
+	int pipe_fds[2];
+
+	if (fake_is("refork-refuses")) {
+		fake_say(sock, CREW_REFORK_FAILED, worker, 0, "it has 7 threads");
+		return;
+	}
+	fake_say(sock, CREW_WANT_MOLD, worker, 0, "");
+	(void)fcntl(sock, F_SETFL, fcntl(sock, F_GETFL) & ~O_NONBLOCK);
+	if (crew_recv(sock, &m, &fd, &err) != 1 || m.kind != CREW_MOLD || pipe(pipe_fds) < 0)
+		_exit(1);
+	middle = fork();
+	if (middle == 0) {
+		pid = fork();
+		if (pid == 0) {
+			(void)close(sock);
+			if (fake_is("refork-dies"))
+				_exit(1);
+			if (dup2(fd, CREW_MOLD_FD) < 0)
+				_exit(1);
+			if (fd != CREW_MOLD_FD)
+				(void)close(fd);
+			fake_say(CREW_MOLD_FD, CREW_MOLD_READY, 0, 1, "");
+			fake_serve_mold(x);
+		}
+		(void)!write(pipe_fds[1], &pid, sizeof(pid));
+		_exit(0);
+	}
+	(void)waitpid(middle, NULL, 0);
+	(void)!read(pipe_fds[0], &pid, sizeof(pid));
+	(void)close(pipe_fds[0]);
+	(void)close(pipe_fds[1]);
+	(void)close(fd);
+	fake_say(sock, CREW_REFORKED, worker, (uint64_t)pid, "");
+}
+
 __attribute__((noreturn)) static void fake_worker(struct exchange *x, int sock, unsigned worker)
 {
 	unsigned lane = worker * exchange_get_shape(x)->threads;
@@ -121,6 +165,8 @@ __attribute__((noreturn)) static void fake_worker(struct exchange *x, int sock, 
 	while ((r = exchange_take(x, lane, &slot)) != EXCHANGE_RETIRE || fake_is("stubborn")) {
 		char byte;
 
+		if (r == EXCHANGE_CALLED)
+			fake_refork(x, sock, worker);
 		if (!fake_is("closes") && recv(sock, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0)
 			_exit(CREW_EXIT_ORPHAN);
 		(void)exchange_wait(x, lane, 50 * 1000000ULL);
@@ -177,9 +223,7 @@ static void fake_check_fds(void)
 __attribute__((noreturn)) static void fake_mold(void)
 {
 	struct exchange *x = NULL;
-	struct crew_msg m;
 	struct err err = {0};
-	int fd = -1;
 
 	(void)signal(SIGRTMIN + CREW_STACKS_SIGNAL_OFFSET, fake_on_stacks);
 	(void)signal(SIGRTMIN + CREW_LOOK_SIGNAL_OFFSET, fake_on_stacks);
@@ -208,6 +252,15 @@ __attribute__((noreturn)) static void fake_mold(void)
 	}
 	(void)crew_send(CREW_MOLD_FD,
 			&(struct crew_msg){.kind = CREW_MOLD_READY, .a = 4321, .b = 1}, "", -1);
+	fake_serve_mold(x);
+}
+
+__attribute__((noreturn)) static void fake_serve_mold(struct exchange *x)
+{
+	struct crew_msg m;
+	struct err err = {0};
+	int fd = -1;
+
 	while (crew_recv(CREW_MOLD_FD, &m, &fd, &err) == 1) {
 		if (m.kind == CREW_FORK && fake_is("fork-fails")) {
 			fake_say(CREW_MOLD_FD, CREW_FORK_FAILED, m.worker, 0,

@@ -453,6 +453,60 @@ static void a_stuck_request_that_eats_memory_is_killed_and_explained(_unused_ vo
 	end(&b);
 }
 
+static void a_warmed_worker_becomes_the_parent_of_the_next_mold(_unused_ void **state)
+{
+	static struct bench b;
+	pid_t parent;
+
+	begin(&b, "", 2);
+	b.config.refork = 3;
+	start(&b);
+	assert_true(await(&b, &b.ready, 1, 5));
+	parent = pid_of(&b, 1);
+	for (unsigned i = 0; i < 3; i++)
+		pool_served(b.pool, 1);
+	assert_true(await_text(&b, b.events, "worker 2 is the parent of a new mold", 4));
+	/* the other one is replaced by a fork of the new mold, the old mold has gone */
+	assert_true(await_text(&b, b.events, "worker 1 recycled after 0 requests (refork", 4));
+	assert_int_equal(pid_of(&b, 1), parent);
+	assert_int_equal(b.surprises, 0);
+	assert_true(kill(pid_of(&b, 1), SIGKILL) == 0);
+	assert_true(await(&b, &b.surprises, 1, 3));
+	assert_true(await_text(&b, b.events, "worker 1 is ready", 4));
+	/* once in a life */
+	for (unsigned i = 0; i < 9; i++)
+		pool_served(b.pool, 2);
+	assert_false(await(&b, &b.surprises, 2, 1.5));
+	assert_null(strstr(strstr(b.events, "new mold") + 1, "new mold"));
+	end(&b);
+}
+
+static void a_worker_that_cannot_be_forked_from_says_why_and_all_goes_on(_unused_ void **state)
+{
+	static const struct {
+		const char *fake, *says;
+	} cases[] = {
+		{"refork-refuses", "worker 1 cannot be forked from: it has 7 threads"},
+		{"refork-dies", "worker 1 cannot be forked from: the new mold"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		static struct bench b;
+
+		begin(&b, cases[i].fake, 1);
+		b.config.refork = 2;
+		start(&b);
+		assert_true(await(&b, &b.ready, 1, 5));
+		for (unsigned n = 0; n < 9; n++)
+			pool_served(b.pool, 0);
+		assert_true(await_text(&b, b.events, cases[i].says, 4));
+		assert_true(await_text(&b, b.events, "(not tried again)", 6));
+		assert_non_null(strstr(b.board->bank[0].pool, cases[i].says));
+		assert_int_equal(b.deaths, 0);
+		end(&b);
+	}
+}
+
 static void memory_over_its_limit_recycles_after_three_checks(_unused_ void **state)
 {
 	static struct bench b;
@@ -823,6 +877,8 @@ int main(int argc, char **argv)
 
 		TEST(workers_come_for_a_request_that_waits_and_go_for_a_nap),
 		TEST(a_stuck_request_that_eats_memory_is_killed_and_explained),
+		TEST(a_warmed_worker_becomes_the_parent_of_the_next_mold),
+		TEST(a_worker_that_cannot_be_forked_from_says_why_and_all_goes_on),
 		TEST(memory_over_its_limit_recycles_after_three_checks),
 		TEST(a_kill_shows_the_stacks_before_the_death_is_told),
 		TEST(a_worker_that_is_to_be_killed_takes_no_further_request),
