@@ -36,11 +36,11 @@ class Blame(Case):
 
     def test_each_bad_end_is_on_record_with_its_reason_and_outlives_front_and_emperor(self):
         emperor = self.emperor()
-        emperor.drop("sick", "blamed", "processes = 5\nslow-request = 1\nharakiri = 3")
+        emperor.drop("sick", "blamed", "processes = 6\nslow-request = 1\nharakiri = 3")
         emperor.wait_up("sick")
         long_path = "/segfault?" + "x" * 700
-        got = self.together(emperor, [long_path, "/die", "/sleep?s=60", "/sleep?s=1.7", "/grow?s=60"])
-        self.assertEqual(got, {long_path: 502, "/die": 502, "/sleep?s=60": 504, "/sleep?s=1.7": 200, "/grow?s=60": 504})
+        got = self.together(emperor, [long_path, "/die", "/sleep?s=60", "/sleep?s=1.7", "/grow?s=60", "/other-thread?s=1.7"])
+        self.assertEqual(got, {long_path: 502, "/die": 502, "/sleep?s=60": 504, "/sleep?s=1.7": 200, "/grow?s=60": 504, "/other-thread?s=1.7": 200})
 
         b = self.find(emperor, "GET " + long_path, "crashed")
         self.assertEqual((b["status"], b["signal"]), (502, 11))
@@ -56,6 +56,10 @@ class Blame(Case):
         self.assertEqual(b["status"], 0)
         self.assertIn(" in wait_here\n", b["stacks"])
         self.assertGreaterEqual(b["age_us"], 1000000)
+        self.assertNotIn("Current thread", b["stacks"])  # there is only one: it is shown once
+
+        b = self.find(emperor, "GET /other-thread?s=1.7", "slow")
+        self.assertRegex(b["stacks"], r"^Stack(.*\n)*Thread(.*\n)*.* in wait_here\n(.*\n)*.* in run\n(.*\n)*Current thread")
 
         b = self.find(emperor, "GET /sleep?s=60", "timeout")
         self.assertEqual(b["status"], 504)
@@ -93,15 +97,26 @@ class Blame(Case):
         again = self.emperor()
         self.assertEqual(len(self.blames(again)), known + 1)
 
-    def test_threads_are_shown_together_and_the_request_lives(self):
+    def test_threads_are_shown_together_and_the_request_lives_unless_it_grows_too_fat(self):
         emperor = self.emperor()
         emperor.drop("sick", "blamed", "threads = 3\nslow-request = 1")
+        emperor.drop("fat", "blamed", "evil-reload-on-rss = 45")
         emperor.wait_up("sick")
+        emperor.wait_up("fat")
+        status = []
+        fat = threading.Thread(target=lambda: status.append(emperor.get("fat", "/grow?s=60", timeout=30).status))
+        fat.start()
         got = self.together(emperor, ["/sleep?s=1.9", "/other-thread?s=1.9"])
         self.assertEqual(set(got.values()), {200})
         b = self.find(emperor, "GET /sleep?s=1.9", "slow")
         self.assertGreaterEqual(b["stacks"].count(" in wait_here\n"), 2)
         self.assertIn("Current thread", b["stacks"])
+        fat.join()
+        self.assertEqual(status, [502])
+        b = self.find(emperor, "GET /grow?s=60", "killed", app="fat")
+        self.assertIn("evil-reload-on-rss", b["reason"])
+        self.assertIn(" in wait_here\n", b["stacks"])
+        self.assertGreater(b["rss_growth"], 30 << 20)
 
     def test_a_request_that_kills_is_fused_with_its_body_and_unfused_by_command(self):
         emperor = self.emperor()

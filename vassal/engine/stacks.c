@@ -92,6 +92,50 @@ static int register_signal(int number, bool all, bool chain)
 	return r ? 0 : -1;
 }
 
+/* Public, and safe under the GIL: how many threads Python knows. */
+static unsigned count_threads(void)
+{
+	PyThreadState *t = PyInterpreterState_ThreadHead(PyInterpreterState_Main());
+	unsigned n = 0;
+
+	for (; t; t = PyThreadState_Next(t))
+		n++;
+	return n;
+}
+
+/* A Python handler of the main thread: runs between two bytecodes. What LOOK has shown is not shown again. */
+static PyObject *show_others(_unused_ PyObject *self, _unused_ PyObject *args)
+{
+	if (count_threads() > 1)
+		stacks_print();
+	Py_RETURN_NONE;
+}
+
+static PyObject *call_signal(const char *name, const char *format, int number, PyObject *what)
+{
+	PyObject *module = PyImport_ImportModule("signal");
+	PyObject *r = module ? PyObject_CallMethod(module, name, format, number, what) : NULL;
+
+	Py_XDECREF(module);
+	return r;
+}
+
+static int register_others(void)
+{
+	static PyMethodDef method = {"show_stacks", show_others, METH_VARARGS,
+				     "Prints the stacks of all threads, if there are several."};
+	int number = SIGRTMIN + CREW_OTHERS_SIGNAL_OFFSET;
+	PyObject *fn = PyCFunction_New(&method, NULL);
+	PyObject *set = fn ? call_signal("signal", "iO", number, fn) : NULL;
+	/* a system call of the app that can go on does */
+	PyObject *restart = set ? call_signal("siginterrupt", "iO", number, Py_False) : NULL;
+
+	Py_XDECREF(restart);
+	Py_XDECREF(set);
+	Py_XDECREF(fn);
+	return restart ? 0 : -1;
+}
+
 int stacks_start(void)
 {
 	int stacks = SIGRTMIN + CREW_STACKS_SIGNAL_OFFSET;
@@ -100,7 +144,9 @@ int stacks_start(void)
 		return -1;
 	if (register_signal(stacks, true, true) < 0)
 		return -1;
-	return register_signal(SIGRTMIN + CREW_LOOK_SIGNAL_OFFSET, false, false);
+	if (register_signal(SIGRTMIN + CREW_LOOK_SIGNAL_OFFSET, false, false) < 0)
+		return -1;
+	return register_others();
 }
 
 int stacks_by_main_thread(int wake_fd)

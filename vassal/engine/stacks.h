@@ -3,8 +3,10 @@
  *
  * STACKS, before a kill: faulthandler walks all threads at once, whatever holds the GIL. It then calls the handler
  * that was there before it, ours, which says that this was all.
- * LOOK, for a request that may yet end well: of a worker with one thread only the thread that works, from inside
- * itself; of one with several all of them, under the GIL, by the main thread, which has nothing else to do.
+ * LOOK, for a request that may yet end well: of a worker with one thread that thread, from inside itself, whatever it
+ * does; of one with several all of them, under the GIL, by the main thread, which has nothing else to do.
+ * OTHERS, right behind it, to a worker with one thread: all threads under the GIL, should the app have made some, as
+ * soon as the main one is back in Python.
  */
 #pragma once
 

@@ -69,6 +69,7 @@ enum crew_exit {
  */
 #define CREW_STACKS_SIGNAL_OFFSET 5
 #define CREW_LOOK_SIGNAL_OFFSET   7
+#define CREW_OTHERS_SIGNAL_OFFSET 8 /* after LOOK: all threads, when the main one comes to it */
 /* The line, with a process number behind it, that says that these were all. The front swallows it. */
 #define CREW_STACKS_END "-- end of the stacks of process "
 /* Runs a Python handler, which interrupts the request that exchange_condemn() has named, if it is still in work. */

@@ -384,6 +384,8 @@ static void ask_stacks(struct pool *pool, unsigned number, enum stacks_how how)
 	stacks_asked(&pool->stacks, pid, clock_now_ns());
 	if (pid <= 0 || kill(pid, SIGRTMIN + offsets[how]) < 0)
 		tell_stacks(pool);
+	else if (how == STACKS_LOOK && pool->setup.config->threads == 1)
+		(void)kill(pid, SIGRTMIN + CREW_OTHERS_SIGNAL_OFFSET);
 }
 
 void worker_stacks_turn(struct pool *pool)

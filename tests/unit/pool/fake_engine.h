@@ -227,6 +227,7 @@ __attribute__((noreturn)) static void fake_mold(void)
 
 	(void)signal(SIGRTMIN + CREW_STACKS_SIGNAL_OFFSET, fake_on_stacks);
 	(void)signal(SIGRTMIN + CREW_LOOK_SIGNAL_OFFSET, fake_on_stacks);
+	(void)signal(SIGRTMIN + CREW_OTHERS_SIGNAL_OFFSET, SIG_IGN);
 	(void)signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would turn it into an exit */
 	fake_check_fds();
 	if (fake_is("mold-dies")) {
