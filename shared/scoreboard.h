@@ -54,23 +54,23 @@ enum worker_state {
 
 /* Counters of a bank. Written by the front. Names, units and texts: board_fields[] in scoreboard.c. */
 struct board_counters {
-	board_u64 connections;         /* accepted or received from the gate */
-	board_u64 requests;            /* answered, by whomever */
-	board_u64 responses[6];        /* by class: [1] 1xx ... [5] 5xx; [0] none could be sent */
-	board_u64 bad_requests;        /* 400, 408, 413, 414, 431 made by the front */
-	board_u64 rejected;            /* 503: queue full or too old */
-	board_u64 read_timeouts;       /* 408: header-timeout, body-timeout, min-rate */
-	board_u64 write_timeouts;      /* socket-timeout, min-rate: the answer was not read */
-	board_u64 queue_timeouts;      /* of the rejected: waited longer than queue-timeout */
-	board_u64 idle_timeouts;       /* connections without a request: keepalive, header-timeout */
-	board_u64 timeouts;            /* 504: harakiri, interrupt-timeout */
-	board_u64 interrupts;          /* of those, interrupted in the app */
-	board_u64 fused;               /* 503: it had killed two workers (vassal/front/fuse.h) */
-	board_u64 worker_deaths;       /* 502: died while it held a request */
-	board_u64 exceptions;          /* 500: the app raised */
-	board_u64 client_gone;         /* the client left before its answer */
-	board_u64 static_requests;     /* answered from files */
-	board_u64 handed_back;         /* connections returned to the gate */
+	board_u64 connections;     /* accepted or received from the gate */
+	board_u64 requests;        /* answered, by whomever */
+	board_u64 responses[6];    /* by class: [1] 1xx ... [5] 5xx; [0] none could be sent */
+	board_u64 bad_requests;    /* 400, 408, 413, 414, 431 made by the front */
+	board_u64 rejected;        /* 503: queue full or too old */
+	board_u64 read_timeouts;   /* 408: header-timeout, body-timeout, min-rate */
+	board_u64 write_timeouts;  /* socket-timeout, min-rate: the answer was not read */
+	board_u64 queue_timeouts;  /* of the rejected: waited longer than queue-timeout */
+	board_u64 idle_timeouts;   /* connections without a request: keepalive, header-timeout */
+	board_u64 timeouts;        /* 504: harakiri, interrupt-timeout */
+	board_u64 interrupts;      /* of those, interrupted in the app */
+	board_u64 fused;           /* 503: it had killed two workers (vassal/front/fuse.h) */
+	board_u64 worker_deaths;   /* 502: died while it held a request */
+	board_u64 exceptions;      /* 500: the app raised */
+	board_u64 client_gone;     /* the client left before its answer */
+	board_u64 static_requests; /* answered from files */
+	board_u64 handed_back;     /* connections returned to the gate */
 	board_u64 bytes_in, bytes_out; /* on the wire, heads included */
 	board_u64 queue_us, app_us;    /* sums */
 	board_u64 queue_hist
@@ -310,9 +310,9 @@ uint64_t board_percentile_us(const uint64_t hist[BOARD_BUCKETS], double p);
 /* Plain copy of counters, summed over all banks. */
 struct board_totals {
 	uint64_t connections, requests, responses[6], bad_requests, rejected, timeouts, interrupts,
-		read_timeouts, write_timeouts, queue_timeouts, idle_timeouts, fused,
-		worker_deaths, exceptions, client_gone, static_requests, handed_back, bytes_in,
-		bytes_out, queue_us, app_us, spawned, recycled, killed, crashed, log_dropped;
+		read_timeouts, write_timeouts, queue_timeouts, idle_timeouts, fused, worker_deaths,
+		exceptions, client_gone, static_requests, handed_back, bytes_in, bytes_out,
+		queue_us, app_us, spawned, recycled, killed, crashed, log_dropped;
 	uint64_t queue_hist[BOARD_BUCKETS], app_hist[BOARD_BUCKETS];
 };
 void board_read_totals(const struct scoreboard *b, struct board_totals *ret);
