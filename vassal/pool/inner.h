@@ -66,8 +66,9 @@ struct pool {
 	ev_timer stacks_timer; /* while somebody's turn it is */
 	struct exits exits;
 	ev_child child;
-	ev_timer step; /* the next time policy wants to be asked; also fed by pool_kick */
-	ev_timer tick; /* measuring */
+	ev_timer step;      /* the next time policy wants to be asked; also fed by pool_kick */
+	ev_timer tick;      /* measuring */
+	uint64_t fresh_rss; /* of the last worker that was measured before its first request */
 	unsigned idle_ticks, pss_next;
 	uint64_t pss_not_before_ns;
 	bool active;  /* something was served since the last tick */

@@ -64,14 +64,20 @@ static void remember_before(struct worker *w, uint64_t since_ns, uint64_t rss, u
 	w->rss_ns = now_ns;
 }
 
+/* It may have taken a request before we hear that it is ready: then it began as others of its mold did. */
 void watch_begin(struct worker *w)
 {
+	struct pool *pool = w->pool;
 	uint64_t rss, vsz;
 
 	if (!measure_memory(w->pid, &rss, &vsz))
 		return;
-	w->rss = w->rss_before = rss;
-	w->rss_ns = w->rss_before_ns = clock_now_ns();
+	w->rss = rss;
+	w->rss_ns = clock_now_ns();
+	if (busy_since_ns(pool, w->number) == 0)
+		pool->fresh_rss = rss;
+	w->rss_before = pool->fresh_rss;
+	w->rss_before_ns = w->spawned_ns;
 }
 
 /* One that leaves may do so for ever in its last request. */
