@@ -339,5 +339,33 @@ class Start(Case):
         self.assertIn("clock is not believed", self.daemons[-1].output())
 
 
+
+class Overload(Case):
+    def test_when_more_comes_than_can_be_done_the_newest_are_served_and_the_oldest_get_503(self):
+        """Twice what two workers can do: in turn everybody would wait as long as queue-timeout; newest first most wait hardly at all."""
+        port, daemon = serve(self, "--processes", "2", "--queue-timeout", "2", "--queue-size", "400")
+        waits, lock = {200: [], 503: []}, threading.Lock()
+
+        def client(until):
+            while time.monotonic() < until:
+                started = time.monotonic()
+                status = request(port, "/short", timeout=20).status
+                with lock:
+                    waits[status].append((started, time.monotonic() - started))
+
+        begun = time.monotonic()
+        clients = [threading.Thread(target=client, args=(begun + 3.5,)) for _ in range(200)]
+        for c in clients:
+            c.start()
+        for c in clients:
+            c.join()
+        self.assertRegex(daemon.output(), r"overload: \d+ requests wait, the oldest for \d+ ms; the newest are served first now")
+        late = sorted(wait for started, wait in waits[200] if started > begun + 1)
+        self.assertGreater(len(late), 100)
+        self.assertLess(late[len(late) // 2], 0.3 * harness.PATIENCE)  # in turn it would be a second: 200 clients at 200 a second
+        self.assertEqual(ask(port, "/short"), 200)
+        eventually(lambda: "the overload is over" in daemon.output(), 5, "it ends")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -27,6 +27,7 @@
 #include "vassal/front/patience.h"
 #include "vassal/front/pressure.h"
 #include "vassal/front/queue.h"
+#include "vassal/front/standing.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 
@@ -214,7 +215,8 @@ static void update_gauges(struct front *f)
 /* An idle front must not wake up four times a second. */
 static void arm_tick(struct front *f)
 {
-	bool wanted = f->conns_n > 0 || f->jobs_n > 0 || f->doors_paused || blame_waits(f);
+	bool wanted = f->conns_n > 0 || f->jobs_n > 0 || f->doors_paused || blame_waits(f) ||
+		      f->order != ORDER_OLDEST_FIRST;
 
 	if (wanted && !ev_is_active(&f->tick))
 		ev_timer_again(f->loop, &f->tick);
@@ -308,6 +310,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	lifecycle_tend(f);
 	retry_passes(f);
 	overdue_check(f);
+	standing_check(f);
 	exchange_tend(f->exchange);
 	blame_tick(f);
 	turn(f);

@@ -10,6 +10,7 @@
 #include "vassal/front/fusebox.h"
 #include "vassal/front/intake.h"
 #include "vassal/front/record.h"
+#include "vassal/front/standing.h"
 #include "vassal/front/state.h"
 
 #define RETRY_AFTER_S 5 /* a full queue of a healthy app is gone by then */
@@ -27,7 +28,7 @@ void queue_unslot(struct front *f, unsigned slot)
 
 unsigned queue_length(const struct front *f)
 {
-	return f->queued_n + exchange_queued(f->exchange);
+	return standing_length(f);
 }
 
 bool queue_is_open(const struct front *f)
@@ -35,6 +36,8 @@ bool queue_is_open(const struct front *f)
 	/* jobs_n is an upper bound of those that wait in the exchange, and needs no look at shared memory */
 	if (f->queued_n > 0)
 		return false;
+	if (f->order == ORDER_NEWEST_FIRST)
+		return f->parked_n == 0 && standing_has_room(f);
 	return f->jobs_n < f->config->queue_size || queue_length(f) < f->config->queue_size;
 }
 
@@ -143,12 +146,61 @@ bool queue_refuse_stale(struct conn *c)
 	return true;
 }
 
+/* Leaves the queue, wherever it waits in it. False: a worker has it. */
+static bool leave_queue(struct conn *c)
+{
+	struct front *f = c->front;
+	unsigned slot = (unsigned)c->slot;
+
+	if (c->state == CONN_QUEUED) {
+		unlink_queued(c);
+		return true;
+	}
+	if (c->state != CONN_WAIT || !exchange_cancel(f->exchange, slot))
+		return false;
+	f->jobs[slot].conn = NULL;
+	c->slot = -1;
+	queue_release(f, slot);
+	return true;
+}
+
+/* Is there one that has waited longer? */
+static struct conn *oldest_waiting(const struct front *f)
+{
+	int slot = standing_oldest(f);
+	struct conn *parked = slot >= 0 ? f->jobs[slot].conn : NULL;
+
+	if (!parked || !f->queue_first)
+		return parked ? parked : f->queue_first;
+	return parked->complete_ns <= f->queue_first->complete_ns ? parked : f->queue_first;
+}
+
+/* The newest has the best chance that somebody still waits for its answer; the oldest makes room for it. */
+static void add_newest(struct conn *c)
+{
+	struct front *f = c->front;
+
+	while (f->queued_n + f->parked_n >= f->config->queue_size) {
+		struct conn *oldest = oldest_waiting(f);
+
+		if (!oldest || !leave_queue(oldest))
+			break;
+		reject(oldest);
+	}
+	append_queued(c);
+	queue_dispatch(f);
+}
+
 void queue_add_kept(struct conn *c)
 {
 	struct front *f = c->front;
 	int slot;
 
 	c->complete_ns = f->now_ns - MIN(f->now_ns, c->waited_ns);
+	if (f->order == ORDER_NEWEST_FIRST) {
+		add_newest(c);
+		return;
+	}
 	if (f->queued_n > 0 ? queue_length(f) >= f->config->queue_size : !queue_is_open(f)) {
 		reject(c);
 		return;
@@ -160,8 +212,33 @@ void queue_add_kept(struct conn *c)
 		append_queued(c);
 }
 
+/* True: the newest of all was given to the workers. */
+static bool send_newest(struct front *f)
+{
+	int parked = standing_newest(f);
+	struct conn *c = f->queue_last;
+	int slot = -1;
+
+	if (c && (parked < 0 || c->complete_ns >= f->jobs[parked].queued_ns))
+		slot = queue_slot(f);
+	if (slot >= 0) {
+		submit_kept(c, (unsigned)slot);
+		return true;
+	}
+	if (parked < 0)
+		return false;
+	standing_unpark(f, (unsigned)parked);
+	exchange_submit(f->exchange, (unsigned)parked);
+	return true;
+}
+
 void queue_dispatch(struct front *f)
 {
+	if (f->order == ORDER_NEWEST_FIRST) {
+		while (standing_has_room(f) && send_newest(f))
+			;
+		return;
+	}
 	while (f->queue_first) {
 		int slot = queue_slot(f);
 
@@ -175,6 +252,7 @@ void queue_release(struct front *f, unsigned slot)
 {
 	struct job *job = &f->jobs[slot];
 
+	standing_unpark(f, slot);
 	queue_unslot(f, slot);
 	job->used = false;
 	job->conn = NULL;
@@ -236,17 +314,8 @@ void queue_expire(struct conn *c)
 {
 	struct front *f = c->front;
 
-	if (c->state == CONN_QUEUED) {
-		unlink_queued(c);
-	} else if (c->state == CONN_WAIT && exchange_cancel(f->exchange, (unsigned)c->slot)) {
-		unsigned slot = (unsigned)c->slot;
-
-		f->jobs[slot].conn = NULL;
-		c->slot = -1;
-		queue_release(f, slot);
-	} else {
-		return; /* a worker has it */
-	}
+	if (!leave_queue(c))
+		return;
 	board_add(&f->count->queue_timeouts, 1);
 	reject(c);
 }

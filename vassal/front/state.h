@@ -19,6 +19,7 @@
 #include "vassal/front/diskpool.h"
 #include "vassal/front/fuse.h"
 #include "vassal/front/logbook.h"
+#include "vassal/front/order.h"
 #include "vassal/front/pace.h"
 #include "vassal/front/request_id.h"
 #include "vassal/front/siphash.h"
@@ -146,6 +147,7 @@ struct conn {
 /* What the front knows of an exchange slot that it has submitted. Lives until the worker's END or death. */
 struct job {
 	bool used;
+	bool parked;      /* filled, and not with the workers: standing.c */
 	bool slow_said;   /* slow-request was reported */
 	bool killed;      /* harakiri: the worker is on its way out */
 	bool looked;      /* an incomplete answer was left alone for one look */
@@ -157,6 +159,7 @@ struct job {
 	uint64_t body_digest; /* EXCHANGE_BODY_FILE */
 	struct spool body;    /* EXCHANGE_BODY_FILE */
 	size_t touched;
+	int park_prev, park_next; /* slots; -1: none */
 	uint64_t queued_ns;
 	uint64_t interrupted_ns; /* how long it had been in work then */
 };
@@ -257,6 +260,8 @@ struct front {
 	unsigned queued_n;
 	struct job jobs[EXCHANGE_SLOTS_MAX];
 	unsigned jobs_n; /* slots in use */
+	enum order order;
+	unsigned parked_first, parked_last, parked_n; /* slots, oldest to newest */
 	bool lane_stalled[LIMIT_LANES];
 
 	/* sides */

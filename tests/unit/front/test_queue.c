@@ -1,8 +1,10 @@
 /* queue: who comes when, who is refused, who is forgotten. */
 #include "rig.h"
 
+#include "shared/clock.h"
 #include "vassal/exchange/layout.h"
 #include "vassal/front/overdue.h"
+#include "vassal/front/standing.h"
 
 #define GET "GET /%u HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -186,6 +188,190 @@ static void waiting_too_long_is_503_in_a_slot_and_behind_and_being_in_work_is_no
 	rig_free(f);
 }
 
+/* Eight requests: the first is in work, three fill the other slots, four wait behind; then time passes. */
+static struct front *make_standing(struct conn *c[8], int ends[8])
+{
+	struct front *f = rig_make(4, 7);
+
+	for (unsigned i = 0; i < 8; i++) {
+		c[i] = ask(f, i, &ends[i]);
+		if (i == 0)
+			(void)worker_take(f);
+		f->now_ns += NS_PER_MS;
+	}
+	assert_int_equal(queue_length(f), 7);
+	standing_check(f);
+	assert_int_equal(f->order, ORDER_OLDEST_FIRST);
+	f->now_ns += 6 * NS_PER_S; /* a tenth of queue-timeout */
+	standing_check(f);
+	assert_int_equal(f->order, ORDER_NEWEST_FIRST);
+	assert_int_equal(f->queued_n + f->parked_n, 6); /* and one has gone out */
+	return f;
+}
+
+static void a_queue_that_stands_is_served_from_its_end(void **state)
+{
+	/* 3 went out at once, beside 0 in work; from then on it is the newest of all */
+	static const unsigned order[] = {3, 7, 6, 5, 4, 2, 1};
+	struct conn *c[8];
+	int ends[8];
+	struct front *f = make_standing(c, ends);
+
+	(void)state;
+	answer_it(f, (unsigned)c[0]->slot);
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+		unsigned slot = worker_take(f);
+
+		expect_line(f, slot, order[i]);
+		answer_it(f, slot);
+	}
+	assert_int_equal(f->jobs_n, 0);
+	assert_int_equal(f->parked_n, 0);
+	standing_check(f);
+	assert_int_equal(f->order, ORDER_OLDEST_FIRST);
+	for (unsigned i = 0; i < 8; i++)
+		(void)close(ends[i]);
+	rig_free(f);
+}
+
+static void whoever_comes_to_a_full_queue_that_stands_takes_the_oldest_ones_place(void **state)
+{
+	struct conn *c[8];
+	int ends[8];
+	int end;
+	struct front *f = make_standing(c, ends);
+	unsigned before = f->queued_n + f->parked_n;
+
+	(void)state;
+	(void)ask(f, 8, &end); /* one place is free: 3 is out */
+	(void)close(end);
+	assert_int_equal(atomic_load(&f->count->rejected), 0);
+	assert_int_equal(f->queued_n + f->parked_n, before + 1);
+	(void)ask(f, 9, &end);
+	assert_int_equal(atomic_load(&f->count->rejected), 1);
+	assert_int_equal(f->queued_n + f->parked_n, before + 1);
+	expect_503(ends[1]);
+	answer_it(f, (unsigned)c[0]->slot);
+	expect_line(f, worker_take(f), 3);
+	expect_line(f, worker_take(f), 9);
+	(void)close(end);
+	rig_free(f);
+}
+
+static void who_is_parked_can_leave_and_can_be_too_late(void **state)
+{
+	struct conn *c[8];
+	int ends[8];
+	struct front *f = make_standing(c, ends);
+
+	(void)state;
+	assert_int_equal(f->parked_n, 2);
+	conn_lost(c[1]);
+	assert_int_equal(f->parked_n, 1);
+	queue_expire(c[2]);
+	expect_503(ends[2]);
+	assert_int_equal(f->parked_n, 0);
+	assert_int_equal(atomic_load(&f->count->queue_timeouts), 1);
+	/* two slots are free again, and nobody is lost over it */
+	answer_it(f, (unsigned)c[0]->slot);
+	for (unsigned i = 0; i < 5; i++)
+		answer_it(f, worker_take(f));
+	assert_int_equal(f->jobs_n, 0);
+	assert_int_equal(queue_length(f), 0);
+	rig_free(f);
+}
+
+static void when_it_stands_no_longer_the_oldest_is_next_again(void **state)
+{
+	static const unsigned order[] = {3, 1, 2, 6, 7};
+	struct conn *c[8];
+	int ends[8];
+	struct front *f = make_standing(c, ends);
+
+	(void)state;
+	conn_lost(c[4]);
+	conn_lost(c[5]);
+	/* as if they had come just now */
+	for (unsigned i = 1; i < 8; i++)
+		if (i != 4 && i != 5)
+			c[i]->complete_ns = f->now_ns;
+	standing_check(f);
+	assert_int_equal(f->order, ORDER_OLDEST_FIRST);
+	assert_int_equal(f->parked_n, 0);
+	answer_it(f, (unsigned)c[0]->slot);
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+		unsigned slot = worker_take(f);
+
+		expect_line(f, slot, order[i]);
+		answer_it(f, slot);
+	}
+	assert_int_equal(queue_length(f), 0);
+	rig_free(f);
+}
+
+/* Whatever happens in whatever order: every request is answered or has left, and nothing stays behind. */
+static void nothing_is_lost_however_it_comes_and_goes(void **state)
+{
+	struct front *f = rig_make(4, 12);
+	struct conn *c[64] = {0};
+	int ends[64];
+	unsigned seed = 12345, n = 0;
+	int working = -1;
+
+	(void)state;
+	for (unsigned step = 0; step < 20000; step++) {
+		unsigned what = (seed = seed * 1103515245 + 12345) >> 16 & 7;
+		unsigned slot;
+
+		f->now_ns += (seed >> 8) % (400 * NS_PER_MS);
+		if (what < 3 && n < ARRAY_SIZE(c)) {
+			c[n] = ask(f, step, &ends[n]);
+			n++;
+		} else if (what < 5) {
+			if (working >= 0)
+				answer_it(f, (unsigned)working);
+			working = exchange_take(f->exchange, 0, &slot) == EXCHANGE_TAKEN ? (int)slot
+											 : -1;
+		} else if (what == 5 && n > 0) {
+			unsigned i = (seed >> 4) % n;
+
+			if (c[i]->state == CONN_WAIT || c[i]->state == CONN_QUEUED)
+				conn_lost(c[i]);
+		} else if (what == 6) {
+			struct timer *t = timer_due(&f->timers[TIMER_QUEUE], f->now_ns);
+
+			if (t) {
+				timer_clear(t);
+				queue_expire(container_of(t, struct conn, timer));
+			}
+		} else {
+			standing_check(f);
+		}
+		/* who has its answer, or has gone, makes room */
+		for (unsigned i = 0; i < n; i++) {
+			if (c[i]->state == CONN_WAIT || c[i]->state == CONN_QUEUED)
+				continue;
+			conn_lost(c[i]);
+			(void)close(ends[i]);
+			c[i] = c[--n];
+			ends[i] = ends[n];
+			i--;
+		}
+		conns_collect(f);
+		assert_true(f->parked_n <= f->jobs_n && f->jobs_n <= 4);
+	}
+	while (n > 0) {
+		conn_lost(c[--n]);
+		(void)close(ends[n]);
+	}
+	if (working >= 0)
+		answer_it(f, (unsigned)working);
+	assert_int_equal(f->jobs_n, 0);
+	assert_int_equal(f->parked_n, 0);
+	assert_int_equal(f->queued_n, 0);
+	rig_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +380,12 @@ int main(void)
 		cmocka_unit_test(what_is_in_work_does_not_count_as_waiting),
 		cmocka_unit_test(who_has_left_is_passed_by_wherever_he_waited),
 		cmocka_unit_test(who_leaves_while_a_worker_has_it_leaves_the_slot_to_the_worker),
+		cmocka_unit_test(a_queue_that_stands_is_served_from_its_end),
+		cmocka_unit_test(
+			whoever_comes_to_a_full_queue_that_stands_takes_the_oldest_ones_place),
+		cmocka_unit_test(who_is_parked_can_leave_and_can_be_too_late),
+		cmocka_unit_test(when_it_stands_no_longer_the_oldest_is_next_again),
+		cmocka_unit_test(nothing_is_lost_however_it_comes_and_goes),
 		cmocka_unit_test(
 			a_request_whose_slot_was_scribbled_on_is_502_and_the_slot_comes_back),
 		cmocka_unit_test(
