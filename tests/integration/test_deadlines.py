@@ -366,6 +366,28 @@ class Overload(Case):
         self.assertEqual(ask(port, "/short"), 200)
         eventually(lambda: "the overload is over" in daemon.output(), 5, "it ends")
 
+    def test_who_leaves_is_taken_out_of_the_queue_with_his_body_in_a_file_too(self):
+        uwsgi = harness.free_port()
+        port, daemon = serve(self, "--uwsgi-socket", "127.0.0.1:%d" % uwsgi)
+        hold = threading.Thread(target=lambda: ask(port, "/hold"))
+        hold.start()
+        eventually(lambda: "GET /pid" in daemon.output(), 5)
+        body = b"x" * 200000
+        waiting = []
+        for to, data in ((port, b"GET /pid?small HTTP/1.1\r\nHost: a\r\n\r\n"), (uwsgi, packet("/pid?uwsgi", len(body)) + body),
+                         (port, b"POST /pid?large HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)):
+            s = socket.create_connection(("127.0.0.1", to))
+            s.sendall(data)
+            waiting.append(s)
+        time.sleep(0.5)  # a client that ends its sending at once may only have asked in the way of printf | nc
+        for s in waiting:
+            s.close()
+        hold.join()
+        self.assertEqual(ask(port, "/short"), 200)
+        for line in ("GET /pid?small", "POST /pid?uwsgi", "POST /pid?large"):
+            eventually(lambda: '"%s" - 0' % line in daemon.output(), 5, line)
+            self.assertNotIn('"%s" 200' % line, daemon.output())
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
