@@ -133,7 +133,7 @@ struct vassal_config {
 	unsigned header_timeout_s, body_timeout_s, socket_timeout_s;
 	uint64_t min_rate;   /* bytes per second of a body or an answer, on average; 0 = none */
 	unsigned queue_size; /* requests waiting; more get 503 */
-	unsigned queue_timeout_s; /* waited longer: 503 */
+	unsigned queue_timeout_s;     /* waited longer: 503 */
 	struct trust trusted_proxies; /* whose X-Request-Start is believed */
 	uint64_t
 		response_buffer; /* bytes of an answer kept in memory for a slow reader; then a file */

@@ -8,9 +8,9 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
-#include "shared/trust.h"
 #include "shared/err.h"
 #include "shared/fd.h"
+#include "shared/trust.h"
 
 #define ACCEPT_BATCH 64 /* of one port in one loop turn: the others, and the link, get theirs */
 

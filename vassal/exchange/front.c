@@ -184,7 +184,7 @@ bool exchange_condemn(struct exchange *x, unsigned slot)
 
 uint64_t exchange_gil_waits_since(const struct exchange *x, unsigned worker)
 {
-	return atomic_load_explicit(&x->m->lanes[worker * x->shape.threads].gil_wait_ns,
+	return atomic_load_explicit(&x->m->lanes[(size_t)worker * x->shape.threads].gil_wait_ns,
 				    memory_order_relaxed);
 }
 

@@ -185,6 +185,6 @@ void exchange_interrupted(struct exchange *x, unsigned lane)
 
 void exchange_gil_wait(struct exchange *x, unsigned worker, uint64_t since_ns)
 {
-	atomic_store_explicit(&x->m->lanes[worker * x->shape.threads].gil_wait_ns, since_ns,
+	atomic_store_explicit(&x->m->lanes[(size_t)worker * x->shape.threads].gil_wait_ns, since_ns,
 			      memory_order_relaxed);
 }

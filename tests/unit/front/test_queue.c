@@ -309,67 +309,101 @@ static void when_it_stands_no_longer_the_oldest_is_next_again(void **state)
 	rig_free(f);
 }
 
+struct walk {
+	struct front *f;
+	struct conn *c[64];
+	int ends[64];
+	unsigned n;
+	unsigned seed;
+	int working; /* slot; -1: none */
+};
+
+static void come(struct walk *w)
+{
+	if (w->n == ARRAY_SIZE(w->c))
+		return;
+	w->c[w->n] = ask(w->f, w->seed, &w->ends[w->n]);
+	w->n++;
+}
+
+static void end_one_and_take_the_next(struct walk *w)
+{
+	unsigned slot;
+
+	if (w->working >= 0)
+		answer_it(w->f, (unsigned)w->working);
+	w->working = exchange_take(w->f->exchange, 0, &slot) == EXCHANGE_TAKEN ? (int)slot : -1;
+}
+
+static bool still_waits(const struct conn *c)
+{
+	return c->state == CONN_WAIT || c->state == CONN_QUEUED;
+}
+
+static void go(struct walk *w)
+{
+	struct conn *c = w->n > 0 ? w->c[(w->seed >> 4) % w->n] : NULL;
+
+	if (c && still_waits(c))
+		conn_lost(c);
+}
+
+static void lose_patience(struct walk *w)
+{
+	struct timer *t = timer_due(&w->f->timers[TIMER_QUEUE], w->f->now_ns);
+
+	if (!t)
+		return;
+	timer_clear(t);
+	queue_expire(container_of(t, struct conn, timer));
+}
+
+static void look(struct walk *w)
+{
+	standing_check(w->f);
+}
+
+/* Who has its answer, or has gone, makes room. */
+static void clear_up(struct walk *w)
+{
+	for (unsigned i = w->n; i-- > 0;) {
+		if (still_waits(w->c[i]))
+			continue;
+		conn_lost(w->c[i]);
+		(void)close(w->ends[i]);
+		w->c[i] = w->c[--w->n];
+		w->ends[i] = w->ends[w->n];
+	}
+	conns_collect(w->f);
+}
+
 /* Whatever happens in whatever order: every request is answered or has left, and nothing stays behind. */
 static void nothing_is_lost_however_it_comes_and_goes(void **state)
 {
-	struct front *f = rig_make(4, 12);
-	struct conn *c[64] = {0};
-	int ends[64];
-	unsigned seed = 12345, n = 0;
-	int working = -1;
+	static void (*const steps[8])(struct walk *) = {
+		come, come, come,         end_one_and_take_the_next, end_one_and_take_the_next,
+		go,   look, lose_patience};
+	static struct walk w = {.seed = 12345, .working = -1};
 
 	(void)state;
+	w.f = rig_make(4, 12);
 	for (unsigned step = 0; step < 20000; step++) {
-		unsigned what = (seed = seed * 1103515245 + 12345) >> 16 & 7;
-		unsigned slot;
-
-		f->now_ns += (seed >> 8) % (400 * NS_PER_MS);
-		if (what < 3 && n < ARRAY_SIZE(c)) {
-			c[n] = ask(f, step, &ends[n]);
-			n++;
-		} else if (what < 5) {
-			if (working >= 0)
-				answer_it(f, (unsigned)working);
-			working = exchange_take(f->exchange, 0, &slot) == EXCHANGE_TAKEN ? (int)slot
-											 : -1;
-		} else if (what == 5 && n > 0) {
-			unsigned i = (seed >> 4) % n;
-
-			if (c[i]->state == CONN_WAIT || c[i]->state == CONN_QUEUED)
-				conn_lost(c[i]);
-		} else if (what == 6) {
-			struct timer *t = timer_due(&f->timers[TIMER_QUEUE], f->now_ns);
-
-			if (t) {
-				timer_clear(t);
-				queue_expire(container_of(t, struct conn, timer));
-			}
-		} else {
-			standing_check(f);
-		}
-		/* who has its answer, or has gone, makes room */
-		for (unsigned i = 0; i < n; i++) {
-			if (c[i]->state == CONN_WAIT || c[i]->state == CONN_QUEUED)
-				continue;
-			conn_lost(c[i]);
-			(void)close(ends[i]);
-			c[i] = c[--n];
-			ends[i] = ends[n];
-			i--;
-		}
-		conns_collect(f);
-		assert_true(f->parked_n <= f->jobs_n && f->jobs_n <= 4);
+		w.seed = w.seed * 1103515245 + 12345;
+		w.f->now_ns += (w.seed >> 8) % (400 * NS_PER_MS);
+		steps[w.seed >> 16 & 7](&w);
+		clear_up(&w);
+		assert_true(w.f->parked_n <= w.f->jobs_n && w.f->jobs_n <= 4);
 	}
-	while (n > 0) {
-		conn_lost(c[--n]);
-		(void)close(ends[n]);
+	for (unsigned i = 0; i < w.n; i++) {
+		conn_lost(w.c[i]);
+		(void)close(w.ends[i]);
 	}
-	if (working >= 0)
-		answer_it(f, (unsigned)working);
-	assert_int_equal(f->jobs_n, 0);
-	assert_int_equal(f->parked_n, 0);
-	assert_int_equal(f->queued_n, 0);
-	rig_free(f);
+	if (w.working >= 0)
+		answer_it(w.f, (unsigned)w.working);
+	assert_int_equal(w.f->jobs_n, 0);
+	assert_int_equal(w.f->parked_n, 0);
+	assert_int_equal(w.f->queued_n, 0);
+	rig_free(w.f);
 }
 
 int main(void)
