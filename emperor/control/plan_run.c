@@ -1,11 +1,7 @@
 /*
  * plan_run - "plan" and "plan DIR": looks at the directories as the emperor does, and changes nothing.
  */
-#include <errno.h>
-
 #include "emperor/control/client.h"
-#include "emperor/vassals/plan.h"
-#include "emperor/watch/scan.h"
 #include "shared/err.h"
 
 static void add_row(void *arg, const char *name, const char *file, enum plan_kind kind,
@@ -22,46 +18,25 @@ static void add_row(void *arg, const char *name, const char *file, enum plan_kin
 	(void)json_array_append_new(arg, row);
 }
 
-static const char *file_of(void *arg, const char *name)
-{
-	return vassals_file_of(arg, name);
-}
-
-static int look(struct client *c, const struct command *cmd, struct scan *ret, struct err *err)
+void plan_run(struct client *c, const struct command *cmd)
 {
 	const struct control_facts *f = &c->control->facts;
 	const char *const staged[] = {cmd->dir};
-	const struct scan_rules rules = {
-		.only_root = geteuid() == 0,
+	const struct plan_dirs dirs = {
+		.dirs = cmd->dir[0] ? staged : f->dirs,
+		.n = cmd->dir[0] ? 1 : f->dirs_n,
 		.tyrant = f->tyrant,
-		.known = cmd->dir[0] ? NULL : file_of,
-		.known_arg = c->control->vassals,
+		.staged = cmd->dir[0] != '\0',
 	};
-
-	if (cmd->dir[0])
-		return scan_run(ret, staged, 1, &rules, err);
-	return scan_run(ret, f->dirs, f->dirs_n, &rules, err);
-}
-
-void plan_run(struct client *c, const struct command *cmd)
-{
-	struct scan scan = {0};
 	struct err err = {0};
-	json_t *root, *apps;
+	json_t *root, *apps = json_array();
 
-	if (look(c, cmd, &scan, &err) < 0) {
+	if (vassals_plan(c->control->vassals, &dirs, add_row, apps, &err) < 0) {
+		json_decref(apps);
 		client_reply_error(c, err.text);
 		return;
 	}
-	if (cmd->dir[0] && scan.incomplete) {
-		client_reply_error(c, scan.complaint ? scan.complaint : "cannot be read");
-		scan_done(&scan);
-		return;
-	}
 	root = client_make_reply(true);
-	apps = json_array();
-	vassals_plan(c->control->vassals, &scan, cmd->dir[0] != '\0', add_row, apps);
-	scan_done(&scan);
 	if (root)
 		json_put(root, "apps", apps);
 	else

@@ -1,11 +1,12 @@
 /*
- * plan - see plan.h.
+ * plan - what the files of some directories would change, app by app, before anything does: parsed with the emperor's own
+ * defaults and users, and compared with what runs. See vassals.h.
  */
-#include "emperor/vassals/plan.h"
+#include "emperor/vassals/internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 
-#include "emperor/vassals/internal.h"
 #include "emperor/watch/scan.h"
 #include "shared/config_diff.h"
 #include "shared/err.h"
@@ -152,24 +153,49 @@ static void plan_missing(struct plan *p, const struct app *a, bool incomplete)
 	      kind == PLAN_STOP ? "there is no ini of this name" : "");
 }
 
-void vassals_plan(struct vassals *v, const struct scan *scan, bool staged, plan_fn *fn, void *arg)
+static void plan_all(struct plan *p, const struct scan *scan)
 {
-	struct plan p = {.v = v, .staged = staged, .fn = fn, .arg = arg};
 	size_t i = 0;
 
 	/* both are sorted by name */
-	for (size_t k = 0; k < v->n; k++) {
-		struct app *a = v->v[k];
+	for (size_t k = 0; k < p->v->n; k++) {
+		const struct app *a = p->v->v[k];
 
 		if (a->dead)
 			continue;
 		while (i < scan->n && strcmp(scan->v[i].name, a->name) < 0)
-			plan_entry(&p, NULL, &scan->v[i++]);
+			plan_entry(p, NULL, &scan->v[i++]);
 		if (i < scan->n && str_eq(scan->v[i].name, a->name))
-			plan_entry(&p, a, &scan->v[i++]);
+			plan_entry(p, a, &scan->v[i++]);
 		else
-			plan_missing(&p, a, scan->incomplete);
+			plan_missing(p, a, scan->incomplete);
 	}
 	while (i < scan->n)
-		plan_entry(&p, NULL, &scan->v[i++]);
+		plan_entry(p, NULL, &scan->v[i++]);
+}
+
+static const char *file_of(void *arg, const char *name)
+{
+	return vassals_file_of(arg, name);
+}
+
+int vassals_plan(struct vassals *v, const struct plan_dirs *dirs, plan_fn *fn, void *arg,
+		 struct err *err)
+{
+	const struct scan_rules rules = {
+		.only_root = geteuid() == 0,
+		.tyrant = dirs->tyrant,
+		.known = dirs->staged ? NULL : file_of,
+		.known_arg = v,
+	};
+	struct plan p = {.v = v, .staged = dirs->staged, .fn = fn, .arg = arg};
+	struct scan scan = {0};
+	int r = scan_run(&scan, dirs->dirs, dirs->n, &rules, err);
+
+	if (r == 0 && dirs->staged && scan.incomplete)
+		r = err_set(err, -EIO, "%s", scan.complaint ? scan.complaint : "cannot be read");
+	if (r == 0)
+		plan_all(&p, &scan);
+	scan_done(&scan);
+	return r;
 }

@@ -72,6 +72,37 @@ typedef void vassals_observer_fn(void *arg, const struct app_info *info, bool go
 				 unsigned event_kind, const char *event_text);
 int vassals_observe(struct vassals *v, vassals_observer_fn *fn, void *arg);
 
+/* -- what the files of some directories would change if they were taken now: plan.c --------------------- */
+
+enum plan_kind {
+	PLAN_NOTHING,
+	PLAN_START,
+	PLAN_STOP,
+	PLAN_RELOAD,  /* a new generation */
+	PLAN_LIMITS,  /* in place */
+	PLAN_REFUSED, /* what runs keeps running */
+	PLAN_KIND_COUNT,
+};
+
+struct plan_dirs { /* borrowed */
+	const char *const *dirs;
+	size_t n;
+	bool tyrant;
+	/* They stand for the emperor's own: read as if the files had been moved there; their age means nothing. */
+	bool staged;
+};
+
+const char *plan_kind_name(enum plan_kind kind);
+
+typedef void plan_fn(void *arg, const char *name, const char *file, enum plan_kind kind,
+		     const char *text);
+/*
+ * fn is called for each app, in the order of names; its strings are borrowed for the call. Read, parsed and checked by the
+ * code that does it for real; nothing is opened, started or written down.
+ */
+int vassals_plan(struct vassals *v, const struct plan_dirs *dirs, plan_fn *fn, void *arg,
+		 struct err *err);
+
 /* -- for main ------------------------------------------------------------------------------------------- */
 
 struct emperor_options;

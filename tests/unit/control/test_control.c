@@ -14,7 +14,6 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "emperor/vassals/plan.h"
 #include "emperor/vassals/vassals.h"
 #include "shared/err.h"
 #include "shared/fd.h"
@@ -116,23 +115,19 @@ int vassals_unfuse(struct vassals *v, const char *name, struct err *err)
 	return need_app(v, name, err);
 }
 
-const char *vassals_file_of(const struct vassals *v, const char *name)
-{
-	(void)v;
-	(void)name;
-	return NULL;
-}
-
 const char *plan_kind_name(enum plan_kind kind)
 {
 	return kind == PLAN_REFUSED ? "refused" : "?";
 }
 
-void vassals_plan(struct vassals *v, const struct scan *scan, bool staged, plan_fn *fn, void *arg)
+int vassals_plan(struct vassals *v, const struct plan_dirs *dirs, plan_fn *fn, void *arg,
+		 struct err *err)
 {
 	(void)v;
-	(void)scan;
-	fn(arg, "blog", "/x.ini", PLAN_REFUSED, staged ? "staged" : "as it is");
+	if (dirs->staged && str_eq(dirs->dirs[0], "/nowhere"))
+		return err_set(err, -EIO, "/nowhere: cannot be read");
+	fn(arg, "blog", "/x.ini", PLAN_REFUSED, dirs->staged ? dirs->dirs[0] : "as it is");
+	return 0;
 }
 
 int vassals_reopen_logs(struct vassals *v, const char *name, struct err *err)
@@ -387,7 +382,7 @@ static void stop_and_start_know_when_they_are_done(void **state)
 
 static void a_plan_is_of_the_emperors_directories_or_of_another(void **state)
 {
-	static const char *const cases[][2] = {{"plan\n", "as it is"}, {"plan /tmp\n", "staged"}};
+	static const char *const cases[][2] = {{"plan\n", "as it is"}, {"plan /tmp\n", "/tmp"}};
 	struct world *w = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -399,7 +394,7 @@ static void a_plan_is_of_the_emperors_directories_or_of_another(void **state)
 		assert_string_equal(json_string_value(json_object_get(row, "text")), cases[i][1]);
 		json_decref(root);
 	}
-	expect(w, say(w, "plan /nowhere/at/all\n"), false, "/nowhere/at/all: cannot be read");
+	expect(w, say(w, "plan /nowhere\n"), false, "/nowhere: cannot be read");
 	expect(w, say(w, "plan tmp\n"), false, "absolute");
 }
 
