@@ -176,9 +176,9 @@ class Faults(Suite):
 
     @fault(a=GONE)
     def front_killed(self, e):
-        for _ in range(span(1, 10)):
+        for _ in range(span(1, 5)):  # the back-off doubles each time, up to a minute
             self.hit(e, "^vassal: a$")
-            e.wait_up("a", seconds=30)
+            e.wait_up("a", seconds=40)
 
     @fault(a={"silent": ANY, "cut": ANY}, b={"silent": ANY, "cut": ANY})
     def gate_killed(self, e):
@@ -230,7 +230,7 @@ class Faults(Suite):
                     time.sleep(self.chance.uniform(0.05, 0.4))
                     if stop:
                         os.kill(pid, signal.SIGCONT)
-        e.wait_up("a", seconds=40)
+        e.wait_up("a", seconds=span(40, 90))  # the longest back-off is a minute
         e.wait_up("b", seconds=40)
 
     # -- the app ------------------------------------------------------------------------------------------------
