@@ -6,6 +6,7 @@
 #include "emperor/options.h"
 #include "emperor/rundir.h"
 #include "emperor/sd_notify.h"
+#include "emperor/vassals/cgroup.h"
 #include "emperor/vassals/load.h"
 #include <ev.h>
 
@@ -35,6 +36,7 @@ struct emperor {
 	struct sd_notify notify;
 	char *vassal_path; /* owned */
 	struct load_rules rules;
+	struct cgroup cgroup;
 
 	int port_fds[LIMIT_PORTS]; /* the shared ports; kept here so that a gate can be replaced */
 	size_t ports_n;

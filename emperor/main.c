@@ -361,6 +361,7 @@ static void close_emperor(struct emperor *e)
 	close_socket(e, e->extra_stats_fd);
 	takeover_close(e);
 	rundir_close(&e->rundir);
+	cgroup_done(&e->cgroup);
 	free(e->vassal_path);
 	for (size_t i = 0; e->dirs && e->dirs[i]; i++)
 		free((char *)(uintptr_t)e->dirs[i]);

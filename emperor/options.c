@@ -190,6 +190,14 @@ const struct option emperor_options_table[] = {
 	 NULL, 0},
 	{"rescan", "emperor-freq", OPTION_SECONDS, FIELD(unsigned, rescan_s), "10", 1, 3600, NULL, RELOAD_GENERATION,
 	 "Apps", "How often the directories are looked through, beside being told of changes", "10", NULL, 0},
+	{"max-workers", NULL, OPTION_UINT, FIELD(unsigned, max_workers), "0", 0, 0, NULL, RELOAD_GENERATION, "Apps",
+	 "Processes of all apps together: who starts beyond it is given fewer, one at least; 0 is no limit", "64", NULL, 0},
+	{"memory-budget", NULL, OPTION_MBYTES, FIELD(uint64_t, memory_budget), "0", 0, 0, NULL, RELOAD_GENERATION, "Apps",
+	 "Memory of all apps together: beyond it, and when the kernel tells of stalls, idle apps that may sleep do (the "
+	 "longest idle first), then the fattest idle process is replaced; 0 is none", "4G", NULL, 0},
+	TEXT("cgroup", NULL, char *, cgroup, NULL, "directory", "Apps",
+	     "A cgroup v2 directory with the memory controller for apps with limit-memory; the emperor's own if nothing is "
+	     "said", "/sys/fs/cgroup/emperor"),
 	CUSTOM("vassal-default", "vassal-set vassals-set", parse_default, NULL, "option=value", "Apps",
 	       "An option for every app; what an app says itself counts more", "harakiri=120", OPTION_MANY),
 

@@ -30,6 +30,9 @@ struct emperor_options {            /* zeroed = empty; owns everything */
 	char *uid, *gid;              /* of apps that name none; NULL: www-data, else nobody */
 	bool tyrant;                  /* apps that name none run as the owner of their ini */
 	unsigned rescan_s;
+	unsigned max_workers;   /* of all apps; 0 = no limit */
+	uint64_t memory_budget; /* bytes of all apps' workers; 0 = none */
+	char *cgroup;           /* directory for apps with limit-memory, or NULL: our own */
 
 	struct config_items
 		vassal_defaults; /* keys and values for every app; see emperor_options_defaults */

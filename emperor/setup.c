@@ -165,6 +165,7 @@ static void make_rules(struct emperor *e)
 		.options = &e->options,
 		.environ_now = environ,
 		.cpus = 1,
+		.cgroup = &e->cgroup,
 	};
 	if (!e->rules.default_uid)
 		e->rules.default_uid = getpwnam("www-data") ? "www-data" : "nobody";
@@ -322,6 +323,7 @@ int setup_open(struct emperor *e, struct err *err)
 {
 	int r = make_dirs_absolute(e, err);
 
+	cgroup_find(&e->cgroup, &(struct cgroup_places){.dir = e->options.cgroup});
 	make_rules(e);
 	if (r == 0)
 		r = check_users(e, err);

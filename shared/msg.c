@@ -35,6 +35,7 @@ static const struct kind kinds[MSG_KIND_COUNT] = {
 	[MSG_STOP]    = { "stop",    FD_NONE },
 	[MSG_REOPEN]  = { "reopen",  FD_MAY  },
 	[MSG_UNFUSE]  = { "unfuse",  FD_NONE },
+	[MSG_RENEW]   = { "renew",   FD_NONE },
 	[MSG_SLEEP]   = { "sleep",   FD_NONE },
 	[MSG_CONFIG]  = { "config",  FD_MUST },
 	[MSG_SCALE]   = { "scale",   FD_NONE },

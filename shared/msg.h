@@ -33,6 +33,7 @@ enum msg_kind {
 	MSG_REOPEN, /* reopen the log; with one descriptor: the new log file */
 	MSG_UNFUSE, /* requests that had killed workers are let through again */
 	MSG_SLEEP, /* if nothing is in hand: stop pulling, say MSG_ASLEEP, leave. Else nothing: it goes on serving */
+	MSG_RENEW, /* worker a (0-based) has grown: replace it as one that is due */
 	MSG_CONFIG, /* take its live options over: b = serial; the descriptor: a sealed memfd of config items */
 	MSG_SCALE, /* run a processes from now on: b = serial */
 	/* front -> emperor */

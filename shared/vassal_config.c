@@ -158,6 +158,15 @@ static void note_pool(const struct vassal_config *c, const struct config_items *
 			 "with lazy-apps the first request after a nap waits for an import");
 }
 
+/* What wakes an app is a connection, so nothing else of it can go on while it sleeps. */
+static void note_sleep(const struct vassal_config *c, const struct config_items *items,
+		       struct inifile_notes *notes)
+{
+	if (c->tasks_n > 0 && (c->sleep_after_s > 0 || c->on_demand || c->die_on_idle))
+		note_key(notes, items, c->sleep_after_s > 0 ? "sleep-after" : "on-demand",
+			 "its daemons and timed jobs do not run while it sleeps");
+}
+
 static void settle(struct vassal_config *c)
 {
 	for (size_t i = 0; i < c->tasks_n; i++)
@@ -182,6 +191,7 @@ static int check(struct vassal_config *c, const struct config_items *items,
 	if (r == 0)
 		r = absolute_paths(c, err);
 	note_pool(c, items, notes);
+	note_sleep(c, items, notes);
 	settle(c);
 	return r;
 }
@@ -277,6 +287,7 @@ int vassal_config_check(const struct config_items *items, struct vassal_config *
 	codes[3] = keep_error(errors, items, "processes", check_lanes(ret, items, &err), &err);
 	codes[4] = keep_error(errors, items, "chdir", absolute_paths(ret, &err), &err);
 	note_pool(ret, items, notes);
+	note_sleep(ret, items, notes);
 	settle(ret);
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
 		if (codes[i] < 0)

@@ -130,7 +130,12 @@ int vassals_scale(struct vassals *v, const char *name, unsigned processes, struc
 {
 	struct app *a = find_or_say(v, name, err);
 
-	return a ? limits_scale(a, processes, err) : -ENOENT;
+	if (!a)
+		return -ENOENT;
+	if (machine_room(a, processes) < processes)
+		return err_set(err, -EDQUOT, "%s: max-workers leaves it %u processes", name,
+			       machine_room(a, processes));
+	return limits_scale(a, processes, "by command", err);
 }
 
 int vassals_unfuse(struct vassals *v, const char *name, struct err *err)

@@ -156,6 +156,8 @@ void app_generation_exited(struct generation *g, const char *how)
 			tell_change(a, EVENT_NONE, NULL);
 	}
 	if (!a->generations)
+		machine_left(a);
+	if (!a->generations)
 		app_event(a, LIFE_EMPTY, "all its processes have gone");
 	if (!a->generations && a->begun_later) {
 		a->begun = a->begun_later = false;

@@ -110,6 +110,8 @@ static int spawn_front(struct generation *g, const struct parcel *p, int log_fd,
 		environment_make(a->v->setup.rules->environ_now, g->loaded->privs.uid,
 				 HANDOFF_ENV "=" HANDOFF_VERSION);
 	_cleanup_(freep) char *home = strdup(a->file);
+	_cleanup_(fd_closep) int group_fd = -1;
+	int r;
 	char *slash = home ? strrchr(home, '/') : NULL;
 	struct spawn s = {
 		.path = a->v->setup.vassal_path,
@@ -131,6 +133,10 @@ static int spawn_front(struct generation *g, const struct parcel *p, int log_fd,
 		slash[slash == home ? 1 : 0] = '\0';
 	s.home_dir = home;
 	put_limits(&s, c);
+	r = machine_enter(a, g->loaded, &group_fd, err);
+	if (r < 0)
+		return r;
+	s.group_fd = group_fd >= 0 ? group_fd : 0;
 	return spawn_start(&s, &g->pid, &g->outcome_fd, err);
 }
 
@@ -565,6 +571,11 @@ void generation_end(struct generation *g, unsigned grace_s)
 void generation_let_sleep(struct generation *g)
 {
 	g->may_leave = tell(g, MSG_SLEEP, 0, -1) == 0;
+}
+
+void generation_renew_worker(struct generation *g, unsigned worker)
+{
+	(void)tell(g, MSG_RENEW, worker, -1);
 }
 
 void generation_leave(struct generation *g)

@@ -13,12 +13,14 @@
  *   limits.c      limits that change in place
  *   rollback.c    what served before comes back if the new is worse
  *   want.c        reloads that are asked for: one after the other
+ *   machine.c     limits of the machine, over all apps
  *   routes.c      who answers for which name; the table for the gate
  *   tell.c        what gate, stats and observers hear
  *   persist.c     what the next emperor must know: files in the run directory, descriptors in the keeper
  *   adopt.c       what the emperor before left: taken over, or ended
  */
 #pragma once
+#include "emperor/vassals/budget.h"
 #include "emperor/vassals/doors.h"
 #include "emperor/vassals/exits.h"
 #include "emperor/vassals/lifecycle.h"
@@ -111,6 +113,12 @@ struct app {
 	bool awake;         /* somebody has asked for it: an app on demand starts too */
 	bool watched;       /* its doors are in the set of those that wake */
 	uint64_t woken_ns;  /* a connection woke it then, and it does not serve yet; 0 */
+	unsigned
+		cut_from; /* processes that it wants, of which max-workers gave it fewer; 0: it has all */
+	unsigned cut_tried;                          /* so many were asked for last */
+	uint64_t seen_events, active_ns, renewed_ns; /* memory-budget: see machine.c */
+	uint64_t oom_kills;                          /* by limit-memory, told so far */
+	bool oom_seen;                               /* it has a cgroup */
 
 	enum app_state state;
 	char *reason, *last_error, *notes; /* owned, or NULL */
@@ -148,8 +156,16 @@ struct app {
 	struct app *queue_next;
 };
 
+struct machine {
+	struct budget budget;
+	ev_timer tick;
+	int stall_fd, stall_epoll; /* owned; -1 */
+	ev_io stall_io;
+};
+
 struct vassals {
 	struct vassals_setup setup;
+	struct machine machine;
 	struct app **v; /* owned, sorted by name */
 	size_t n, room;
 	uint32_t ids;
@@ -218,6 +234,19 @@ void app_launch(struct app *a);
 int app_load(struct app *a, struct ini *ini, struct loaded **ret, struct err *err);
 int app_open_doors(struct app *a, const struct loaded *l, struct door_set *ret, struct err *err);
 
+/* machine.c */
+void machine_open(struct vassals *v);
+void machine_close(struct vassals *v);
+/* Of wanted processes, how many max-workers leaves the app. */
+unsigned machine_room(const struct app *a, unsigned wanted);
+/* Cuts what a generation will run to that. */
+int machine_grant(struct app *a, struct loaded *l, struct err *err);
+/* Says so, once it serves. */
+void machine_explain(struct app *a);
+/* limit-memory: who writes "0" into *ret_procs_fd is in the app's group; -1: it has none. */
+int machine_enter(const struct app *a, const struct loaded *l, int *ret_procs_fd, struct err *err);
+void machine_left(const struct app *a);
+
 /* sleep.c */
 int sleep_open(struct vassals *v, struct err *err);
 void sleep_close(struct vassals *v);
@@ -252,6 +281,7 @@ void generation_end(struct generation *g, unsigned grace_s);
 /* It may go to sleep; it has gone to sleep. */
 void generation_let_sleep(struct generation *g);
 void generation_leave(struct generation *g);
+void generation_renew_worker(struct generation *g, unsigned worker);
 void generation_kill(const struct generation *g);
 int generation_unfuse(const struct generation *g, struct err *err);
 int generation_reopen(const struct generation *g, struct err *err);
@@ -285,7 +315,7 @@ void want_done(struct app *a);
 /* limits.c */
 /* The file has changed: does that need no new generation? Then its front has been told, and the outcome follows. */
 bool limits_change(struct app *a);
-int limits_scale(struct app *a, unsigned processes, struct err *err);
+int limits_scale(struct app *a, unsigned processes, const char *why, struct err *err);
 /* Its front has answered. */
 void limits_answered(struct generation *g, uint64_t serial, const char *why_not);
 void limits_done(struct limits *l);

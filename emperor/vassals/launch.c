@@ -163,7 +163,9 @@ void app_launch(struct app *a)
 			r = app_open_doors(a, l, &set, &err);
 	} else {
 		a->numbers = number;
-		r = spawn(a, l, ini, number, &err);
+		r = machine_grant(a, l, &err);
+		if (r == 0)
+			r = spawn(a, l, ini, number, &err);
 	}
 	loaded_drop_items(l);
 	loaded_unref(l);

@@ -63,6 +63,8 @@ static int change(struct app *a, struct generation *g, struct limits *next, stru
 	struct loaded *l;
 	int r = app_parse(a, a->wanted, &l, err);
 
+	if (r == 0)
+		r = machine_grant(a, l, err);
 	if (r < 0)
 		return r;
 	next->loaded = l;
@@ -96,7 +98,7 @@ bool limits_change(struct app *a)
 	return true;
 }
 
-int limits_scale(struct app *a, unsigned processes, struct err *err)
+int limits_scale(struct app *a, unsigned processes, const char *why, struct err *err)
 {
 	struct generation *g = a->serving;
 	struct limits next = {.processes = processes};
@@ -105,8 +107,8 @@ int limits_scale(struct app *a, unsigned processes, struct err *err)
 	if (!g)
 		return err_set(err, -EAGAIN, "%s: is %s: nothing serves that could be scaled",
 			       a->name, app_state_name(a->state));
-	(void)snprintf(next.text, sizeof(next.text), "processes: %u -> %u, by command",
-		       g->scaled ? g->scaled : g->loaded->config.processes, processes);
+	(void)snprintf(next.text, sizeof(next.text), "processes: %u -> %u, %s",
+		       g->scaled ? g->scaled : g->loaded->config.processes, processes, why);
 	r = ask(g, MSG_SCALE, processes, -1, &next);
 	return r < 0 ? err_set(err, r, "%s: its front cannot be told: %s", a->name, strerror(-r))
 		     : 0;

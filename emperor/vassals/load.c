@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "emperor/options.h"
+#include "emperor/vassals/cgroup.h"
 #include "emperor/vassals/release.h"
 #include "emperor/vassals/spawn.h"
 #include "shared/err.h"
@@ -233,6 +234,15 @@ static void note_limits(const struct load_source *source, const struct loaded *l
 	}
 }
 
+static void note_cgroup(const struct load_source *source, const struct load_rules *rules,
+			const struct loaded *l, struct inifile_notes *notes)
+{
+	if (l->config.limit_memory_bytes > 0 && rules->cgroup && !rules->cgroup->dir)
+		inifile_notes_add(notes, source->file, 0,
+				  "limit-memory: not in force: %s; limit-as limits each process",
+				  rules->cgroup->why);
+}
+
 static char *notes_text(const struct inifile_notes *notes)
 {
 	char *text = NULL;
@@ -348,6 +358,7 @@ static int build(const struct load_source *source, const struct load_rules *rule
 	if (r < 0)
 		return r;
 	note_limits(source, l, notes);
+	note_cgroup(source, rules, l, notes);
 	return describe(l, notes, err);
 }
 

@@ -6,6 +6,7 @@
 #include "shared/privs.h"
 #include "shared/vassal_config.h"
 
+struct cgroup;
 struct emperor_options;
 struct err;
 
@@ -14,6 +15,7 @@ struct load_rules {                            /* the emperor's; borrowed for it
 	const struct emperor_options *options; /* their defaults for all vassals; an ini wins */
 	char *const *environ_now;
 	unsigned cpus;
+	const struct cgroup *cgroup; /* for limit-memory; NULL: not looked for */
 };
 
 struct load_source {

@@ -25,6 +25,7 @@
 
 enum step {
 	STEP_SESSION,
+	STEP_GROUP,
 	STEP_FDS,
 	STEP_LIMITS,
 	STEP_USER,
@@ -166,6 +167,9 @@ static enum step become(const struct spawn *s, int *pipe_fd, int *ret_code, size
 	*ret_code = setsid() < 0 ? -errno : 0;
 	if (*ret_code < 0)
 		return STEP_SESSION;
+	*ret_code = s->group_fd > 0 && write(s->group_fd, "0", 1) < 0 ? -errno : 0;
+	if (*ret_code < 0)
+		return STEP_GROUP;
 	*ret_code = arrange_fds(s, pipe_fd);
 	if (*ret_code < 0)
 		return STEP_FDS;
@@ -221,6 +225,7 @@ static void make_plan(const struct spawn *s, struct plan *p)
 			       limit_name(s->limits[i].resource),
 			       (unsigned long long)s->limits[i].value);
 	(void)snprintf(p->steps[STEP_SESSION], WHAT_MAX, "a session of its own");
+	(void)snprintf(p->steps[STEP_GROUP], WHAT_MAX, "enter its cgroup (limit-memory)");
 	(void)snprintf(p->steps[STEP_FDS], WHAT_MAX, "%zu descriptors", s->fds_n);
 	(void)snprintf(p->steps[STEP_USER], WHAT_MAX, "become uid %d, gid %d and %zu groups",
 		       (int)u->uid, (int)u->gid, u->groups_n);

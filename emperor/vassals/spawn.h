@@ -28,6 +28,7 @@ struct spawn {
 	const int *fds; /* become 3, 4, ... in this order */
 	size_t fds_n;
 	int stderr_fd;             /* becomes 1 and 2; 0: ours does */
+	int group_fd;              /* cgroup.procs of the group to enter; 0: none */
 	const struct privs *privs; /* NULL: stay who we are */
 	bool no_new_privs;
 	mode_t umask; /* (mode_t)-1: leave */

@@ -276,6 +276,7 @@ int vassals_new(struct vassals **ret_vassals, const struct vassals_setup *setup,
 	r = routes_open(v, legacy_take(setup->legacy, VASSALS_KEPT_EPOCH, NULL), err);
 	if (r == 0)
 		r = sleep_open(v, err);
+	machine_open(v);
 	if (r == 0 && setup->run_dir)
 		r = persist_open(v, setup->run_dir, err);
 	if (r < 0) {
@@ -296,6 +297,7 @@ void vassals_free(struct vassals *v)
 		app_free(v->v[i]);
 	v->n = 0;
 	collect(v);
+	machine_close(v);
 	sleep_close(v);
 	routes_close(v);
 	if (v->state_dir_fd >= 0)

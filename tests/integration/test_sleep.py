@@ -45,6 +45,13 @@ class Sleep(Case):
         self.assertIn("woken by a connection at 127.0.0.1:%d" % port, log)
         self.assertRegex(log, r"woken: serves after \d+ ms")
 
+    def test_die_on_idle_of_uwsgi_is_sleep_after_the_idle_time(self):
+        e = self.emperor()
+        e.drop("a", "named", "env = NAME=a\nidle = 1\ndie-on-idle = true")
+        e.wait_up("a")
+        self.asleep(e, "a")
+        self.assertEqual(e.get("a").text, "a")
+
     def test_an_app_on_demand_costs_nothing_until_its_first_connection(self):
         e = self.emperor()
         port = free_port()
@@ -65,7 +72,7 @@ class Sleep(Case):
         e.drop("a", "named", "env = NAME=a\nsleep-after = 1\nhttp = 127.0.0.1:%d" % port)
         e.wait_up("a")
         chance = random.Random(7)
-        failures, stop = [], time.monotonic() + 7
+        failures, stop = [], time.monotonic() + 5
 
         def visit(own, gap):
             # around the moment itself: the app sleeps a second after the last of these
@@ -93,11 +100,10 @@ class Sleep(Case):
         e.wait_up("a")
         kept = http.client.HTTPConnection("127.0.0.1", e.port, timeout=10 * harness.PATIENCE)
         self.addCleanup(kept.close)
-        for _ in range(2):
-            kept.request("GET", "/", headers={"Host": "a.test"})
-            self.assertEqual(kept.getresponse().read(), b"a")
-            here = kept.sock.getsockname()
-            self.asleep(e, "a")
+        kept.request("GET", "/", headers={"Host": "a.test"})
+        self.assertEqual(kept.getresponse().read(), b"a")
+        here = kept.sock.getsockname()
+        self.asleep(e, "a")
         kept.request("GET", "/", headers={"Host": "a.test"})
         self.assertEqual(kept.getresponse().read(), b"a")
         self.assertEqual(kept.sock.getsockname(), here)
@@ -107,13 +113,13 @@ class Sleep(Case):
         port = free_port()
         e.drop("a", "slow", "sleep-after = 1\nkeepalive = 3\nhttp = 127.0.0.1:%d" % port)
         e.wait_up("a")
-        self.assertEqual(e.get("a", "/?2").status, 200)
+        self.assertEqual(e.get("a", "/?1.5").status, 200)
         self.assertEqual(e.output().count("asleep:"), 0)
         kept = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         self.addCleanup(kept.close)
         kept.request("GET", "/")
         kept.getresponse().read()
-        time.sleep(2)  # longer than sleep-after
+        time.sleep(1.5)  # longer than sleep-after
         self.assertEqual(e.state("a")["state"], "running")
         kept.request("GET", "/")
         self.assertEqual(kept.getresponse().status, 200)
@@ -184,6 +190,48 @@ class Sleep(Case):
         self.assertEqual(len(gate), 1)
         os.kill(gate[0], signal.SIGKILL)
         self.assertEqual(e.wait_up("a").text, "a")
+
+
+class Machine(Case):
+    def test_beyond_max_workers_an_app_is_given_fewer_until_others_leave(self):
+        e = self.emperor("--max-workers", "3")
+        path = e.drop("a", extra="processes = 2")
+        e.wait_up("a")
+        e.drop("b", extra="processes = 3")
+        e.wait_up("b")
+        row = eventually(lambda: (lambda r: r if "max-workers" in r["reason"] else None)(e.state("b")), what="it says so")
+        self.assertIn("max-workers = 3: it has 1 of 3 processes, other apps have 2", row["reason"])
+        workers = lambda: len([pid for pid in e.strays() if title(pid).startswith("b worker")])
+        self.assertEqual(workers(), 1)
+        refused = e.ctl_text("scale", "b", "2")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("max-workers", refused.stdout + refused.stderr)
+        path.unlink()
+        eventually(lambda: workers() == 3, what="b has its processes")
+        eventually(lambda: e.state("b")["reason"] == "", what="nothing is left to explain")
+
+    def test_over_the_memory_budget_fat_idle_workers_are_replaced_and_idle_apps_sleep(self):
+        (self.folder / "hog.py").write_text(
+            "kept = []\n"
+            "def application(e, s):\n"
+            "    kept.append(b'x' * int(e['QUERY_STRING'] or 0))\n"
+            "    s('200 OK', [])\n"
+            "    return [str(__import__('os').getpid()).encode()]\n")
+        e = self.emperor("--memory-budget", "2M")  # less than they can ever be
+        e.drop("rests", extra="sleep-after = 1000")
+        e.drop("hog", "hog", app=self.folder)
+        e.drop("awake")
+        for app in ("rests", "awake", "hog"):
+            e.wait_up(app)
+        before = e.get("hog", "/?100000000").text
+        eventually(lambda: "hog: memory-budget = 2 MiB, " in e.output(), 20, "its worker is to go")
+        eventually(lambda: e.get("hog").text != before, 10, "another worker answers")
+        eventually(lambda: "M, memory-budget of the machine)" in e.output(), what="the front says why")
+        row = e.wait_state("rests", "sleeping", 20)
+        self.assertIn("no request for", row["reason"])
+        self.assertRegex(e.output(), r"rests: memory-budget = 2 MiB, \d+ MiB are held: it is let sleep, idle for \d+ s")
+        self.assertEqual([e.state(app)["state"] for app in ("hog", "awake")], ["running"] * 2)
+        self.assertEqual(e.get("rests").status, 200)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,13 @@ static void on_reopen(struct front *f, const struct msg *m, int *fd)
 		log_error("cannot reopen the log: %s", strerror(-r));
 }
 
+static void on_renew(struct front *f, const struct msg *m, int *fd)
+{
+	(void)fd;
+	if (m->a < f->shape.workers)
+		pool_renew(f->pool, (unsigned)m->a);
+}
+
 static void on_sleep(struct front *f, const struct msg *m, int *fd)
 {
 	(void)m;
@@ -98,6 +105,7 @@ static handler *const handlers[MSG_KIND_COUNT] = {
 	[MSG_SERVE] = on_serve,   [MSG_RETIRE] = on_retire, [MSG_STOP] = on_stop,
 	[MSG_SLEEP] = on_sleep,   [MSG_ADOPT] = on_adopt,   [MSG_REOPEN] = on_reopen,
 	[MSG_CONFIG] = on_config, [MSG_SCALE] = on_scale,   [MSG_UNFUSE] = on_unfuse,
+	[MSG_RENEW] = on_renew,
 };
 
 static void lose(struct front *f)

@@ -90,6 +90,7 @@ enum policy_reason {
 	WHY_STOP,    /* everything is being ended */
 	WHY_ASKED,   /* the front wants it */
 	WHY_REFORK,  /* there is a mold that has more to share */
+	WHY_BUDGET,  /* the machine is short of memory */
 	WHY_SURPLUS, /* fewer processes are wanted */
 };
 

@@ -594,6 +594,12 @@ void pool_kill(struct pool *pool, unsigned worker, const char *why)
 	pool_kick(pool);
 }
 
+void pool_renew(struct pool *pool, unsigned worker)
+{
+	policy_due(&pool->policy, worker, WHY_BUDGET);
+	pool_kick(pool);
+}
+
 void pool_stacks(struct pool *pool, unsigned worker)
 {
 	worker_stacks(pool, worker, STACKS_LOOK);

@@ -50,6 +50,9 @@ void recycle_describe(const struct pool *pool, unsigned worker, enum policy_reas
 			       pool->config.max_lifetime_s);
 	else if (why == WHY_REFORK)
 		(void)snprintf(buf, size, "refork: its successor shares more");
+	else if (why == WHY_BUDGET)
+		(void)snprintf(buf, size, "%" PRIu64 "M, memory-budget of the machine",
+			       w->rss / MIB);
 	else
 		(void)snprintf(buf, size, "it had closed its channel to the front");
 }

@@ -1,0 +1,283 @@
+/*
+ * cgroup - see cgroup.h. Everything here is small files of the kernel's: read and written whole, never waited for.
+ */
+#include "emperor/vassals/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "shared/err.h"
+#include "shared/fd.h"
+
+#define OWN_GROUP "emperor" /* where the emperor itself goes; apps' groups are "app-NAME" */
+#define TEXT_MAX \
+	4096 /* the longest of the files: cgroup.procs of a group that is not ours to take anyway */
+
+static void say(struct cgroup *c, const char *fmt, ...) _printf_(2, 3);
+static void say(struct cgroup *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(c->why, sizeof(c->why), fmt, ap);
+	va_end(ap);
+}
+
+static int read_text(const char *path, char buf[TEXT_MAX])
+{
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t n = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (n < TEXT_MAX - 1) {
+		ssize_t r = read(fd, buf + n, TEXT_MAX - 1 - n);
+
+		if (r < 0)
+			return -errno;
+		if (r == 0)
+			break;
+		n += (size_t)r;
+	}
+	buf[n] = '\0';
+	return 0;
+}
+
+/* Never makes the file: what the kernel has not put there is no control. */
+static int write_text(const char *dir, const char *file, const char *text)
+{
+	char path[PATH_MAX];
+	int fd, r;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC);
+	if (fd < 0)
+		return -errno;
+	r = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	(void)close(fd);
+	return r;
+}
+
+static bool has_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = text; (p = strstr(p, word)); p += n)
+		if ((p == text || strchr(" \n", p[-1])) && (p[n] == '\0' || strchr(" \n", p[n])))
+			return true;
+	return false;
+}
+
+/* Where cgroup v2 is mounted; a machine with v1 may have it too, without controllers. */
+static bool find_mount(const char *mounts, char *ret, size_t size)
+{
+	FILE *f = fopen(mounts, "re");
+	char line[1024], dir[512], type[64];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %511s %63s", dir, type) == 2 && str_eq(type, "cgroup2")) {
+			(void)snprintf(ret, size, "%s", dir);
+			found = true;
+		}
+	if (f)
+		(void)fclose(f);
+	return found;
+}
+
+/* "0::/system.slice/emperor.service": the line of v2. */
+static bool find_self(const char *self, char *ret, size_t size)
+{
+	char text[TEXT_MAX];
+	char *at;
+
+	if (read_text(self, text) < 0)
+		return false;
+	at = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+	if (!at)
+		return false;
+	at = strchr(at, '/');
+	if (!at)
+		return false;
+	at[strcspn(at, "\n")] = '\0';
+	(void)snprintf(ret, size, "%s", str_eq(at, "/") ? "" : at);
+	return true;
+}
+
+static bool own_group(struct cgroup *c, const struct cgroup_places *places, char *ret, size_t size)
+{
+	const char *mounts = places->mounts ? places->mounts : "/proc/self/mounts";
+	const char *self = places->self ? places->self : "/proc/self/cgroup";
+	char mount[512], path[1024];
+
+	if (!find_mount(mounts, mount, sizeof(mount)) || !find_self(self, path, sizeof(path))) {
+		say(c, "there is no cgroup v2 on this machine");
+		return false;
+	}
+	(void)snprintf(ret, size, "%s%s", mount, path);
+	return true;
+}
+
+/* Only where nobody else is: another's processes are not ours to move. */
+static bool is_alone(const char *dir)
+{
+	char path[PATH_MAX], text[TEXT_MAX], own[32];
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	(void)snprintf(own, sizeof(own), "%d\n", (int)getpid());
+	return read_text(path, text) == 0 && str_eq(text, own);
+}
+
+static int move_down(const char *dir)
+{
+	char path[PATH_MAX], pid[32];
+
+	(void)snprintf(path, sizeof(path), "%s/" OWN_GROUP, dir);
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	return write_text(path, "cgroup.procs", pid);
+}
+
+static bool has_memory(struct cgroup *c, const char *dir)
+{
+	char path[PATH_MAX], text[TEXT_MAX];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.controllers", dir);
+	r = read_text(path, text);
+	if (r < 0)
+		say(c, "%s: %s", path, strerror(-r));
+	else if (!has_word(text, "memory"))
+		say(c, "%s: the memory controller is not among \"%.*s\"", dir,
+		    (int)strcspn(text, "\n"), text);
+	return r == 0 && has_word(text, "memory");
+}
+
+static bool take(struct cgroup *c, const char *dir, bool named)
+{
+	char path[PATH_MAX], text[TEXT_MAX];
+	int r = 0;
+
+	if (!has_memory(c, dir))
+		return false;
+	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", dir);
+	if (read_text(path, text) == 0 && has_word(text, "memory") && access(path, W_OK) == 0)
+		return true; /* an emperor before us, or the operator, has done it */
+	if (!named) {
+		if (!is_alone(dir)) {
+			say(c, "%s: other processes are in the emperor's group", dir);
+			return false;
+		}
+		r = move_down(dir);
+	}
+	if (r == 0)
+		r = write_text(dir, "cgroup.subtree_control", "+memory");
+	if (r < 0)
+		say(c, "%s: cannot be divided: %s", dir, strerror(-r));
+	return r == 0;
+}
+
+void cgroup_find(struct cgroup *c, const struct cgroup_places *places)
+{
+	bool named = places->dir && *places->dir;
+	char dir[PATH_MAX];
+	size_t n;
+
+	*c = (struct cgroup){0};
+	if (named)
+		(void)snprintf(dir, sizeof(dir), "%s", places->dir);
+	else if (!own_group(c, places, dir, sizeof(dir)))
+		return;
+	n = strlen(dir);
+	/* We were moved down by an emperor that execed us, or was before us. */
+	if (!named && n > sizeof(OWN_GROUP) && str_eq(dir + n - sizeof(OWN_GROUP), "/" OWN_GROUP))
+		dir[n - sizeof(OWN_GROUP)] = '\0';
+	if (!take(c, dir, named))
+		return;
+	c->dir = strdup(dir);
+	if (!c->dir)
+		say(c, "out of memory");
+}
+
+void cgroup_done(struct cgroup *c)
+{
+	free(c->dir);
+	*c = (struct cgroup){0};
+}
+
+static void app_dir(const struct cgroup *c, const char *app, char path[PATH_MAX])
+{
+	(void)snprintf(path, PATH_MAX, "%s/app-%s", c->dir, app);
+}
+
+static int set_limit(const char *dir, uint64_t bytes)
+{
+	char text[32] = "max";
+	int r;
+
+	if (bytes > 0)
+		(void)snprintf(text, sizeof(text), "%" PRIu64, bytes);
+	r = write_text(dir, "memory.max", text);
+	/* A sixteenth below it the kernel begins to take caches back, before it has to kill. */
+	if (r == 0 && bytes > 0)
+		(void)snprintf(text, sizeof(text), "%" PRIu64, bytes - bytes / 16);
+	return r < 0 ? r : write_text(dir, "memory.high", text);
+}
+
+int cgroup_enter(const struct cgroup *c, const char *app, uint64_t bytes, int *ret_procs_fd,
+		 struct err *err)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 16];
+	int fd, r;
+
+	if (!c->dir)
+		return err_set(err, -EOPNOTSUPP, "%s", c->why);
+	app_dir(c, app, dir);
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		return err_set(err, -errno, "%s: %s", dir, strerror(errno));
+	r = set_limit(dir, bytes);
+	if (r < 0)
+		return err_set(err, r, "%s: memory.max: %s", dir, strerror(-r));
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	*ret_procs_fd = fd;
+	return 0;
+}
+
+int cgroup_oom_kills(const struct cgroup *c, const char *app, uint64_t *ret)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 16], text[TEXT_MAX];
+	const char *at;
+	int r;
+
+	if (!c->dir)
+		return -EOPNOTSUPP;
+	app_dir(c, app, dir);
+	(void)snprintf(path, sizeof(path), "%s/memory.events", dir);
+	r = read_text(path, text);
+	if (r < 0)
+		return r;
+	at = strncmp(text, "oom_kill ", 9) == 0 ? text : strstr(text, "\noom_kill ");
+	if (!at)
+		return -EBADMSG;
+	*ret = strtoull(strchr(at, ' '), NULL, 10);
+	return 0;
+}
+
+void cgroup_remove(const struct cgroup *c, const char *app)
+{
+	char dir[PATH_MAX];
+
+	if (!c->dir)
+		return;
+	app_dir(c, app, dir);
+	(void)rmdir(dir);
+}

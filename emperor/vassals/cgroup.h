@@ -1,0 +1,34 @@
+/*
+ * cgroup - memory limits of whole apps (limit-memory), where there is a cgroup v2 with the memory controller that the
+ * emperor may divide: its own (delegated by systemd: Delegate=memory), or the directory that the option cgroup names.
+ * Each app has a group of its own below it; a front enters it before it becomes the app, and all that it starts is in it.
+ *
+ * A group allows no processes beside its children's, so in its own group the emperor moves itself one level down; it does so
+ * only where it is alone.
+ */
+#pragma once
+#include "shared/base.h"
+
+struct err;
+
+struct cgroup {        /* zeroed = none */
+	char *dir;     /* owned: apps' groups are made here; NULL: none */
+	char why[256]; /* why not, for people */
+};
+
+struct cgroup_places {      /* where to look; NULL members: the system's own */
+	const char *dir;    /* named by the operator, or NULL: the emperor's own group */
+	const char *mounts; /* /proc/self/mounts */
+	const char *self;   /* /proc/self/cgroup */
+};
+
+/* There is one afterwards, or c->why says why not. */
+void cgroup_find(struct cgroup *c, const struct cgroup_places *places);
+void cgroup_done(struct cgroup *c);
+/* The app's group with this limit (0: none any more). *ret_procs_fd: who writes "0" into it enters. */
+int cgroup_enter(const struct cgroup *c, const char *app, uint64_t bytes, int *ret_procs_fd,
+		 struct err *err);
+/* How many of the app's processes the kernel has killed for want of memory, since its group was made. */
+int cgroup_oom_kills(const struct cgroup *c, const char *app, uint64_t *ret);
+/* Its last process has gone. */
+void cgroup_remove(const struct cgroup *c, const char *app);

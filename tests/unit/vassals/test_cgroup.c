@@ -1,0 +1,252 @@
+/*
+ * test_cgroup - over a directory that looks like the kernel's: what is found, refused, written and read. The files exist
+ * beforehand as they do there, for nothing here may make one.
+ */
+#include "emperor/vassals/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "shared/err.h"
+
+struct world {
+	char top[64];
+	char path[PATH_MAX];
+	char mounts[PATH_MAX], self[PATH_MAX];
+};
+
+static const char *at(struct world *w, const char *name)
+{
+	(void)snprintf(w->path, sizeof(w->path), "%s/%s", w->top, name);
+	return w->path;
+}
+
+static void put(struct world *w, const char *name, const char *text)
+{
+	FILE *f = fopen(at(w, name), "we");
+
+	assert_non_null(f);
+	(void)fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void expect(struct world *w, const char *name, const char *text)
+{
+	char buf[512] = "";
+	FILE *f = fopen(at(w, name), "re");
+
+	assert_non_null(f);
+	buf[fread(buf, 1, sizeof(buf) - 1, f)] = '\0';
+	assert_int_equal(fclose(f), 0);
+	assert_string_equal(buf, text);
+}
+
+static void make_dir(struct world *w, const char *name)
+{
+	assert_int_equal(mkdir(at(w, name), 0755), 0);
+}
+
+/* The group of a service in which the emperor is alone. */
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	char line[256];
+
+	assert_non_null(w);
+	(void)snprintf(w->top, sizeof(w->top), "/tmp/emperor-cgroup-XXXXXX");
+	assert_non_null(mkdtemp(w->top));
+	(void)snprintf(line, sizeof(line),
+		       "tmpfs /tmp tmpfs rw 0 0\nnone %s/fs cgroup2 rw,nosuid 0 0\n", w->top);
+	put(w, "mounts", line);
+	put(w, "self", "1:memory:/elsewhere\n0::/emperor.service\n");
+	make_dir(w, "fs");
+	make_dir(w, "fs/emperor.service");
+	make_dir(w, "fs/emperor.service/emperor");
+	make_dir(w, "fs/emperor.service/app-blog");
+	put(w, "fs/emperor.service/cgroup.controllers", "cpuset cpu memory pids\n");
+	put(w, "fs/emperor.service/cgroup.subtree_control", "\n");
+	(void)snprintf(line, sizeof(line), "%d\n", (int)getpid());
+	put(w, "fs/emperor.service/cgroup.procs", line);
+	put(w, "fs/emperor.service/emperor/cgroup.procs", "");
+	put(w, "fs/emperor.service/app-blog/cgroup.procs", "");
+	put(w, "fs/emperor.service/app-blog/memory.max", "max\n");
+	put(w, "fs/emperor.service/app-blog/memory.high", "max\n");
+	put(w, "fs/emperor.service/app-blog/memory.events",
+	    "low 0\nhigh 12\nmax 3\noom 2\noom_kill 2\noom_group_kill 0\n");
+	(void)snprintf(w->mounts, sizeof(w->mounts), "%s/mounts", w->top);
+	(void)snprintf(w->self, sizeof(w->self), "%s/self", w->top);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+	char command[128];
+
+	(void)snprintf(command, sizeof(command), "rm -rf %s", w->top);
+	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a test's own folder */
+	free(w);
+	return 0;
+}
+
+static struct cgroup find(struct world *w)
+{
+	const struct cgroup_places places = {.mounts = w->mounts, .self = w->self};
+	struct cgroup c;
+
+	cgroup_find(&c, &places);
+	return c;
+}
+
+static void alone_in_its_group_the_emperor_moves_down_and_divides_it(void **state)
+{
+	struct world *w = *state;
+	struct cgroup c = find(w);
+	char pid[32];
+
+	assert_string_equal(c.why, "");
+	assert_string_equal(c.dir, at(w, "fs/emperor.service"));
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	expect(w, "fs/emperor.service/emperor/cgroup.procs", pid);
+	expect(w, "fs/emperor.service/cgroup.subtree_control", "+memory");
+	cgroup_done(&c);
+}
+
+static void the_next_emperor_finds_the_group_that_was_divided(void **state)
+{
+	struct world *w = *state;
+	struct cgroup c;
+
+	put(w, "self", "0::/emperor.service/emperor\n");
+	put(w, "fs/emperor.service/cgroup.subtree_control", "memory pids\n");
+	put(w, "fs/emperor.service/cgroup.procs", "");
+	c = find(w);
+	assert_string_equal(c.dir, at(w, "fs/emperor.service"));
+	cgroup_done(&c);
+}
+
+static void what_cannot_be_divided_is_refused_with_a_reason(void **state)
+{
+	static const struct {
+		const char *file, *text, *why;
+	} cases[] = {
+		{"fs/emperor.service/cgroup.controllers", "cpu pids memory_recursiveprot\n",
+		 "memory controller is not among"},
+		{"fs/emperor.service/cgroup.procs", "1\n2\n", "other processes"},
+		{"mounts", "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n", "no cgroup v2"},
+		{"self", "3:memory:/x\n", "no cgroup v2"},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *fresh;
+		struct cgroup c;
+		void *again;
+
+		setup(&again);
+		fresh = again;
+		put(fresh, cases[i].file, cases[i].text);
+		c = find(fresh);
+		assert_null(c.dir);
+		assert_non_null(strstr(c.why, cases[i].why));
+		cgroup_done(&c);
+		teardown(&again);
+	}
+	(void)w;
+}
+
+static void a_directory_that_is_named_is_taken_as_it_is(void **state)
+{
+	struct world *w = *state;
+	char dir[PATH_MAX];
+	const struct cgroup_places places = {.dir = dir};
+	struct cgroup c;
+
+	(void)snprintf(dir, sizeof(dir), "%s/fs/emperor.service", w->top);
+	put(w, "fs/emperor.service/cgroup.procs", "");
+	cgroup_find(&c, &places);
+	assert_string_equal(c.why, "");
+	expect(w, "fs/emperor.service/emperor/cgroup.procs",
+	       ""); /* the emperor stays where it is */
+	expect(w, "fs/emperor.service/cgroup.subtree_control", "+memory");
+	cgroup_done(&c);
+}
+
+static void an_app_enters_a_group_with_its_limit(void **state)
+{
+	struct world *w = *state;
+	struct cgroup c = find(w);
+	struct err err = {0};
+	int fd = -1;
+
+	assert_int_equal(cgroup_enter(&c, "blog", 1073741824, &fd, &err), 0);
+	expect(w, "fs/emperor.service/app-blog/memory.max", "1073741824");
+	expect(w, "fs/emperor.service/app-blog/memory.high", "1006632960");
+	assert_int_equal(write(fd, "0", 1), 1);
+	assert_int_equal(close(fd), 0);
+	expect(w, "fs/emperor.service/app-blog/cgroup.procs", "0");
+	assert_int_equal(cgroup_enter(&c, "blog", 0, &fd, &err), 0);
+	assert_int_equal(close(fd), 0);
+	expect(w, "fs/emperor.service/app-blog/memory.max", "max");
+	cgroup_done(&c);
+}
+
+static void a_control_that_is_not_there_is_an_error_and_not_made(void **state)
+{
+	struct world *w = *state;
+	struct cgroup c = find(w);
+	struct err err = {0};
+	int fd = -1;
+
+	assert_int_equal(cgroup_enter(&c, "shop", 1048576, &fd, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "memory.max"));
+	assert_int_equal(access(at(w, "fs/emperor.service/app-shop/memory.max"), F_OK), -1);
+	assert_int_equal(fd, -1);
+	cgroup_remove(&c, "shop");
+	assert_int_equal(access(at(w, "fs/emperor.service/app-shop"), F_OK), -1);
+	cgroup_done(&c);
+}
+
+static void kills_for_want_of_memory_are_read(void **state)
+{
+	struct world *w = *state;
+	struct cgroup c = find(w);
+	uint64_t n = 0;
+
+	assert_int_equal(cgroup_oom_kills(&c, "blog", &n), 0);
+	assert_int_equal(n, 2);
+	put(w, "fs/emperor.service/app-blog/memory.events", "oom_group_kill 7\n");
+	assert_int_equal(cgroup_oom_kills(&c, "blog", &n), -EBADMSG);
+	assert_int_equal(cgroup_oom_kills(&c, "shop", &n), -ENOENT);
+	cgroup_done(&c);
+	assert_int_equal(cgroup_oom_kills(&c, "blog", &n), -EOPNOTSUPP);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			alone_in_its_group_the_emperor_moves_down_and_divides_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_next_emperor_finds_the_group_that_was_divided,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_divided_is_refused_with_a_reason,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_directory_that_is_named_is_taken_as_it_is, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_app_enters_a_group_with_its_limit, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_control_that_is_not_there_is_an_error_and_not_made, setup, teardown),
+		cmocka_unit_test_setup_teardown(kills_for_want_of_memory_are_read, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
