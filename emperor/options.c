@@ -196,8 +196,8 @@ const struct option emperor_options_table[] = {
 	 "Memory of all apps together: beyond it, and when the kernel tells of stalls, idle apps that may sleep do (the "
 	 "longest idle first), then the fattest idle process is replaced; 0 is none", "4G", NULL, 0},
 	TEXT("cgroup", NULL, char *, cgroup, NULL, "directory", "Apps",
-	     "A cgroup v2 directory with the memory controller for apps with limit-memory; the emperor's own if nothing is "
-	     "said", "/sys/fs/cgroup/emperor"),
+	     "A cgroup v2 directory with the memory controller for apps with limit-memory; one called emperor below "
+	     "the root if nothing is said", "/sys/fs/cgroup/emperor"),
 	CUSTOM("vassal-default", "vassal-set vassals-set", parse_default, NULL, "option=value", "Apps",
 	       "An option for every app; what an app says itself counts more", "harakiri=120", OPTION_MANY),
 

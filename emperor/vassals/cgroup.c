@@ -14,9 +14,8 @@
 #include "shared/err.h"
 #include "shared/fd.h"
 
-#define OWN_GROUP "emperor" /* where the emperor itself goes; apps' groups are "app-NAME" */
-#define TEXT_MAX \
-	4096 /* the longest of the files: cgroup.procs of a group that is not ours to take anyway */
+#define GROUP    "emperor" /* apps' groups are "app-NAME" in it */
+#define TEXT_MAX 4096      /* of these files; memory.events has a hundred bytes */
 
 static void say(struct cgroup *c, const char *fmt, ...) _printf_(2, 3);
 static void say(struct cgroup *c, const char *fmt, ...)
@@ -90,60 +89,6 @@ static bool find_mount(const char *mounts, char *ret, size_t size)
 	return found;
 }
 
-/* "0::/system.slice/emperor.service": the line of v2. */
-static bool find_self(const char *self, char *ret, size_t size)
-{
-	char text[TEXT_MAX];
-	char *at;
-
-	if (read_text(self, text) < 0)
-		return false;
-	at = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
-	if (!at)
-		return false;
-	at = strchr(at, '/');
-	if (!at)
-		return false;
-	at[strcspn(at, "\n")] = '\0';
-	(void)snprintf(ret, size, "%s", str_eq(at, "/") ? "" : at);
-	return true;
-}
-
-static bool own_group(struct cgroup *c, const struct cgroup_places *places, char *ret, size_t size)
-{
-	const char *mounts = places->mounts ? places->mounts : "/proc/self/mounts";
-	const char *self = places->self ? places->self : "/proc/self/cgroup";
-	char mount[512], path[1024];
-
-	if (!find_mount(mounts, mount, sizeof(mount)) || !find_self(self, path, sizeof(path))) {
-		say(c, "there is no cgroup v2 on this machine");
-		return false;
-	}
-	(void)snprintf(ret, size, "%s%s", mount, path);
-	return true;
-}
-
-/* Only where nobody else is: another's processes are not ours to move. */
-static bool is_alone(const char *dir)
-{
-	char path[PATH_MAX], text[TEXT_MAX], own[32];
-
-	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
-	(void)snprintf(own, sizeof(own), "%d\n", (int)getpid());
-	return read_text(path, text) == 0 && str_eq(text, own);
-}
-
-static int move_down(const char *dir)
-{
-	char path[PATH_MAX], pid[32];
-
-	(void)snprintf(path, sizeof(path), "%s/" OWN_GROUP, dir);
-	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	return write_text(path, "cgroup.procs", pid);
-}
-
 static bool has_memory(struct cgroup *c, const char *dir)
 {
 	char path[PATH_MAX], text[TEXT_MAX];
@@ -159,25 +104,38 @@ static bool has_memory(struct cgroup *c, const char *dir)
 	return r == 0 && has_word(text, "memory");
 }
 
-static bool take(struct cgroup *c, const char *dir, bool named)
+/* Below the root of the hierarchy, where it hands memory down; that is the service manager's to switch on. */
+static bool make_default(struct cgroup *c, const struct cgroup_places *places, char *ret,
+			 size_t size)
 {
-	char path[PATH_MAX], text[TEXT_MAX];
-	int r = 0;
+	char mount[512], path[PATH_MAX], text[TEXT_MAX] = "";
+
+	if (!find_mount(places->mounts ? places->mounts : "/proc/self/mounts", mount,
+			sizeof(mount))) {
+		say(c, "there is no cgroup v2 on this machine");
+		return false;
+	}
+	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", mount);
+	(void)read_text(path, text);
+	if (!has_word(text, "memory")) {
+		say(c, "%s hands no memory controller down", mount);
+		return false;
+	}
+	(void)snprintf(ret, size, "%s/" GROUP, mount);
+	if (mkdir(ret, 0755) < 0 && errno != EEXIST) {
+		say(c, "%s: %s", ret, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static bool take(struct cgroup *c, const char *dir)
+{
+	int r;
 
 	if (!has_memory(c, dir))
 		return false;
-	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", dir);
-	if (read_text(path, text) == 0 && has_word(text, "memory") && access(path, W_OK) == 0)
-		return true; /* an emperor before us, or the operator, has done it */
-	if (!named) {
-		if (!is_alone(dir)) {
-			say(c, "%s: other processes are in the emperor's group", dir);
-			return false;
-		}
-		r = move_down(dir);
-	}
-	if (r == 0)
-		r = write_text(dir, "cgroup.subtree_control", "+memory");
+	r = write_text(dir, "cgroup.subtree_control", "+memory");
 	if (r < 0)
 		say(c, "%s: cannot be divided: %s", dir, strerror(-r));
 	return r == 0;
@@ -185,20 +143,14 @@ static bool take(struct cgroup *c, const char *dir, bool named)
 
 void cgroup_find(struct cgroup *c, const struct cgroup_places *places)
 {
-	bool named = places->dir && *places->dir;
 	char dir[PATH_MAX];
-	size_t n;
 
 	*c = (struct cgroup){0};
-	if (named)
+	if (places->dir && *places->dir)
 		(void)snprintf(dir, sizeof(dir), "%s", places->dir);
-	else if (!own_group(c, places, dir, sizeof(dir)))
+	else if (!make_default(c, places, dir, sizeof(dir)))
 		return;
-	n = strlen(dir);
-	/* We were moved down by an emperor that execed us, or was before us. */
-	if (!named && n > sizeof(OWN_GROUP) && str_eq(dir + n - sizeof(OWN_GROUP), "/" OWN_GROUP))
-		dir[n - sizeof(OWN_GROUP)] = '\0';
-	if (!take(c, dir, named))
+	if (!take(c, dir))
 		return;
 	c->dir = strdup(dir);
 	if (!c->dir)

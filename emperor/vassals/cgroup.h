@@ -1,10 +1,10 @@
 /*
- * cgroup - memory limits of whole apps (limit-memory), where there is a cgroup v2 with the memory controller that the
- * emperor may divide: its own (delegated by systemd: Delegate=memory), or the directory that the option cgroup names.
- * Each app has a group of its own below it; a front enters it before it becomes the app, and all that it starts is in it.
+ * cgroup - memory limits of whole apps (limit-memory), where there is a cgroup v2 with the memory controller: in the
+ * directory that the option cgroup names, else in one called emperor below the root. Each app has a group of its own
+ * there; a front enters it before it becomes the app, and all that it starts is in it.
  *
- * A group allows no processes beside its children's, so in its own group the emperor moves itself one level down; it does so
- * only where it is alone.
+ * Not below the emperor's own group: a group with groups below it may hold no processes, so that a service manager could
+ * not start the next emperor in it while apps run on.
  */
 #pragma once
 #include "shared/base.h"
@@ -16,10 +16,9 @@ struct cgroup {        /* zeroed = none */
 	char why[256]; /* why not, for people */
 };
 
-struct cgroup_places {      /* where to look; NULL members: the system's own */
-	const char *dir;    /* named by the operator, or NULL: the emperor's own group */
+struct cgroup_places {      /* where to look; NULL: the system's own */
+	const char *dir;    /* named by the operator, or NULL */
 	const char *mounts; /* /proc/self/mounts */
-	const char *self;   /* /proc/self/cgroup */
 };
 
 /* There is one afterwards, or c->why says why not. */

@@ -191,6 +191,28 @@ class Sleep(Case):
         os.kill(gate[0], signal.SIGKILL)
         self.assertEqual(e.wait_up("a").text, "a")
 
+    def test_who_comes_while_the_emperor_is_dead_and_the_app_asleep_is_served_by_the_next_one(self):
+        e = self.emperor()
+        port = free_port()
+        e.drop("a", "named", "env = NAME=a\non-demand = true\nhttp = 127.0.0.1:%d" % port)
+        self.asleep(e, "a")
+        os.kill(e.process.pid, signal.SIGKILL)
+        e.process.wait()
+        answers = []
+        visitors = [threading.Thread(target=lambda: answers.append(request(port).text)),
+                    threading.Thread(target=lambda: answers.append(e.get("a").text))]
+        for v in visitors:
+            v.start()
+        fresh = harness.Emperor.__new__(harness.Emperor)
+        fresh.folder, fresh.vassals, fresh.run_dir, fresh.db, fresh.port = e.folder, e.vassals, e.run_dir, e.db, e.port
+        harness.Daemon.__init__(fresh, e.folder, "successor", [
+            harness.BIN / "emperor", "--vassals", e.vassals, "--run-dir", e.run_dir, "--db", e.db,
+            "--http", "127.0.0.1:%d" % e.port])
+        self.daemon(fresh)
+        for v in visitors:
+            v.join()
+        self.assertEqual(answers, ["a", "a"])
+
 
 class Machine(Case):
     def test_beyond_max_workers_an_app_is_given_fewer_until_others_leave(self):

@@ -19,7 +19,7 @@
 struct world {
 	char top[64];
 	char path[PATH_MAX];
-	char mounts[PATH_MAX], self[PATH_MAX];
+	char mounts[PATH_MAX];
 };
 
 static const char *at(struct world *w, const char *name)
@@ -53,7 +53,7 @@ static void make_dir(struct world *w, const char *name)
 	assert_int_equal(mkdir(at(w, name), 0755), 0);
 }
 
-/* The group of a service in which the emperor is alone. */
+/* The root, and the group that an emperor before us has made. */
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -65,23 +65,18 @@ static int setup(void **state)
 	(void)snprintf(line, sizeof(line),
 		       "tmpfs /tmp tmpfs rw 0 0\nnone %s/fs cgroup2 rw,nosuid 0 0\n", w->top);
 	put(w, "mounts", line);
-	put(w, "self", "1:memory:/elsewhere\n0::/emperor.service\n");
 	make_dir(w, "fs");
-	make_dir(w, "fs/emperor.service");
-	make_dir(w, "fs/emperor.service/emperor");
-	make_dir(w, "fs/emperor.service/app-blog");
-	put(w, "fs/emperor.service/cgroup.controllers", "cpuset cpu memory pids\n");
-	put(w, "fs/emperor.service/cgroup.subtree_control", "\n");
-	(void)snprintf(line, sizeof(line), "%d\n", (int)getpid());
-	put(w, "fs/emperor.service/cgroup.procs", line);
-	put(w, "fs/emperor.service/emperor/cgroup.procs", "");
-	put(w, "fs/emperor.service/app-blog/cgroup.procs", "");
-	put(w, "fs/emperor.service/app-blog/memory.max", "max\n");
-	put(w, "fs/emperor.service/app-blog/memory.high", "max\n");
-	put(w, "fs/emperor.service/app-blog/memory.events",
+	make_dir(w, "fs/emperor");
+	make_dir(w, "fs/emperor/app-blog");
+	put(w, "fs/cgroup.subtree_control", "cpu memory pids\n");
+	put(w, "fs/emperor/cgroup.controllers", "cpuset cpu memory pids\n");
+	put(w, "fs/emperor/cgroup.subtree_control", "\n");
+	put(w, "fs/emperor/app-blog/cgroup.procs", "");
+	put(w, "fs/emperor/app-blog/memory.max", "max\n");
+	put(w, "fs/emperor/app-blog/memory.high", "max\n");
+	put(w, "fs/emperor/app-blog/memory.events",
 	    "low 0\nhigh 12\nmax 3\noom 2\noom_kill 2\noom_group_kill 0\n");
 	(void)snprintf(w->mounts, sizeof(w->mounts), "%s/mounts", w->top);
-	(void)snprintf(w->self, sizeof(w->self), "%s/self", w->top);
 	*state = w;
 	return 0;
 }
@@ -99,37 +94,22 @@ static int teardown(void **state)
 
 static struct cgroup find(struct world *w)
 {
-	const struct cgroup_places places = {.mounts = w->mounts, .self = w->self};
+	const struct cgroup_places places = {.mounts = w->mounts};
 	struct cgroup c;
 
 	cgroup_find(&c, &places);
 	return c;
 }
 
-static void alone_in_its_group_the_emperor_moves_down_and_divides_it(void **state)
+static void a_group_below_the_root_is_divided(void **state)
 {
 	struct world *w = *state;
 	struct cgroup c = find(w);
-	char pid[32];
 
 	assert_string_equal(c.why, "");
-	assert_string_equal(c.dir, at(w, "fs/emperor.service"));
-	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	expect(w, "fs/emperor.service/emperor/cgroup.procs", pid);
-	expect(w, "fs/emperor.service/cgroup.subtree_control", "+memory");
-	cgroup_done(&c);
-}
-
-static void the_next_emperor_finds_the_group_that_was_divided(void **state)
-{
-	struct world *w = *state;
-	struct cgroup c;
-
-	put(w, "self", "0::/emperor.service/emperor\n");
-	put(w, "fs/emperor.service/cgroup.subtree_control", "memory pids\n");
-	put(w, "fs/emperor.service/cgroup.procs", "");
-	c = find(w);
-	assert_string_equal(c.dir, at(w, "fs/emperor.service"));
+	assert_string_equal(c.dir, at(w, "fs/emperor"));
+	expect(w, "fs/emperor/cgroup.subtree_control", "+memory");
+	expect(w, "fs/cgroup.subtree_control", "cpu memory pids\n"); /* not ours to change */
 	cgroup_done(&c);
 }
 
@@ -138,11 +118,10 @@ static void what_cannot_be_divided_is_refused_with_a_reason(void **state)
 	static const struct {
 		const char *file, *text, *why;
 	} cases[] = {
-		{"fs/emperor.service/cgroup.controllers", "cpu pids memory_recursiveprot\n",
+		{"fs/emperor/cgroup.controllers", "cpu pids memory_recursiveprot\n",
 		 "memory controller is not among"},
-		{"fs/emperor.service/cgroup.procs", "1\n2\n", "other processes"},
+		{"fs/cgroup.subtree_control", "cpu pids\n", "hands no memory controller down"},
 		{"mounts", "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n", "no cgroup v2"},
-		{"self", "3:memory:/x\n", "no cgroup v2"},
 	};
 	struct world *w = *state;
 
@@ -170,13 +149,11 @@ static void a_directory_that_is_named_is_taken_as_it_is(void **state)
 	const struct cgroup_places places = {.dir = dir};
 	struct cgroup c;
 
-	(void)snprintf(dir, sizeof(dir), "%s/fs/emperor.service", w->top);
-	put(w, "fs/emperor.service/cgroup.procs", "");
+	(void)snprintf(dir, sizeof(dir), "%s/fs/emperor", w->top);
+	put(w, "fs/cgroup.subtree_control", "\n"); /* the operator has seen to it */
 	cgroup_find(&c, &places);
 	assert_string_equal(c.why, "");
-	expect(w, "fs/emperor.service/emperor/cgroup.procs",
-	       ""); /* the emperor stays where it is */
-	expect(w, "fs/emperor.service/cgroup.subtree_control", "+memory");
+	expect(w, "fs/emperor/cgroup.subtree_control", "+memory");
 	cgroup_done(&c);
 }
 
@@ -188,14 +165,14 @@ static void an_app_enters_a_group_with_its_limit(void **state)
 	int fd = -1;
 
 	assert_int_equal(cgroup_enter(&c, "blog", 1073741824, &fd, &err), 0);
-	expect(w, "fs/emperor.service/app-blog/memory.max", "1073741824");
-	expect(w, "fs/emperor.service/app-blog/memory.high", "1006632960");
+	expect(w, "fs/emperor/app-blog/memory.max", "1073741824");
+	expect(w, "fs/emperor/app-blog/memory.high", "1006632960");
 	assert_int_equal(write(fd, "0", 1), 1);
 	assert_int_equal(close(fd), 0);
-	expect(w, "fs/emperor.service/app-blog/cgroup.procs", "0");
+	expect(w, "fs/emperor/app-blog/cgroup.procs", "0");
 	assert_int_equal(cgroup_enter(&c, "blog", 0, &fd, &err), 0);
 	assert_int_equal(close(fd), 0);
-	expect(w, "fs/emperor.service/app-blog/memory.max", "max");
+	expect(w, "fs/emperor/app-blog/memory.max", "max");
 	cgroup_done(&c);
 }
 
@@ -208,10 +185,10 @@ static void a_control_that_is_not_there_is_an_error_and_not_made(void **state)
 
 	assert_int_equal(cgroup_enter(&c, "shop", 1048576, &fd, &err), -ENOENT);
 	assert_non_null(strstr(err.text, "memory.max"));
-	assert_int_equal(access(at(w, "fs/emperor.service/app-shop/memory.max"), F_OK), -1);
+	assert_int_equal(access(at(w, "fs/emperor/app-shop/memory.max"), F_OK), -1);
 	assert_int_equal(fd, -1);
 	cgroup_remove(&c, "shop");
-	assert_int_equal(access(at(w, "fs/emperor.service/app-shop"), F_OK), -1);
+	assert_int_equal(access(at(w, "fs/emperor/app-shop"), F_OK), -1);
 	cgroup_done(&c);
 }
 
@@ -223,7 +200,7 @@ static void kills_for_want_of_memory_are_read(void **state)
 
 	assert_int_equal(cgroup_oom_kills(&c, "blog", &n), 0);
 	assert_int_equal(n, 2);
-	put(w, "fs/emperor.service/app-blog/memory.events", "oom_group_kill 7\n");
+	put(w, "fs/emperor/app-blog/memory.events", "oom_group_kill 7\n");
 	assert_int_equal(cgroup_oom_kills(&c, "blog", &n), -EBADMSG);
 	assert_int_equal(cgroup_oom_kills(&c, "shop", &n), -ENOENT);
 	cgroup_done(&c);
@@ -233,10 +210,7 @@ static void kills_for_want_of_memory_are_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			alone_in_its_group_the_emperor_moves_down_and_divides_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_next_emperor_finds_the_group_that_was_divided,
-						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_group_below_the_root_is_divided, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_divided_is_refused_with_a_reason,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_directory_that_is_named_is_taken_as_it_is, setup,
