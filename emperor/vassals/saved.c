@@ -86,7 +86,7 @@ static int say_text(struct buf *out, const char *name, const char *text)
 	char clean[PATH_MAX];
 	size_t n = 0;
 
-	for (; text[n] && n < sizeof(clean) - 1; n++)
+	for (; n < sizeof(clean) - 1 && text[n]; n++)
 		clean[n] = (unsigned char)text[n] < 0x20 ? ' ' : text[n];
 	clean[n] = '\0';
 	return say(out, "%s %s\n", name, clean);
