@@ -107,6 +107,10 @@ int limits_scale(struct app *a, unsigned processes, const char *why, struct err 
 	if (!g)
 		return err_set(err, -EAGAIN, "%s: is %s: nothing serves that could be scaled",
 			       a->name, app_state_name(a->state));
+	/* Its answer would be taken for too old, and what the file says for never asked. */
+	if (g->serial != 0 && g->pending.loaded)
+		return err_set(err, -EAGAIN, "%s: its front has not answered yet to %s", a->name,
+			       g->pending.text);
 	(void)snprintf(next.text, sizeof(next.text), "processes: %u -> %u, %s",
 		       g->scaled ? g->scaled : g->loaded->config.processes, processes, why);
 	r = ask(g, MSG_SCALE, processes, -1, &next);

@@ -177,6 +177,11 @@ static void describe_doors(struct saved *s, const struct app *a, const struct ke
  */
 static bool is_begun(const struct app *a)
 {
+	const struct generation *g = a->serving;
+
+	/* Nobody else would hear what its front answers. */
+	if (g && g->serial != 0 && g->pending.loaded)
+		return true;
 	if (a->v->shutting_down)
 		return !a->was_gone && !a->rests;
 	return a->candidate || a->begun || a->queued || a->state == APP_STARTING ||

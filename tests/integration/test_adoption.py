@@ -382,6 +382,21 @@ class Adoption(Case):
         f.wait_up("b")
         eventually(lambda: f.state("a") is None, 5, "it is forgotten")
 
+    def test_limits_that_a_front_was_asked_for_come_true_under_the_next_emperor(self):
+        e = self.emperor()
+        e.drop("a", extra="reload-mercy = 7")
+        e.wait_up("a")
+        front = e.state("a")["pid"]
+        os.kill(front, signal.SIGSTOP)
+        e.drop("a", extra="reload-mercy = 600")
+        eventually(lambda: "reload-mercy: 7 -> 600, in place" in e.output(), 10, "the question")
+        eventually(lambda: b"reload-mercy = 600" in (e.run_dir / "state" / "a.state").read_bytes(), 10, "written down")
+        self.kill(e)
+        os.kill(front, signal.SIGCONT)
+        f = self.successor(e)
+        f.wait_up("a")
+        eventually(lambda: "until it is reloaded" not in f.ctl_text("plan").stdout, 10, "what the file says is in force")
+
     def test_what_was_decided_outlives_front_and_emperor(self):
         e = self.emperor()
         fronts = {}

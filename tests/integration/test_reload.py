@@ -143,6 +143,21 @@ class Limits(Case):
         eventually(lambda: e.state("one")["generation"] == was["generation"] + 1)
         eventually(lambda: e.state("one")["alive"] == 40)
 
+    def test_a_command_does_not_make_the_emperor_forget_what_the_file_asked_for(self):
+        e = self.emperor()
+        e.drop("one", extra="processes = 2\nreload-mercy = 7")
+        e.wait_up("one")
+        front = e.state("one")["pid"]
+        os.kill(front, signal.SIGSTOP)
+        e.drop("one", extra="processes = 2\nreload-mercy = 600")
+        eventually(lambda: "reload-mercy: 7 -> 600, in place" in e.output(), 10, "the question")
+        done = e.ctl_text("scale", "--no-wait", "one", "3")
+        os.kill(front, signal.SIGCONT)
+        self.assertIn("has not answered yet to reload-mercy", done.stderr)
+        eventually(lambda: "limits changed: reload-mercy: 7 -> 600" in e.output(), 10, "the answer")
+        self.assertEqual(e.ctl("scale", "one", "3")["ok"], True)
+        self.assertNotIn("reload-mercy", e.ctl_text("plan").stdout)
+
     def test_the_same_bytes_are_a_reload_and_a_bad_limit_is_refused(self):
         e = self.emperor()
         path = e.drop("one", extra="harakiri = 60\n")
