@@ -132,7 +132,6 @@ class Deadlocks(Case):
         port, daemon = serve(self, "--threads", threads, "--deadlock-timeout", "1", name="vassal" + threads)
         before = workers(daemon)
         self.assertEqual(set(ask_all(port, ["/work?%d" % n for n in range(int(threads))]).values()), {200})
-        self.assertIn("\"GET /work?0\" 200", daemon.output())
         self.assertLessEqual(before, workers(daemon))
         got = ask_all(port, ["/gil_sleep", "/short"] if threads == "1" else ["/work", "/gil_mutex"])
         self.assertEqual(got.get("/gil_sleep") or got["/gil_mutex"], 504)
