@@ -29,7 +29,7 @@ static bool is_over(const struct budget *b, uint64_t total, uint64_t limit, uint
 	return stalls || total > (b->over ? limit - limit / 10 : limit);
 }
 
-static bool find_sleeper(const struct budget_app *apps, size_t n, size_t *ret)
+static bool find_sleeper(const struct budget_app *apps, size_t n, uint64_t now_ns, size_t *ret)
 {
 	const struct budget_app *best = NULL;
 
@@ -37,6 +37,7 @@ static bool find_sleeper(const struct budget_app *apps, size_t n, size_t *ret)
 		const struct budget_app *a = &apps[i];
 
 		if (!a->may_sleep || a->idle_ns < BUDGET_IDLE_S * NS_PER_S ||
+		    !since(a->asked_ns, now_ns, BUDGET_ASK_S) ||
 		    (best && a->idle_ns <= best->idle_ns))
 			continue;
 		best = a;
@@ -70,7 +71,7 @@ struct budget_action budget_decide(struct budget *b, const struct budget_app *ap
 	b->over = is_over(b, action.total, limit, now_ns);
 	if (!b->over || !since(b->acted_ns, now_ns, BUDGET_STEP_S))
 		return action;
-	if (find_sleeper(apps, n, &action.app)) {
+	if (find_sleeper(apps, n, now_ns, &action.app)) {
 		action.kind = BUDGET_SLEEP;
 	} else if (find_fat(apps, n, now_ns, &action.app)) {
 		action.kind = BUDGET_RENEW;

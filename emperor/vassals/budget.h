@@ -13,13 +13,16 @@
 #define BUDGET_STEP_S 5  /* between two actions: fronts measure memory every few seconds */
 #define BUDGET_WORKER_S \
 	60 /* between two replacements of workers of one app: a fresh one must show what it saves */
+#define BUDGET_ASK_S \
+	60 /* one that was let sleep and did not is let alone: somebody keeps a connection */
 #define BUDGET_STALL_S 4 /* a word of the kernel's about stalls counts for so long */
 
 struct budget_app {
-	uint64_t memory;  /* bytes of all of its processes that are known */
-	uint64_t idle_ns; /* without a request */
-	bool may_sleep;   /* its ini says so, and it serves */
-	uint64_t fat;     /* bytes of its fattest idle worker; 0: none is idle */
+	uint64_t memory;   /* bytes of all of its processes that are known */
+	uint64_t idle_ns;  /* without a request */
+	bool may_sleep;    /* its ini says so, and it serves */
+	uint64_t asked_ns; /* when it was let sleep; 0: never */
+	uint64_t fat;      /* bytes of its fattest idle worker; 0: none is idle */
 	unsigned fat_worker;
 	uint64_t renewed_ns; /* when one of its workers was replaced for this; 0: never */
 };

@@ -115,10 +115,10 @@ struct app {
 	uint64_t woken_ns;  /* a connection woke it then, and it does not serve yet; 0 */
 	unsigned
 		cut_from; /* processes that it wants, of which max-workers gave it fewer; 0: it has all */
-	unsigned cut_tried;                          /* so many were asked for last */
-	uint64_t seen_events, active_ns, renewed_ns; /* memory-budget: see machine.c */
-	uint64_t oom_kills;                          /* by limit-memory, told so far */
-	bool oom_seen;                               /* it has a cgroup */
+	unsigned cut_tried;                                    /* so many were asked for last */
+	uint64_t seen_events, active_ns, renewed_ns, asked_ns; /* memory-budget: see machine.c */
+	uint64_t oom_kills;                                    /* by limit-memory, told so far */
+	bool oom_seen;                                         /* it has a cgroup */
 
 	enum app_state state;
 	char *reason, *last_error, *notes; /* owned, or NULL */

@@ -104,9 +104,10 @@ static void give_back_workers(struct app *a)
 	room = machine_room(a, a->cut_from);
 	if (room <= now || room == a->cut_tried)
 		return;
-	a->cut_tried = room;
+	/* Not just now: the next tick asks again. */
 	if (limits_scale(a, room, "max-workers has room", &err) < 0)
-		log_warning("%s", err.text);
+		return;
+	a->cut_tried = room;
 	if (room < a->cut_from)
 		return;
 	a->cut_from = 0;
@@ -157,7 +158,7 @@ static void measure(struct app *a, struct budget_app *ret, uint64_t now_ns)
 	const struct generation *g = a->serving;
 	const struct scoreboard *b;
 
-	*ret = (struct budget_app){.renewed_ns = a->renewed_ns};
+	*ret = (struct budget_app){.renewed_ns = a->renewed_ns, .asked_ns = a->asked_ns};
 	if (!g || board_map_readonly(a->board_ro_fd, &b, NULL) < 0)
 		return;
 	measure_workers(&b->bank[g->bank], ret);
@@ -197,6 +198,7 @@ static void act(struct vassals *v, const struct budget_action *action, const str
 	case BUDGET_SLEEP:
 		(void)snprintf(text, sizeof(text), "%s: it is let sleep, idle for %" PRIu64 " s",
 			       over, (uint64_t)(row->idle_ns / NS_PER_S));
+		a->asked_ns = now_ns;
 		generation_let_sleep(a->serving);
 		break;
 	case BUDGET_RENEW:

@@ -95,6 +95,28 @@ static void each_step_must_show_before_the_next(void **state)
 	assert_int_equal(decide(&b, apps, 2, 100 * MB, BUDGET_STEP_S).kind, BUDGET_SLEEP);
 }
 
+/* Its front does not sleep while somebody keeps a connection to it: the others must not wait for that. */
+static void who_was_let_sleep_and_did_not_is_passed_over(void **state)
+{
+	const struct budget_app apps[] = {
+		{.memory = 90 * MB, .idle_ns = S(20), .may_sleep = true},
+		{.memory = 90 * MB, .idle_ns = S(30), .may_sleep = true, .asked_ns = S(1000)},
+		{.memory = 90 * MB, .fat = 80 * MB},
+	};
+	struct budget b = {0};
+	struct budget_action a = decide(&b, apps, 3, 100 * MB, BUDGET_STEP_S);
+
+	(void)state;
+	assert_int_equal(a.kind, BUDGET_SLEEP);
+	assert_int_equal(a.app, 0);
+	a = decide(&b, apps + 1, 2, 100 * MB, 2 * BUDGET_STEP_S);
+	assert_int_equal(a.kind, BUDGET_RENEW);
+	assert_int_equal(a.app, 1);
+	a = decide(&b, apps + 1, 2, 100 * MB, BUDGET_ASK_S);
+	assert_int_equal(a.kind, BUDGET_SLEEP);
+	assert_int_equal(a.app, 0);
+}
+
 static void once_over_it_goes_on_until_a_tenth_is_free(void **state)
 {
 	struct budget_app app = {.memory = 101 * MB, .idle_ns = S(20), .may_sleep = true};
@@ -157,6 +179,7 @@ int main(void)
 		cmocka_unit_test(below_the_budget_nobody_is_touched),
 		cmocka_unit_test(whom_it_chooses),
 		cmocka_unit_test(each_step_must_show_before_the_next),
+		cmocka_unit_test(who_was_let_sleep_and_did_not_is_passed_over),
 		cmocka_unit_test(once_over_it_goes_on_until_a_tenth_is_free),
 		cmocka_unit_test(that_nobody_can_give_is_said_once),
 		cmocka_unit_test(stalls_count_below_the_budget_and_are_forgotten),
