@@ -289,6 +289,10 @@ static void take_processes(struct app *a, const struct saved *s, struct ini *ini
 		a->begun |= s->generations_n > 0 && s->state != APP_STOPPING;
 		return;
 	}
+	if (s->cut_from > 0 && s->processes > 0) {
+		a->cut_from = (unsigned)s->cut_from;
+		(void)machine_cut(a, l, (unsigned)s->processes, NULL);
+	}
 	/* Without memory for it a change of its limits is a new generation: no more than that. */
 	(void)config_items_encode(&l->items, &config, &config_n, NULL);
 	loaded_drop_items(l);
@@ -301,6 +305,7 @@ static void take_processes(struct app *a, const struct saved *s, struct ini *ini
 		a->serving->config = TAKE_PTR(config);
 		a->serving->config_n = config_n;
 		a->serving->passed = true;
+		a->serving->scaled = (unsigned)s->scaled;
 	}
 	loaded_unref(l);
 }

@@ -241,6 +241,8 @@ void machine_close(struct vassals *v);
 unsigned machine_room(const struct app *a, unsigned wanted);
 /* Cuts what a generation will run to that. */
 int machine_grant(struct app *a, struct loaded *l, struct err *err);
+/* As an emperor before us has granted. */
+int machine_cut(struct app *a, struct loaded *l, unsigned granted, struct err *err);
 /* Says so, once it serves. */
 void machine_explain(struct app *a);
 /* limit-memory: who writes "0" into *ret_procs_fd is in the app's group; -1: it has none. */

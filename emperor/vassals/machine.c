@@ -61,20 +61,26 @@ unsigned machine_room(const struct app *a, unsigned wanted)
 	return budget_grant(options_of(a->v)->max_workers, used_by_others(a), wanted);
 }
 
+int machine_cut(struct app *a, struct loaded *l, unsigned granted, struct err *err)
+{
+	char text[16];
+
+	a->cut_tried = granted;
+	l->config.processes = granted;
+	(void)snprintf(text, sizeof(text), "%u", granted);
+	return config_items_add(&l->items, "processes", text, "max-workers", 0, true, err);
+}
+
 int machine_grant(struct app *a, struct loaded *l, struct err *err)
 {
 	unsigned wanted = l->config.processes;
 	unsigned granted = machine_room(a, wanted);
-	char text[16];
 
 	a->cut_from = 0;
 	if (granted >= wanted)
 		return 0;
 	a->cut_from = wanted;
-	a->cut_tried = granted;
-	l->config.processes = granted;
-	(void)snprintf(text, sizeof(text), "%u", granted);
-	return config_items_add(&l->items, "processes", text, "max-workers", 0, true, err);
+	return machine_cut(a, l, granted, err);
 }
 
 void machine_explain(struct app *a)

@@ -199,6 +199,10 @@ static void describe(struct saved *s, const struct app *a, const struct kept *li
 		.state = (uint64_t)a->state,
 		.gone = a->v->shutting_down ? a->was_gone : a->gone,
 		.begun = is_begun(a),
+		.scaled = a->serving ? a->serving->scaled : 0,
+		.cut_from = a->serving ? a->cut_from : 0,
+		.processes =
+			a->serving && a->cut_from > 0 ? a->serving->loaded->config.processes : 0,
 		.good = a->good != NULL,
 		/* Only once it has come back: until then the bytes are those that are to go. */
 		.rolled = a->rolled && !a->previous,

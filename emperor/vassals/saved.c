@@ -37,7 +37,8 @@ static const struct text_row texts[] = {
 static const struct number_row numbers[] = {
 	NUMBER(id, UINT32_MAX), NUMBER(ids, UINT32_MAX),
 	NUMBER(state, APP_STATE_COUNT - 1), NUMBER(gone, 1), NUMBER(begun, 1), NUMBER(good, 1),
-	NUMBER(rolled, 1),
+	NUMBER(rolled, 1), NUMBER(scaled, UINT32_MAX),
+	NUMBER(cut_from, UINT32_MAX), NUMBER(processes, UINT32_MAX),
 	NUMBER(since_wall_ns, UINT64_MAX), NUMBER(restarts, UINT32_MAX),
 	NUMBER(numbers, UINT64_MAX), NUMBER(last_bank, LIMIT_BANKS - 1),
 	NUMBER(board, UINT64_MAX), NUMBER(gate_end, UINT64_MAX), NUMBER(front_end, UINT64_MAX),

@@ -44,6 +44,8 @@ struct saved {
 	uint64_t begun;   /* a generation was starting, or was to start */
 	uint64_t good;    /* ini has served: it is what to come back to */
 	uint64_t rolled;  /* it was rolled back: the bytes that served count, not the file's */
+	uint64_t scaled;  /* processes of what serves, by command; 0: none was given */
+	uint64_t cut_from, processes; /* max-workers has given it fewer: of how many, how many; 0 */
 	uint64_t since_wall_ns, restarts, numbers, last_bank;
 	uint64_t board, gate_end, front_end,
 		door_numbers;            /* legacy_identify() of the first three */

@@ -397,6 +397,20 @@ class Adoption(Case):
         f.wait_up("a")
         eventually(lambda: "until it is reloaded" not in f.ctl_text("plan").stdout, 10, "what the file says is in force")
 
+    def test_counts_that_were_given_or_commanded_are_known_to_the_next_emperor(self):
+        e = self.emperor("--max-workers", "4")
+        e.drop("a", extra="processes = 2")
+        e.wait_up("a")
+        e.drop("b", extra="processes = 3")
+        e.wait_up("b")
+        eventually(lambda: e.state("b")["alive"] == 2, 10, "two of three")
+        e.ctl("scale", "a", "1")
+        self.kill(e)
+        f = self.successor(e, "--max-workers", "4")
+        self.assertEqual(f.state("a")["scaled"], 1)
+        eventually(lambda: f.state("b")["alive"] == 3, 10, "what the other has left")
+        self.assertEqual(f.state("b")["generation"], 1)
+
     def test_what_was_decided_outlives_front_and_emperor(self):
         e = self.emperor()
         fronts = {}
