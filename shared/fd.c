@@ -88,6 +88,23 @@ static int take_fds(struct msghdr *msg, int *fds, int room)
 	return got;
 }
 
+/*
+ * A UNIX socket tells first that its peer left something unread (ECONNRESET, once), and only then gives what the peer
+ * had sent before it went. Those last words count.
+ */
+static ssize_t receive(int sock, struct msghdr *msg)
+{
+	bool told = false;
+	ssize_t n;
+
+	do {
+		n = recvmsg(sock, msg, MSG_CMSG_CLOEXEC);
+		if (n >= 0 || (errno != EINTR && (errno != ECONNRESET || told)))
+			return n;
+		told |= errno == ECONNRESET;
+	} while (true);
+}
+
 ssize_t fd_recv(int sock, void *buf, size_t size, int *fds, int *ret_nfds)
 {
 	union {
@@ -104,9 +121,7 @@ ssize_t fd_recv(int sock, void *buf, size_t size, int *fds, int *ret_nfds)
 	int got;
 	ssize_t n;
 
-	do
-		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	n = receive(sock, &msg);
 	if (n < 0)
 		return -errno;
 	got = take_fds(&msg, fds, room);

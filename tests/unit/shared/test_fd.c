@@ -150,6 +150,22 @@ static void the_end_is_zero_and_a_dead_peer_raises_no_signal(void **state)
 	assert_int_equal(send_fds(-1, "x", FD_SEND_MAX + 1), -E2BIG);
 }
 
+static void what_a_peer_said_last_arrives_although_it_left_something_unread(void **state)
+{
+	char buf[8];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(fd_seqpacket_pair(fds, true), 0);
+	assert_int_equal(send(fds[0], "unread", 6, 0), 6);
+	assert_int_equal(send(fds[1], "last", 4, 0), 4);
+	(void)close(fds[1]);
+	assert_int_equal(fd_recv(fds[0], buf, sizeof(buf), NULL, NULL), 4);
+	assert_memory_equal(buf, "last", 4);
+	assert_int_equal(fd_recv(fds[0], buf, sizeof(buf), NULL, NULL), 0);
+	(void)close(fds[0]);
+}
+
 static void a_sealed_memfd_cannot_change_and_maps_whole(void **state)
 {
 	const void *data;
@@ -233,6 +249,7 @@ int main(void)
 		cmocka_unit_test(more_descriptors_than_there_is_room_for_are_all_closed),
 		cmocka_unit_test(a_message_that_is_too_long_is_refused_with_its_descriptor),
 		cmocka_unit_test(the_end_is_zero_and_a_dead_peer_raises_no_signal),
+		cmocka_unit_test(what_a_peer_said_last_arrives_although_it_left_something_unread),
 		cmocka_unit_test(a_sealed_memfd_cannot_change_and_maps_whole),
 		cmocka_unit_test(what_could_still_shrink_is_not_mapped),
 		cmocka_unit_test(an_empty_memfd_is_nothing_to_map),
