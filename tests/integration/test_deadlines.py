@@ -37,6 +37,11 @@ def workers(daemon):
     return {p for p in daemon.strays() if re.search(r" worker \d", harness.title(p))}
 
 
+def is_running(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return f.read().rpartition(")")[2].split()[0] == "R"
+
+
 def ask(port, path):
     """The status, or "cut" when the answer was not whole."""
     try:
@@ -92,6 +97,20 @@ class Interrupts(Case):
         self.assertGreaterEqual(log.count("most recent call first"), 4)  # one interrupted, three killed
         self.assertEqual(set(ask_all(port, ["/short?%d" % n for n in range(9)]).values()), {200})
         self.assertFalse(workers(daemon) & before)
+
+    def test_an_answer_that_came_while_the_front_stood_still_is_no_timeout(self):
+        port, daemon = serve(self, "--harakiri", "2")
+        before = workers(daemon)
+        got = []
+        asking = threading.Thread(target=lambda: got.append(ask(port, "/work")))  # 1.4 s
+        asking.start()
+        eventually(lambda: is_running(*before), 5, "it works")
+        os.kill(daemon.process.pid, signal.SIGSTOP)
+        time.sleep(2.5)
+        os.kill(daemon.process.pid, signal.SIGCONT)
+        asking.join()
+        self.assertEqual(got, [200])
+        self.assertEqual(workers(daemon), before)
 
     def test_a_signal_at_any_time_hits_nobody_who_is_not_meant(self):
         port, daemon = serve(self, "--processes", "2", "--interrupt-timeout", "60")
@@ -366,6 +385,17 @@ class Overload(Case):
         self.assertLess(late[len(late) // 2], 0.3 * harness.PATIENCE)  # in turn it would be a second: 200 clients at 200 a second
         self.assertEqual(ask(port, "/short"), 200)
         eventually(lambda: "the overload is over" in daemon.output(), 5, "it ends")
+
+    def test_workers_that_are_added_meanwhile_get_requests_too(self):
+        port, daemon = serve(self, "--queue-timeout", "5", module="hostile", up="/pid")
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            answers = [pool.submit(ask, port, "/sleep?0.5") for _ in range(40)]
+            eventually(lambda: "the newest are served first now" in daemon.output(), 5, "overload")
+            for want in range(2, 7):  # one by one: signals do not queue
+                os.kill(daemon.process.pid, signal.SIGTTIN)
+                eventually(lambda: len(workers(daemon)) == want, 5, "%d workers" % want)
+            # 20 s for one worker, 10 s for the two requests that one has at hand
+            self.assertEqual({a.result() for a in answers}, {200})
 
     def test_who_leaves_is_taken_out_of_the_queue_with_his_body_in_a_file_too(self):
         uwsgi = harness.free_port()

@@ -176,6 +176,17 @@ class Scaling(Case):
         self.assertEqual(answers, [200] * 4)
         self.assertRegex(daemon.output(), r"2 of 4 processes from now on: a request waited \d+ ms")
 
+    def test_who_comes_when_all_workers_have_long_been_busy_waits_no_longer_than_others(self):
+        port, daemon = serve(self, "--processes", "5", "--cheaper", "1")
+        asking = []
+        for busy in range(1, 5):
+            asking.append(threading.Thread(target=request, args=(port, "/sleep?4"), kwargs={"timeout": 20}))
+            asking[-1].start()
+            eventually(lambda: len(workers_of(daemon)) == busy, 0.35, "%d workers" % busy)
+            time.sleep(0.5)  # turns of the front in which nobody waits
+        for t in asking:
+            t.join()
+
 
 class Naps(Case):
     def test_a_nap_leaves_only_the_mold_and_the_next_request_is_answered_by_a_fresh_fork(self):

@@ -305,6 +305,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	/* what has come already is not late: we may have stood still, and this comes before our epoll set */
+	turn(f);
 	doors_resume(f);
 	check_timers(f);
 	lifecycle_tend(f);

@@ -7,6 +7,7 @@
 #include "shared/vassal_config.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/state.h"
+#include "vassal/pool/pool.h"
 
 static bool waits_outside(const struct conn *c)
 {
@@ -103,7 +104,8 @@ void standing_check(struct front *f)
 
 bool standing_has_room(const struct front *f)
 {
-	unsigned lanes = f->config->processes * f->shape.threads;
+	/* those of now: there may be more than the configuration says (scale, TTIN) */
+	unsigned lanes = pool_processes(f->pool) * f->shape.threads;
 
 	return f->jobs_n - f->parked_n < order_most_out(f->order, lanes, f->shape.slots);
 }

@@ -26,7 +26,8 @@
 #define TICK_S        1.0
 #define TICK_IDLE_S   10.0
 #define STACKS_TURN_S 0.02
-#define IDLE_TICKS    3    /* seconds without a request until measuring slows down */
+#define IDLE_TICKS    3 /* seconds without a request until measuring slows down */
+#define LOOK_S        ((double)POLICY_GROW_NS / 1e9)
 #define STEP_MIN_S    1e-3 /* the loop's clock may lag behind ours: no busy turn before a deadline */
 
 static uint64_t seconds(unsigned s)
@@ -568,6 +569,16 @@ bool pool_wants_pressure(const struct pool *pool)
 	return policy_wants_pressure(&pool->policy);
 }
 
+/* Nobody waits just now, but all may be busy: who comes next is to be noticed in time. */
+static void look_again(struct pool *pool)
+{
+	if (ev_is_active(&pool->step) && ev_timer_remaining(pool->loop, &pool->step) <= LOOK_S)
+		return;
+	ev_timer_stop(pool->loop, &pool->step);
+	ev_timer_set(&pool->step, LOOK_S, 0.);
+	ev_timer_start(pool->loop, &pool->step);
+}
+
 void pool_pressure(struct pool *pool)
 {
 	/* once for all that waits: the timer that is armed now asks again */
@@ -576,6 +587,7 @@ void pool_pressure(struct pool *pool)
 	pool->pressed = true;
 	look_around(pool, clock_now_ns());
 	arm(pool);
+	look_again(pool);
 	if (pool->policy.target == 0)
 		pool_kick(pool);
 }
