@@ -27,6 +27,8 @@
 #include "shared/utf8.h"
 
 #define MESSAGES_PER_TURN 32 /* a front that chatters does not hold the loop */
+#define MESSAGES_PER_S \
+	64 /* ... nor fills the log: one that means well has a few to say in its life */
 #define HEIR_SNDBUF \
 	(256 *      \
 	 1024) /* the kernel doubles it: some 600 idle connections on their way, the rest follows */
@@ -241,6 +243,7 @@ static bool read_link(struct generation *g)
 		if (r == -EAGAIN)
 			return true;
 		if (r == -EBADMSG) {
+			g->said++;
 			log_warning("%s: from its front: %s", g->app->name, err.text);
 			continue;
 		}
@@ -248,9 +251,41 @@ static bool read_link(struct generation *g)
 			return false;
 		if (fd >= 0)
 			(void)close(fd);
+		g->said++;
 		take(g, &m);
 	}
 	return true;
+}
+
+static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct generation *g = container_of(timer, struct generation, pause);
+
+	(void)revents;
+	g->said = 0;
+	ev_io_start(loop, &g->link_io);
+}
+
+/* What it has to say waits in the socket, and then with itself. */
+static void bound_chatter(struct generation *g)
+{
+	struct ev_loop *loop = g->app->v->setup.loop;
+	uint64_t now = clock_now_ns();
+
+	if (now - g->said_ns >= NS_PER_S) {
+		g->said_ns = now;
+		g->said = 0;
+	}
+	if (g->said < MESSAGES_PER_S)
+		return;
+	if (!g->chatters)
+		log_warning("%s: its front says more than %d things a second: from now on it is "
+			    "heard once a second",
+			    g->app->name, MESSAGES_PER_S);
+	g->chatters = true;
+	ev_io_stop(loop, &g->link_io);
+	ev_timer_set(&g->pause, 1.0, 0);
+	ev_timer_start(loop, &g->pause);
 }
 
 static void on_link(struct ev_loop *loop, ev_io *io, int revents)
@@ -258,8 +293,10 @@ static void on_link(struct ev_loop *loop, ev_io *io, int revents)
 	struct generation *g = container_of(io, struct generation, link_io);
 
 	(void)revents;
-	if (read_link(g))
+	if (read_link(g)) {
+		bound_chatter(g);
 		return;
+	}
 	/* It is exiting, or it can no longer be told anything: then it must not live on beside its successor. */
 	ev_io_stop(loop, io);
 	set_timer(g, VASSALS_LEAVE_S);
@@ -326,6 +363,7 @@ static void stop_watching(struct generation *g)
 	ev_io_stop(loop, &g->outcome_io);
 	exits_stop(&g->exits);
 	ev_timer_stop(loop, &g->timer);
+	ev_timer_stop(loop, &g->pause);
 }
 
 static void on_exit_of(struct exits *x, int status)
@@ -352,6 +390,7 @@ static void watch(struct generation *g)
 	ev_io_init(&g->link_io, on_link, g->link_fd, EV_READ);
 	ev_io_init(&g->outcome_io, on_outcome, g->outcome_fd, EV_READ);
 	ev_init(&g->timer, on_timer);
+	ev_init(&g->pause, on_pause_over);
 	ev_io_start(loop, &g->link_io);
 	ev_io_start(loop, &g->outcome_io);
 	exits_watch(&g->exits, loop, g->pid, on_exit_of);
@@ -467,6 +506,7 @@ int generation_adopt(struct app *a, struct loaded *l, struct ini *ini,
 	g->loaded = loaded_ref(l);
 	g->ini = ini_ref(ini);
 	ev_init(&g->timer, on_timer);
+	ev_init(&g->pause, on_pause_over);
 	ev_init(&g->outcome_io, on_outcome);
 	ev_io_init(&g->link_io, on_link, g->link_fd, EV_READ);
 	if (g->link_fd >= 0)

@@ -91,6 +91,10 @@ struct generation {
 	struct exits exits;
 	struct exits_identity is; /* its process's */
 	ev_timer timer;           /* startup-timeout, then the end of patience */
+	ev_timer pause;           /* it says too much, and is not heard until then */
+	uint64_t said_ns;         /* when this second of its began */
+	unsigned said;            /* messages since */
+	bool chatters;            /* which has been told */
 };
 
 struct app {

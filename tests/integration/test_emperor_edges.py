@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
 import unittest
@@ -13,7 +14,8 @@ import harness
 from harness import BIN, Case, eventually, title
 
 HANDOFF_FD = 3
-BOARD_FD, GATE_FD = HANDOFF_FD + 2, HANDOFF_FD + 3
+LINK_FD, BOARD_FD, GATE_FD = HANDOFF_FD + 1, HANDOFF_FD + 2, HANDOFF_FD + 3
+MSG_STATE = 5  # shared/msg.h
 PIDFD_GETFD = 438
 libc = ctypes.CDLL(None, use_errno=True)
 as_root = unittest.skipUnless(os.getuid() == 0, "only root starts roles and apps as others")
@@ -221,6 +223,30 @@ class Damage(Case):
         row = e.wait_state("a", "running")
         self.assertGreater(row["generation"], before)
         self.assertIn("scoreboard was overwritten", e.output())
+
+    def test_a_front_that_chatters_fills_neither_the_log_nor_the_emperors_time(self):
+        e = self.emperor()
+        e.drop("a")
+        e.wait_up("a")
+        pid = e.state("a")["pid"]
+        with socket.socket(fileno=descriptor_of(pid, LINK_FD)) as link:
+            began, before = time.monotonic(), ticks(e.process.pid)
+            text = b"chatter"
+            message = struct.pack("=HHIQQQ", MSG_STATE, len(text), 0, 1, 0, 0) + text
+            while time.monotonic() < began + 2:
+                try:
+                    link.send(message, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    time.sleep(0.001)
+            heard = e.output().count("a: chatter")
+            self.assertGreater(heard, 0)
+            self.assertLess(heard, 500)
+            self.assertLess(ticks(e.process.pid) - before, 40)
+            self.assertEqual(e.output().count("heard once a second"), 1)
+        # it is still an app like others
+        e.ctl("reload", "a")
+        e.wait_up("a")
+        self.assertEqual(e.state("a")["generation"], 2)
 
     def test_stop_and_start_mend_both(self):
         e = self.emperor()
