@@ -3,9 +3,14 @@
  * new program does not start, they run on too, and the old one can be started again.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "emperor/ctl/ctl.h"
 #include "shared/err.h"
@@ -69,6 +74,55 @@ static int wait_for_another(const struct ctl *c, uint64_t was)
 		"one as before, and it takes over");
 }
 
+/* Whoever else may write it could have put anything there: the emperor refuses that, and nobody runs it before. */
+static bool is_trusted(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+static size_t read_all(int fd, char *buf, size_t size)
+{
+	size_t n = 0;
+	ssize_t r;
+
+	while (n < size - 1 && (r = read(fd, buf + n, size - 1 - n)) > 0)
+		n += (size_t)r;
+	buf[n] = '\0';
+	return n;
+}
+
+/* There is no way back from an exec: what cannot even tell its version must not become the emperor. */
+static bool starts(const char *path)
+{
+	char version[] = "--version";
+	char *argv[] = {(char *)(uintptr_t)path, version, NULL};
+	posix_spawn_file_actions_t actions;
+	char text[64] = "";
+	int status = -1;
+	int fds[2];
+	pid_t pid;
+	int r;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return false;
+	(void)posix_spawn_file_actions_init(&actions);
+	(void)posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
+	r = posix_spawn(&pid, path, &actions, NULL, argv, environ);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	(void)close(fds[1]);
+	if (r == 0) {
+		(void)read_all(fds[0], text, sizeof(text));
+		(void)close(fds[0]);
+		(void)waitpid(pid, &status, 0);
+	} else {
+		(void)close(fds[0]);
+	}
+	return r == 0 && status == 0 && strncmp(text, "emperor ", 8) == 0;
+}
+
 int ctl_upgrade(const struct ctl *c)
 {
 	char path[PATH_MAX] = "";
@@ -80,6 +134,11 @@ int ctl_upgrade(const struct ctl *c)
 
 	if (c->app[0] && !realpath(c->app, path)) {
 		(void)err_set(&err, -errno, "%s: %s", c->app, strerror(errno));
+		return fail(err.text);
+	}
+	if (path[0] && is_trusted(path) && !starts(path)) {
+		(void)err_set(&err, -ENOEXEC, "%s: is no emperor that starts here (--version)",
+			      path);
 		return fail(err.text);
 	}
 	was = ask_began(c, &answer);

@@ -200,6 +200,8 @@ class Adoption(Case):
             load.more()
         # what is no program, or another's to write, changes nothing
         self.assertIn("is not a program", e.ctl_text("upgrade", str(e.vassals)).stderr)
+        self.assertIn("is no emperor that starts here", e.ctl_text("upgrade", "/bin/false").stderr)
+        self.assertIn("is no emperor that starts", e.ctl_text("upgrade", "/bin/true").stderr)
         for program in ((), (str(BIN / "emperor"),)):
             done = e.ctl_text("upgrade", *program)
             self.assertEqual(done.returncode, 0, done.stderr)
