@@ -47,9 +47,12 @@ class Sleep(Case):
 
     def test_die_on_idle_of_uwsgi_is_sleep_after_the_idle_time(self):
         e = self.emperor()
-        e.drop("a", "named", "env = NAME=a\nidle = 1\ndie-on-idle = true")
+        e.drop("a", "named", "env = NAME=a\nidle = 1000\ndie-on-idle = true")
         e.wait_up("a")
+        # a limit that changes in place, and what follows from it with it
+        e.drop("a", "named", "env = NAME=a\nidle = 1\ndie-on-idle = true")
         self.asleep(e, "a")
+        self.assertIn("limits changed: idle: 1000 -> 1", e.output())
         self.assertEqual(e.get("a").text, "a")
 
     def test_an_app_on_demand_costs_nothing_until_its_first_connection(self):

@@ -50,7 +50,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (f->phase != PHASE_SERVING)
+	if (f->phase != PHASE_SERVING || after_ns == 0)
 		return;
 	if (idle_ns < after_ns) {
 		set_timer(f, (double)(after_ns - idle_ns) / (double)NS_PER_S);
@@ -68,6 +68,13 @@ void doze_begin(struct front *f)
 	f->doze.active_ns = f->now_ns;
 	if (f->config->sleep_after_s > 0 && !f->alone)
 		set_timer(f, f->config->sleep_after_s);
+}
+
+void doze_configured(struct front *f)
+{
+	/* the timer reckons anew when it comes */
+	if (f->phase == PHASE_SERVING && f->config->sleep_after_s > 0 && !f->alone)
+		set_timer(f, DOZE_AGAIN_S);
 }
 
 void doze_note(struct front *f)

@@ -11,6 +11,8 @@ struct front;
 
 /* It serves from now on. */
 void doze_begin(struct front *f);
+/* It has other limits now. */
+void doze_configured(struct front *f);
 /* At the end of each turn: has anything happened? */
 void doze_note(struct front *f);
 /* The emperor lets it sleep. */

@@ -12,6 +12,7 @@
 #include "shared/fd.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
+#include "vassal/front/doze.h"
 #include "vassal/front/loop.h"
 #include "vassal/front/state.h"
 #include "vassal/pool/pool.h"
@@ -57,6 +58,7 @@ int live_configure(struct front *f, int fd, struct err *err)
 		r = vassal_config_take_live(f->config, &items, err);
 	if (r == 0) {
 		live_apply(f);
+		doze_configured(f);
 		loop_kick(f);
 	}
 	vassal_config_done(&whole);

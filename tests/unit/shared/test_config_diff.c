@@ -133,12 +133,47 @@ static void live_options_are_taken_over_and_nothing_else_is(void **state)
 	config_items_done(&now);
 }
 
+static unsigned sleeps_after(const char *before, const char *live)
+{
+	struct config_items was = {0}, now = {0};
+	struct inifile_notes notes = {0};
+	struct vassal_config c;
+	unsigned s;
+
+	parse(before, &was);
+	parse(live, &now);
+	assert_int_equal(vassal_config_build(&was, &c, &notes, NULL), 0);
+	assert_int_equal(vassal_config_take_live(&c, &now, NULL), 0);
+	s = c.sleep_after_s;
+	vassal_config_done(&c);
+	inifile_notes_done(&notes);
+	config_items_done(&was);
+	config_items_done(&now);
+	return s;
+}
+
+static void who_sleeps_when_idle_follows_a_new_idle_time(void **state)
+{
+	(void)state;
+	assert_int_equal(sleeps_after("module = a\nidle = 60\ndie-on-idle = true",
+				      "module = a\nidle = 600\ndie-on-idle = true"),
+			 600);
+	assert_int_equal(sleeps_after("module = a\nidle = 60\ndie-on-idle = true",
+				      "module = a\ndie-on-idle"),
+			 0);
+	/* one that was asked for by name stays: it costs a generation */
+	assert_int_equal(sleeps_after("module = a\nidle = 60\ndie-on-idle = true\nsleep-after = 60",
+				      "module = a\nidle = 9\ndie-on-idle = true\nsleep-after = 60"),
+			 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_change_costs_what_its_option_says),
 		cmocka_unit_test(a_text_that_is_too_long_is_cut),
 		cmocka_unit_test(live_options_are_taken_over_and_nothing_else_is),
+		cmocka_unit_test(who_sleeps_when_idle_follows_a_new_idle_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
