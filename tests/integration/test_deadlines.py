@@ -98,6 +98,16 @@ class Interrupts(Case):
         self.assertEqual(set(ask_all(port, ["/short?%d" % n for n in range(9)]).values()), {200})
         self.assertFalse(workers(daemon) & before)
 
+    def test_who_can_be_interrupted_is_before_it_is_killed_however_many_hang(self):
+        port, daemon = serve(self, "--processes", "28", "--interrupt-timeout", "1")
+        with concurrent.futures.ThreadPoolExecutor(28) as pool:
+            hanging = [pool.submit(ask, port, "/c_mutex") for _ in range(27)]
+            time.sleep(0.2)  # workers are asked by their numbers: this one has the last
+            asked = pool.submit(ask, port, "/sleep")
+            self.assertEqual({a.result() for a in [*hanging, asked]}, {504})
+        eventually(lambda: re.search(r"GET /sleep \[\w+\] (ended|did not end)", daemon.output()), 10, "its end")
+        self.assertRegex(daemon.output(), r"GET /sleep \[\w+\] ended \d+ ms after its interrupt")
+
     def test_an_answer_that_came_while_the_front_stood_still_is_no_timeout(self):
         port, daemon = serve(self, "--harakiri", "2")
         before = workers(daemon)

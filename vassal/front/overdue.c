@@ -148,6 +148,11 @@ static void kill_unmoved(struct overdue *o)
 {
 	char why[NAMED + 160];
 
+	/* many hang, and its turn has not come: its time begins when it does */
+	if (pool_interrupt_waits(o->front->pool, o->worker)) {
+		o->job->interrupted_ns = o->age_ns;
+		return;
+	}
 	(void)snprintf(why, sizeof(why),
 		       POOL_HARAKIRI ": %s did not end within %u s of its interrupt: %s", o->name,
 		       LIMIT_INTERRUPT_GRACE_S, what_held(o));

@@ -627,6 +627,11 @@ void pool_interrupt(struct pool *pool, unsigned worker)
 	worker_interrupt(pool, worker);
 }
 
+bool pool_interrupt_waits(const struct pool *pool, unsigned worker)
+{
+	return pool->stacks.wanted[worker] == STACKS_INTERRUPT;
+}
+
 void pool_stop(struct pool *pool, unsigned grace_s)
 {
 	policy_stop(&pool->policy, clock_now_ns(), seconds(grace_s));

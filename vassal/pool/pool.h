@@ -119,6 +119,8 @@ void pool_renew(struct pool *pool, unsigned worker);
 void pool_stacks(struct pool *pool, unsigned worker);
 /* Has it look whether what it works on was condemned (exchange_condemn). */
 void pool_interrupt(struct pool *pool, unsigned worker);
+/* It has not been sent yet: one worker after the other is asked. */
+bool pool_interrupt_waits(const struct pool *pool, unsigned worker);
 
 /* What is known of a worker process. */
 struct pool_look {

@@ -76,6 +76,13 @@ unsigned __wrap_pool_processes(_unused_ const struct pool *pool)
 	return 1;
 }
 
+bool __wrap_pool_interrupt_waits(const struct pool *pool, unsigned worker);
+
+bool __wrap_pool_interrupt_waits(_unused_ const struct pool *pool, _unused_ unsigned worker)
+{
+	return false;
+}
+
 static inline struct front *rig_make(unsigned slots, unsigned queue_size)
 {
 	struct rig *r = calloc(1, sizeof(*r));
