@@ -60,7 +60,7 @@ static void tell_gate(struct emperor *e)
 
 static void tell_stats(struct emperor *e)
 {
-	struct role_msg db = {.kind = STATS_DB};
+	struct role_msg db = {.kind = STATS_DB, .a = (uint64_t)getpid()};
 	struct role_msg listener = {.kind = STATS_LISTENER};
 
 	roles_tell(e->roles, ROLE_ID_STATS, &db, e->options.db, NULL, 0);

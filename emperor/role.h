@@ -50,7 +50,7 @@ enum role_kind {
 	GATE_STOP, /* finish: answer what is in hand, close the ports, exit */
 
 	/* emperor -> stats */
-	STATS_DB, /* text = path of the database ("" = none) */
+	STATS_DB, /* text = path of the database ("" = none), a = pid of the emperor: after an adoption not our parent's */
 	STATS_LISTENER, /* text = app's name, "" = the emperor's own view; fd: the listener. An app has one, the
 			   newest replaces the one before; the emperor's view may have several. One that was
 			   shut down (SHUT_RD) is closed */

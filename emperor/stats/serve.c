@@ -44,6 +44,7 @@ struct serve {
 	struct registry *registry; /* borrowed */
 	struct store *store;       /* borrowed; NULL = no database */
 	char *database;            /* its path */
+	uint32_t emperor_pid;
 	struct listener *listeners;
 	struct conn *conns; /* also those that are closed and not yet freed */
 	unsigned conns_n, app_conns_n;
@@ -106,7 +107,7 @@ static void answer_app(struct conn *c, const char *name)
 static void answer_emperor(struct conn *c)
 {
 	const struct serve *s = c->owner;
-	struct view_emperor e = {.pid = (uint32_t)getppid(), .database = app_text(s->database)};
+	struct view_emperor e = {.pid = s->emperor_pid, .database = app_text(s->database)};
 	struct store_status status;
 	char path[32];
 	struct stat st;
@@ -321,6 +322,11 @@ int serve_new(struct serve **ret_serve, struct ev_loop *loop, struct registry *r
 	ev_timer_init(&s->resume, on_resume, 0., RESUME_S);
 	*ret_serve = s;
 	return 0;
+}
+
+void serve_set_emperor(struct serve *s, uint32_t pid)
+{
+	s->emperor_pid = pid;
 }
 
 void serve_set_store(struct serve *s, struct store *store, const char *path)

@@ -68,6 +68,8 @@ struct store;
 int serve_new(struct serve **ret_serve, struct ev_loop *loop, struct registry *registry,
 	      struct err *err);
 /* Where history is from now on; borrowed; NULL and "" = nowhere. Call it before the old store is freed. */
+/* Whom the emperor's view is about. */
+void serve_set_emperor(struct serve *s, uint32_t pid);
 void serve_set_store(struct serve *s, struct store *store, const char *path);
 void serve_free(struct serve *s);
 

@@ -135,6 +135,7 @@ static int take_db(struct stats *s, const struct role_msg *m, int fd, struct err
 	int r = 0;
 
 	(void)fd;
+	serve_set_emperor(s->serve, (uint32_t)m->a);
 	if (str_eq(app_text(s->database), m->text))
 		return 0;
 	if (m->text[0])

@@ -102,6 +102,7 @@ class Adoption(Case):
         self.assertEqual(f.state("a")["generation"], 1)
         self.assertEqual(self.processes(f), roles)
         self.assertGreaterEqual(f.ctl("stats", "a")["requests"], counted + 40)
+        eventually(lambda: f.ctl("stats")["pid"] == f.process.pid, 5, "the pid of the emperor that is")
         # it is theirs now: reload, edit, delete
         f.ctl("reload", "a")
         self.assertEqual(f.state("a")["generation"], 2)
