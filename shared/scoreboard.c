@@ -413,6 +413,12 @@ static uint32_t below(const board_u32 *field, uint32_t limit)
 	return n < limit ? n : 0;
 }
 
+/* Never summed: all that an int64_t holds, which is to the year 2262. */
+static uint64_t read_time(const board_u64 *c)
+{
+	return MIN(board_get(c), (uint64_t)INT64_MAX);
+}
+
 bool board_read_task(const struct board_bank *bank, unsigned i, struct board_task_now *ret)
 {
 	const struct board_task *t;
@@ -430,9 +436,9 @@ bool board_read_task(const struct board_bank *bank, unsigned i, struct board_tas
 		.last_status = (int)below(&t->last_status, 0x10000),
 		.starts = read_counter(&t->starts),
 		.failures = read_counter(&t->failures),
-		.started_wall_ns = read_counter(&t->started_wall_ns),
-		.ended_wall_ns = read_counter(&t->ended_wall_ns),
-		.next_wall_ns = read_counter(&t->next_wall_ns),
+		.started_wall_ns = read_time(&t->started_wall_ns),
+		.ended_wall_ns = read_time(&t->ended_wall_ns),
+		.next_wall_ns = read_time(&t->next_wall_ns),
 	};
 	memcpy(ret->name, t->name, sizeof(ret->name));
 	ret->name[sizeof(ret->name) - 1] = '\0';

@@ -410,6 +410,10 @@ static void a_row_of_nonsense_is_read_as_a_harmless_task(void **state)
 	assert_int_equal(now.running, 0);
 	assert_false(now.has_ended);
 	assert_true(now.starts <= INT64_MAX);
+	assert_true(now.next_wall_ns <= INT64_MAX);
+	board_set(&bank->task[0].next_wall_ns, 1800000000ULL * 1000000000);
+	assert_true(board_read_task(&f->ro->bank[1], 0, &now));
+	assert_int_equal(now.next_wall_ns / 1000000000, 1800000000);
 	assert_int_equal(strlen(now.name), LIMIT_TASK_NAME - 1);
 	assert_string_equal(board_task_state_name(now.state), "none");
 	assert_string_equal(board_task_state_name(TASK_STATE_COUNT), "?");
