@@ -116,6 +116,7 @@ def big():
 
 def hold():
     """Long enough for who waits behind it to lose patience."""
+    print("holding", flush=True)
     time.sleep(2.2)
 
 

@@ -412,7 +412,7 @@ class Overload(Case):
         port, daemon = serve(self, "--uwsgi-socket", "127.0.0.1:%d" % uwsgi)
         hold = threading.Thread(target=lambda: ask(port, "/hold"))
         hold.start()
-        eventually(lambda: "GET /pid" in daemon.output(), 5)
+        eventually(lambda: "holding" in daemon.output(), 5)
         body = b"x" * 200000
         waiting = []
         for to, data in ((port, b"GET /pid?small HTTP/1.1\r\nHost: a\r\n\r\n"), (uwsgi, packet("/pid?uwsgi", len(body)) + body),
