@@ -154,7 +154,7 @@ static void kill_unmoved(struct overdue *o)
 		return;
 	}
 	(void)snprintf(why, sizeof(why),
-		       POOL_HARAKIRI ": %s did not end within %u s of its interrupt: %s", o->name,
+		       POOL_HARAKIRI ": %s did not end within %d s of its interrupt: %s", o->name,
 		       LIMIT_INTERRUPT_GRACE_S, what_held(o));
 	kill_worker(o, why);
 }

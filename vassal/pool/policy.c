@@ -226,7 +226,7 @@ static bool retire_due(struct policy *p, uint64_t now_ns, struct policy_action *
 		if (policy_is_due(s, now_ns) && (!oldest || s->ready_ns < oldest->ready_ns))
 			oldest = s;
 	}
-	return retire(p, oldest, oldest->due, now_ns, ret);
+	return oldest && retire(p, oldest, oldest->due, now_ns, ret);
 }
 
 /*
