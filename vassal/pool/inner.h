@@ -1,6 +1,6 @@
 /*
- * inner - what the files of the pool share: pool.c (the turn of the wheel: policy's actions,
- * timers, exits), mold.c (the channel to the mold), worker.c (the channels to workers, their birth
+ * inner - what the files of the pool share: pool.c (the turn of the wheel: timers, exits,
+ * policy), act.c (what policy decides is done), settings.c (what the configuration means to it), mold.c (the channel to the mold), worker.c (the channels to workers, their birth
  * and death). Private to this folder.
  */
 #pragma once
@@ -15,7 +15,8 @@
 #include "vassal/pool/stacks.h"
 #include <ev.h>
 
-#define POOL_WHY 256
+#define POOL_WHY    256
+#define POOL_TICK_S 1.0 /* measuring, while something is served */
 /* Messages read from one channel in one turn: a worker that chatters starves nobody. */
 #define POOL_MSGS_TURN  16
 #define POOL_MSGS_DRAIN 512 /* at its end all that a socket may hold */
@@ -90,6 +91,12 @@ void pool_event(struct pool *pool, unsigned kind, unsigned worker, const char *f
 void pool_blame(struct pool *pool, enum fail_phase phase, const char *fmt, ...) _printf_(3, 4);
 /* A pid that a process of the app told us: ours to kill only if it can be one of our processes. */
 bool pool_pid_sane(const struct pool *pool, uint64_t pid);
+
+/* act.c */
+void act_carry_out(struct pool *pool, const struct policy_action *a);
+
+/* settings.c */
+void settings_init(struct pool *pool);
 
 /* mold.c */
 void mold_spawn(struct pool *pool);

@@ -9,159 +9,22 @@
 #include "vassal/pool/inner.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 
 #include "shared/err.h"
 #include "shared/scoreboard.h"
 #include "shared/vassal_config.h"
 #include "vassal/exchange/exchange.h"
-#include "vassal/pool/recycle.h"
 
-#define TICK_S        1.0
 #define TICK_IDLE_S   10.0
 #define STACKS_TURN_S 0.02
 #define IDLE_TICKS    3 /* seconds without a request until measuring slows down */
 #define LOOK_S        ((double)POLICY_GROW_NS / 1e9)
 #define STEP_MIN_S    1e-3 /* the loop's clock may lag behind ours: no busy turn before a deadline */
-
-static uint64_t seconds(unsigned s)
-{
-	return s * NS_PER_S;
-}
-
-static void fill_failure(struct pool *pool, enum policy_reason why)
-{
-	if (why == WHY_STARTUP)
-		pool_blame(pool, FAIL_START, "not ready within %u s (startup-timeout)",
-			   pool->config.startup_timeout_s);
-	else if (why == WHY_DEATHS)
-		pool_blame(pool, FAIL_START,
-			   "workers died %u times before all were ready; the last: %s",
-			   pool->policy.start_deaths, pool->last_death);
-	else
-		pool_blame(pool, FAIL_START, "could not start");
-}
-
-/* Who was told why by the app itself needs no last words; a silent death is explained by what was
- * printed. */
-static void on_fail(struct pool *pool, enum policy_reason why)
-{
-	size_t n;
-	bool silent = pool->fail_phase == FAIL_NONE || pool->fail_phase == FAIL_ENGINE;
-
-	output_drain(&pool->output);
-	fill_failure(pool, why);
-	n = strlen(pool->fail_text);
-	if (silent && pool->output.tail_n > 0)
-		(void)snprintf(pool->fail_text + n, sizeof(pool->fail_text) - n, "\n%.*s",
-			       (int)pool->output.tail_n, pool->output.tail);
-	pool->over = true;
-	pool->output.keep_tail = false;
-	pool->events.failed(pool->arg, pool->fail_phase, pool->fail_text);
-}
-
-static void on_ready(struct pool *pool)
-{
-	pool->served = true;
-	pool->output.keep_tail = false;
-	pool->tick.repeat = TICK_S;
-	ev_timer_again(pool->loop, &pool->tick);
-	if (pool->policy.config.processes < pool->config.processes)
-		pool_event(pool, EVENT_NOTE, 0,
-			   "%u of %u processes serve: %u is the most with %u threads, and a "
-			   "replacement needs room",
-			   pool->policy.config.processes, pool->config.processes,
-			   pool->policy.config.capacity, pool->config.threads);
-	pool->events.ready(pool->arg, pool->mold.import_us, pool->policy.target);
-}
-
-static void on_stopped(struct pool *pool)
-{
-	output_drain(&pool->output);
-	ev_timer_stop(pool->loop, &pool->tick);
-	ev_timer_stop(pool->loop, &pool->stacks_timer);
-	pool->over = true;
-	pool->events.stopped(pool->arg);
-}
-
-static void explain_kill(struct pool *pool, const struct policy_action *a)
-{
-	const struct vassal_config *c = &pool->config;
-	char why[POOL_WHY];
-
-	if (a->why == WHY_MERCY && pool->policy.phase == PHASE_STOP)
-		(void)snprintf(why, sizeof(why), "did not leave while the app was being stopped");
-	else if (a->why == WHY_MERCY)
-		(void)snprintf(why, sizeof(why), "did not leave within %u s (worker-reload-mercy)",
-			       c->worker_mercy_s);
-	else if (a->why == WHY_STARTUP)
-		(void)snprintf(why, sizeof(why), "was not ready within %u s (startup-timeout)",
-			       c->startup_timeout_s);
-	else if (a->why == WHY_STOP)
-		(void)snprintf(why, sizeof(why), "the app is being stopped");
-	else if (a->why == WHY_EVIL_RSS || a->why == WHY_EVIL_AS)
-		recycle_describe(pool, a->worker, a->why, why, sizeof(why));
-	else
-		return; /* said when it was asked for */
-	worker_set_why(pool, a->worker, why);
-}
-
-static void mold_stuck(struct pool *pool)
-{
-	if (pool->served)
-		pool_event(pool, EVENT_NOTE, 0,
-			   "the mold hangs; its stacks follow, then it is killed and made again");
-	mold_kill(pool, true);
-}
-
-static void carry_out(struct pool *pool, const struct policy_action *a)
-{
-	switch (a->kind) {
-	case ACTION_MOLD_SPAWN:
-		mold_spawn(pool);
-		break;
-	case ACTION_MOLD_QUIT:
-		mold_quit(pool);
-		break;
-	case ACTION_MOLD_STACKS:
-		mold_stuck(pool);
-		break;
-	case ACTION_MOLD_KILL:
-		mold_kill(pool, false);
-		break;
-	case ACTION_SPAWN:
-		worker_spawn(pool, a->worker);
-		break;
-	case ACTION_RETIRE:
-		worker_retire(pool, a->worker);
-		break;
-	case ACTION_STACKS:
-		explain_kill(pool, a);
-		worker_doom(pool, a->worker);
-		break;
-	case ACTION_KILL:
-		explain_kill(pool, a);
-		worker_kill(pool, a->worker);
-		break;
-	case ACTION_READY:
-		on_ready(pool);
-		break;
-	case ACTION_FAIL:
-		on_fail(pool, a->why);
-		break;
-	case ACTION_STOPPED:
-		on_stopped(pool);
-		break;
-	case ACTION_NONE:
-		break;
-	}
-}
 
 static void arm(struct pool *pool)
 {
@@ -247,7 +110,7 @@ static void on_step(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int rev
 	while (policy_next(&pool->policy, clock_now_ns(), &a)) {
 		tell_target(pool, target);
 		target = pool->policy.target;
-		carry_out(pool, &a);
+		act_carry_out(pool, &a);
 	}
 	tell_target(pool, target);
 	show_target(pool);
@@ -273,7 +136,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, _unused_ int revents)
 	look_around(pool, clock_now_ns());
 	pool->idle_ticks = pool->active ? 0 : pool->idle_ticks + 1;
 	pool->active = false;
-	repeat = pool->idle_ticks > IDLE_TICKS && !watches_closely(pool) ? TICK_IDLE_S : TICK_S;
+	repeat =
+		pool->idle_ticks > IDLE_TICKS && !watches_closely(pool) ? TICK_IDLE_S : POOL_TICK_S;
 	/* in a nap there is nobody to look at; the next worker starts the tick again */
 	refork_tick(pool, clock_now_ns());
 	if (!watch_tick(pool, clock_now_ns()))
@@ -337,83 +201,6 @@ static void on_stacks_timer(_unused_ struct ev_loop *loop, ev_timer *w, _unused_
 	worker_stacks_turn(container_of(w, struct pool, stacks_timer));
 }
 
-static uint32_t random_seed(void)
-{
-	uint32_t seed = 0;
-
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed) || seed == 0)
-		seed = (uint32_t)clock_now_ns() | 1;
-	return seed;
-}
-
-/* What the configuration of now means; at the limits of the scoreboard one process gives its place to
- * replacements: recycling must not cost any. */
-static struct policy_config policy_config_of(const struct vassal_config *c, unsigned capacity)
-{
-	unsigned processes = MIN(c->processes, policy_most(capacity));
-	unsigned least = c->cheaper ? MIN(c->cheaper, processes) : processes;
-	unsigned initial = MIN(MAX(c->cheaper_initial, least), processes);
-
-	/* an app that only workers import has to prove itself in one, and workers answer its health-check */
-	if (c->cheap)
-		initial = c->lazy_apps || c->health_check ? 1 : 0;
-	return (struct policy_config){
-		.processes = processes,
-		.least = least,
-		.initial = initial,
-		.step = MAX(1U, c->cheaper_step),
-		.idle_ns = seconds(c->idle_s),
-		.numbers = MIN(policy_numbers(processes, c->threads), capacity),
-		.capacity = capacity,
-		.max_requests = c->max_requests,
-		.max_requests_delta = c->max_requests_delta,
-		.max_lifetime_ns = seconds(c->max_lifetime_s),
-		.max_lifetime_delta_ns = c->max_lifetime_delta_s == UINT_MAX
-						 ? UINT64_MAX
-						 : seconds(c->max_lifetime_delta_s),
-		.min_lifetime_ns = seconds(c->min_lifetime_s),
-		.memory_limit = {[MEMORY_RSS] = c->reload_on_rss_bytes,
-				 [MEMORY_PSS] = c->reload_on_pss_bytes,
-				 [MEMORY_USS] = c->reload_on_uss_bytes,
-				 [MEMORY_AS] = c->reload_on_as_bytes,
-				 [MEMORY_EVIL_RSS] = c->evil_reload_on_rss_bytes,
-				 [MEMORY_EVIL_AS] = c->evil_reload_on_as_bytes},
-		.startup_ns = seconds(c->startup_timeout_s),
-		.mercy_ns = seconds(c->worker_mercy_s),
-		.seed = random_seed(),
-	};
-}
-
-static void init_policy(struct pool *pool)
-{
-	struct policy_config c =
-		policy_config_of(&pool->config, pool_worker_numbers(&pool->config));
-
-	policy_init(&pool->policy, &c, clock_now_ns());
-}
-
-/* What may change in a running generation; the rest of pool->config stays as it was started. */
-static void take_limits(struct vassal_config *to, const struct vassal_config *from)
-{
-	to->processes = from->processes;
-	to->max_requests = from->max_requests;
-	to->max_requests_delta = from->max_requests_delta;
-	to->max_lifetime_s = from->max_lifetime_s;
-	to->max_lifetime_delta_s = from->max_lifetime_delta_s;
-	to->min_lifetime_s = from->min_lifetime_s;
-	to->reload_on_rss_bytes = from->reload_on_rss_bytes;
-	to->reload_on_pss_bytes = from->reload_on_pss_bytes;
-	to->reload_on_uss_bytes = from->reload_on_uss_bytes;
-	to->reload_on_as_bytes = from->reload_on_as_bytes;
-	to->evil_reload_on_rss_bytes = from->evil_reload_on_rss_bytes;
-	to->evil_reload_on_as_bytes = from->evil_reload_on_as_bytes;
-	to->cheaper = from->cheaper;
-	to->cheaper_step = from->cheaper_step;
-	to->idle_s = from->idle_s;
-	to->startup_timeout_s = from->startup_timeout_s;
-	to->worker_mercy_s = from->worker_mercy_s;
-}
-
 static void init_rows(struct pool *pool)
 {
 	/* An earlier generation may have left its last words in this bank. */
@@ -475,51 +262,6 @@ bool pool_pid_sane(const struct pool *pool, uint64_t pid)
 	return true;
 }
 
-unsigned pool_worker_numbers(const struct vassal_config *config)
-{
-	return policy_capacity(config->processes, config->threads);
-}
-
-unsigned pool_processes(const struct pool *pool)
-{
-	return pool->policy.config.processes;
-}
-
-unsigned pool_processes_most(const struct pool *pool)
-{
-	return policy_most(pool->policy.config.capacity);
-}
-
-int pool_configure(struct pool *pool, const struct vassal_config *config, struct err *err)
-{
-	unsigned most = pool_processes_most(pool);
-	unsigned before = pool->policy.config.processes;
-	struct policy_config c;
-
-	if (config->processes < 1 || config->processes > most)
-		return err_set(err, -ERANGE,
-			       "%u processes: this generation has room for 1 to %u; more need a "
-			       "new one (change processes in the ini)",
-			       config->processes, most);
-	take_limits(&pool->config, config);
-	c = policy_config_of(&pool->config, pool->policy.config.capacity);
-	policy_configure(&pool->policy, &c);
-	atomic_store(&pool->setup.bank->workers, c.processes);
-	if (pool->served && c.processes != before)
-		pool_event(pool, EVENT_NOTE, 0, "processes: %u instead of %u from now on",
-			   c.processes, before);
-	pool_kick(pool);
-	return 0;
-}
-
-int pool_scale(struct pool *pool, unsigned processes, struct err *err)
-{
-	struct vassal_config config = pool->config;
-
-	config.processes = processes;
-	return pool_configure(pool, &config, err);
-}
-
 int pool_start(struct pool **ret_pool, struct ev_loop *loop, const struct pool_setup *setup,
 	       const struct pool_events *events, void *arg, struct err *err)
 {
@@ -537,7 +279,7 @@ int pool_start(struct pool **ret_pool, struct ev_loop *loop, const struct pool_s
 	if (r < 0)
 		return r;
 	init_rows(pool);
-	init_policy(pool);
+	settings_init(pool);
 	choose_engine(pool);
 	ev_child_init(&pool->child, on_child, 0, 0);
 	ev_child_start(loop, &pool->child);
@@ -553,8 +295,8 @@ int pool_start(struct pool **ret_pool, struct ev_loop *loop, const struct pool_s
 void pool_served(struct pool *pool, unsigned worker)
 {
 	pool->active = true;
-	if (pool->tick.repeat > TICK_S) {
-		pool->tick.repeat = TICK_S;
+	if (pool->tick.repeat > POOL_TICK_S) {
+		pool->tick.repeat = POOL_TICK_S;
 		pool->idle_ticks = 0;
 		ev_timer_again(pool->loop, &pool->tick);
 	}
@@ -634,7 +376,7 @@ bool pool_interrupt_waits(const struct pool *pool, unsigned worker)
 
 void pool_stop(struct pool *pool, unsigned grace_s)
 {
-	policy_stop(&pool->policy, clock_now_ns(), seconds(grace_s));
+	policy_stop(&pool->policy, clock_now_ns(), grace_s * NS_PER_S);
 	refork_end(pool);
 	pool_kick(pool);
 }
