@@ -7,7 +7,10 @@
  *   app.c         one app: birth, death, what others may know
  *   actions.c     what lifecycle decides is done here
  *   launch.c      from the bytes of an ini to a candidate
- *   generation.c  one process tree: handoff, link, timers, exit
+ *   generation.c  one process tree: timers, exit
+ *   generation_birth.c   what its front is given
+ *   generation_link.c    what its front says
+ *   generation_orders.c  what its front is told
  *   fates.c       what becomes of it: ready, failed, lost, gone
  *   sleep.c       apps without processes: their doors are watched
  *   limits.c      limits that change in place
@@ -279,21 +282,36 @@ void app_candidate_failed(struct app *a, uint64_t number, enum fail_phase phase,
 /* generation.c */
 int generation_spawn(struct app *a, struct loaded *l, struct ini *ini, const struct door_set *doors,
 		     int log_fd, uint64_t number, struct generation **ret, struct err *err);
+void generation_set_timer(struct generation *g, double seconds);
+void generation_kill(const struct generation *g);
+void generation_free(struct generation *g);
+
+/* generation_birth.c: link, log and process of its front. */
+int generation_birth(struct generation *g, const struct door_set *doors, int log_fd,
+		     struct err *err);
+
+/* generation_link.c */
+void generation_link_init(struct generation *g);
+/* What stands unread on the link, but a turn's worth at most. False once nothing more can come. */
+bool generation_hear(struct generation *g);
+
+/* generation_orders.c */
 int generation_serve(struct generation *g);
-/* old hands its idle connections to g and drains. old may be NULL. */
+/* old hands its idle connections to g and drains. */
 void generation_replace(struct generation *g, struct generation *old);
+/* Says again what it may not have heard: that it serves; that it is to drain (old becomes PART_LEAVING). */
+void generation_serve_on(const struct generation *g);
+void generation_retire(struct generation *old);
 /* Stop: grace_s 0 = now. */
 void generation_end(struct generation *g, unsigned grace_s);
 /* It may go to sleep; it has gone to sleep. */
 void generation_let_sleep(struct generation *g);
 void generation_leave(struct generation *g);
 void generation_renew_worker(struct generation *g, unsigned worker);
-void generation_kill(const struct generation *g);
 int generation_unfuse(const struct generation *g, struct err *err);
 int generation_reopen(const struct generation *g, struct err *err);
 /* MSG_CONFIG or MSG_SCALE. */
 int generation_ask(struct generation *g, enum msg_kind kind, uint64_t value, int fd);
-void generation_free(struct generation *g);
 
 /* rollback.c */
 void rollback_init(struct app *a);
@@ -337,9 +355,6 @@ struct generation_past { /* descriptors are taken once it is adopted */
 /* One that an earlier emperor has started, as it is. The app has it in no list yet. */
 int generation_adopt(struct app *a, struct loaded *l, struct ini *ini,
 		     const struct generation_past *past, struct generation **ret, struct err *err);
-/* Says again what it may not have heard: that it serves; that it is to drain (old becomes PART_LEAVING). */
-void generation_serve_on(const struct generation *g);
-void generation_retire(struct generation *old);
 
 /* persist.c: the next emperor must know of a change by the end of this turn; now; all of it, for a keeper that is new. */
 int persist_open(struct vassals *v, const char *run_dir, struct err *err);
