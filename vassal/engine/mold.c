@@ -336,10 +336,11 @@ _Noreturn void mold_run(struct engine *e)
 	collector_rest(&collector);
 	if (!e->config.lazy_apps)
 		load(e);
-	collector_resume(&collector);
 	/* Of what an import makes one object in a hundred is garbage, and to find it takes a tenth of a start. */
 	if (interp_freeze(e->config.warmup.n > 0) < 0)
 		PyErr_Print();
+	/* Only now: with its own thresholds it would look through all of it at once. */
+	collector_resume(&collector);
 	(void)malloc_trim(0);
 	ready.a = (clock_now_ns() - started_ns) / NS_PER_US;
 	say(ready, e->note);
