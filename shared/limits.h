@@ -122,6 +122,9 @@
 #define LIMIT_STATS_EVENTS  1000 /* rows of one /events answer: about 300 KB */
 #define LIMIT_STATS_BLAMES  100  /* rows of one /blame answer: 1 MB if all have long stacks */
 #define LIMIT_STATS_MINUTES 1440 /* rows of one /history answer: a day, about 1 MB */
+#define LIMIT_BYTECODE \
+	(8L * 1024 *   \
+	 1024) /* one .pyc that the engine reads itself; the largest of Debian's has 0.6 MB */
 #define LIMIT_MODULES       8192 /* files that py-autoreload watches of one app; large ones import 3000 */
 #define LIMIT_MODULES_BYTES (4UL * 1024 * 1024) /* their paths, as a worker tells them */
 #define LIMIT_MSG_TEXT      2048 /* text in a control message: the last lines of a traceback */

@@ -14,6 +14,7 @@
 
 #include "shared/err.h"
 #include "shared/log.h"
+#include "vassal/engine/bytecode.h"
 #include "vassal/engine/callable.h"
 #include "vassal/engine/filewrapper.h"
 #include "vassal/engine/input.h"
@@ -179,37 +180,10 @@ static int buffer_by_lines(void)
 	return r ? 0 : -1;
 }
 
-/*
- * A cached .pyc is believed when the source has the same size and the same second in its time. So a module that was
- * changed less than two seconds ago is not cached: else an edit right after it could go unnoticed for ever.
- */
-static const char bytecode_rule[] =
-	"def install():\n"
-	"    import time\n"
-	"    from importlib.machinery import SourceFileLoader\n"
-	"    original = SourceFileLoader.set_data\n"
-	"    def set_data(self, path, data, **options):\n"
-	"        if time.time() - int.from_bytes(data[8:12], 'little') >= 2:\n"
-	"            original(self, path, data, **options)\n"
-	"    SourceFileLoader.set_data = set_data\n"
-	"install()\n";
-
-static int cache_with_care(void)
-{
-	PyObject *globals = PyDict_New();
-	PyObject *r = NULL;
-
-	if (globals && PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins()) == 0)
-		r = PyRun_String(bytecode_rule, Py_file_input, globals, globals);
-	Py_XDECREF(globals);
-	Py_XDECREF(r);
-	return r ? 0 : -1;
-}
-
 static int prepare(struct engine *e, struct err *err)
 {
 	e->close_name = PyUnicode_InternFromString("close");
-	if (e->close_name && cache_with_care() == 0 && extend_path(e) == 0 &&
+	if (e->close_name && bytecode_start() == 0 && extend_path(e) == 0 &&
 	    buffer_by_lines() == 0 && stacks_start() == 0 && traceback_start(e) == 0 &&
 	    filewrapper_start() == 0 && input_start() == 0 && callable_start() == 0 &&
 	    interrupt_start(e) == 0)
