@@ -52,7 +52,7 @@ enum worker_state {
 	WORKER_STATE_COUNT
 };
 
-/* Counters of a bank. Written by the front. Names, units and texts: board_fields[] in scoreboard.c. */
+/* Counters of a bank. Written by the front. Names, units and texts: board_fields[] in scoreboard_names.c. */
 struct board_counters {
 	board_u64 connections;     /* accepted or received from the gate */
 	board_u64 requests;        /* answered, by whomever */
