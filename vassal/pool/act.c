@@ -119,7 +119,7 @@ void act_carry_out(struct pool *pool, const struct policy_action *a)
 		break;
 	case ACTION_STACKS:
 		explain_kill(pool, a);
-		worker_doom(pool, a->worker);
+		asks_doom(pool, a->worker);
 		break;
 	case ACTION_KILL:
 		explain_kill(pool, a);

@@ -1,7 +1,7 @@
 /*
  * inner - what the files of the pool share: pool.c (the turn of the wheel: timers, exits,
  * policy), act.c (what policy decides is done), settings.c (what the configuration means to it), mold.c (the channel to the mold), worker.c (the channels to workers, their birth
- * and death). Private to this folder.
+ * and end), death.c (how they ended), asks.c (their stacks). Private to this folder.
  */
 #pragma once
 #include "shared/msg.h"
@@ -111,12 +111,6 @@ void mold_take(struct pool *pool, pid_t pid, int fd);
 void worker_init(struct pool *pool, unsigned number);
 void worker_spawn(struct pool *pool, unsigned number);
 void worker_retire(struct pool *pool, unsigned number);
-void worker_stacks(struct pool *pool, unsigned number, enum stacks_how how);
-/* Tells what has come and asks the next. */
-void worker_stacks_turn(struct pool *pool);
-void worker_interrupt(struct pool *pool, unsigned number);
-/* A kill follows: asks for its stacks, and lets it take no request in the time that this needs. */
-void worker_doom(struct pool *pool, unsigned number);
 void worker_kill(struct pool *pool, unsigned number);
 void worker_set_why(struct pool *pool, unsigned number, const char *why);
 /* What the mold says about it. */
@@ -126,6 +120,23 @@ void worker_exited(struct pool *pool, unsigned number, int status);
 /* The mold is gone: those it did not come to fork will never be. */
 void worker_mold_gone(struct pool *pool);
 void worker_close(struct worker *w);
+
+/* asks.c */
+void asks_stacks(struct pool *pool, unsigned number, enum stacks_how how);
+/* Tells what has come and asks the next. */
+void asks_turn(struct pool *pool);
+/* The turn of the present one is over: its death ends it, or what it was asked for has come. */
+void asks_tell(struct pool *pool);
+void asks_interrupt(struct pool *pool, unsigned number);
+/* A kill follows: asks for its stacks, and lets it take no request in the time that this needs. */
+void asks_doom(struct pool *pool, unsigned number);
+
+/* death.c */
+/*
+ * Sorts it into one of: killed by us, recycled, left, crashed; w->why says so then. True: it was to be expected, and there
+ * is nothing to say.
+ */
+bool death_classify(struct worker *w, int status);
 
 /* watch.c */
 /* Before its first request: what later ones have cost is told from here. */

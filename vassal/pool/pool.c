@@ -198,7 +198,7 @@ static bool on_output(void *arg, const char *p, size_t n)
 
 static void on_stacks_timer(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int revents)
 {
-	worker_stacks_turn(container_of(w, struct pool, stacks_timer));
+	asks_turn(container_of(w, struct pool, stacks_timer));
 }
 
 static void init_rows(struct pool *pool)
@@ -344,7 +344,7 @@ void pool_kill(struct pool *pool, unsigned worker, const char *why)
 	if (strncmp(why, POOL_HARAKIRI, sizeof(POOL_HARAKIRI) - 1) == 0)
 		board_add(&pool->setup.bank->worker[worker].harakiris, 1);
 	policy_kill(&pool->policy, worker, clock_now_ns());
-	worker_doom(pool, worker);
+	asks_doom(pool, worker);
 	pool_kick(pool);
 }
 
@@ -356,7 +356,7 @@ void pool_renew(struct pool *pool, unsigned worker)
 
 void pool_stacks(struct pool *pool, unsigned worker)
 {
-	worker_stacks(pool, worker, STACKS_LOOK);
+	asks_stacks(pool, worker, STACKS_LOOK);
 }
 
 void pool_look(struct pool *pool, unsigned worker, uint64_t since_ns, struct pool_look *ret)
@@ -366,7 +366,7 @@ void pool_look(struct pool *pool, unsigned worker, uint64_t since_ns, struct poo
 
 void pool_interrupt(struct pool *pool, unsigned worker)
 {
-	worker_interrupt(pool, worker);
+	asks_interrupt(pool, worker);
 }
 
 bool pool_interrupt_waits(const struct pool *pool, unsigned worker)

@@ -22,7 +22,6 @@
 #include "shared/vassal_config.h"
 #include "vassal/exchange/crew.h"
 #include "vassal/exchange/exchange.h"
-#include "vassal/pool/recycle.h"
 
 static struct board_worker *row_of(const struct worker *w)
 {
@@ -248,69 +247,6 @@ static int open_channel(struct worker *w, int *ret_theirs)
 	return 0;
 }
 
-static void count_recycled(const struct worker *w, enum policy_reason why)
-{
-	if (why == WHY_STOP)
-		return;
-	if (why == WHY_SURPLUS && w->pool->policy.target == 0)
-		return; /* the nap was told */
-	if (why == WHY_SURPLUS) {
-		pool_event(w->pool, EVENT_NOTE, w->number + 1,
-			   "worker %u has left, idle: %u processes are wanted", w->number + 1,
-			   w->pool->policy.target);
-		return;
-	}
-	board_add(&w->pool->setup.bank->counters.recycled, 1);
-	recycle_tell(w->pool, w->number, why);
-}
-
-static void count_crash(struct worker *w, int status)
-{
-	struct pool *pool = w->pool;
-	bool before_ready = slot_of(w)->state == SLOT_STARTING;
-	const char *hint = "";
-
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-		hint = "; not by us: the kernel, short of memory, or an operator";
-	board_add(&pool->setup.bank->counters.crashed, 1);
-	if (!pool->over)
-		pool_event(pool, EVENT_WORKER_CRASHED, w->number + 1,
-			   "worker %u died%s: %s%s (after %" PRIu64 " requests)", w->number + 1,
-			   before_ready ? " before it was ready" : "", w->why, hint, w->served);
-	if (!pool->served)
-		(void)snprintf(pool->last_death, sizeof(pool->last_death),
-			       "worker %u %s before it was ready", w->number + 1, w->why);
-}
-
-/* Sorts the death into one of: killed by us, recycled, left, crashed. Says whether it was to be
- * expected. */
-static bool classify(struct worker *w, int status)
-{
-	const struct policy_slot *s = slot_of(w);
-	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == CREW_EXIT_OK;
-
-	if (s->state == SLOT_KILLING) {
-		if (s->why == WHY_TOLD || s->why == WHY_STOP)
-			return true;
-		board_add(&w->pool->setup.bank->counters.killed, 1);
-		pool_event(w->pool, EVENT_WORKER_KILLED, w->number + 1, "worker %u killed: %s",
-			   w->number + 1, w->why);
-		return false;
-	}
-	if (w->left) {
-		pool_event(w->pool, EVENT_NOTE, w->number + 1, "worker %u left of its own will: %s",
-			   w->number + 1, w->why);
-		return WIFEXITED(status);
-	}
-	exits_describe(status, w->why, sizeof(w->why));
-	if (s->state == SLOT_RETIRING && clean) {
-		count_recycled(w, s->why);
-		return true;
-	}
-	count_crash(w, status);
-	return false;
-}
-
 void worker_init(struct pool *pool, unsigned number)
 {
 	struct worker *w = &pool->worker[number];
@@ -363,67 +299,6 @@ void worker_retire(struct pool *pool, unsigned number)
 {
 	set_state(&pool->worker[number], WORKER_RETIRING);
 	exchange_worker_retire(pool->setup.exchange, number);
-}
-
-static void tell_stacks(struct pool *pool)
-{
-	struct stacks *s = &pool->stacks;
-
-	stacks_end(s);
-	if (pool->events.stacks)
-		pool->events.stacks(pool->arg, s->worker, s->pid, s->text);
-}
-
-static void ask_stacks(struct pool *pool, unsigned number, enum stacks_how how)
-{
-	static const int offsets[] = {[STACKS_LOOK] = CREW_LOOK_SIGNAL_OFFSET,
-				      [STACKS_INTERRUPT] = CREW_INTERRUPT_SIGNAL_OFFSET,
-				      [STACKS_ALL] = CREW_STACKS_SIGNAL_OFFSET};
-	pid_t pid = pool->worker[number].pid;
-
-	stacks_asked(&pool->stacks, pid, clock_now_ns());
-	if (pid <= 0 || kill(pid, SIGRTMIN + offsets[how]) < 0)
-		tell_stacks(pool);
-	else if (how == STACKS_LOOK && pool->setup.config->threads == 1)
-		(void)kill(pid, SIGRTMIN + CREW_OTHERS_SIGNAL_OFFSET);
-}
-
-void worker_stacks_turn(struct pool *pool)
-{
-	enum stacks_how how;
-	unsigned number;
-
-	if (stacks_over(&pool->stacks, clock_now_ns()))
-		tell_stacks(pool);
-	while (stacks_next(&pool->stacks, &number, &how))
-		ask_stacks(pool, number, how);
-	if (pool->stacks.how != STACKS_NONE && !ev_is_active(&pool->stacks_timer))
-		ev_timer_again(pool->loop, &pool->stacks_timer);
-	else if (pool->stacks.how == STACKS_NONE)
-		ev_timer_stop(pool->loop, &pool->stacks_timer);
-}
-
-/* The first is asked at once; what comes of it is told by the timer, never from inside a call of the front. */
-void worker_stacks(struct pool *pool, unsigned number, enum stacks_how how)
-{
-	if (pool->worker[number].pid <= 0)
-		return;
-	stacks_want(&pool->stacks, number, how);
-	if (!ev_is_active(&pool->stacks_timer))
-		ev_feed_event(pool->loop, &pool->stacks_timer, EV_CUSTOM);
-}
-
-void worker_interrupt(struct pool *pool, unsigned number)
-{
-	/* only who has said that it is ready has its handler: without one the signal is deadly */
-	if (slot_of(&pool->worker[number])->ready_ns)
-		worker_stacks(pool, number, STACKS_INTERRUPT);
-}
-
-void worker_doom(struct pool *pool, unsigned number)
-{
-	worker_retire(pool, number);
-	worker_stacks(pool, number, STACKS_ALL);
 }
 
 void worker_kill(struct pool *pool, unsigned number)
@@ -506,10 +381,10 @@ void worker_exited(struct pool *pool, unsigned number, int status)
 	/* its death ends its turn: what it was asked for is told before */
 	stacks_drop(&pool->stacks, number);
 	if (pool->stacks.how != STACKS_NONE && pool->stacks.worker == number)
-		tell_stacks(pool);
+		asks_tell(pool);
 	death.killed = slot_of(w)->state == SLOT_KILLING;
 	death.late = death.killed && (slot_of(w)->why == WHY_MERCY || is_harakiri(w->why));
-	death.expected = classify(w, status);
+	death.expected = death_classify(w, status);
 	(void)snprintf(death.why, sizeof(death.why), "%s", w->why);
 	refork_worker_gone(pool, number);
 	release(w, death.expected ? WORKER_NONE : WORKER_DEAD);
