@@ -1,6 +1,10 @@
 /*
- * db_inner - what the two halves of the database share: db.c (the file, its schema, minutes, events) and db_blames.c.
- * Private to them.
+ * db_inner - what the files of the database share. Private to them.
+ *
+ *   db.c          the file, its statements
+ *   db_schema.c   its tables
+ *   db_history.c  minutes and events
+ *   db_blames.c   blame records
  */
 #pragma once
 #include "emperor/stats/db.h"
@@ -13,7 +17,15 @@ struct db {
 	sqlite3_stmt *statements[STATEMENT_COUNT]; /* made when first used */
 };
 
+/* A string that is built piece by piece; overflow is seen once, at the end. */
+#define SQL_MAX 4096
+struct sql {
+	char text[SQL_MAX];
+	size_t n;
+};
+
 /* db.c */
+void db_sql(struct sql *s, const char *fmt, ...) _printf_(2, 3);
 int db_fail(struct db *db, const char *what, struct err *err);
 int db_run(struct db *db, const char *sql, struct err *err);
 /* The prepared one; NULL: db_fail() says why. */
@@ -26,6 +38,14 @@ int db_add_app(struct db *db, const char *app, struct err *err);
 void db_bind_u64(sqlite3_stmt *st, int at, uint64_t n);
 uint64_t db_column_u64(sqlite3_stmt *st, int at);
 void db_column_text(sqlite3_stmt *st, int at, char *to, size_t size);
+
+/* db_schema.c */
+int db_schema_check(struct db *db, struct err *err);
+/* Each column of minutes, between these two. */
+void db_sql_columns(struct sql *s, const char *before, const char *after);
+
+/* db_history.c */
+void db_history_sql(enum statement which, struct sql *s);
 
 /* db_blames.c */
 int db_blames_create(struct db *db, struct err *err);
