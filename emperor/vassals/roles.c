@@ -3,12 +3,12 @@
  *
  * A role runs /proc/self/exe: the very program that runs here, even if a package upgrade has replaced it on disk and
  * even if the role's user cannot reach its directory. So both ends of the link always speak one version.
+ *
+ * Here: their processes. What they are told, and whether they answer, is roles_link.c's.
  */
-#include "emperor/vassals/roles.h"
+#include "emperor/vassals/roles_inner.h"
 
 #include <errno.h>
-#include <ev.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -16,248 +16,20 @@
 #include <sys/wait.h>
 
 #include "emperor/vassals/environment.h"
-#include "emperor/vassals/exits.h"
 #include "emperor/vassals/spawn.h"
-#include "shared/backoff.h"
 #include "shared/err.h"
 #include "shared/fd.h"
 #include "shared/log.h"
 #include "shared/privs.h"
 
-#define LINK_BYTES \
-	(512 * 1024) /* some 1,000 statements: a start with 100 apps passes without queueing */
+/* Some 1,000 statements: a start with 100 apps passes without queueing. */
+#define LINK_BYTES (512 * 1024)
 
-struct queued {
-	struct queued *next;
-	struct role_msg m;
-	char *text; /* owned, or NULL */
-	int fds[2]; /* owned duplicates */
-	int nfds;
-};
-
-struct role {
-	struct roles *roles;
-	enum role_id id;
-	pid_t pid;   /* 0: not there */
-	int link_fd; /* owned; -1 */
-	int outcome_fd;
-	bool ready, stopping;
-	unsigned unanswered; /* pings since the last sign of life */
-	uint64_t started_ns;
-	struct backoff backoff;
-	struct queued *first, **last; /* what it has not taken yet */
-	size_t queued_n;
-	ev_io link_io, write_io, outcome_io;
-	struct exits exits;
-	ev_timer timer; /* start, or the end of patience */
-	ev_timer ping;
-};
-
-struct roles {
-	struct roles_setup setup;
-	struct role role[ROLE_ID_COUNT];
-};
-
-static const struct {
-	const char *name, *arg, *title;
-	uint16_t stop_kind;
-} facts[ROLE_ID_COUNT] = {
+const struct role_facts role_facts[ROLE_ID_COUNT] = {
 	[ROLE_ID_GATE] = {"gate", "--role=gate", "emperor: gate", GATE_STOP},
 	[ROLE_ID_STATS] = {"stats", "--role=stats", "emperor: stats", STATS_STOP},
 	[ROLE_ID_KEEPER] = {"keeper", "--role=keeper", "emperor: keeper", KEEPER_STOP},
 };
-
-static const char *name_of(const struct role *role)
-{
-	return facts[role->id].name;
-}
-
-/* Whoever keeps our end of its link alive must hear that it is another, or none. */
-static void tell_link(const struct role *role)
-{
-	const struct roles_setup *setup = &role->roles->setup;
-
-	if (setup->link && role->id != ROLE_ID_KEEPER)
-		setup->link(setup->arg, role->id, role->link_fd);
-}
-
-static void queued_free(struct queued *q)
-{
-	for (int i = 0; i < q->nfds; i++)
-		(void)close(q->fds[i]);
-	free(q->text);
-	free(q);
-}
-
-static void drop_queue(struct role *role)
-{
-	while (role->first) {
-		struct queued *q = role->first;
-
-		role->first = q->next;
-		queued_free(q);
-	}
-	role->last = &role->first;
-	role->queued_n = 0;
-}
-
-static void hang_up(struct role *role)
-{
-	struct ev_loop *loop = role->roles->setup.loop;
-
-	ev_io_stop(loop, &role->link_io);
-	ev_io_stop(loop, &role->write_io);
-	ev_io_stop(loop, &role->outcome_io);
-	if (role->link_fd >= 0) {
-		(void)close(TAKE_FD(role->link_fd));
-		tell_link(role);
-	}
-	if (role->outcome_fd >= 0)
-		(void)close(TAKE_FD(role->outcome_fd));
-	drop_queue(role);
-	ev_timer_stop(loop, &role->ping);
-	role->ready = false;
-}
-
-/* It does not listen as it should; its end brings the next one. */
-static void give_up(struct role *role, const char *why)
-{
-	log_error("%s: %s: killed, a new one follows", name_of(role), why);
-	exits_signal(&role->exits, SIGKILL);
-	hang_up(role);
-}
-
-static void flush(struct role *role)
-{
-	while (role->first) {
-		struct queued *q = role->first;
-		int r = role_send(role->link_fd, &q->m, q->text, q->fds, q->nfds);
-
-		if (r == -EAGAIN || r == -ETOOMANYREFS || r == -ENOBUFS)
-			break;
-		if (r < 0 && r != -EPIPE && r != -ECONNRESET)
-			log_error("%s: cannot be told (%u): %s", name_of(role), q->m.kind,
-				  strerror(-r));
-		role->first = q->next;
-		if (!role->first)
-			role->last = &role->first;
-		role->queued_n--;
-		queued_free(q);
-	}
-	if (role->first)
-		ev_io_start(role->roles->setup.loop, &role->write_io);
-	else
-		ev_io_stop(role->roles->setup.loop, &role->write_io);
-}
-
-static void on_writable(struct ev_loop *loop, ev_io *io, int revents)
-{
-	(void)loop;
-	(void)revents;
-	flush(container_of(io, struct role, write_io));
-}
-
-static bool enqueue(struct role *role, const struct role_msg *m, const char *text, const int *fds,
-		    int nfds)
-{
-	struct queued *q;
-
-	if (role->queued_n >= ROLES_QUEUE_MAX)
-		return false;
-	q = calloc(1, sizeof(*q));
-	if (!q)
-		return false;
-	q->m = *m;
-	q->text = text ? strdup(text) : NULL;
-	for (int i = 0; i < nfds; i++) {
-		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
-
-		if (fd < 0) {
-			queued_free(q);
-			return false;
-		}
-		q->fds[q->nfds++] = fd;
-	}
-	*role->last = q;
-	role->last = &q->next;
-	role->queued_n++;
-	return true;
-}
-
-void roles_tell(struct roles *r, enum role_id id, const struct role_msg *m, const char *text,
-		const int *fds, int nfds)
-{
-	struct role *role = &r->role[id];
-
-	if (role->link_fd < 0)
-		return;
-	if (!enqueue(role, m, text, fds, nfds)) {
-		give_up(role, "does not take what it is told");
-		return;
-	}
-	flush(role);
-}
-
-static void take(struct role *role, const struct role_msg *m)
-{
-	role->unanswered = 0;
-	if (m->kind == ROLE_PONG)
-		return;
-	if (m->kind != ROLE_READY) {
-		log_error("%s: said something that is not its to say (%u)", name_of(role), m->kind);
-		return;
-	}
-	if (m->a != ROLE_VERSION) {
-		give_up(role, "speaks another version");
-		return;
-	}
-	role->ready = true;
-	log_debug("%s: ready (pid %d)", name_of(role), (int)role->pid);
-}
-
-static void on_link(struct ev_loop *loop, ev_io *io, int revents)
-{
-	struct role *role = container_of(io, struct role, link_io);
-	struct role_msg m;
-	struct err err = {0};
-	int fds[2];
-	int n;
-	int r = 1;
-
-	(void)revents;
-	while (role->link_fd >= 0 && (r = role_recv(role->link_fd, &m, fds, &n, &err)) > 0) {
-		for (int i = 0; i < n; i++)
-			(void)close(fds[i]);
-		take(role, &m);
-	}
-	if (role->link_fd < 0 || r == -EAGAIN)
-		return;
-	if (r == 0)
-		ev_io_stop(loop, io); /* its exit follows */
-	else if (r != -EBADMSG)
-		give_up(role, strerror(-r));
-	else
-		log_error("%s: %s", name_of(role), err.text);
-}
-
-static void on_ping(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	struct role *role = container_of(timer, struct role, ping);
-	const struct role_msg m = {.kind = ROLE_PING};
-
-	(void)revents;
-	if (!role->ready)
-		return;
-	/* It may have answered while it was us who stood still. */
-	if (role->unanswered >= ROLES_PING_MISSES)
-		on_link(loop, &role->link_io, 0);
-	if (role->unanswered >= ROLES_PING_MISSES) {
-		give_up(role, "does not answer");
-		return;
-	}
-	role->unanswered++;
-	roles_tell(role->roles, role->id, &m, NULL, NULL, 0);
-}
 
 static void on_outcome(struct ev_loop *loop, ev_io *io, int revents)
 {
@@ -269,7 +41,7 @@ static void on_outcome(struct ev_loop *loop, ev_io *io, int revents)
 	if (r == -EAGAIN)
 		return;
 	if (r < 0)
-		log_error("%s: %s", name_of(role), err.text);
+		log_error("%s: %s", role_facts[role->id].name, err.text);
 	ev_io_stop(loop, io);
 	(void)close(TAKE_FD(role->outcome_fd));
 }
@@ -290,18 +62,19 @@ static void try_again(struct role *role, bool ran)
 	ev_timer_set(&role->timer, (double)(at - now) / 1e9, 0);
 	ev_timer_start(role->roles->setup.loop, &role->timer);
 	if (at > now)
-		log_info("%s: next try in %.1f s", name_of(role), (double)(at - now) / 1e9);
+		log_info("%s: next try in %.1f s", role_facts[role->id].name,
+			 (double)(at - now) / 1e9);
 }
 
 static void say_how_it_ended(const struct role *role, int status)
 {
 	if (status == EXITS_UNKNOWN)
-		log_error("%s: has ended", name_of(role));
+		log_error("%s: has ended", role_facts[role->id].name);
 	else if (WIFSIGNALED(status))
-		log_error("%s: killed by signal %d (%s)", name_of(role), WTERMSIG(status),
-			  strsignal(WTERMSIG(status)));
+		log_error("%s: killed by signal %d (%s)", role_facts[role->id].name,
+			  WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		log_error("%s: exited with %d", name_of(role), WEXITSTATUS(status));
+		log_error("%s: exited with %d", role_facts[role->id].name, WEXITSTATUS(status));
 }
 
 static void on_exit_of(struct exits *x, int status)
@@ -313,7 +86,7 @@ static void on_exit_of(struct exits *x, int status)
 		on_outcome(loop, &role->outcome_io, 0);
 	ev_timer_stop(loop, &role->timer);
 	role->pid = 0;
-	hang_up(role);
+	role_link_close(role);
 	if (role->stopping) {
 		role->roles->setup.gone(role->roles->setup.arg, role->id);
 		return;
@@ -337,7 +110,7 @@ static int identity(const struct role *role, struct privs *ret, struct err *err)
 static int spawn(struct role *role, int theirs, struct err *err)
 {
 	char title[32];
-	char *argv[] = {title, (char *)(uintptr_t)facts[role->id].arg, NULL};
+	char *argv[] = {title, (char *)(uintptr_t)role_facts[role->id].arg, NULL};
 	_cleanup_(freep) char **env = NULL;
 	struct privs privs;
 	struct spawn s = {
@@ -358,24 +131,8 @@ static int spawn(struct role *role, int theirs, struct err *err)
 	if (!env)
 		return err_set(err, -ENOMEM, "out of memory");
 	s.envp = env;
-	(void)snprintf(title, sizeof(title), "%s", facts[role->id].title);
+	(void)snprintf(title, sizeof(title), "%s", role_facts[role->id].title);
 	return spawn_start(&s, &role->pid, &role->outcome_fd, err);
-}
-
-static void watch(struct role *role)
-{
-	struct ev_loop *loop = role->roles->setup.loop;
-
-	ev_io_set(&role->link_io, role->link_fd, EV_READ);
-	ev_io_set(&role->write_io, role->link_fd, EV_WRITE);
-	ev_io_start(loop, &role->link_io);
-	role->started_ns = clock_now_ns();
-	role->unanswered = 0;
-	if (role->roles->setup.ping_s > 0) {
-		role->ping.repeat = role->roles->setup.ping_s;
-		ev_timer_again(loop, &role->ping);
-	}
-	tell_link(role);
 }
 
 static int start(struct role *role, struct err *err)
@@ -398,7 +155,7 @@ static int start(struct role *role, struct err *err)
 		return r;
 	role->link_fd = TAKE_FD(ours);
 	exits_watch(&role->exits, loop, role->pid, on_exit_of);
-	watch(role);
+	role_link_watch(role);
 	ev_io_set(&role->outcome_io, role->outcome_fd, EV_READ);
 	ev_io_start(loop, &role->outcome_io);
 	return 0;
@@ -412,12 +169,13 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	(void)revents;
 	ev_timer_stop(loop, timer);
 	if (role->stopping) {
-		log_warning("%s: did not finish in %d s: killed", name_of(role), ROLES_STOP_S);
+		log_warning("%s: did not finish in %d s: killed", role_facts[role->id].name,
+			    ROLES_STOP_S);
 		exits_signal(&role->exits, SIGKILL);
 		return;
 	}
 	if (role->pid == 0 && start(role, &err) < 0) {
-		log_error("%s: cannot be started: %s", name_of(role), err.text);
+		log_error("%s: cannot be started: %s", role_facts[role->id].name, err.text);
 		try_again(role, false);
 		return;
 	}
@@ -436,14 +194,10 @@ int roles_new(struct roles **ret_roles, const struct roles_setup *setup, struct 
 
 		role->roles = r;
 		role->id = (enum role_id)i;
-		role->link_fd = -1;
 		role->outcome_fd = -1;
-		role->last = &role->first;
-		ev_init(&role->link_io, on_link);
-		ev_init(&role->write_io, on_writable);
+		role_link_init(role);
 		ev_init(&role->outcome_io, on_outcome);
 		ev_init(&role->timer, on_timer);
-		ev_init(&role->ping, on_ping);
 	}
 	*ret_roles = r;
 	return 0;
@@ -457,13 +211,13 @@ int roles_adopt(struct roles *r, enum role_id id, pid_t pid, const struct exits_
 	int pidfd = exits_open(pid, is);
 
 	if (pidfd < 0)
-		return err_set(err, -ESRCH, "%s: has ended meanwhile", facts[id].name);
+		return err_set(err, -ESRCH, "%s: has ended meanwhile", role_facts[id].name);
 	(void)fd_set_nonblock(link, true);
 	role->pid = pid;
 	role->ready = true;
 	role->link_fd = TAKE_FD(link);
 	exits_adopt(&role->exits, r->setup.loop, pid, pidfd, on_exit_of);
-	watch(role);
+	role_link_watch(role);
 	return 0;
 }
 
@@ -486,7 +240,7 @@ bool roles_ready(const struct roles *r)
 void roles_stop(struct roles *r, enum role_id id)
 {
 	struct role *role = &r->role[id];
-	struct role_msg m = {.kind = facts[id].stop_kind};
+	struct role_msg m = {.kind = role_facts[id].stop_kind};
 
 	role->stopping = true;
 	ev_timer_stop(r->setup.loop, &role->timer);
@@ -515,7 +269,7 @@ int roles_link(const struct roles *r, enum role_id id)
 
 uint16_t roles_stop_kind(enum role_id id)
 {
-	return facts[id].stop_kind;
+	return role_facts[id].stop_kind;
 }
 
 pid_t roles_pid(const struct roles *r, enum role_id id)
@@ -538,7 +292,7 @@ void roles_free(struct roles *r)
 	for (unsigned i = 0; i < ROLE_ID_COUNT; i++) {
 		ev_timer_stop(r->setup.loop, &r->role[i].timer);
 		exits_stop(&r->role[i].exits);
-		hang_up(&r->role[i]);
+		role_link_close(&r->role[i]);
 	}
 	free(r);
 }
