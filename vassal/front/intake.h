@@ -11,5 +11,3 @@ struct conn;
 void intake_run(struct conn *c);
 /* A request whose head stands in c->in and whose body is collected goes to the queue. */
 void intake_complete(struct conn *c);
-/* Fills the slot with the request kept in c->in and c->body. 0, or the status to refuse it with. */
-int intake_fill_kept(struct conn *c, unsigned slot);

@@ -8,7 +8,7 @@
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/fusebox.h"
-#include "vassal/front/intake.h"
+#include "vassal/front/head.h"
 #include "vassal/front/record.h"
 #include "vassal/front/standing.h"
 #include "vassal/front/state.h"
@@ -113,7 +113,7 @@ static void submit_kept(struct conn *c, unsigned slot)
 	if (c->state == CONN_QUEUED)
 		unlink_queued(c);
 	f->jobs[slot].touched = 0;
-	status = intake_fill_kept(c, slot);
+	status = head_fill_kept(c, slot);
 	if (status) {
 		queue_unslot(f, slot);
 		error_refuse(c, (unsigned)status, "environment too large");
