@@ -296,6 +296,22 @@ def section_wake(a):
                     statistics.median(took["emperor"]) / statistics.median(took["uwsgi"]), 0.85)
 
 
+def section_nap(a):
+    """The workers are gone, the imported app is there."""
+    path = APPS["django"][3]
+    for name, extra in (("as it is", ""), ("warmup = /", "warmup = /\n")):
+        with running(servers.emperor("django", extra=extra + "idle = 1")) as (us,):
+            us.settle_s = 0.5
+
+            def naps():
+                titles = us.titles().values()
+                return any(t.startswith("app mold") for t in titles) and not any(t.startswith("app worker") for t in titles)
+
+            took = [_first_page_ms(us, path, naps) for _ in range(a.rounds)]
+            print("  %-40s %8.1f ms to the first page   (%.1f .. %.1f)" % (name, statistics.median(took), min(took), max(took)))
+            promise("django from a nap, first page, " + name, statistics.median(took), 20, " ms")
+
+
 def section_sleeping(a):
     folder = APPS["hello"][0]
     with running(servers.emperor()) as (us,):
@@ -391,7 +407,7 @@ def section_chaos(a):
         promise("p99 disturbed / undisturbed", seen["p99"] / quiet["p99"], 3)
 
 
-SECTIONS = ["hello", "connection", "gate", "django", "flask", "memory", "slow", "many", "reload", "recycle", "wake",
+SECTIONS = ["hello", "connection", "gate", "django", "flask", "memory", "slow", "many", "reload", "recycle", "wake", "nap",
             "sleeping", "wait", "chaos"]
 
 
