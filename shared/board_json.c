@@ -23,6 +23,21 @@ static void put_exit(json_t *obj, const struct board_task_now *t)
 	json_put_u64(obj, "ended", t->ended_wall_ns / NS_PER_S);
 }
 
+void board_json_memory(json_t *obj, const struct board_app_memory *m)
+{
+	struct board_memory all = board_memory_of_all(m);
+
+	json_put_u64(obj, "memory", all.held);
+	json_put_u64(obj, "rss", all.rss);
+	json_put_u64(obj, "pss", all.pss);
+	json_put_u64(obj, "front_rss", m->front.rss);
+	json_put_u64(obj, "front_pss", m->front.pss);
+	json_put_u64(obj, "mold_rss", m->mold.rss);
+	json_put_u64(obj, "mold_pss", m->mold.pss);
+	json_put_u64(obj, "workers_rss", m->workers.rss);
+	json_put_u64(obj, "workers_pss", m->workers.pss);
+}
+
 json_t *board_json_tasks(const struct board_bank *bank)
 {
 	struct board_task_now t;

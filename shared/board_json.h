@@ -5,5 +5,11 @@
 #include "shared/json.h"
 #include "shared/scoreboard.h"
 
+/*
+ * Of the whole app: "memory" (bytes that it holds), "rss", "pss"; and of them "front_rss", "front_pss", "mold_rss", "mold_pss",
+ * "workers_rss", "workers_pss".
+ */
+void board_json_memory(json_t *obj, const struct board_app_memory *m);
+
 /* The programs beside an app: name, kind, state, pid, running, starts, failures, since, next, last_exit, ended. */
 json_t *board_json_tasks(const struct board_bank *bank);

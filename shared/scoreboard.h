@@ -16,7 +16,7 @@
 struct err;
 
 #define BOARD_MAGIC   0x44524142u /* "BARD" */
-#define BOARD_VERSION 2
+#define BOARD_VERSION 3
 
 #define BOARD_BUCKETS    48  /* histogram: see board_bucket() */
 #define BOARD_EVENTS     128 /* ring of events; stats records gaps */
@@ -98,6 +98,11 @@ struct board_worker {
 	board_u64 avg_us;     /* smoothed time of a request */
 };
 
+/* Of the front itself, or of the mold. Written by the front; 0: not measured, or there is none. */
+struct board_process {
+	board_u64 rss, pss; /* bytes */
+};
+
 /* One thread of a worker, index = worker * threads + thread. Written by the worker. */
 struct board_lane {
 	board_u32 busy;       /* 1 while a request is in the app */
@@ -153,6 +158,7 @@ struct board_bank {
 	board_u32 connections; /* open now */
 	board_u32 busy;        /* workers with a request, now */
 	board_u64 started_wall_ns;
+	struct board_process front, mold;
 	char pool
 		[BOARD_LINE]; /* what its workers are up to, if that is not all of them serving; else "" */
 	struct board_counters counters;
@@ -319,6 +325,25 @@ void board_read_totals(const struct scoreboard *b, struct board_totals *ret);
 
 /* The bank that this generation writes, or NULL. */
 const struct board_bank *board_find_bank(const struct scoreboard *b, uint64_t generation);
+
+/* How many worker rows of this bank may be in use: reading more would touch pages that nobody has. */
+unsigned board_worker_rows(const struct board_bank *bank);
+bool board_worker_lives(const struct board_worker *w);
+
+/*
+ * Bytes of processes. rss counts what they share once in each; held is the share of each (PSS) where that was measured, else
+ * what is resident: that is what the machine gets back without them.
+ */
+struct board_memory {
+	uint64_t rss, pss, held;
+};
+struct board_app_memory {
+	struct board_memory front, mold, workers;
+};
+uint64_t board_worker_held(const struct board_worker *w);
+/* Adds what this bank's front has measured of itself, its mold and its workers. */
+void board_add_memory(const struct board_bank *bank, struct board_app_memory *sum);
+struct board_memory board_memory_of_all(const struct board_app_memory *m);
 
 /* What a lane is busy with: copies a consistent, terminated line; false if it changed too fast or is idle. */
 bool board_read_lane(const struct board_lane *lane, char line[BOARD_LINE],

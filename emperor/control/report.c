@@ -14,7 +14,7 @@ static void put_workers(json_t *obj, const struct board_bank *bank)
 {
 	unsigned workers = atomic_load_explicit(&bank->workers, memory_order_relaxed);
 	unsigned busy = 0, alive = 0;
-	uint64_t rss = 0;
+	struct board_app_memory memory = {0};
 	char pool[BOARD_LINE];
 
 	workers = MIN(workers, (unsigned)LIMIT_WORKERS);
@@ -24,13 +24,13 @@ static void put_workers(json_t *obj, const struct board_bank *bank)
 
 		busy += state == WORKER_BUSY;
 		alive += state == WORKER_IDLE || state == WORKER_BUSY || state == WORKER_RETIRING;
-		rss += state != WORKER_NONE && state != WORKER_DEAD ? board_get(&w->rss) : 0;
 	}
 	busy = MAX(busy, MIN(atomic_load_explicit(&bank->busy, memory_order_relaxed), alive));
 	json_put_u64(obj, "workers", workers);
 	json_put_u64(obj, "alive", alive);
 	json_put_u64(obj, "busy", busy);
-	json_put_u64(obj, "rss", rss);
+	board_add_memory(bank, &memory);
+	board_json_memory(obj, &memory);
 	/* it may change under us, and its last byte too */
 	(void)snprintf(pool, sizeof(pool), "%.*s", BOARD_LINE - 1, bank->pool);
 	json_put_text(obj, "pool", pool);

@@ -57,7 +57,7 @@ static void make_reason(const struct ctl *c, const json_t *app, char *buf, size_
 static void add_status_row(const struct ctl *c, struct table *t, const json_t *app)
 {
 	char generation[HUMAN_MAX], pid[HUMAN_MAX], since[HUMAN_MAX], workers[HUMAN_MAX],
-		rss[HUMAN_MAX], requests[HUMAN_MAX], queue[HUMAN_MAX], reason[512];
+		memory[HUMAN_MAX], requests[HUMAN_MAX], queue[HUMAN_MAX], reason[512];
 	bool lives = number(app, "pid") > 0;
 
 	(void)snprintf(workers, sizeof(workers), "%u/%u", (unsigned)number(app, "busy"),
@@ -68,7 +68,7 @@ static void add_status_row(const struct ctl *c, struct table *t, const json_t *a
 			     human_count(generation, number(app, "generation")),
 			     lives ? human_count(pid, number(app, "pid")) : "-",
 			     human_age(since, age(c, number(app, "since"))), lives ? workers : "-",
-			     lives ? human_bytes(rss, number(app, "rss")) : "-",
+			     lives ? human_bytes(memory, number(app, "memory")) : "-",
 			     human_count(requests, number(app, "requests")),
 			     lives ? human_count(queue, number(app, "queue")) : "-", reason});
 }
@@ -107,6 +107,27 @@ static void show_task(const struct ctl *c, const json_t *task)
 	print_field(c->out, text(task, "kind"), line);
 }
 
+/* Pages that processes share are split between them, where the front has come to measure that. */
+static uint64_t held(const json_t *app, const char *pss, const char *rss)
+{
+	return number(app, pss) > 0 ? number(app, pss) : number(app, rss);
+}
+
+static void show_memory(const struct ctl *c, const json_t *app)
+{
+	char all[HUMAN_MAX], front[HUMAN_MAX], mold[HUMAN_MAX], workers[HUMAN_MAX],
+		line[5 * HUMAN_MAX];
+
+	if (number(app, "memory") == 0)
+		return;
+	(void)snprintf(line, sizeof(line), "%s: front %s, mold %s, workers %s",
+		       human_bytes(all, number(app, "memory")),
+		       human_bytes(front, held(app, "front_pss", "front_rss")),
+		       human_bytes(mold, held(app, "mold_pss", "mold_rss")),
+		       human_bytes(workers, held(app, "workers_pss", "workers_rss")));
+	print_field(c->out, "memory", line);
+}
+
 static void show_app(const struct ctl *c, const json_t *app)
 {
 	char a[HUMAN_MAX], b[HUMAN_MAX], line[128];
@@ -126,10 +147,11 @@ static void show_app(const struct ctl *c, const json_t *app)
 		       (unsigned)number(app, "generation"), (unsigned)number(app, "pid"),
 		       (unsigned)number(app, "uid"));
 	print_field(c->out, "generation", line);
-	(void)snprintf(line, sizeof(line), "%u of %u busy, %u waiting, %s resident",
+	(void)snprintf(line, sizeof(line), "%u of %u busy, %u waiting",
 		       (unsigned)number(app, "busy"), (unsigned)number(app, "workers"),
-		       (unsigned)number(app, "queue"), human_bytes(a, number(app, "rss")));
+		       (unsigned)number(app, "queue"));
 	print_field(c->out, "workers", line);
+	show_memory(c, app);
 	print_field(c->out, "pool", text(app, "pool"));
 	if (number(app, "scaled") > 0) {
 		(void)snprintf(line, sizeof(line),
@@ -159,7 +181,7 @@ void show_status(const struct ctl *c, const json_t *answer)
 		show_app(c, json_array_get(apps, 0));
 		return;
 	}
-	table_add(&t, (const char *const[]){"NAME", "STATE", "GEN", "PID", "FOR", "BUSY", "RSS",
+	table_add(&t, (const char *const[]){"NAME", "STATE", "GEN", "PID", "FOR", "BUSY", "MEMORY",
 					    "REQUESTS", "QUEUE", "REASON"});
 	for (size_t i = 0; i < json_array_size(apps); i++)
 		add_status_row(c, &t, json_array_get(apps, i));
@@ -179,8 +201,8 @@ static void add_stats_row(struct table *t, const json_t *app)
 {
 	char requests[HUMAN_MAX], rate[HUMAN_MAX] = "-", p50[HUMAN_MAX], p95[HUMAN_MAX],
 				  p99[HUMAN_MAX], queue[HUMAN_MAX], errors[HUMAN_MAX],
-				  exceptions[HUMAN_MAX], rss[HUMAN_MAX];
-	uint64_t window = number(app, "window_s"), resident = number(app, "rss");
+				  exceptions[HUMAN_MAX], memory[HUMAN_MAX];
+	uint64_t window = number(app, "window_s"), held = number(app, "memory");
 	uint64_t tenths = window > 0 ? number(app, "window_requests") * 10 / window : 0;
 
 	if (window > 0)
@@ -193,7 +215,7 @@ static void add_stats_row(struct table *t, const json_t *app)
 			  measured_us(p99, app, "p99_us"), measured_us(queue, app, "queue_p95_us"),
 			  human_count(errors, number(app, "status_5xx")),
 			  human_count(exceptions, number(app, "exceptions")),
-			  resident > 0 ? human_bytes(rss, resident) : "-"});
+			  held > 0 ? human_bytes(memory, held) : "-"});
 }
 
 void show_stats(const struct ctl *c, const json_t *answer)
@@ -202,7 +224,7 @@ void show_stats(const struct ctl *c, const json_t *answer)
 	struct table t = {.columns = 10, .right = 0x3fe};
 
 	table_add(&t, (const char *const[]){"NAME", "REQUESTS", "REQ/S", "P50", "P95", "P99",
-					    "QUEUE-P95", "5XX", "EXCEPTIONS", "RSS"});
+					    "QUEUE-P95", "5XX", "EXCEPTIONS", "MEMORY"});
 	if (c->app[0])
 		add_stats_row(&t, answer);
 	for (size_t i = 0; i < json_array_size(apps); i++)

@@ -8,28 +8,10 @@
 
 #include "shared/clock.h"
 
-/* No process has a petabyte; sums of LIMIT_WORKERS stay far from overflow. */
-#define BYTES_MAX (1ULL << 50)
 #define COUNT_MAX (1U << 24) /* connections, queue lengths: more is nonsense */
 
 /* Event times are the app's word: one that is not of today is replaced by ours. */
 #define EVENT_AGE_MAX_NS (86400 * NS_PER_S)
-
-bool collect_worker_lives(const struct board_worker *w)
-{
-	uint32_t state = atomic_load_explicit(&w->state, memory_order_relaxed);
-
-	return state != WORKER_NONE && state != WORKER_DEAD && state < WORKER_STATE_COUNT;
-}
-
-unsigned collect_worker_rows(const struct board_bank *bank)
-{
-	uint32_t workers = atomic_load_explicit(&bank->workers, memory_order_relaxed);
-
-	/* As configured, and as many again for replacements and for a number that was lowered in place. */
-	workers = MIN(workers, (uint32_t)LIMIT_WORKERS);
-	return MIN(2 * workers + 2, (unsigned)LIMIT_WORKERS);
-}
 
 static uint32_t bank_state(const struct board_bank *bank)
 {
@@ -50,13 +32,6 @@ static uint64_t read_count(const board_u32 *n)
 	return MIN(value, COUNT_MAX);
 }
 
-static uint64_t read_bytes(const board_u64 *n)
-{
-	uint64_t value = board_get(n);
-
-	return MIN(value, BYTES_MAX);
-}
-
 const struct board_bank *collect_bank(const struct app *a)
 {
 	const struct board_bank *used = NULL;
@@ -75,19 +50,14 @@ const struct board_bank *collect_bank(const struct app *a)
 	return used;
 }
 
-static void add_workers(const struct board_bank *bank, struct collect_now *ret)
+static unsigned count_workers(const struct board_bank *bank)
 {
-	unsigned rows = collect_worker_rows(bank);
+	unsigned rows = board_worker_rows(bank);
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < rows; i++) {
-		const struct board_worker *w = &bank->worker[i];
-
-		if (!collect_worker_lives(w))
-			continue;
-		ret->workers++;
-		ret->rss += read_bytes(&w->rss);
-		ret->pss += read_bytes(&w->pss);
-	}
+	for (unsigned i = 0; i < rows; i++)
+		n += board_worker_lives(&bank->worker[i]);
+	return n;
 }
 
 void collect_read_now(const struct scoreboard *b, struct collect_now *ret)
@@ -102,7 +72,8 @@ void collect_read_now(const struct scoreboard *b, struct collect_now *ret)
 		ret->queue += read_count(&bank->queue);
 		ret->queue_size += read_count(&bank->queue_size);
 		ret->connections += read_count(&bank->connections);
-		add_workers(bank, ret);
+		ret->workers += count_workers(bank);
+		board_add_memory(bank, &ret->memory);
 	}
 }
 
@@ -182,7 +153,7 @@ bool collect_minute(struct app *a, uint64_t start_s, uint64_t now_s, struct reco
 	collect_percentiles(&delta, ret->gauges);
 	ret->gauges[GAUGE_WORKERS] = now.workers;
 	ret->gauges[GAUGE_BUSY] = now.busy;
-	ret->gauges[GAUGE_RSS] = now.rss;
+	ret->gauges[GAUGE_RSS] = board_memory_of_all(&now.memory).rss;
 
 	a->window_base = a->minute_base;
 	a->window_base_s = a->minute_base_s;

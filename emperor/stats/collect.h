@@ -14,7 +14,8 @@
 
 /* What holds at this moment, summed over the generations that are alive. */
 struct collect_now {
-	uint64_t workers, busy, rss, pss, queue, queue_size, connections;
+	uint64_t workers, busy, queue, queue_size, connections;
+	struct board_app_memory memory;
 };
 
 /* A new app, or a new board of a known one: what stands on the board is the base, its events are all new. */
@@ -22,9 +23,6 @@ void collect_begin(struct app *a, uint64_t now_s);
 
 /* The bank that shows the app best: of its generation, else one that serves, else any that is used. NULL if none. */
 const struct board_bank *collect_bank(const struct app *a);
-/* How many worker rows of this bank may be in use: reading more would touch pages that nobody has. */
-unsigned collect_worker_rows(const struct board_bank *bank);
-bool collect_worker_lives(const struct board_worker *w);
 void collect_read_now(const struct scoreboard *b, struct collect_now *ret);
 
 /* to - from, counter by counter; 0 where one went backwards. */

@@ -64,8 +64,7 @@ static void put_app_fields(json_t *obj, const struct app *a, const struct board_
 	json_put_u64(obj, "queue", now.queue);
 	json_put_u64(obj, "queue_size", now.queue_size);
 	json_put_u64(obj, "open_connections", now.connections);
-	json_put_u64(obj, "rss", now.rss);
-	json_put_u64(obj, "pss", now.pss);
+	board_json_memory(obj, &now.memory);
 	for (size_t i = 0; i < board_fields_n; i++) {
 		uint64_t n;
 
@@ -187,7 +186,7 @@ static json_t *make_worker(const struct board_bank *bank, unsigned number,
 	static const char *const zeros[] = {"signals", "signal_queue"};
 	const struct board_worker *w = &bank->worker[number];
 	uint32_t state = atomic_load_explicit(&w->state, memory_order_relaxed);
-	bool lives = collect_worker_lives(w);
+	bool lives = board_worker_lives(w);
 	uint64_t requests = board_get(&w->requests);
 	uint64_t exceptions = board_get(&w->exceptions);
 	json_t *o = json_object();
@@ -218,12 +217,12 @@ static json_t *make_worker(const struct board_bank *bank, unsigned number,
 static json_t *make_workers(const struct board_bank *bank, const struct lane_clock *clock)
 {
 	json_t *workers = json_array();
-	unsigned rows = bank ? collect_worker_rows(bank) : 0;
+	unsigned rows = bank ? board_worker_rows(bank) : 0;
 	uint32_t configured = bank ? atomic_load_explicit(&bank->workers, memory_order_relaxed) : 0;
 
 	/* Those above the configured number are replacements, shown while they live. */
 	for (unsigned i = 0; i < rows; i++)
-		if (i < configured || collect_worker_lives(&bank->worker[i]))
+		if (i < configured || board_worker_lives(&bank->worker[i]))
 			json_push(workers, make_worker(bank, i, clock));
 	return workers;
 }

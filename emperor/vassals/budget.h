@@ -18,7 +18,7 @@
 #define BUDGET_STALL_S 4 /* a word of the kernel's about stalls counts for so long */
 
 struct budget_app {
-	uint64_t memory;   /* bytes of all of its processes that are known */
+	uint64_t memory;   /* bytes of all of its processes: fronts, molds, workers */
 	uint64_t idle_ns;  /* without a request */
 	bool may_sleep;    /* its ini says so, and it serves */
 	uint64_t asked_ns; /* when it was let sleep; 0: never */

@@ -21,10 +21,9 @@
 #include "shared/log.h"
 #include "shared/scoreboard.h"
 
-#define TICK_S    1.
-#define BYTES_MAX (1ULL << 50) /* no process has a petabyte */
-#define MIB       (1024 * 1024ULL)
-#define PSI_FILE  "/proc/pressure/memory"
+#define TICK_S   1.
+#define MIB      (1024 * 1024ULL)
+#define PSI_FILE "/proc/pressure/memory"
 /* Some process waited for memory for 150 ms of 2 s: well before a machine thrashes. The kernel wants whole 2 s. */
 #define PSI_TRIGGER "some 150000 2000000"
 
@@ -122,29 +121,32 @@ static void give_back_workers(struct app *a)
 
 /* -- memory --------------------------------------------------------------------------------------------- */
 
-static uint64_t bytes_of(const struct board_worker *w)
+static void find_fat(const struct board_bank *bank, struct budget_app *ret)
 {
-	uint64_t pss = board_get(&w->pss);
+	unsigned rows = board_worker_rows(bank);
 
-	return MIN(pss > 0 ? pss : board_get(&w->rss), BYTES_MAX);
-}
-
-static void measure_workers(const struct board_bank *bank, struct budget_app *ret)
-{
-	for (unsigned i = 0; i < LIMIT_WORKERS; i++) {
+	for (unsigned i = 0; i < rows; i++) {
 		const struct board_worker *w = &bank->worker[i];
 		uint32_t state = atomic_load_explicit(&w->state, memory_order_relaxed);
-		uint64_t bytes = bytes_of(w);
+		uint64_t bytes = board_worker_held(w);
 
-		if (state == WORKER_NONE || state >= WORKER_DEAD)
-			continue;
-		ret->memory += bytes;
 		/* One that has served nothing is as large as its successor would be. */
 		if (state != WORKER_IDLE || board_get(&w->delta_requests) == 0 || bytes <= ret->fat)
 			continue;
 		ret->fat = bytes;
 		ret->fat_worker = i;
 	}
+}
+
+/* All generations that live: one that starts or drains holds memory as well. */
+static uint64_t memory_of(const struct app *a, const struct scoreboard *b)
+{
+	struct board_app_memory m = {0};
+
+	for (const struct generation *g = a->generations; g; g = g->next)
+		if (board_get(&b->bank[g->bank].generation) == g->number)
+			board_add_memory(&b->bank[g->bank], &m);
+	return board_memory_of_all(&m).held;
 }
 
 static void note_activity(struct app *a, const struct board_bank *bank, uint64_t now_ns)
@@ -165,11 +167,16 @@ static void measure(struct app *a, struct budget_app *ret, uint64_t now_ns)
 	const struct scoreboard *b;
 
 	*ret = (struct budget_app){.renewed_ns = a->renewed_ns, .asked_ns = a->asked_ns};
-	if (!g || board_map_readonly(a->board_ro_fd, &b, NULL) < 0)
+	if (!a->generations || board_map_readonly(a->board_ro_fd, &b, NULL) < 0)
 		return;
-	measure_workers(&b->bank[g->bank], ret);
-	note_activity(a, &b->bank[g->bank], now_ns);
+	ret->memory = memory_of(a, b);
+	if (g) {
+		find_fat(&b->bank[g->bank], ret);
+		note_activity(a, &b->bank[g->bank], now_ns);
+	}
 	board_unmap(b);
+	if (!g)
+		return;
 	ret->idle_ns = now_ns - a->active_ns;
 	ret->may_sleep = a->state == APP_RUNNING && g->loaded->config.sleep_after_s > 0;
 }

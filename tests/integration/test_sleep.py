@@ -258,6 +258,28 @@ class Machine(Case):
         self.assertEqual([e.state(app)["state"] for app in ("hog", "awake")], ["running"] * 2)
         self.assertEqual(e.get("rests").status, 200)
 
+    def test_an_app_that_naps_shows_and_counts_its_mold_and_its_front(self):
+        (self.folder / "big.py").write_text(
+            "cache = bytearray(b'x' * (80 << 20))\n"
+            "def application(e, s):\n"
+            "    s('200 OK', [])\n"
+            "    return [b'ok']\n")
+        e = self.emperor("--memory-budget", "60M")
+        e.drop("big", "big", app=self.folder, extra="cheap = true\nidle = 1")
+        e.wait_state("big", "running")
+        eventually(lambda: "are held: no app may sleep and no idle worker can be replaced" in e.output(), 20,
+                   "what naps counts, though it never had a worker")
+        self.assertEqual(e.get("big").text, "ok")
+        eventually(lambda: "Z nap: no request for 1 s" in e.output(), 20, "it naps")
+        row = eventually(lambda: (lambda r: r if r["workers_rss"] == 0 else None)(e.state("big")), 10, "its workers went")
+        self.assertGreater(row["mold_pss"], 80 << 20)
+        self.assertGreater(row["front_pss"], 100 << 10)
+        self.assertEqual(row["memory"], row["mold_pss"] + row["front_pss"])
+        self.assertEqual(row["pss"], row["memory"])
+        view = e.ctl("stats", "big")
+        self.assertEqual([view[k] for k in ("memory", "mold_pss")], [row[k] for k in ("memory", "mold_pss")])
+        self.assertRegex(e.ctl_text("status", "big").stdout, r"memory +\d+M: front [\d.]+[KM], mold \d+M, workers 0")
+
 
 if __name__ == "__main__":
     harness.main()

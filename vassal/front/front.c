@@ -105,6 +105,9 @@ static void claim_bank(struct front *f)
 	atomic_store(&b->threads, f->config->threads);
 	atomic_store(&b->state, FRONT_STARTING);
 	board_set(&b->started_wall_ns, clock_wall_ns());
+	/* what stands there is of an earlier generation's */
+	b->front = (struct board_process){0};
+	b->mold = (struct board_process){0};
 }
 
 static void set_limits(struct front *f)

@@ -71,6 +71,7 @@ struct pool {
 	ev_timer tick;      /* measuring */
 	uint64_t fresh_rss; /* of the last worker that was measured before its first request */
 	unsigned idle_ticks, pss_next;
+	uint64_t front_pss_ns, mold_pss_ns; /* last measured */
 	uint64_t pss_not_before_ns;
 	bool active;  /* something was served since the last tick */
 	bool pressed; /* something waits, and a timer is armed for it */
@@ -142,5 +143,7 @@ bool death_classify(struct worker *w, int status);
 /* Before its first request: what later ones have cost is told from here. */
 void watch_begin(struct worker *w);
 void watch_look(struct pool *pool, unsigned number, uint64_t since_ns, struct pool_look *ret);
-/* False: there is no process to look at. */
+/* What front and mold hold, at once: nobody may look again for long. */
+void watch_house(struct pool *pool);
+/* False: there is no worker to look at. */
 bool watch_tick(struct pool *pool, uint64_t now_ns);

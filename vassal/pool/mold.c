@@ -40,6 +40,7 @@ static void on_ready(struct pool *pool, const struct crew_msg *m)
 		pool_event(pool, EVENT_NOTE, 0,
 			   "a new mold is ready; workers forked from now on have the code of now");
 	policy_mold_ready(&pool->policy);
+	watch_house(pool);
 }
 
 static void on_failed(struct pool *pool, const struct crew_msg *m)
@@ -185,10 +186,18 @@ void mold_close(struct pool *pool)
 	(void)close(TAKE_FD(pool->mold.fd));
 }
 
+static void forget_memory(struct pool *pool)
+{
+	board_set(&pool->setup.bank->mold.rss, 0);
+	board_set(&pool->setup.bank->mold.pss, 0);
+	pool->mold_pss_ns = 0;
+}
+
 void mold_take(struct pool *pool, pid_t pid, int fd)
 {
 	mold_close(pool);
 	pool->mold.pid = pid;
+	forget_memory(pool);
 	listen_to(pool, fd);
 }
 
@@ -213,6 +222,7 @@ void mold_exited(struct pool *pool, int status)
 			   "the mold died (%s); workers go on, another is made", how);
 	mold_close(pool);
 	pool->mold.pid = 0;
+	forget_memory(pool);
 	worker_mold_gone(pool);
 	policy_mold_gone(&pool->policy, clock_now_ns());
 }

@@ -1,7 +1,7 @@
 /*
- * watch - the pool's slow turn: measures workers, and notices what no event tells. Once a second
- * while something is served or memory has a limit, every TICK_IDLE_S (pool.c) otherwise: a hundred
- * idle apps must not wake a hundred fronts a second.
+ * watch - the pool's slow turn: measures workers, the mold and this process itself, and notices what no
+ * event tells. Once a second while something is served or memory has a limit, every TICK_IDLE_S (pool.c)
+ * otherwise, not at all in a nap: a hundred idle apps must not wake a hundred fronts a second.
  */
 #include <inttypes.h>
 
@@ -108,30 +108,91 @@ static void measure_worker(struct pool *pool, struct worker *w)
 	on_too_large(pool, w);
 }
 
-/* At most one worker a tick, in turn. */
+static void measure_resident(struct board_process *row, pid_t pid)
+{
+	uint64_t rss, vsz;
+
+	if (pid > 0 && measure_memory(pid, &rss, &vsz))
+		board_set(&row->rss, rss);
+}
+
+static void measure_share(struct board_process *row, pid_t pid, uint64_t *last_ns, uint64_t now_ns)
+{
+	uint64_t pss, uss;
+
+	if (pid > 0 && measure_pss(pid, &pss, &uss))
+		board_set(&row->pss, pss);
+	*last_ns = now_ns;
+}
+
+static void measure_house(struct pool *pool)
+{
+	measure_resident(&pool->setup.bank->front, getpid());
+	measure_resident(&pool->setup.bank->mold, pool->mold.pid);
+}
+
+void watch_house(struct pool *pool)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	measure_house(pool);
+	measure_share(&pool->setup.bank->front, getpid(), &pool->front_pss_ns, now_ns);
+	measure_share(&pool->setup.bank->mold, pool->mold.pid, &pool->mold_pss_ns, now_ns);
+}
+
+static bool is_due(uint64_t last_ns, uint64_t every_ns, uint64_t now_ns)
+{
+	return last_ns == 0 || now_ns - last_ns >= every_ns;
+}
+
+/* Of one worker, or behind them of the mold or this process; false: it is not its turn. */
+static bool measure_pss_of(struct pool *pool, unsigned n, uint64_t every_ns, uint64_t now_ns)
+{
+	unsigned capacity = pool->policy.config.capacity;
+	struct worker *w = &pool->worker[n];
+	uint64_t pss, uss;
+
+	if (n == capacity) {
+		if (!is_due(pool->front_pss_ns, PSS_EVERY_NS, now_ns))
+			return false;
+		measure_share(&pool->setup.bank->front, getpid(), &pool->front_pss_ns, now_ns);
+		return true;
+	}
+	if (n > capacity) {
+		if (pool->mold.pid <= 0 || !is_due(pool->mold_pss_ns, PSS_EVERY_NS, now_ns))
+			return false;
+		measure_share(&pool->setup.bank->mold, pool->mold.pid, &pool->mold_pss_ns, now_ns);
+		return true;
+	}
+	if (w->pid <= 0 || !is_due(w->pss_ns, every_ns, now_ns))
+		return false;
+	/* a new one shares pages that were the mold's alone */
+	if (w->pss_ns == 0)
+		pool->mold_pss_ns = 0;
+	if (measure_pss(w->pid, &pss, &uss)) {
+		board_set(&pool->setup.bank->worker[w->number].pss, pss);
+		if (is_measured(pool, w)) {
+			(void)policy_measured(&pool->policy, w->number, MEMORY_PSS, pss);
+			(void)policy_measured(&pool->policy, w->number, MEMORY_USS, uss);
+		}
+	}
+	w->pss_ns = now_ns;
+	return true;
+}
+
+/* At most one process a tick, in turn. */
 static void measure_next_pss(struct pool *pool, uint64_t now_ns)
 {
 	const uint64_t *limit = pool->policy.config.memory_limit;
 	bool limited = limit[MEMORY_PSS] || limit[MEMORY_USS];
-	uint64_t every_ns = limited ? PSS_LIMIT_NS : PSS_EVERY_NS;
-	unsigned capacity = pool->policy.config.capacity;
+	unsigned turns = pool->policy.config.capacity + 2;
 
 	if (now_ns < pool->pss_not_before_ns)
 		return;
-	for (unsigned i = 0; i < capacity; i++) {
-		struct worker *w = &pool->worker[pool->pss_next++ % capacity];
-		uint64_t pss, uss;
-
-		if (w->pid <= 0 || (w->pss_ns && now_ns - w->pss_ns < every_ns))
+	for (unsigned i = 0; i < turns; i++) {
+		if (!measure_pss_of(pool, pool->pss_next++ % turns,
+				    limited ? PSS_LIMIT_NS : PSS_EVERY_NS, now_ns))
 			continue;
-		if (measure_pss(w->pid, &pss, &uss)) {
-			board_set(&pool->setup.bank->worker[w->number].pss, pss);
-			if (is_measured(pool, w)) {
-				(void)policy_measured(&pool->policy, w->number, MEMORY_PSS, pss);
-				(void)policy_measured(&pool->policy, w->number, MEMORY_USS, uss);
-			}
-		}
-		w->pss_ns = now_ns;
 		pool->pss_not_before_ns = now_ns + (clock_now_ns() - now_ns) *
 							   (limited ? PSS_SHARE_LIMIT : PSS_SHARE);
 		return;
@@ -182,6 +243,12 @@ bool watch_tick(struct pool *pool, uint64_t now_ns)
 		measure_worker(pool, w);
 		look_after(pool, w, now_ns);
 	}
+	/* without workers nothing changes any more: what was shared with them is the mold's alone */
+	if (!any) {
+		watch_house(pool);
+		return false;
+	}
+	measure_house(pool);
 	measure_next_pss(pool, clock_now_ns());
-	return any;
+	return true;
 }

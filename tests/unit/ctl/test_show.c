@@ -66,13 +66,13 @@ static void status_shows_each_app_in_a_row_with_its_reason(void **state)
 		shown(show_status, "",
 		      "{\"apps\": [{\"name\": \"blog\", \"state\": \"running\", \"pid\": 7,"
 		      " \"generation\": 3, \"since\": 940, \"busy\": 1, \"workers\": 2,"
-		      " \"rss\": 10485760, \"requests\": 41},"
+		      " \"memory\": 10485760, \"requests\": 41},"
 		      "{\"name\": \"shop\", \"state\": \"backoff\", \"next_try\": 1005,"
 		      " \"last_error\": \"Traceback\\n  x\\nImportError: no y\\n\"}]}");
 
 	(void)state;
 	assert_non_null(strstr(text, "NAME  STATE"));
-	assert_non_null(strstr(text, "blog  running    3    7  1m00s   1/2  10M        41"));
+	assert_non_null(strstr(text, "blog  running    3    7  1m00s   1/2     10M        41"));
 	assert_non_null(strstr(text, "next try in 5s: ImportError: no y\n"));
 }
 
@@ -90,6 +90,18 @@ static void the_view_of_one_app_shows_the_programs_beside_it(void **state)
 		text,
 		"daemon  celery: running, pid 12 for 1m00s, 3 starts, 2 failed, last: exit 1\n"));
 	assert_non_null(strstr(text, "cron  backup: waiting, 0 starts, 0 failed\n"));
+}
+
+static void the_view_of_one_app_says_who_holds_its_memory(void **state)
+{
+	const char *text =
+		shown(show_status, "blog",
+		      "{\"apps\": [{\"name\": \"blog\", \"memory\": 41943040, \"rss\": 104857600,"
+		      " \"front_rss\": 9437184, \"front_pss\": 3145728, \"mold_rss\": 20971520,"
+		      " \"workers_rss\": 73400320, \"workers_pss\": 17825792}]}");
+
+	(void)state;
+	assert_non_null(strstr(text, "memory  40M: front 3.0M, mold 20M, workers 17M\n"));
 }
 
 static void the_view_of_one_app_shows_the_whole_traceback(void **state)
@@ -120,9 +132,9 @@ static void what_was_not_measured_is_a_dash_and_no_zero(void **state)
 		shown(show_stats, "",
 		      "{\"vassals\": [{\"name\": \"blog\", \"requests\": 3, \"window_s\": 0,"
 		      " \"window_requests\": 0, \"p50_us\": 0, \"p95_us\": 0, \"p99_us\": 0,"
-		      " \"queue_p95_us\": 0, \"rss\": 0},"
+		      " \"queue_p95_us\": 0, \"memory\": 0},"
 		      "{\"name\": \"shop\", \"window_s\": 10, \"window_requests\": 5,"
-		      " \"p50_us\": 0, \"queue_p95_us\": 0, \"rss\": 2048}]}");
+		      " \"p50_us\": 0, \"queue_p95_us\": 0, \"memory\": 2048}]}");
 
 	(void)state;
 	assert_string_equal(
@@ -204,6 +216,7 @@ int main(void)
 		cmocka_unit_test(numbers_read_as_people_say_them),
 		cmocka_unit_test(status_shows_each_app_in_a_row_with_its_reason),
 		cmocka_unit_test(the_view_of_one_app_shows_the_programs_beside_it),
+		cmocka_unit_test(the_view_of_one_app_says_who_holds_its_memory),
 		cmocka_unit_test(the_view_of_one_app_shows_the_whole_traceback),
 		cmocka_unit_test(stats_show_rates_and_percentiles),
 		cmocka_unit_test(what_was_not_measured_is_a_dash_and_no_zero),

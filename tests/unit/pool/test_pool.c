@@ -41,6 +41,7 @@ struct bench {
 	size_t output_n, events_n, longest_line, calls;
 	unsigned waiting; /* requests, since oldest_ns */
 	uint64_t oldest_ns;
+	uint64_t mold_left; /* bytes that stood on the board when it had gone */
 };
 
 static struct bench
@@ -234,6 +235,7 @@ static void end(struct bench *b)
 	assert_int_equal(errno, ECHILD);
 	unfinished = NULL;
 	pool_free(b->pool);
+	b->mold_left = board_get(&b->board->bank[0].mold.rss);
 	exchange_free(b->exchange);
 	board_unmap(b->board);
 	(void)close(b->board_fd);
@@ -401,6 +403,24 @@ static void a_limit_that_changes_counts_for_workers_that_live(_unused_ void **st
 	end(&b);
 }
 
+/* Front and mold have been measured, and no worker is there. */
+static bool await_memory(struct bench *b, double seconds)
+{
+	static const unsigned never = 0;
+	const struct board_bank *bank = &b->board->bank[0];
+	struct board_app_memory m = {0};
+
+	for (double waited = 0; waited < seconds; waited += 0.05) {
+		m = (struct board_app_memory){0};
+		board_add_memory(bank, &m);
+		if (m.front.pss > 4096 && m.mold.pss > 4096 && m.front.rss > 4096 &&
+		    m.mold.rss > 4096 && m.workers.held == 0)
+			return true;
+		(void)await(b, &never, 1, 0.05);
+	}
+	return false;
+}
+
 static void workers_come_for_a_request_that_waits_and_go_for_a_nap(_unused_ void **state)
 {
 	static struct bench b;
@@ -413,6 +433,7 @@ static void workers_come_for_a_request_that_waits_and_go_for_a_nap(_unused_ void
 	assert_true(await(&b, &b.ready, 1, 5));
 	assert_int_equal(board_get(&b.board->bank[0].counters.spawned), 0);
 	assert_true(pool_wants_pressure(b.pool));
+	assert_true(await_memory(&b, 1));
 
 	b.waiting = 1;
 	b.oldest_ns = from = clock_now_ns();
@@ -429,7 +450,11 @@ static void workers_come_for_a_request_that_waits_and_go_for_a_nap(_unused_ void
 	assert_non_null(strstr(b.events, "nap: no request for 1 s"));
 	assert_null(strstr(b.events, "has left"));
 	assert_int_equal(board_get(&b.board->bank[0].counters.recycled), 0);
+	/* what naps holds memory all the same, and nobody comes to look again */
+	board_set(&b.board->bank[0].mold.pss, 0);
+	assert_true(await_memory(&b, 3));
 	end(&b);
+	assert_int_equal(b.mold_left, 0);
 }
 
 static void a_stuck_request_that_eats_memory_is_killed_and_explained(_unused_ void **state)

@@ -419,6 +419,38 @@ static void a_row_of_nonsense_is_read_as_a_harmless_task(void **state)
 	assert_string_equal(board_task_state_name(TASK_STATE_COUNT), "?");
 }
 
+static void what_an_app_holds_is_the_share_of_each_process_that_is_known(void **state)
+{
+	struct fixture *f = *state;
+	struct board_bank *bank = &f->b->bank[1];
+	struct board_app_memory m = {0};
+
+	bank->workers = 2;
+	for (unsigned i = 0; i < 4; i++) {
+		bank->worker[i].state = i < 3 ? WORKER_IDLE : WORKER_DEAD;
+		board_set(&bank->worker[i].rss, 1000);
+		board_set(&bank->worker[i].pss, i == 0 ? 0 : 10); /* the first is too young */
+	}
+	board_set(&bank->front.rss, 500);
+	board_set(&bank->front.pss, 50);
+	board_set(&bank->mold.rss, 700);
+	board_add_memory(bank, &m);
+	assert_int_equal(m.front.held, 50);
+	assert_int_equal(m.mold.held, 700);
+	assert_int_equal(m.workers.rss, 3000);
+	assert_int_equal(m.workers.pss, 20);
+	assert_int_equal(m.workers.held, 1020);
+	assert_int_equal(board_memory_of_all(&m).rss, 4200);
+	assert_int_equal(board_memory_of_all(&m).held, 1770);
+
+	memset(f->b->bank, 0xff, sizeof(f->b->bank));
+	for (unsigned k = 0; k < LIMIT_WORKERS; k++)
+		bank->worker[k].state = WORKER_BUSY;
+	for (unsigned i = 0; i < LIMIT_BANKS; i++)
+		board_add_memory(bank, &m);
+	assert_true(board_memory_of_all(&m).held <= INT64_MAX);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -445,6 +477,7 @@ int main(void)
 		TEST(every_state_has_a_name_and_nonsense_has_one_too),
 		TEST(a_trimmed_board_still_reads_the_same),
 		TEST(a_row_of_nonsense_is_read_as_a_harmless_task),
+		TEST(what_an_app_holds_is_the_share_of_each_process_that_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
