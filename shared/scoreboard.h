@@ -157,6 +157,7 @@ struct board_bank {
 	board_u32 queue_size;
 	board_u32 connections; /* open now */
 	board_u32 busy;        /* workers with a request, now */
+	board_u32 room;        /* processes that it can be scaled to */
 	board_u64 started_wall_ns;
 	struct board_process front, mold;
 	char pool

@@ -392,6 +392,12 @@ void vassals_bury(struct vassals *v, struct generation *g);
 int routes_open(struct vassals *v, int epoch_fd, struct err *err);
 void routes_close(struct vassals *v);
 /* Does another app answer for one of these names already? */
+bool routes_claims(const struct loaded *l, const struct domain_config *d);
+bool routes_app_claims(const struct app *a, const struct domain_config *d);
+/* Who holds a name, but for the one that asks; NULL: nobody. */
+typedef const char *routes_holder_fn(void *arg, const struct domain_config *d);
+int routes_check_by(const struct loaded *l, const char *file, routes_holder_fn *holder, void *arg,
+		    struct err *err);
 int routes_check(const struct vassals *v, const struct app *a, const struct loaded *l,
 		 struct err *err);
 void routes_publish(struct vassals *v);

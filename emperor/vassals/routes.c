@@ -75,7 +75,7 @@ void routes_close(struct vassals *v)
 	free(TAKE_PTR(v->routes_text));
 }
 
-static bool claims(const struct loaded *l, const struct domain_config *d)
+bool routes_claims(const struct loaded *l, const struct domain_config *d)
 {
 	if (!l)
 		return false;
@@ -86,46 +86,61 @@ static bool claims(const struct loaded *l, const struct domain_config *d)
 	return l->config.default_site && d->host[0] == '\0' && d->path[0] == '\0';
 }
 
-static bool app_claims(const struct app *a, const struct domain_config *d)
+bool routes_app_claims(const struct app *a, const struct domain_config *d)
 {
-	return claims(a->face, d) || (a->candidate && claims(a->candidate->loaded, d));
+	return !a->gone && (routes_claims(a->face, d) ||
+			    (a->candidate && routes_claims(a->candidate->loaded, d)));
 }
 
-static const struct app *claimant(const struct vassals *v, const struct app *but,
-				  const struct domain_config *d)
+int routes_check_by(const struct loaded *l, const char *file, routes_holder_fn *holder, void *arg,
+		    struct err *err)
 {
-	for (size_t i = 0; i < v->n; i++)
-		if (v->v[i] != but && !v->v[i]->gone && app_claims(v->v[i], d))
-			return v->v[i];
+	static char nothing[] = "";
+	const struct domain_config whole = {.host = nothing, .path = nothing};
+	const char *other;
+	char place[ERR_TEXT_MAX];
+
+	for (size_t i = 0; i < l->config.domains_n; i++) {
+		const struct domain_config *d = &l->config.domains[i];
+
+		other = holder(arg, d);
+		if (other)
+			return err_set(err, -EEXIST,
+				       "%s: domain = %s%s: \"%s\" answers for that name already",
+				       load_place(l, file, NULL, d->host, place, sizeof(place)),
+				       d->host, d->path, other);
+	}
+	if (!l->config.default_site)
+		return 0;
+	other = holder(arg, &whole);
+	if (other)
+		return err_set(err, -EEXIST,
+			       "%s: default = true: \"%s\" is the default site already",
+			       load_place(l, file, "default", "", place, sizeof(place)), other);
+	return 0;
+}
+
+struct claimant {
+	const struct vassals *v;
+	const struct app *but;
+};
+
+static const char *holder_now(void *arg, const struct domain_config *d)
+{
+	const struct claimant *c = arg;
+
+	for (size_t i = 0; i < c->v->n; i++)
+		if (c->v->v[i] != c->but && routes_app_claims(c->v->v[i], d))
+			return c->v->v[i]->name;
 	return NULL;
 }
 
 int routes_check(const struct vassals *v, const struct app *a, const struct loaded *l,
 		 struct err *err)
 {
-	static char nothing[] = "";
-	const struct domain_config whole = {.host = nothing, .path = nothing};
-	const struct app *other;
-	char place[ERR_TEXT_MAX];
+	struct claimant c = {v, a};
 
-	for (size_t i = 0; i < l->config.domains_n; i++) {
-		const struct domain_config *d = &l->config.domains[i];
-
-		other = claimant(v, a, d);
-		if (other)
-			return err_set(err, -EEXIST,
-				       "%s: domain = %s%s: \"%s\" answers for that name already",
-				       load_place(l, a->file, NULL, d->host, place, sizeof(place)),
-				       d->host, d->path, other->name);
-	}
-	if (!l->config.default_site)
-		return 0;
-	other = claimant(v, a, &whole);
-	if (other)
-		return err_set(
-			err, -EEXIST, "%s: default = true: \"%s\" is the default site already",
-			load_place(l, a->file, "default", "", place, sizeof(place)), other->name);
-	return 0;
+	return routes_check_by(l, a->file, holder_now, &c, err);
 }
 
 static void add(struct route *r, const struct app *a, const char *host, const char *path)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import select
 import signal
@@ -212,6 +213,58 @@ class Plan(Case):
         self.assertEqual(e.ctl_text("plan", str(staged / "none")).returncode, 1)
         self.assertEqual({a["name"]: a["generation"] for a in e.ctl("status")["apps"]},
                          {"limits": 1, "code": 1, "same": 1, "gone": 1})
+
+    def test_a_rename_is_a_stop_and_a_start_and_names_change_hands(self):
+        e = self.emperor()
+        old = e.drop("old")
+        e.drop("left", domain="shared.test")
+        for name, host in (("old", "old.test"), ("left", "shared.test")):
+            e.wait_up(name) if name == "old" else eventually(lambda: e.get(name, host=host).status == 200)
+        staged = self.folder / "staged"
+        staged.mkdir()
+        (staged / "new.ini").write_text(old.read_text())
+        text = "[vassal]\ndomain = %s\nchdir = " + str(APPS) + "\nmodule = hello\n"
+        (staged / "left.ini").write_text(text % "left.test")
+        (staged / "right.ini").write_text(text % "shared.test")
+        rows = self.rows(e, str(staged))
+        self.assertEqual(rows["old"], ("stop", "its ini is renamed to new: this app stops, and new starts"))
+        self.assertEqual(rows["new"][0], "start")
+        self.assertRegex(rows["new"][1], r"renamed from old: that app stops, and this one starts anew; old\.test, uid \d+")
+        self.assertEqual(rows["left"][0], "reload")
+        self.assertEqual(rows["right"][0], "start")
+        # as it was said
+        for name in ("left", "right", "new"):
+            e.write(name, (staged / (name + ".ini")).read_text())
+        old.unlink()
+        eventually(lambda: [(a["name"], a["state"]) for a in e.ctl("status")["apps"]]
+                   == [(n, "running") for n in ("left", "new", "right")], 20)
+        # two that want each other's name wait for ever for each other
+        (staged / "left.ini").write_text(text % "shared.test")
+        (staged / "right.ini").write_text(text % "left.test")
+        rows = self.rows(e, str(staged))
+        self.assertEqual((rows["left"][0], rows["right"][0]), ("refused", "refused"))
+        self.assertIn('left.ini:2: domain = shared.test: "right" answers for that name already', rows["left"][1])
+
+    def test_more_processes_than_the_generation_has_room_for_are_a_reload(self):
+        e = self.emperor("--max-workers", "50")
+        e.drop("one", extra="processes = 2\n")
+        e.wait_up("one")
+        room = int(re.search(r"has room for 1 to (\d+)", e.ctl_text("scale", "one", "49").stderr).group(1))
+        staged = self.folder / "staged"
+        staged.mkdir()
+
+        def plan(n):
+            e_ini = (e.vassals / "one.ini").read_text()
+            (staged / "one.ini").write_text(e_ini.replace("processes = 2", "processes = %d" % n))
+            return self.rows(e, str(staged))["one"]
+
+        self.assertEqual(plan(room), ("limits", "processes: 2 -> %d" % room))
+        self.assertEqual(plan(room + 1), ("reload", "processes: 2 -> %d (the generation that runs has room for %d)"
+                                          % (room + 1, room)))
+        # what max-workers cuts is no change that waits
+        e.drop("one", extra="processes = 60\n")
+        eventually(lambda: e.state("one")["alive"] == 50, 20)
+        self.assertEqual(e.ctl_text("plan").stdout, "nothing to do\n")
 
     def test_what_was_refused_when_it_came_is_still_told(self):
         e = self.emperor()

@@ -94,6 +94,7 @@ void settings_init(struct pool *pool)
 		policy_config_of(&pool->config, pool_worker_numbers(&pool->config));
 
 	policy_init(&pool->policy, &c, clock_now_ns());
+	atomic_store(&pool->setup.bank->room, pool_processes_most(pool));
 }
 
 unsigned pool_worker_numbers(const struct vassal_config *config)
