@@ -350,7 +350,7 @@ struct board_memory board_memory_of_all(const struct board_app_memory *m);
 bool board_read_lane(const struct board_lane *lane, char line[BOARD_LINE],
 		     char id[LIMIT_REQUEST_ID], uint64_t *ret_started_ns);
 
-/* The event with this number: 1 copied, 0 not written yet, -1 gone (overwritten). Text is terminated. */
+/* The event with this number: 1 copied, 0 not written yet, -1 gone: then ret is rubbish. Text is terminated. */
 int board_read_event(const struct scoreboard *b, uint64_t number, struct board_event *ret);
 
 /*

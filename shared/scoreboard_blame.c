@@ -1,8 +1,7 @@
 /*
- * scoreboard_blame - the ring of blame records; see scoreboard.h. Written and read by the same rules as events: the
- * number is zero while a record is being written, the reader copies first and judges the copy.
+ * scoreboard_blame - the ring of blame records; see scoreboard.h.
  */
-#include "shared/scoreboard.h"
+#include "shared/scoreboard_inner.h"
 
 /* No process has a petabyte, no request is a century old: more is nonsense, and sums of less stay sound. */
 #define AMOUNT_MAX (1ULL << 50)
@@ -81,9 +80,11 @@ static void end_text(char *text, size_t size)
 	memset(text + n, 0, size - n);
 }
 
-static void copy_blame(const struct board_blame *from, uint64_t number, struct board_blame *ret)
+static void copy_blame(const void *record, uint64_t number, void *ret_record)
 {
-	memcpy(ret, from, sizeof(*ret));
+	struct board_blame *ret = ret_record;
+
+	memcpy(ret, record, sizeof(*ret));
 	atomic_store_explicit(&ret->number, number, memory_order_relaxed);
 	clamp_numbers(ret);
 	end_text(ret->id, sizeof(ret->id));
@@ -93,46 +94,28 @@ static void copy_blame(const struct board_blame *from, uint64_t number, struct b
 	end_text(ret->log, sizeof(ret->log));
 }
 
+_Static_assert(offsetof(struct board_blame, number) == 0, "the ring looks for it there");
+
+static struct board_ring ring_of(const struct scoreboard *b)
+{
+	return (struct board_ring){.last = &b->blames,
+				   .records = (const uint8_t *)b->blame,
+				   .n = BOARD_BLAMES,
+				   .record_bytes = sizeof(b->blame[0]),
+				   .copy = copy_blame};
+}
+
 int board_read_blame(const struct scoreboard *b, uint64_t number, struct board_blame *ret)
 {
-	uint64_t last = atomic_load_explicit(&b->blames, memory_order_acquire);
-	const struct board_blame *r;
-	uint64_t there;
+	const struct board_ring ring = ring_of(b);
 
-	if (number == 0)
-		return -1;
-	r = &b->blame[(number - 1) % BOARD_BLAMES];
-	there = atomic_load_explicit(&r->number, memory_order_acquire);
-	if (there > number || (last > number && last - number >= BOARD_BLAMES))
-		return -1;
-	if (there < number)
-		return 0;
-	copy_blame(r, number, ret);
-	atomic_thread_fence(memory_order_acquire);
-	return atomic_load_explicit(&r->number, memory_order_relaxed) == number ? 1 : -1;
+	return board_ring_read(&ring, number, ret);
 }
 
 bool board_next_blame(const struct scoreboard *b, uint64_t *at, bool wait, uint64_t *missed,
 		      struct board_blame *ret)
 {
-	uint64_t last = atomic_load_explicit(&b->blames, memory_order_acquire);
+	const struct board_ring ring = ring_of(b);
 
-	if (last <= *at)
-		return false;
-	if (last - *at > BOARD_BLAMES) {
-		*missed += last - *at - BOARD_BLAMES;
-		*at = last - BOARD_BLAMES;
-	}
-	/* At most BOARD_BLAMES turns: last is ours. */
-	while (*at < last) {
-		int r = board_read_blame(b, *at + 1, ret);
-
-		if (r == 0 && wait)
-			return false;
-		(*at)++;
-		if (r == 1)
-			return true;
-		(*missed)++;
-	}
-	return false;
+	return board_ring_next(&ring, at, wait, missed, ret);
 }

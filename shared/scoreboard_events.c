@@ -1,8 +1,7 @@
 /*
- * scoreboard_events - the ring of events; see scoreboard.h. The number is zero while an event is being written; the
- * reader copies first and judges the copy.
+ * scoreboard_events - the ring of events; see scoreboard.h.
  */
-#include "shared/scoreboard.h"
+#include "shared/scoreboard_inner.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,9 +29,11 @@ void board_event(struct scoreboard *b, uint64_t wall_ns, uint64_t generation,
 	atomic_store_explicit(&e->number, number, memory_order_release);
 }
 
-/* The event's bytes as they are just now, made harmless. */
-static void copy_event(const struct board_event *e, uint64_t number, struct board_event *ret)
+static void copy_event(const void *record, uint64_t number, void *ret_record)
 {
+	const struct board_event *e = record;
+	struct board_event *ret = ret_record;
+
 	memset(ret, 0, sizeof(*ret));
 	atomic_store_explicit(&ret->number, number, memory_order_relaxed);
 	ret->wall_ns = *(const volatile uint64_t *)&e->wall_ns;
@@ -49,50 +50,28 @@ static void copy_event(const struct board_event *e, uint64_t number, struct boar
 	ret->text[sizeof(ret->text) - 1] = '\0';
 }
 
+_Static_assert(offsetof(struct board_event, number) == 0, "the ring looks for it there");
+
+static struct board_ring ring_of(const struct scoreboard *b)
+{
+	return (struct board_ring){.last = &b->events,
+				   .records = (const uint8_t *)b->event,
+				   .n = BOARD_EVENTS,
+				   .record_bytes = sizeof(b->event[0]),
+				   .copy = copy_event};
+}
+
 int board_read_event(const struct scoreboard *b, uint64_t number, struct board_event *ret)
 {
-	uint64_t last = atomic_load_explicit(&b->events, memory_order_acquire);
-	const struct board_event *e;
-	struct board_event copy;
-	uint64_t there;
+	const struct board_ring ring = ring_of(b);
 
-	if (number == 0)
-		return -1;
-	e = &b->event[(number - 1) % BOARD_EVENTS];
-	there = atomic_load_explicit(&e->number, memory_order_acquire);
-	if (there > number || (last > number && last - number >= BOARD_EVENTS))
-		return -1;
-	if (there < number)
-		return 0;
-	copy_event(e, number, &copy);
-	atomic_thread_fence(memory_order_acquire);
-	if (atomic_load_explicit(&e->number, memory_order_relaxed) != number)
-		return -1;
-	memcpy(ret, &copy, sizeof(copy));
-	return 1;
+	return board_ring_read(&ring, number, ret);
 }
 
 bool board_next_event(const struct scoreboard *b, uint64_t *at, bool wait, uint64_t *missed,
 		      struct board_event *ret)
 {
-	uint64_t last = atomic_load_explicit(&b->events, memory_order_acquire);
+	const struct board_ring ring = ring_of(b);
 
-	if (last <= *at)
-		return false;
-	if (last - *at > BOARD_EVENTS) {
-		*missed += last - *at - BOARD_EVENTS;
-		*at = last - BOARD_EVENTS;
-	}
-	/* At most BOARD_EVENTS turns: last is ours. */
-	while (*at < last) {
-		int r = board_read_event(b, *at + 1, ret);
-
-		if (r == 0 && wait)
-			return false;
-		(*at)++;
-		if (r == 1)
-			return true;
-		(*missed)++;
-	}
-	return false;
+	return board_ring_next(&ring, at, wait, missed, ret);
 }
