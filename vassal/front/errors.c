@@ -80,3 +80,18 @@ void error_cut(struct conn *c)
 	}
 	conn_answered(c);
 }
+
+void error_end(struct conn *c, unsigned status, const struct record *base)
+{
+	struct record r = *base;
+
+	c->slot = -1;
+	if (!c->answer.begun) {
+		error_answer_after(c, status, 0, base);
+		return;
+	}
+	r.status = c->answer.status;
+	r.body_bytes = c->answer.sent;
+	record_request(c, &r);
+	error_cut(c);
+}

@@ -15,3 +15,8 @@ void error_answer_after(struct conn *c, unsigned status, unsigned retry_after_s,
 void error_refuse(struct conn *c, unsigned status, const char *reason);
 /* A begun answer cannot be finished: the client must see that it is cut. */
 void error_cut(struct conn *c);
+/*
+ * No worker has its request any more, and none will answer: it is answered with this status, or cut if an answer has begun.
+ * base: as above.
+ */
+void error_end(struct conn *c, unsigned status, const struct record *base);

@@ -79,16 +79,8 @@ static void answer_timeout(struct overdue *o)
 	(void)exchange_abandon(f->exchange, o->slot);
 	if (!c)
 		return;
-	c->slot = -1;
 	record_times(f, r.queue_ns, r.app_ns);
-	if (!c->answer.begun) {
-		error_answer_after(c, 504, 0, &r);
-		return;
-	}
-	r.status = c->answer.status;
-	r.body_bytes = c->answer.sent;
-	record_request(c, &r);
-	error_cut(c);
+	error_end(c, 504, &r);
 }
 
 static void kill_worker(struct overdue *o, const char *why)
@@ -163,7 +155,6 @@ static void kill_unmoved(struct overdue *o)
 static void drop_lost(struct front *f, unsigned slot)
 {
 	struct conn *c = f->jobs[slot].conn;
-	struct record r = {0};
 
 	logbook_say(&f->log, f->wall_ns,
 		    "request %s [%s] is lost: a worker wrote over the memory it shares",
@@ -175,17 +166,8 @@ static void drop_lost(struct front *f, unsigned slot)
 					    .reason = "a worker wrote over the memory it shares"});
 	(void)exchange_cancel(f->exchange, slot);
 	queue_release(f, slot);
-	if (!c)
-		return;
-	c->slot = -1;
-	if (!c->answer.begun) {
-		error_answer_after(c, 502, 0, &r);
-		return;
-	}
-	r.status = c->answer.status;
-	r.body_bytes = c->answer.sent;
-	record_request(c, &r);
-	error_cut(c);
+	if (c)
+		error_end(c, 502, &(struct record){0});
 }
 
 static struct deadline_limits limits_of(const struct vassal_config *g)

@@ -67,17 +67,8 @@ static void bury_request(void *arg, unsigned slot, unsigned lane)
 	}
 	job->conn = NULL;
 	queue_release(f, slot);
-	if (!c)
-		return;
-	c->slot = -1;
-	if (!c->answer.begun) {
-		error_answer_after(c, 502, 0, &r);
-		return;
-	}
-	r.status = c->answer.status;
-	r.body_bytes = c->answer.sent;
-	record_request(c, &r);
-	error_cut(c);
+	if (c)
+		error_end(c, 502, &r);
 }
 
 static void on_died(void *arg, const struct pool_death *death)
