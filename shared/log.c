@@ -16,12 +16,12 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
 #include "shared/clock.h"
+#include "shared/thread.h"
 #include "shared/utf8.h"
 
 #define RING_BYTES         ((size_t)LOG_BUFFER_BYTES)
@@ -123,26 +123,6 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-/* Signals stay with the threads that have always had them. */
-static bool start_writer(void)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all, old;
-	int r;
-
-	if (pthread_attr_init(&attr) != 0)
-		return false;
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	(void)pthread_attr_setstacksize(&attr, MAX(WRITER_STACK_BYTES, (size_t)PTHREAD_STACK_MIN));
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, &attr, writer, NULL);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
-	return r == 0;
-}
-
 /* All of it or nothing, so that a line is never cut. */
 static bool ring_put(const char *p, size_t n)
 {
@@ -164,7 +144,7 @@ static void emit(const char *p, size_t n)
 	if (done == n)
 		return;
 	if (!logger.has_writer)
-		logger.has_writer = start_writer();
+		logger.has_writer = thread_start(NULL, WRITER_STACK_BYTES, writer, NULL) == 0;
 	if (!logger.has_writer || !ring_put(p + done, n - done))
 		count_drop();
 	else

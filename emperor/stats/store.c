@@ -12,13 +12,13 @@
 #include <errno.h>
 #include <ev.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "emperor/stats/db.h"
 #include "emperor/stats/rows.h"
 #include "shared/clock.h"
 #include "shared/err.h"
+#include "shared/thread.h"
 
 #define STORE_JOBS_MAX    (2 * LIMIT_APPS) /* two minutes of every app: 1 to 2 MB when a disk hangs */
 #define STORE_BLAMES_MAX  64               /* of them; 12 KB each */
@@ -406,25 +406,6 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 	}
 }
 
-static int start_thread(struct store *s)
-{
-	pthread_attr_t attr;
-	sigset_t all;
-	sigset_t old;
-	int r = pthread_attr_init(&attr);
-
-	if (r != 0)
-		return -r;
-	(void)pthread_attr_setstacksize(&attr, STORE_STACK);
-	/* Signals are the loop's business. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&s->thread, &attr, run_thread, s);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
-	return -r;
-}
-
 static void release(struct store *s)
 {
 	(void)pthread_mutex_destroy(&s->lock);
@@ -454,7 +435,7 @@ int store_new(struct store **ret_store, struct ev_loop *loop, const char *path,
 	(void)pthread_cond_init(&s->more, NULL);
 	ev_async_init(&s->wake, on_wake);
 	ev_async_start(loop, &s->wake);
-	r = start_thread(s);
+	r = thread_start(&s->thread, STORE_STACK, run_thread, s);
 	if (r < 0) {
 		ev_async_stop(loop, &s->wake);
 		release(s);

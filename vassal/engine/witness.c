@@ -7,9 +7,9 @@
 #include "vassal/engine/witness.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "shared/clock.h"
+#include "shared/thread.h"
 #include "vassal/engine/engine.h"
 #include "vassal/exchange/exchange.h"
 
@@ -59,23 +59,6 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-/* Signals are the app's threads' business: one that came here would interrupt nobody. */
-static int start_thread(struct witness *w)
-{
-	sigset_t all, before;
-	pthread_attr_t attr;
-	int r;
-
-	(void)sigfillset(&all);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&w->thread, &attr, watch, w);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	(void)pthread_attr_destroy(&attr);
-	return r;
-}
-
 struct witness *witness_start(struct engine *e, unsigned worker)
 {
 	struct witness *w = calloc(1, sizeof(*w));
@@ -87,7 +70,7 @@ struct witness *witness_start(struct engine *e, unsigned worker)
 	(void)pthread_mutex_init(&w->lock, NULL);
 	(void)pthread_cond_init(&w->wake, NULL);
 	w->state = PyThreadState_New(PyInterpreterState_Get());
-	if (w->state && start_thread(w) == 0)
+	if (w->state && thread_start(&w->thread, STACK_BYTES, watch, w) == 0)
 		return w;
 	free(w);
 	return (struct witness *)PyErr_NoMemory();

@@ -3,8 +3,7 @@
  */
 #include "vassal/front/diskpool.h"
 
-#include <limits.h>
-#include <signal.h>
+#include "shared/thread.h"
 
 #define STACK_BYTES (64UL * 1024) /* open, pwrite and readahead only */
 
@@ -52,27 +51,6 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 	}
 }
 
-/* Signals belong to the loop's thread. Called with the lock held. */
-static bool start_thread(struct diskpool *p)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all, old;
-	int r;
-
-	if (pthread_attr_init(&attr) != 0)
-		return false;
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	(void)pthread_attr_setstacksize(&attr, MAX(STACK_BYTES, (size_t)PTHREAD_STACK_MIN));
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, &attr, run, p);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
-	p->threads += r == 0;
-	return r == 0;
-}
-
 void diskpool_init(struct diskpool *p, struct ev_loop *loop)
 {
 	*p = (struct diskpool){.loop = loop};
@@ -90,7 +68,7 @@ bool diskpool_submit(struct diskpool *p, struct diskjob *job)
 
 	(void)pthread_mutex_lock(&p->lock);
 	if (p->idle == 0 && p->threads < DISKPOOL_THREADS)
-		(void)start_thread(p);
+		p->threads += thread_start(NULL, STACK_BYTES, run, p) == 0;
 	ok = p->threads > 0;
 	if (ok) {
 		job->next = NULL;

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -14,6 +13,7 @@
 #include "shared/limits.h"
 #include "shared/log.h"
 #include "shared/scoreboard.h"
+#include "shared/thread.h"
 #include "vassal/front/access.h"
 
 #define STACK_BYTES (64UL * 1024) /* write() only */
@@ -63,27 +63,6 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-/* Called with the lock held. */
-static bool start_writer(struct logbook *b)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all, old;
-	int r;
-
-	b->ring = b->ring ? b->ring : malloc(LIMIT_LOGBOOK_BYTES);
-	if (!b->ring || pthread_attr_init(&attr) != 0)
-		return false;
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	(void)pthread_attr_setstacksize(&attr, MAX(STACK_BYTES, (size_t)PTHREAD_STACK_MIN));
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, &attr, writer, b);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
-	return r == 0;
-}
-
 static void ring_put(struct logbook *b, const char *p, size_t n)
 {
 	size_t at = (b->start + b->n) % LIMIT_LOGBOOK_BYTES;
@@ -107,8 +86,10 @@ void logbook_turn(struct logbook *b)
 		return;
 	}
 	(void)pthread_mutex_lock(&b->lock);
-	if (!b->has_writer)
-		b->has_writer = start_writer(b);
+	if (!b->ring)
+		b->ring = malloc(LIMIT_LOGBOOK_BYTES);
+	if (!b->has_writer && b->ring)
+		b->has_writer = thread_start(NULL, STACK_BYTES, writer, b) == 0;
 	if (b->has_writer && n <= LIMIT_LOGBOOK_BYTES - b->n)
 		ring_put(b, b->turn, n);
 	else
