@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "shared/err.h"
+#include "shared/owner.h"
 #include "shared/privs.h"
 
 struct world {
@@ -243,25 +244,6 @@ static void check_static_maps(struct world *w)
 
 /* -- the ini itself ------------------------------------------------------------------------------------- */
 
-/* The rule of emperor/watch/scan.c: what others than root may write is not root's word. */
-static bool only_root_writes(const struct stat *st)
-{
-	if (st->st_uid != 0 || (st->st_mode & S_IWOTH))
-		return false;
-	return !(st->st_mode & S_IWGRP) || st->st_gid == 0;
-}
-
-static bool dir_is_roots(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char dir[PATH_MAX];
-	struct stat st;
-
-	(void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)MAX(slash - path, (ptrdiff_t)1) : 1,
-		       slash ? path : ".");
-	return stat(dir, &st) == 0 && only_root_writes(&st);
-}
-
 static void check_owner(struct check *k)
 {
 	static const char refuses[] = "an emperor that is root will refuse it";
@@ -270,12 +252,13 @@ static void check_owner(struct check *k)
 
 	if (stat(k->path, &st) < 0)
 		return;
-	if (!only_root_writes(&st))
+	if (!owner_is_root_alone(&st))
 		inifile_notes_add(&k->notes, k->file, 0,
 				  "%s: others than root may write it (chown root, chmod go-w, or "
 				  "use tyrant mode)",
 				  refuses);
-	else if (!dir_is_roots(k->path) || !realpath(k->path, real) || !dir_is_roots(real))
+	else if (!owner_of_dir_is_root_alone(k->path) || !realpath(k->path, real) ||
+		 !owner_of_dir_is_root_alone(real))
 		inifile_notes_add(&k->notes, k->file, 0,
 				  "%s in this directory: others than root may write that (or use "
 				  "tyrant mode)",

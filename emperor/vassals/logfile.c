@@ -16,8 +16,8 @@
 #include <sys/syscall.h>
 
 #include "emperor/vassals/load.h"
-#include "emperor/watch/scan.h"
 #include "shared/err.h"
+#include "shared/owner.h"
 
 #define FLAGS (O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
 
@@ -64,7 +64,7 @@ static int open_as_root(const char *path)
 		return dir_fd;
 	if (fstat(dir_fd, &st) < 0)
 		return -errno;
-	if (!scan_only_root_writes(&st))
+	if (!owner_is_root_alone(&st))
 		return -EACCES;
 	fd = openat(dir_fd, slash + 1, FLAGS, 0640);
 	return fd < 0 ? -errno : fd;

@@ -15,6 +15,7 @@
 
 #include "emperor/watch/walk.h"
 #include "shared/err.h"
+#include "shared/owner.h"
 #include "shared/utf8.h"
 
 #define SUFFIX ".ini"
@@ -60,13 +61,6 @@ static bool is_misnamed(const char *file_name)
 
 	return n > suffix_n && str_eq(file_name + n - suffix_n, SUFFIX) && file_name[0] != '.' &&
 	       file_name[0] != '#' && !scan_takes_name(file_name);
-}
-
-bool scan_only_root_writes(const struct stat *st)
-{
-	if (st->st_uid != 0 || (st->st_mode & S_IWOTH))
-		return false;
-	return !(st->st_mode & S_IWGRP) || st->st_gid == 0;
 }
 
 /* NULL when memory has run out: an entry without bytes is not taken, whether it has words for it or not. */
@@ -123,26 +117,13 @@ static const char *refusal(const struct stat *st, bool dir_roots, const struct s
 		return "is larger than 1 MiB";
 	if (!rules->only_root || rules->tyrant)
 		return NULL;
-	if (!scan_only_root_writes(st))
+	if (!owner_is_root_alone(st))
 		return "is not taken: others than root may write it (chown root, chmod go-w, or "
 		       "use tyrant mode)";
 	if (!dir_roots)
 		return "is not taken: others than root may write its directory (or use tyrant "
 		       "mode)";
 	return NULL;
-}
-
-/* The directory that really holds the file: a link into a directory of somebody else's is somebody else's file. */
-static bool target_dir_roots(const char *real)
-{
-	char dir[PATH_MAX];
-	const char *slash = strrchr(real, '/');
-	struct stat st;
-
-	if (!slash)
-		return false;
-	(void)snprintf(dir, sizeof(dir), "%.*s", slash == real ? 1 : (int)(slash - real), real);
-	return stat(dir, &st) == 0 && scan_only_root_writes(&st);
 }
 
 /* What stands there, not opened yet: opening a device may do something, opening a FIFO may wait. */
@@ -189,12 +170,13 @@ static void look(struct scan_entry *e, bool dir_roots, const struct scan_rules *
 		fingerprint_make(&e->print, &st, 0, "");
 		return;
 	}
+	/* a link into a directory of somebody else's is somebody else's file */
 	if (!realpath(e->path, real))
 		real[0] = '\0';
 	e->owner = st.st_uid;
-	e->roots = dir_roots && scan_only_root_writes(&st) && target_dir_roots(real);
+	e->roots = dir_roots && owner_is_root_alone(&st) && owner_of_dir_is_root_alone(real);
 	if (!why)
-		why = refusal(&st, dir_roots && target_dir_roots(real), rules);
+		why = refusal(&st, dir_roots && owner_of_dir_is_root_alone(real), rules);
 	if (!why)
 		e->bytes = read_all(fd, (size_t)st.st_size, &e->n, &why);
 	if (why)
@@ -347,7 +329,7 @@ static int find_names(struct scan *s, struct found *f, const char *dir, size_t d
 			(void)closedir(d);
 		return 0;
 	}
-	*ret_dir_roots = scan_only_root_writes(&st);
+	*ret_dir_roots = owner_is_root_alone(&st);
 	errno = 0;
 	while (r == 0 && (de = readdir(d)) != NULL) {
 		if (scan_takes_name(de->d_name)) {

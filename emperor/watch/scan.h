@@ -45,9 +45,6 @@ struct scan { /* zeroed = empty; sorted by name, each name once */
 /* True for names that are an app's: "*.ini", not hidden, not an editor's or package manager's leftover, not too long. */
 bool scan_takes_name(const char *file_name);
 
-/* May this be believed: is it root's, and nobody else's to write? */
-bool scan_only_root_writes(const struct stat *st);
-
 /*
  * Of new files the first directory's come first, in the order of their names, until LIMIT_APPS are there; in tyrant mode
  * LIMIT_TENANT_APPS of one owner.

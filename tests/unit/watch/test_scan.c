@@ -99,27 +99,6 @@ static void names_of_editors_and_packagers_are_not_taken(void **state)
 	assert_false(scan_takes_name(name));
 }
 
-static void only_root_can_have_written_roots_own_files(void **state)
-{
-	static const struct {
-		uid_t uid;
-		gid_t gid;
-		mode_t mode;
-		bool believed;
-	} rows[] = {
-		{0, 0, 0644, true},  {0, 0, 0664, true},  {0, 5, 0644, true},  {0, 5, 0664, false},
-		{0, 0, 0646, false}, {7, 0, 0644, false}, {7, 7, 0600, false},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct stat st = {
-			.st_uid = rows[i].uid, .st_gid = rows[i].gid, .st_mode = rows[i].mode};
-
-		assert_int_equal(scan_only_root_writes(&st), rows[i].believed);
-	}
-}
-
 static void inis_come_sorted_with_their_bytes(void **state)
 {
 	const struct scan_rules rules = {0};
@@ -416,7 +395,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_of_editors_and_packagers_are_not_taken),
-		cmocka_unit_test(only_root_can_have_written_roots_own_files),
 		TEST(inis_come_sorted_with_their_bytes),
 		TEST(what_is_no_file_is_a_problem_and_not_read),
 		TEST(a_file_beyond_the_limit_is_a_problem),
