@@ -172,6 +172,7 @@ class Work(Pressed):
         time.sleep(0.7)
         held.close()
         eventually(lambda: self.said(r'"GET /hold\S* - \d+ .* worker=1'), 5, "its leaving in the access log")
+        self.assertEqual(self.said(r'"GET /hold\S* - \d+ queue=\d?\d\.\dms app=\d{3,}\.'), 1, "it was in work, not waiting")
         self.release()
         self.assertEqual(request(self.port, "/plain").status, 200)
         self.assertEqual(self.said("killed by|exited"), 0)

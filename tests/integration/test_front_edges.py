@@ -64,6 +64,16 @@ class Alone(Case):
         for client in clients:
             self.assertRegex(everything(client), rb"^HTTP/1.1 503 ")
 
+    def test_an_answer_that_a_stop_cuts_is_on_record_with_its_worker(self):
+        port, daemon = serve(self)
+        with socket.create_connection(("127.0.0.1", port), timeout=10 * harness.PATIENCE) as client:
+            client.sendall(b"GET /flood HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertIn(b"fff", client.recv(65536) + client.recv(65536))
+            # once to drain, once more to end; two that come together are one
+            eventually(lambda: daemon.process.poll() is not None or daemon.process.send_signal(signal.SIGTERM), what="its end")
+            self.assertFalse(everything(client).endswith(b"0\r\n\r\n"))
+        self.assertRegex(daemon.output(), r'"GET /flood" 200 [1-9]\d* .* worker=1')
+
     def test_a_death_after_a_silence_is_told_with_the_time_of_the_death(self):
         _, daemon = serve(self)
         time.sleep(1.5)  # nothing happens that would make the front look at its clock

@@ -81,13 +81,13 @@ void error_cut(struct conn *c)
 	conn_answered(c);
 }
 
-void error_end(struct conn *c, unsigned status, const struct record *base)
+void error_end(struct conn *c, unsigned status, unsigned retry_after_s, const struct record *base)
 {
 	struct record r = *base;
 
 	c->slot = -1;
 	if (!c->answer.begun) {
-		error_answer_after(c, status, 0, base);
+		error_answer_after(c, status, retry_after_s, base);
 		return;
 	}
 	r.status = c->answer.status;

@@ -19,4 +19,4 @@ void error_cut(struct conn *c);
  * No worker has its request any more, and none will answer: it is answered with this status, or cut if an answer has begun.
  * base: as above.
  */
-void error_end(struct conn *c, unsigned status, const struct record *base);
+void error_end(struct conn *c, unsigned status, unsigned retry_after_s, const struct record *base);

@@ -16,6 +16,7 @@
 #include "vassal/front/loop.h"
 #include "vassal/front/pidfile.h"
 #include "vassal/front/queue.h"
+#include "vassal/front/record.h"
 #include "vassal/front/state.h"
 #include "vassal/pool/pool.h"
 #include "vassal/tasks/tasks.h"
@@ -77,13 +78,12 @@ void lifecycle_serve(struct front *f)
 /* A request that is still waiting or in work when time is up gets an answer all the same. */
 static void end_request(struct conn *c)
 {
+	struct record r = {0};
+
 	c->close_after = true;
 	if (c->state == CONN_WAIT)
-		queue_abandon(c);
-	if (c->answer.begun)
-		error_cut(c);
-	else
-		error_answer(c, 503, 1);
+		queue_abandon(c, &r);
+	error_end(c, 503, 1, &r);
 }
 
 static void end_all(struct front *f)

@@ -80,7 +80,7 @@ static void answer_timeout(struct overdue *o)
 	if (!c)
 		return;
 	record_times(f, r.queue_ns, r.app_ns);
-	error_end(c, 504, &r);
+	error_end(c, 504, 0, &r);
 }
 
 static void kill_worker(struct overdue *o, const char *why)
@@ -167,7 +167,7 @@ static void drop_lost(struct front *f, unsigned slot)
 	(void)exchange_cancel(f->exchange, slot);
 	queue_release(f, slot);
 	if (c)
-		error_end(c, 502, &(struct record){0});
+		error_end(c, 502, 0, &(struct record){0});
 }
 
 static struct deadline_limits limits_of(const struct vassal_config *g)

@@ -274,8 +274,25 @@ static bool withdraw(struct conn *c)
 	return waiting;
 }
 
-void queue_abandon(struct conn *c)
+/* Of a request that is out: whose it is, and its time in the queue and in the app so far. */
+static void look_at(const struct conn *c, struct record *r)
 {
+	const struct front *f = c->front;
+	unsigned slot = (unsigned)c->slot;
+	int lane = exchange_holder(f->exchange, slot);
+	uint64_t taken_ns = lane < 0 ? 0 : exchange_taken_ns(f->exchange, slot);
+
+	/* a worker's word */
+	if (taken_ns == 0 || taken_ns > f->now_ns)
+		taken_ns = f->now_ns;
+	r->worker = lane < 0 ? 0 : (unsigned)lane / f->shape.threads + 1;
+	r->queue_ns = taken_ns - MIN(taken_ns, c->complete_ns);
+	r->app_ns = f->now_ns - taken_ns;
+}
+
+void queue_abandon(struct conn *c, struct record *ret)
+{
+	look_at(c, ret);
 	(void)withdraw(c);
 }
 
@@ -286,12 +303,9 @@ void queue_forget(struct conn *c)
 
 	if (c->state == CONN_QUEUED) {
 		unlink_queued(c);
+		r.queue_ns = f->now_ns - MIN(f->now_ns, c->complete_ns);
 	} else if (c->state == CONN_WAIT && c->slot >= 0) {
-		unsigned slot = (unsigned)c->slot;
-		int lane = exchange_holder(f->exchange, slot);
-
-		r.worker = lane < 0 ? 0 : (unsigned)lane / f->shape.threads + 1;
-		(void)withdraw(c);
+		queue_abandon(c, &r);
 	} else if (c->state == CONN_FILE) {
 		r.status = c->answer.status;
 		board_add(&f->count->client_gone, 1);
@@ -305,7 +319,6 @@ void queue_forget(struct conn *c)
 			  1); /* its record was made when the answer was complete */
 		return;
 	}
-	r.queue_ns = f->now_ns - MIN(f->now_ns, c->complete_ns);
 	board_add(&f->count->client_gone, 1);
 	record_request(c, &r);
 }

@@ -7,6 +7,7 @@
 
 struct conn;
 struct front;
+struct record;
 
 /* A free slot, or -1; give it back with queue_unslot() if it is not submitted. */
 int queue_slot(struct front *f);
@@ -23,8 +24,11 @@ void queue_add_kept(struct conn *c);
 void queue_dispatch(struct front *f);
 /* The client has gone: whatever waits or works for it is cancelled and counted. */
 void queue_forget(struct conn *c);
-/* The front has no time left: the connection's request is no longer its own, and will not be answered by a worker. */
-void queue_abandon(struct conn *c);
+/*
+ * The front has no time left: the connection's request is no longer its own, and will not be answered by a worker. Which
+ * one had it, and how long, is put on ret.
+ */
+void queue_abandon(struct conn *c, struct record *ret);
 /* Waited too long (TIMER_QUEUE). */
 void queue_expire(struct conn *c);
 /* The worker is done with the slot, or dead. */

@@ -68,7 +68,7 @@ static void bury_request(void *arg, unsigned slot, unsigned lane)
 	job->conn = NULL;
 	queue_release(f, slot);
 	if (c)
-		error_end(c, 502, &r);
+		error_end(c, 502, 0, &r);
 }
 
 static void on_died(void *arg, const struct pool_death *death)
