@@ -138,7 +138,7 @@ struct board_task {
 	board_u64 started_wall_ns, ended_wall_ns;
 	board_u64 next_wall_ns;  /* the next run or try; 0 unknown */
 	board_u64 looked_wall_s; /* timed jobs: up to this minute, nothing is left to be run */
-	board_u32 keeper[LIMIT_TASK_RUNS]; /* pids: for the next generation, which waits for them */
+	board_u32 minder[LIMIT_TASK_RUNS]; /* pids: for the next generation, which waits for them */
 	char name[LIMIT_TASK_NAME];        /* written once, before kind and state */
 };
 

@@ -201,7 +201,7 @@ static int key_control(const struct key_context *k, const char *key, const char 
 	return 0;
 }
 
-/* What detaches itself is followed without its pidfile: whatever it starts stays below its keeper. */
+/* What detaches itself is followed without its pidfile: whatever it starts stays below its minder. */
 static int key_detaches(const struct key_context *k, const char *key, const char *value,
 			struct err *err)
 {

@@ -94,7 +94,7 @@ class Daemons(Tasks):
         self.assertEqual(e.get("a").status, 200)
         self.assertIn("waits: the older generation's has not ended yet", e.output())
 
-    def test_nothing_outlives_a_killed_front_or_keeper_or_an_app_that_stops(self):
+    def test_nothing_outlives_a_killed_front_or_minder_or_an_app_that_stops(self):
         # a daemon that ignores TERM, with a child in a session of its own, and one that detaches itself
         stubborn = self.script("stubborn", "trap '' TERM\nsetsid sh -c 'trap \"\" TERM; echo $$ >>%(o)s/p; while :; do sleep 1; done' &\n"
                                            "echo $$ >>%(o)s/p\nwhile :; do sleep 1; done\n" % {"o": self.out})
@@ -115,8 +115,8 @@ class Daemons(Tasks):
         eventually(lambda: not any(alive(p) for p in before), 10, "the killed front's programs are gone")
         e.wait_up("a")
         eventually(lambda: len(self.pids("p")) == 6, what="the next front's run")
-        hit("a keeper of stubborn", signal.SIGKILL)
-        eventually(lambda: len(self.pids("p")) == 8, what="stubborn again, although its keeper was killed")
+        hit("a minder of stubborn", signal.SIGKILL)
+        eventually(lambda: len(self.pids("p")) == 8, what="stubborn again, although its minder was killed")
         eventually(lambda: sum(alive(p) for p in self.pids("p")) == 3, 10, "no program beside those that are meant")
         e.ctl("stop", "a")
         e.wait_state("a", "stopped")

@@ -16,11 +16,11 @@
 
 struct task;
 
-struct run {               /* one keeper and its program */
+struct run {               /* one minder and its program */
 	struct task *task; /* borrowed */
 	unsigned number;
-	pid_t keeper; /* 0: none */
-	pid_t pid;    /* of the program, as the keeper says */
+	pid_t minder; /* 0: none */
+	pid_t pid;    /* of the program, as the minder says */
 	int control;  /* owned; -1 */
 	ev_io io;
 	ev_child child;
@@ -46,7 +46,7 @@ struct tasks {
 	struct tasks_setup setup;
 	struct tasks_events events;
 	void *arg;
-	char *keeper; /* the program; owned */
+	char *minder; /* the program; owned */
 	struct task task[LIMIT_TASKS];
 	unsigned n;
 	bool serves, drains, over_said;
@@ -58,8 +58,8 @@ struct tasks {
 /* -- tasks.c -- */
 void task_event(struct task *t, const char *fmt, ...) _printf_(2, 3);
 void tasks_kick(struct tasks *ts);
-/* The run's keeper has gone; what it left is told in run. */
-void task_run_ended(struct task *t, struct run *r, int keeper_status);
+/* The run's minder has gone; what it left is told in run. */
+void task_run_ended(struct task *t, struct run *r, int minder_status);
 
 /* -- run.c -- */
 int run_start(struct task *t, unsigned number, struct err *err);

@@ -1,14 +1,14 @@
 /*
  * rows - a task as the scoreboard shows it, and what the rows of other generations say. See inner.h.
  *
- * The other banks belong to fronts of the same app. A pid in them may be stale: its process must be a keeper to count.
+ * The other banks belong to fronts of the same app. A pid in them may be stale: its process must be a minder to count.
  */
 #include "vassal/tasks/inner.h"
 
 #include <stdio.h>
 
 #include "shared/clock.h"
-#include "vassal/tasks/keeper.h"
+#include "vassal/tasks/minder.h"
 
 #define MINUTE_S ((time_t)60)
 /* Another generation's last look counts for so long: a swap is over by then. */
@@ -37,7 +37,7 @@ void row_init(struct task *t)
 	board_set(&row->next_wall_ns, 0);
 	board_set(&row->looked_wall_s, 0);
 	for (unsigned i = 0; i < LIMIT_TASK_RUNS; i++)
-		put(&row->keeper[i], 0);
+		put(&row->minder[i], 0);
 	put(&row->state, TASK_WAITING);
 }
 
@@ -60,7 +60,7 @@ void row_show(struct task *t)
 	unsigned running = plan_running(&t->plan);
 
 	for (unsigned i = 0; i < LIMIT_TASK_RUNS; i++)
-		put(&row->keeper[i], t->run[i] ? (unsigned)t->run[i]->keeper : 0);
+		put(&row->minder[i], t->run[i] ? (unsigned)t->run[i]->minder : 0);
 	board_set(&row->next_wall_ns, next_wall_ns(t, clock_wall_ns()));
 	board_set(&row->looked_wall_s, (uint64_t)t->plan.looked_s);
 	put(&row->running, running);
@@ -79,7 +79,7 @@ void row_ended(struct task *t, int status, bool failed)
 }
 
 /* One that has ended and that nobody has reaped yet is none. */
-static bool is_keeper(pid_t pid)
+static bool is_minder(pid_t pid)
 {
 	char path[64], name[32], state = 'Z';
 	FILE *f;
@@ -91,7 +91,7 @@ static bool is_keeper(pid_t pid)
 	if (fscanf(f, "%*d (%31[^)]) %c", name, &state) != 2)
 		state = 'Z';
 	(void)fclose(f);
-	return state != 'Z' && state != 'X' && str_eq(name, KEEPER_PROGRAM);
+	return state != 'Z' && state != 'X' && str_eq(name, MINDER_PROGRAM);
 }
 
 /* The row of the same task in another bank, or NULL. */
@@ -115,9 +115,9 @@ bool row_predecessor(const struct task *t)
 
 		for (unsigned i = 0; row && i < LIMIT_TASK_RUNS; i++) {
 			pid_t pid =
-				(pid_t)atomic_load_explicit(&row->keeper[i], memory_order_relaxed);
+				(pid_t)atomic_load_explicit(&row->minder[i], memory_order_relaxed);
 
-			if (pid > 1 && is_keeper(pid))
+			if (pid > 1 && is_minder(pid))
 				return true;
 		}
 	}

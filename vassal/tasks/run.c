@@ -1,8 +1,8 @@
 /*
- * run - one keeper and its program. See inner.h.
+ * run - one minder and its program. See inner.h.
  *
- * A run is over when its keeper has been reaped: all that the program started has gone by then. What the keeper said last
- * may still be in its socket, what the program printed last in its pipe; both are read first. A keeper that was itself killed
+ * A run is over when its minder has been reaped: all that the program started has gone by then. What the minder said last
+ * may still be in its socket, what the program printed last in its pipe; both are read first. A minder that was itself killed
  * takes the program with it (PDEATHSIG), and the rest is swept.
  */
 #include "vassal/tasks/inner.h"
@@ -16,7 +16,7 @@
 
 #include "shared/clock.h"
 #include "shared/err.h"
-#include "vassal/tasks/keeper.h"
+#include "vassal/tasks/minder.h"
 #include "vassal/tasks/start.h"
 #include "vassal/tasks/sweep.h"
 
@@ -41,11 +41,11 @@ static void on_started(struct run *r, int pid)
 	atomic_store_explicit(&row->pid, (uint32_t)r->pid, memory_order_relaxed);
 }
 
-static void handle(struct run *r, const struct keeper_msg *m)
+static void handle(struct run *r, const struct minder_msg *m)
 {
-	if (m->kind == KEEPER_STARTED) {
+	if (m->kind == MINDER_STARTED) {
 		on_started(r, m->value);
-	} else if (m->kind == KEEPER_ENDED) {
+	} else if (m->kind == MINDER_ENDED) {
 		r->has_status = true;
 		r->status = m->value;
 	}
@@ -61,7 +61,7 @@ static void close_control(struct run *r)
 
 static void read_control(struct run *r)
 {
-	struct keeper_msg m;
+	struct minder_msg m;
 	ssize_t n;
 
 	while (r->control >= 0) {
@@ -94,7 +94,7 @@ static void on_child(struct ev_loop *loop, ev_child *w, int revents)
 	if (WIFSTOPPED(w->rstatus))
 		return;
 	ev_child_stop(loop, w);
-	r->keeper = 0;
+	r->minder = 0;
 	read_control(r);
 	output_drain(&r->output);
 	if (!r->has_status)
@@ -117,56 +117,56 @@ int run_start(struct task *t, unsigned number, struct err *err)
 		       board_get(&t->row->starts));
 	result = output_open(&r->output, ts->loop, on_output, r, err);
 	if (result == 0)
-		result = start_keeper(&(struct start_setup){.config = ts->setup.config,
+		result = start_minder(&(struct start_setup){.config = ts->setup.config,
 							    .task = t->config,
 							    .name = ts->setup.name,
 							    .generation = ts->setup.generation,
-							    .keeper = ts->keeper,
+							    .minder = ts->minder,
 							    .mark = r->mark,
 							    .output_fd = r->output.write_fd},
-				      &r->keeper, &r->control, err);
+				      &r->minder, &r->control, err);
 	if (result < 0) {
 		run_free(r);
 		return result;
 	}
 	ev_io_init(&r->io, on_control, r->control, EV_READ);
 	ev_io_start(ts->loop, &r->io);
-	ev_child_init(&r->child, on_child, r->keeper, 0);
+	ev_child_init(&r->child, on_child, r->minder, 0);
 	ev_child_start(ts->loop, &r->child);
 	t->run[number] = r;
 	return 0;
 }
 
-static void tell(struct run *r, enum keeper_kind kind, int value)
+static void tell(struct run *r, enum minder_kind kind, int value)
 {
-	struct keeper_msg m = {.kind = kind, .value = value};
+	struct minder_msg m = {.kind = kind, .value = value};
 
-	/* a keeper that does not read (it is stopped) is no better served by waiting: see run_kill */
+	/* a minder that does not read (it is stopped) is no better served by waiting: see run_kill */
 	if (r->control >= 0)
 		(void)send(r->control, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void run_signal(struct run *r, int sig)
 {
-	tell(r, KEEPER_SIGNAL, sig);
+	tell(r, MINDER_SIGNAL, sig);
 }
 
 void run_kill(struct run *r, const char *why)
 {
 	(void)snprintf(r->why, sizeof(r->why), "%s", why);
-	tell(r, KEEPER_KILL, 0);
+	tell(r, MINDER_KILL, 0);
 	/* somebody may have stopped it */
-	if (r->keeper > 0)
-		(void)kill(r->keeper, SIGCONT);
+	if (r->minder > 0)
+		(void)kill(r->minder, SIGCONT);
 }
 
 void run_free(struct run *r)
 {
 	if (!r)
 		return;
-	if (r->keeper > 0) {
+	if (r->minder > 0) {
 		ev_child_stop(r->task->tasks->loop, &r->child);
-		(void)kill(r->keeper, SIGKILL);
+		(void)kill(r->minder, SIGKILL);
 	}
 	close_control(r);
 	output_done(&r->output);

@@ -18,7 +18,7 @@
 #include "shared/fd.h"
 #include "shared/handoff.h"
 #include "shared/vassal_config.h"
-#include "vassal/tasks/keeper.h"
+#include "vassal/tasks/minder.h"
 #include "vassal/tasks/sweep.h"
 
 #define ABOVE_FD  32 /* where a source cannot be another's target */
@@ -127,9 +127,9 @@ static int add_actions(posix_spawn_file_actions_t *fa, const struct start_setup 
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(fa, output, STDERR_FILENO);
 	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(fa, control, KEEPER_CONTROL_FD);
+		r = posix_spawn_file_actions_adddup2(fa, control, MINDER_CONTROL_FD);
 	if (r == 0)
-		r = posix_spawn_file_actions_addclosefrom_np(fa, KEEPER_CONTROL_FD + 1);
+		r = posix_spawn_file_actions_addclosefrom_np(fa, MINDER_CONTROL_FD + 1);
 	if (r == 0 && dir)
 		r = posix_spawn_file_actions_addchdir_np(fa, dir);
 	return r;
@@ -152,17 +152,17 @@ static int set_signals(posix_spawnattr_t *attr)
 static int spawn(const struct start_setup *s, int control, int output, char **env, pid_t *ret_pid)
 {
 	char title[LIMIT_NAME + LIMIT_TASK_NAME + 16], limit[32], detaches[2];
-	char *argv[KEEPER_ARGS + 1] = {
+	char *argv[MINDER_ARGS + 1] = {
 		title,
-		[KEEPER_ARG_DETACHES] = detaches,
-		[KEEPER_ARG_LIMIT_AS] = limit,
-		[KEEPER_ARG_COMMAND] = s->task->command,
+		[MINDER_ARG_DETACHES] = detaches,
+		[MINDER_ARG_LIMIT_AS] = limit,
+		[MINDER_ARG_COMMAND] = s->task->command,
 	};
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
 	int r;
 
-	(void)snprintf(title, sizeof(title), "%s keeper of %s", s->name, s->task->name);
+	(void)snprintf(title, sizeof(title), "%s minder of %s", s->name, s->task->name);
 	(void)snprintf(detaches, sizeof(detaches), "%d", s->task->detaches);
 	(void)snprintf(limit, sizeof(limit), "%" PRIu64, s->config->limit_as_bytes);
 	if (posix_spawn_file_actions_init(&fa) != 0)
@@ -175,13 +175,13 @@ static int spawn(const struct start_setup *s, int control, int output, char **en
 	if (r == 0)
 		r = set_signals(&attr);
 	if (r == 0)
-		r = posix_spawn(ret_pid, s->keeper, &fa, &attr, argv, env);
+		r = posix_spawn(ret_pid, s->minder, &fa, &attr, argv, env);
 	(void)posix_spawnattr_destroy(&attr);
 	(void)posix_spawn_file_actions_destroy(&fa);
 	return -r;
 }
 
-int start_keeper(const struct start_setup *s, pid_t *ret_pid, int *ret_control, struct err *err)
+int start_minder(const struct start_setup *s, pid_t *ret_pid, int *ret_control, struct err *err)
 {
 	char **env;
 	int pair[2];
@@ -203,7 +203,7 @@ int start_keeper(const struct start_setup *s, pid_t *ret_pid, int *ret_control, 
 	r = spawn(s, control, output, env, ret_pid);
 	start_environ_free(env);
 	if (r < 0)
-		return err_set(err, r, "cannot start its keeper: %s", strerror(-r));
+		return err_set(err, r, "cannot start its minder: %s", strerror(-r));
 	*ret_control = TAKE_FD(ours);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * start - starts the keeper of one run: the only exec of this folder. See keeper.h.
+ * start - starts the minder of one run: the only exec of this folder. See minder.h.
  */
 #pragma once
 #include "shared/base.h"
@@ -14,7 +14,7 @@ struct start_setup {
 	const struct task_config *task;
 	const char *name; /* the app's */
 	uint64_t generation;
-	const char *keeper; /* the program */
+	const char *minder; /* the program */
 	int output_fd;      /* 1 and 2 */
 	const char *mark;   /* of the environment: see sweep.h */
 };
@@ -24,4 +24,4 @@ char **start_environ(const struct start_setup *s);
 void start_environ_free(char **env);
 
 /* ret_control: ours of the pair, nonblocking. */
-int start_keeper(const struct start_setup *s, pid_t *ret_pid, int *ret_control, struct err *err);
+int start_minder(const struct start_setup *s, pid_t *ret_pid, int *ret_control, struct err *err);

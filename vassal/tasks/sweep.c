@@ -1,5 +1,5 @@
 /*
- * sweep - see sweep.h. Reads all of /proc, a few milliseconds: a keeper that is killed by hand is no everyday matter.
+ * sweep - see sweep.h. Reads all of /proc, a few milliseconds: a minder that is killed by hand is no everyday matter.
  */
 #include "vassal/tasks/sweep.h"
 

@@ -1,5 +1,5 @@
 /*
- * sweep - ends what a keeper that was itself killed can end no more. Its program has died with it, but what that has put
+ * sweep - ends what a minder that was itself killed can end no more. Its program has died with it, but what that has put
  * into sessions of its own is found by a mark in the environment alone.
  */
 #pragma once

@@ -13,7 +13,7 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "vassal/pool/exits.h"
-#include "vassal/tasks/keeper.h"
+#include "vassal/tasks/minder.h"
 
 #define WATCH_S    0.1  /* a predecessor's end */
 #define TOUCH_S    1.0  /* touched files */
@@ -233,16 +233,16 @@ static void tell_retry(struct task *t, const char *how)
 	t->tasks->events.control_ended(t->tasks->arg, text);
 }
 
-void task_run_ended(struct task *t, struct run *r, int keeper_status)
+void task_run_ended(struct task *t, struct run *r, int minder_status)
 {
 	char how[TASK_WHY];
-	int status = r->has_status ? r->status : keeper_status;
+	int status = r->has_status ? r->status : minder_status;
 	bool own = t->plan.run[r->number].state == PLAN_RUN_RUNNING;
 	bool ok = r->has_status && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
 	exits_describe(status, how, sizeof(how));
 	if (!r->has_status)
-		(void)snprintf(how, sizeof(how), "was ended with its keeper");
+		(void)snprintf(how, sizeof(how), "was ended with its minder");
 	tell_end(t, r, how, ok);
 	t->run[r->number] = NULL;
 	(void)plan_ended(&t->plan, r->number, ok, clock_now_ns(), random_word());
@@ -301,7 +301,7 @@ int tasks_new(struct tasks **ret, struct ev_loop *loop, const struct tasks_setup
 	if (n == 0)
 		return 0;
 	ts = calloc(1, sizeof(*ts));
-	if (!ts || asprintf(&ts->keeper, "%s/" KEEPER_PROGRAM, setup->engine_dir) < 0)
+	if (!ts || asprintf(&ts->minder, "%s/" MINDER_PROGRAM, setup->engine_dir) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	ts->loop = loop;
 	ts->setup = *setup;
@@ -363,6 +363,6 @@ void tasks_free(struct tasks *ts)
 	for (unsigned i = 0; i < ts->n; i++)
 		for (unsigned k = 0; k < LIMIT_TASK_RUNS; k++)
 			run_free(ts->task[i].run[k]);
-	free(ts->keeper);
+	free(ts->minder);
 	free(ts);
 }

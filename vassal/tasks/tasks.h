@@ -1,6 +1,6 @@
 /*
  * tasks - the programs beside an app: daemons and timed jobs, as children of its front. What to do is decided by plan.h
- * (pure), who holds them is keeper.h; this is the hand between.
+ * (pure), who holds them is minder.h; this is the hand between.
  *
  * They belong to the generation that serves. At a swap the old generation's daemons are told to end, and each of the new
  * generation's starts when its namesake has gone: two of a kind never run at once. Timed jobs that are under way may finish
@@ -35,7 +35,7 @@ struct tasks_setup {
 	struct board_bank *bank;
 	uint64_t generation;
 	const char *name;       /* the app's */
-	const char *engine_dir; /* where the keeper stands */
+	const char *engine_dir; /* where the minder stands */
 };
 
 /* *ret is NULL where the configuration names none. */

@@ -1,5 +1,5 @@
 /*
- * test_start - what a program beside the app finds in its environment, and how its keeper ends it.
+ * test_start - what a program beside the app finds in its environment, and how its minder ends it.
  */
 #include "vassal/tasks/start.h"
 
