@@ -38,7 +38,7 @@ static void end_orphan(const struct emperor *e, enum role_id id)
 	if (pid <= 0 || exits_identify(pid, &is) < 0)
 		return;
 	p.fd = exits_open(pid, &is);
-	if (p.fd < 0)
+	if (p.fd == -ESRCH)
 		return;
 	log_warning("%s (pid %d) has outlived an emperor and its keeper: ended",
 		    briefing_role_name(id), (int)pid);
@@ -48,7 +48,8 @@ static void end_orphan(const struct emperor *e, enum role_id id)
 		(void)kill(pid, SIGKILL);
 		(void)poll(&p, 1, ORPHAN_MS);
 	}
-	(void)close(p.fd);
+	if (p.fd >= 0)
+		(void)close(p.fd);
 }
 
 int takeover_fetch(struct emperor *e, struct err *err)
@@ -117,11 +118,12 @@ static void end_role(enum role_id id, pid_t pid, const struct exits_identity *is
 	const struct exits x = {.pid = pid, .pidfd = exits_open(pid, is)};
 
 	(void)role_send(link_fd, &stop, NULL, NULL, 0);
-	if (x.pidfd < 0)
+	if (x.pidfd == -ESRCH)
 		return;
 	exits_signal(&x, SIGCONT);
 	exits_signal(&x, SIGTERM);
-	(void)close(x.pidfd);
+	if (x.pidfd >= 0)
+		(void)close(x.pidfd);
 }
 
 static bool is_our_program(const struct stored *item)
@@ -137,13 +139,17 @@ static void adopt_role(struct emperor *e, enum role_id id)
 	char name[KEPT_NAME_MAX];
 	struct stored item;
 	struct err err = {0};
-	int fd;
+	int fd, r;
 
 	(void)snprintf(name, sizeof(name), KEPT_ROLE "%s", briefing_role_name(id));
 	fd = legacy_take(e->legacy, name, &item);
 	if (fd < 0)
 		return;
-	if (exits_identify((pid_t)item.a, &is) < 0 || is.start != item.b) {
+	r = exits_identify((pid_t)item.a, &is);
+	if (r < 0 || is.start != item.b) {
+		if (r < 0 && r != -ESRCH)
+			log_warning("%s (pid %d): who it is cannot be found out: %s",
+				    briefing_role_name(id), (int)item.a, strerror(-r));
 		(void)close(fd);
 		return;
 	}

@@ -166,8 +166,11 @@ static int take_generation(struct app *a, const struct saved *s, const struct sa
 	int r;
 
 	past.pidfd = exits_open(past.pid, &past.is);
-	if (past.pidfd < 0)
+	if (past.pidfd == -ESRCH)
 		return 0;
+	if (past.pidfd < 0)
+		log_warning("%s: its front (pid %d) cannot be watched yet: %s", a->name,
+			    (int)past.pid, strerror(-past.pidfd));
 	past.log_fd = take(a->v, s, KEPT_LOG, was->number, was->log);
 	if (was->speaks == MSG_VERSION)
 		past.link_fd = take(a->v, s, KEPT_LINK, was->number, was->link);
@@ -175,7 +178,8 @@ static int take_generation(struct app *a, const struct saved *s, const struct sa
 	if (r < 0) {
 		log_error("%s: generation %" PRIu64 " cannot be taken over: %s", a->name,
 			  was->number, err.text);
-		(void)close(past.pidfd);
+		if (past.pidfd >= 0)
+			(void)close(past.pidfd);
 		return r;
 	}
 	(*ret)->next = a->generations;
@@ -256,10 +260,11 @@ static void end_unknown(const struct saved *s)
 			.pidfd = exits_open((pid_t)s->generations[i].pid, &is),
 		};
 
-		if (x.pidfd < 0)
+		if (x.pidfd == -ESRCH)
 			continue;
 		exits_signal(&x, SIGTERM);
-		(void)close(x.pidfd);
+		if (x.pidfd >= 0)
+			(void)close(x.pidfd);
 	}
 }
 

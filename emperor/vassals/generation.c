@@ -198,7 +198,7 @@ int generation_adopt(struct app *a, struct loaded *l, struct ini *ini,
 	generation_link_init(g);
 	if (past->log_fd >= 0)
 		logpipe_adopt(&g->log, loop, past->log_fd);
-	exits_adopt(&g->exits, loop, g->pid, past->pidfd, on_exit_of);
+	exits_adopt(&g->exits, loop, g->pid, &past->is, past->pidfd, on_exit_of);
 	*ret = g;
 	return 0;
 }

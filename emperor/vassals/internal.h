@@ -350,7 +350,8 @@ struct generation_past { /* descriptors are taken once it is adopted */
 	enum generation_part part;
 	pid_t pid;
 	struct exits_identity is;
-	int pidfd, link_fd, log_fd; /* the last two: -1 = none */
+	int pidfd;           /* < 0: it lives, and cannot be had just now */
+	int link_fd, log_fd; /* -1: none */
 };
 /* One that an earlier emperor has started, as it is. The app has it in no list yet. */
 int generation_adopt(struct app *a, struct loaded *l, struct ini *ini,

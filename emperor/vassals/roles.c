@@ -210,13 +210,13 @@ int roles_adopt(struct roles *r, enum role_id id, pid_t pid, const struct exits_
 	_cleanup_(fd_closep) int link = link_fd;
 	int pidfd = exits_open(pid, is);
 
-	if (pidfd < 0)
+	if (pidfd == -ESRCH)
 		return err_set(err, -ESRCH, "%s: has ended meanwhile", role_facts[id].name);
 	(void)fd_set_nonblock(link, true);
 	role->pid = pid;
 	role->ready = true;
 	role->link_fd = TAKE_FD(link);
-	exits_adopt(&role->exits, r->setup.loop, pid, pidfd, on_exit_of);
+	exits_adopt(&role->exits, r->setup.loop, pid, is, pidfd, on_exit_of);
 	role_link_watch(role);
 	return 0;
 }
