@@ -9,6 +9,7 @@
 #include "emperor/vassals/cgroup.h"
 #include "emperor/vassals/load.h"
 #include <ev.h>
+#include <limits.h>
 
 struct control;
 struct roles;
@@ -42,9 +43,10 @@ struct emperor {
 	size_t ports_n;
 	int control_fd, stats_fd, extra_stats_fd;
 	int keeper_fd; /* where the next emperor knocks; the keeper listens there; -1: nobody can */
-	struct legacy *legacy; /* owned: what the emperor before left, until it is taken; NULL */
-	char **argv;           /* owned: as we were started */
-	char *upgrade_path;    /* owned: what we are about to become; NULL */
+	struct legacy *legacy;  /* owned: what the emperor before left, until it is taken; NULL */
+	char **argv;            /* owned: as we were started */
+	char program[PATH_MAX]; /* ... and from where; "": that cannot be told */
+	char *upgrade_path;     /* owned: what we are about to become; NULL */
 	ev_timer upgrade;
 	char control_path[256], stats_path[256];
 

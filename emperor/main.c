@@ -305,6 +305,7 @@ static int wire_parts(struct emperor *e, struct err *err)
 		.dirs = e->dirs,
 		.dirs_n = e->options.vassals.n,
 		.tyrant = e->options.tyrant,
+		.program = e->program,
 		.began_wall_ns = clock_wall_ns(),
 		.upgrade = takeover_upgrade,
 		.upgrade_arg = e,

@@ -235,19 +235,16 @@ static bool may_run(const char *path, struct err *err)
 	return false;
 }
 
-/* Where we were started from: once it is replaced, the kernel says so behind the path. */
-static int own_path(char *buf, size_t size, struct err *err)
+/* Where we were started from: if it is replaced already, the kernel says so behind the path. */
+static void note_program(char *buf, size_t size)
 {
 	static const char deleted[] = " (deleted)";
 	ssize_t n = readlink("/proc/self/exe", buf, size - 1);
 	size_t tail = sizeof(deleted) - 1;
 
-	if (n <= 0)
-		return err_set(err, -errno, "/proc/self/exe: %s", strerror(errno));
-	buf[n] = '\0';
-	if ((size_t)n > tail && str_eq(buf + n - tail, deleted))
+	buf[MAX(n, 0)] = '\0';
+	if (n > 0 && (size_t)n > tail && str_eq(buf + n - tail, deleted))
 		buf[(size_t)n - tail] = '\0';
-	return 0;
 }
 
 static char **copy_strings(char **v)
@@ -266,6 +263,7 @@ static char **copy_strings(char **v)
 int takeover_note_args(struct emperor *e, char **argv)
 {
 	e->argv = copy_strings(argv);
+	note_program(e->program, sizeof(e->program));
 	return e->argv ? 0 : -ENOMEM;
 }
 
@@ -302,19 +300,15 @@ static void on_upgrade(struct ev_loop *loop, ev_timer *timer, int revents)
 int takeover_upgrade(void *arg, const char *path, struct err *err)
 {
 	struct emperor *e = arg;
-	char own[PATH_MAX];
 	char *copy;
-	int r = path ? 0 : own_path(own, sizeof(own), err);
 
-	if (r < 0)
-		return r;
-	if (!may_run(path ? path : own, err))
+	if (!may_run(path ? path : e->program, err))
 		return -EACCES;
 	if (e->phase != EMPEROR_RUNNING || e->keeper_fd < 0 || !roles_ready(e->roles))
 		return err_set(err, -EAGAIN,
 			       "not now: gate, stats and keeper are not all there, or the emperor "
 			       "stops");
-	copy = strdup(path ? path : own);
+	copy = strdup(path ? path : e->program);
 	if (!copy)
 		return err_set(err, -ENOMEM, "out of memory");
 	free(e->upgrade_path);

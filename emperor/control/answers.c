@@ -122,6 +122,8 @@ static void run_version(struct client *c, const struct command *cmd)
 	(void)cmd;
 	if (root) {
 		json_put_text(root, "version", EMPEROR_VERSION);
+		if (c->control->facts.program)
+			json_put_text(root, "program", c->control->facts.program);
 		json_put_u64(root, "pid", (uint64_t)getpid());
 		json_put_u64(root, "began_ns", c->control->facts.began_wall_ns);
 	}

@@ -16,8 +16,9 @@ struct control_facts { /* borrowed */
 	const char *const *dirs; /* of the vassals */
 	size_t dirs_n;
 	bool tyrant;
+	const char *program; /* where we were started from, "": not known */
 	uint64_t began_wall_ns;
-	/* Becomes the program at path (NULL: our own) soon after it returned 0; NULL: cannot. */
+	/* Becomes the program at path (NULL: that at the same place) soon after it returned 0; NULL: cannot. */
 	int (*upgrade)(void *arg, const char *path, struct err *err);
 	void *upgrade_arg;
 };

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,10 +15,12 @@
 #include <unistd.h>
 
 #include "emperor/ctl/ctl.h"
+#include "shared/clock.h"
 #include "shared/err.h"
 
 #define ASK_AGAIN_MS 50
 #define PATIENCE_MS  15000 /* it fetches what was kept (10 s at most), and reads every ini */
+#define TRY_MS       5000  /* to say its version; a cold start from a slow disk takes one */
 
 static int fail(const char *text)
 {
@@ -83,15 +87,39 @@ static bool is_trusted(const char *path)
 	       (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
-static size_t read_all(int fd, char *buf, size_t size)
+/* One line, or what there is of it when the other end is closed or the time is up. */
+static void read_line(int fd, char *buf, size_t size)
 {
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t until_ns = clock_now_ns() + TRY_MS * NS_PER_MS;
+	uint64_t now_ns;
 	size_t n = 0;
-	ssize_t r;
+	ssize_t r = 1;
 
-	while (n < size - 1 && (r = read(fd, buf + n, size - 1 - n)) > 0)
-		n += (size_t)r;
+	while (n < size - 1 && !memchr(buf, '\n', n) && r > 0 &&
+	       (now_ns = clock_now_ns()) < until_ns) {
+		if (poll(&p, 1, (int)((until_ns - now_ns) / NS_PER_MS) + 1) <= 0)
+			continue;
+		r = read(fd, buf + n, size - 1 - n);
+		n += (size_t)MAX(r, 0);
+	}
 	buf[n] = '\0';
-	return n;
+}
+
+/* True: it ended well. One that does not end is ended. */
+static bool ends_well(pid_t pid)
+{
+	const struct timespec pause = {.tv_nsec = ASK_AGAIN_MS * 1000000L};
+	int status = -1;
+
+	for (unsigned ms = 0; ms < TRY_MS; ms += ASK_AGAIN_MS) {
+		if (waitpid(pid, &status, WNOHANG) != 0)
+			return status == 0;
+		(void)nanosleep(&pause, NULL);
+	}
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	return false;
 }
 
 /* There is no way back from an exec: what cannot even tell its version must not become the emperor. */
@@ -101,7 +129,7 @@ static bool starts(const char *path)
 	char *argv[] = {(char *)(uintptr_t)path, version, NULL};
 	posix_spawn_file_actions_t actions;
 	char text[64] = "";
-	int status = -1;
+	bool good = false;
 	int fds[2];
 	pid_t pid;
 	int r;
@@ -114,13 +142,34 @@ static bool starts(const char *path)
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)close(fds[1]);
 	if (r == 0) {
-		(void)read_all(fds[0], text, sizeof(text));
-		(void)close(fds[0]);
-		(void)waitpid(pid, &status, 0);
-	} else {
-		(void)close(fds[0]);
+		read_line(fds[0], text, sizeof(text));
+		good = strncmp(text, "emperor ", 8) == 0;
+		if (!good)
+			(void)kill(pid, SIGKILL);
+		good &= ends_well(pid);
 	}
-	return r == 0 && status == 0 && strncmp(text, "emperor ", 8) == 0;
+	(void)close(fds[0]);
+	return good;
+}
+
+/* Where the emperor that runs was started from: what stands there now is what it would become. */
+static int find_program(const struct ctl *c, char path[PATH_MAX], struct err *err)
+{
+	json_t *answer;
+	const char *program = NULL;
+	int r = remote_command(&c->remote, "version", "", &answer, NULL, err);
+
+	if (r < 0)
+		return r;
+	program = json_string_value(json_object_get(answer, "program"));
+	if (!program || !*program)
+		r = err_set(err, -ENOENT,
+			    "the emperor that runs does not say where it was started from: name "
+			    "the program");
+	else
+		(void)snprintf(path, PATH_MAX, "%s", program);
+	json_decref(answer);
+	return r;
 }
 
 int ctl_upgrade(const struct ctl *c)
@@ -132,11 +181,15 @@ int ctl_upgrade(const struct ctl *c)
 	uint64_t was;
 	int r;
 
-	if (c->app[0] && !realpath(c->app, path)) {
-		(void)err_set(&err, -errno, "%s: %s", c->app, strerror(errno));
+	if (!c->app[0])
+		r = find_program(c, path, &err);
+	else
+		r = realpath(c->app, path)
+			    ? 0
+			    : err_set(&err, -errno, "%s: %s", c->app, strerror(errno));
+	if (r < 0)
 		return fail(err.text);
-	}
-	if (path[0] && is_trusted(path) && !starts(path)) {
+	if (is_trusted(path) && !starts(path)) {
 		(void)err_set(&err, -ENOEXEC, "%s: is no emperor that starts here (--version)",
 			      path);
 		return fail(err.text);

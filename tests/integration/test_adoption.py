@@ -166,6 +166,36 @@ class Adoption(Succession):
             load.more()
             self.assertEqual(load.end(), [])
 
+    def test_an_upgrade_in_place_tries_what_stands_there_first(self):
+        other = self.folder / "bin"
+        shutil.copytree(BIN, other)
+        shutil.copytree(BIN.parent / "libexec", self.folder / "libexec")
+        e = self.emperor()
+        e.drop("a")
+        e.wait_up("a")
+        self.assertEqual(e.ctl_text("upgrade", str(other / "emperor")).returncode, 0)
+        pid, began = e.state("a")["pid"], e.ctl("version")["began_ns"]
+        good = other / "good"
+        (other / "emperor").rename(good)
+        for text, what in (("exit 1", "fails"), ("echo nginx version: 1", "is another"), ("exec sleep 100", "hangs")):
+            (other / "new").write_text("#!/bin/sh\n%s\n" % text)
+            os.chmod(other / "new", 0o755)
+            (other / "new").rename(other / "emperor")
+            done = e.ctl_text("upgrade")
+            self.assertEqual(done.returncode, 1, what)
+            self.assertIn("%s: is no emperor that starts here" % (other / "emperor"), done.stderr, what)
+            self.assertEqual(e.ctl("version")["began_ns"], began, what)
+        # others could have put it there: it is not even tried
+        touched = self.folder / "touched"
+        (other / "emperor").write_text("#!/bin/sh\ntouch %s\n" % touched)
+        os.chmod(other / "emperor", 0o777)
+        self.assertIn("others than root may write it", e.ctl_text("upgrade").stderr)
+        self.assertFalse(touched.exists())
+        good.rename(other / "emperor")
+        self.assertEqual(e.ctl_text("upgrade").returncode, 0)
+        self.assertNotEqual(e.ctl("version")["began_ns"], began)
+        self.assertEqual(e.state("a")["pid"], pid)
+
     def test_killed_at_any_moment_of_a_reload_and_with_its_gate_frozen_keeper_or_stats(self):
         own = free_port()
         e = self.emperor()
