@@ -21,6 +21,7 @@
  *   tell.c        what gate, stats and observers hear
  *   persist.c     what the next emperor must know: files in the run directory, descriptors in the keeper
  *   adopt.c       what the emperor before left: taken over, or ended
+ *   adopt_fronts.c  ... and the fronts of an app
  */
 #pragma once
 #include "emperor/vassals/budget.h"
@@ -377,6 +378,13 @@ enum kept_tag {
 	KEPT_LOG = 'P',       /* number: the generation's */
 };
 const char *persist_boot(void);
+
+struct saved;
+/* adopt.c: one of the descriptors that were kept, if it is what is written down. -1: none. */
+int adopt_take(const struct vassals *v, const struct saved *s, enum kept_tag tag, uint64_t number,
+	       uint64_t identity);
+/* adopt_fronts.c: ini: the bytes that served last. */
+void adopt_fronts(struct app *a, const struct saved *s, struct ini *ini);
 
 /* queue.c */
 void vassals_queue_start(struct vassals *v, struct app *a);
