@@ -17,27 +17,39 @@
 struct text_row {
 	const char *name;
 	size_t offset, size;
+	unsigned since; /* version */
 };
 
 struct number_row {
 	const char *name;
 	size_t offset;
 	uint64_t most;
+	unsigned since;
+};
+
+struct span_row {
+	size_t offset;
+	uint64_t most;
+	unsigned since;
 };
 
 /* clang-format off */
-#define TEXT(field)         { #field, offsetof(struct saved, field), sizeof(((struct saved *)0)->field) }
-#define NUMBER(field, most) { #field, offsetof(struct saved, field), most }
-#define PRINT(field)        { "print." #field, offsetof(struct saved, print.field), UINT64_MAX }
+#define TEXT_SINCE(field, since) { #field, offsetof(struct saved, field), sizeof(((struct saved *)0)->field), since }
+#define TEXT(field)              TEXT_SINCE(field, 1)
+#define NUMBER_SINCE(field, most, since) { #field, offsetof(struct saved, field), most, since }
+#define NUMBER(field, most)      NUMBER_SINCE(field, most, 1)
+#define PRINT(field)             { "print." #field, offsetof(struct saved, print.field), UINT64_MAX, 1 }
 
 static const struct text_row texts[] = {
-	TEXT(name), TEXT(file), TEXT(boot), TEXT(reason),
+	TEXT(name), TEXT(file), TEXT(boot), TEXT(reason), TEXT_SINCE(rolled_why, 2),
 };
 
 static const struct number_row numbers[] = {
 	NUMBER(id, UINT32_MAX), NUMBER(ids, UINT32_MAX),
 	NUMBER(state, APP_STATE_COUNT - 1), NUMBER(gone, 1), NUMBER(begun, 1), NUMBER(good, 1),
-	NUMBER(rolled, 1), NUMBER(scaled, UINT32_MAX),
+	NUMBER(rolled, 1), NUMBER_SINCE(trial, 1, 2),
+	NUMBER_SINCE(base_requests, UINT64_MAX, 2), NUMBER_SINCE(base_errors, UINT64_MAX, 2),
+	NUMBER(scaled, UINT32_MAX),
 	NUMBER(cut_from, UINT32_MAX), NUMBER(processes, UINT32_MAX),
 	NUMBER(since_wall_ns, UINT64_MAX), NUMBER(restarts, UINT32_MAX),
 	NUMBER(numbers, UINT64_MAX), NUMBER(last_bank, LIMIT_BANKS - 1),
@@ -45,9 +57,20 @@ static const struct number_row numbers[] = {
 	NUMBER(door_numbers, UINT64_MAX),
 	PRINT(device), PRINT(inode), PRINT(size), PRINT(mtime_ns), PRINT(ctime_ns), PRINT(content), PRINT(target),
 	NUMBER(owner, UINT32_MAX), NUMBER(roots, 1), NUMBER(file_owner, UINT32_MAX), NUMBER(file_roots, 1),
+	NUMBER_SINCE(old_number, UINT64_MAX, 2), NUMBER_SINCE(old_owner, UINT32_MAX, 2), NUMBER_SINCE(old_roots, 1, 2),
+	NUMBER_SINCE(old_requests, UINT64_MAX, 2), NUMBER_SINCE(old_errors, UINT64_MAX, 2),
 };
 
-#define PART(field, most)   { #field, offsetof(struct saved_generation, field), most }
+/* Their lengths stand in the last line, and they follow it. */
+static const struct span_row spans[] = {
+	{ offsetof(struct saved, ini), LIMIT_INI_BYTES, 1 },
+	{ offsetof(struct saved, file_ini), LIMIT_INI_BYTES, 1 },
+	{ offsetof(struct saved, config), LIMIT_CONFIG_BLOB, 2 },
+	{ offsetof(struct saved, old_ini), LIMIT_INI_BYTES, 2 },
+	{ offsetof(struct saved, old_config), LIMIT_CONFIG_BLOB, 2 },
+};
+
+#define PART(field, most)   { #field, offsetof(struct saved_generation, field), most, 1 }
 
 static const struct number_row parts[] = {
 	PART(number, UINT64_MAX), PART(bank, LIMIT_BANKS - 1), PART(part, 2),
@@ -108,6 +131,25 @@ static int say_door(struct buf *out, const struct saved_door *d)
 		   d->name, d->address);
 }
 
+static struct span *span_at(const struct saved *s, const struct span_row *row)
+{
+	return (struct span *)((char *)(uintptr_t)s + row->offset);
+}
+
+static int say_spans(const struct saved *s, struct buf *out)
+{
+	int r = say(out, "spans");
+
+	for (size_t i = 0; i < ARRAY_SIZE(spans) && r == 0; i++)
+		r = say(out, " %zu", span_at(s, &spans[i])->n);
+	if (r == 0)
+		r = say(out, "\n");
+	for (size_t i = 0; i < ARRAY_SIZE(spans) && r == 0; i++)
+		r = buf_append(out, span_at(s, &spans[i])->p, span_at(s, &spans[i])->n,
+			       SAVED_BYTES);
+	return r;
+}
+
 static int say_all(const struct saved *s, struct buf *out)
 {
 	int r = say(out, "saved %d\n", SAVED_VERSION);
@@ -120,11 +162,7 @@ static int say_all(const struct saved *s, struct buf *out)
 		r = say_generation(out, &s->generations[i]);
 	for (size_t i = 0; i < s->doors_n && r == 0; i++)
 		r = say_door(out, &s->doors[i]);
-	if (r == 0)
-		r = say(out, "ini %zu %zu\n", s->ini.n, s->file_ini.n);
-	if (r == 0)
-		r = buf_append(out, s->ini.p, s->ini.n, SAVED_BYTES);
-	return r == 0 ? buf_append(out, s->file_ini.p, s->file_ini.n, SAVED_BYTES) : r;
+	return r == 0 ? say_spans(s, out) : r;
 }
 
 int saved_encode(const struct saved *s, struct buf *out)
@@ -224,28 +262,43 @@ static const char *take_lists(struct span *in, struct saved *s)
 	return NULL;
 }
 
-static const char *take_all(struct span *in, struct saved *s)
+/* Until version 1 the last line had another name. */
+static bool take_spans(struct span *in, struct saved *s, unsigned version)
+{
+	struct span line;
+	size_t total = 0;
+	uint64_t n;
+
+	if (!take_line(in, version == 1 ? "ini" : "spans", &line))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(spans); i++) {
+		if (spans[i].since > version)
+			continue;
+		if (!take_number(&line, spans[i].most, &n) || n > in->n - total)
+			return false;
+		*span_at(s, &spans[i]) = span_of(in->p + total, n);
+		total += n;
+	}
+	return line.n == 0 && total == in->n;
+}
+
+static const char *take_all(struct span *in, struct saved *s, unsigned version)
 {
 	struct span line;
 	const char *wrong;
-	uint64_t n, file_n;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		if (!take_line(in, texts[i].name, &line) ||
-		    !take_text(line, (char *)s + texts[i].offset, texts[i].size))
+		if (texts[i].since <= version &&
+		    (!take_line(in, texts[i].name, &line) ||
+		     !take_text(line, (char *)s + texts[i].offset, texts[i].size)))
 			return texts[i].name;
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		if (!take_row(in, &numbers[i], s))
+		if (numbers[i].since <= version && !take_row(in, &numbers[i], s))
 			return numbers[i].name;
 	wrong = take_lists(in, s);
 	if (wrong)
 		return wrong;
-	if (!take_line(in, "ini", &line) || !take_number(&line, LIMIT_INI_BYTES, &n) ||
-	    !take_number(&line, LIMIT_INI_BYTES, &file_n) || line.n > 0 || n + file_n != in->n)
-		return "ini";
-	s->ini = span_of(in->p, n);
-	s->file_ini = span_skip(*in, n);
-	return NULL;
+	return take_spans(in, s, version) ? NULL : "spans";
 }
 
 static bool is_whole(struct span bytes)
@@ -271,14 +324,14 @@ int saved_decode(struct span bytes, struct saved *ret, struct err *err)
 	in = span_of(bytes.p, bytes.n - END_BYTES);
 	if (!take_line(&in, "saved", &line) || !take_number(&line, UINT32_MAX, &version))
 		return err_set(err, -EBADMSG, "is no app's state");
-	if (version != SAVED_VERSION)
+	if (version < SAVED_OLDEST || version > SAVED_VERSION)
 		return err_set(err, -EBADMSG,
-			       "is of version %" PRIu64 ", and this emperor knows only %d", version,
-			       SAVED_VERSION);
+			       "is of version %" PRIu64 ", and this emperor knows only %d to %d",
+			       version, SAVED_OLDEST, SAVED_VERSION);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
-	wrong = take_all(&in, s);
+	wrong = take_all(&in, s, (unsigned)version);
 	if (wrong)
 		return err_set(err, -EBADMSG, "\"%s\" is missing or makes no sense", wrong);
 	*ret = *s;

@@ -2,6 +2,9 @@
  * saved - what the emperor writes down of one app, for the emperor after it: which processes it has and how they are
  * known, its doors, whether it is to run, and the bytes that served last. Text, a field a line; a digest at the end
  * tells a file that is torn. Pure: bytes to a value and back.
+ *
+ * A line more or less, or another meaning of one, is another version. The one before is still read, so that an upgrade
+ * takes over as a crash does; what it does not say is 0 and empty. Any other is refused.
  */
 #pragma once
 #include "emperor/app_state.h"
@@ -14,10 +17,11 @@
 struct buf;
 struct err;
 
-#define SAVED_VERSION 1
+#define SAVED_VERSION 2
+#define SAVED_OLDEST  1 /* was: no configurations, nothing of probation and rollback */
 #define SAVED_DOORS   ((size_t)2 * (LIMIT_LISTENERS + 1))
-#define SAVED_HEAD    (64UL * 1024) /* all but the ini: 34 doors and a reason are 6 KB */
-#define SAVED_BYTES   (2UL * LIMIT_INI_BYTES + SAVED_HEAD)
+#define SAVED_HEAD    (64UL * 1024) /* all but the spans: 34 doors and two reasons are 7 KB */
+#define SAVED_BYTES   (3UL * LIMIT_INI_BYTES + 2UL * LIMIT_CONFIG_BLOB + SAVED_HEAD)
 #define SAVED_TEXT    512
 
 struct saved_generation {
@@ -38,13 +42,17 @@ struct saved {
 	char file[PATH_MAX]; /* path of its ini */
 	char boot[64];       /* of the machine: pids and descriptors are this boot's */
 	char reason[SAVED_TEXT];
+	char rolled_why[SAVED_TEXT];
 	uint64_t id, ids; /* the app's, and the last that was given */
 	uint64_t state;   /* enum app_state */
 	uint64_t gone;    /* its ini is deleted, it drains */
 	uint64_t begun;   /* a generation was starting, or was to start */
 	uint64_t good;    /* ini has served: it is what to come back to */
-	uint64_t rolled;  /* it was rolled back: the bytes that served count, not the file's */
-	uint64_t scaled;  /* processes of what serves, by command; 0: none was given */
+	uint64_t
+		rolled; /* it was rolled back, or is about to be: those bytes count, not the file's */
+	uint64_t trial; /* what serves is on probation: since serving_ns, and from the base on */
+	uint64_t base_requests, base_errors;
+	uint64_t scaled;              /* processes of what serves, by command; 0: none was given */
 	uint64_t cut_from, processes; /* max-workers has given it fewer: of how many, how many; 0 */
 	uint64_t since_wall_ns, restarts, numbers, last_bank;
 	uint64_t board, gate_end, front_end,
@@ -52,6 +60,10 @@ struct saved {
 	struct fingerprint print;        /* of the file as it was last taken */
 	uint64_t owner, roots;           /* of ini */
 	uint64_t file_owner, file_roots; /* of file_ini */
+	uint64_t
+		old_number; /* of the generation that ran what to come back to; 0: there is nothing */
+	uint64_t old_owner, old_roots;     /* of old_ini */
+	uint64_t old_requests, old_errors; /* while that one served */
 	struct saved_generation generations[LIMIT_BANKS];
 	size_t generations_n;
 	struct saved_door doors[SAVED_DOORS];
@@ -60,6 +72,9 @@ struct saved {
 	struct span ini; /* the bytes that served last, else those that are to */
 	struct span
 		file_ini; /* what stands in the file, if that is something else; n 0: it is not */
+	struct span
+		config; /* config_items.h: by which the front that serves runs, or what was rolled back */
+	struct span old_ini, old_config;
 };
 
 /* -EFBIG: more than SAVED_BYTES. */

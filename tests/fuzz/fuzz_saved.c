@@ -19,14 +19,16 @@ static void check(struct span bytes)
 		return;
 	if (saved_encode(&was, &out) < 0 || saved_decode(buf_span(&out), &now, NULL) < 0)
 		abort();
-	if (!span_eq(was.ini, now.ini))
+	if (!span_eq(was.ini, now.ini) || !span_eq(was.file_ini, now.file_ini))
 		abort();
-	if (!span_eq(was.file_ini, now.file_ini))
+	if (!span_eq(was.config, now.config) || !span_eq(was.old_ini, now.old_ini) ||
+	    !span_eq(was.old_config, now.old_config))
 		abort();
 	for (size_t i = 0; i < sizeof(was.reason); i++)
 		was.reason[i] = now.reason[i] = '\0'; /* control bytes are cleaned on the way out */
 	if (was.id != now.id || was.state != now.state || was.doors_n != now.doors_n ||
-	    was.generations_n != now.generations_n)
+	    was.generations_n != now.generations_n || was.trial != now.trial ||
+	    was.old_number != now.old_number)
 		abort();
 	buf_done(&out);
 }

@@ -13,6 +13,9 @@
 #include "shared/buf.h"
 #include "shared/err.h"
 
+/* Of what fill() makes. */
+#define FORMAT_DIGEST 0x9a688ea77bafcfd2ULL
+
 static const char ini[] = "[vassal]\nmodule = a\nend 0000\n";
 
 static void fill(struct saved *s)
@@ -22,11 +25,16 @@ static void fill(struct saved *s)
 		.file = "/etc/emperor/vassals.d/my app.ini",
 		.boot = "3a6c",
 		.reason = "stopped by command",
+		.rolled_why = "rolled back by command",
 		.id = 7,
 		.ids = 9,
 		.state = APP_REPLACING,
 		.begun = 1,
 		.good = 1,
+		.rolled = 1,
+		.trial = 1,
+		.base_requests = 14,
+		.base_errors = 13,
 		.scaled = 5,
 		.cut_from = 8,
 		.processes = 6,
@@ -41,9 +49,17 @@ static void fill(struct saved *s)
 		.print = {.device = 1, .inode = 2, .mtime_ns = -5, .content = 6, .target = 7},
 		.owner = 33,
 		.roots = 1,
+		.old_number = 10,
+		.old_owner = 34,
+		.old_roots = 1,
+		.old_requests = 8124,
+		.old_errors = 3,
 		.generations_n = 2,
 		.doors_n = 2,
 		.ini = SPAN(ini),
+		.config = SPAN("a\0b\n"),
+		.old_ini = SPAN("[vassal]\nmodule = old\n"),
+		.old_config = SPAN("\nend"),
 	};
 	s->generations[0] = (struct saved_generation){
 		.number = 11, .bank = 2, .part = 1, .pid = 4711, .start = 99, .uid = 33, .link = 5};
@@ -56,6 +72,24 @@ static void fill(struct saved *s)
 static void encode(const struct saved *s, struct buf *out)
 {
 	assert_int_equal(saved_encode(s, out), 0);
+}
+
+/* Equal bytes elsewhere; then the same, so that the rest can be compared as memory. */
+static void expect_spans(struct saved *now, const struct saved *was)
+{
+	static const size_t spans[] = {
+		offsetof(struct saved, ini),        offsetof(struct saved, file_ini),
+		offsetof(struct saved, config),     offsetof(struct saved, old_ini),
+		offsetof(struct saved, old_config),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(spans); i++) {
+		struct span *a = (struct span *)((char *)now + spans[i]);
+		const struct span *b = (const struct span *)((const char *)was + spans[i]);
+
+		assert_true(span_eq(*a, *b));
+		*a = *b;
+	}
 }
 
 static void what_is_written_reads_back_the_same(void **state)
@@ -71,12 +105,8 @@ static void what_is_written_reads_back_the_same(void **state)
 	encode(&was, &out);
 	if (saved_decode(buf_span(&out), &now, &err) < 0)
 		fail_msg("%s", err.text);
-	assert_int_equal(now.ini.n, was.ini.n);
-	assert_memory_equal(now.ini.p, was.ini.p, was.ini.n);
-	assert_true(span_eq(now.file_ini, was.file_ini));
 	span = now.ini;
-	now.ini = was.ini;
-	now.file_ini = was.file_ini;
+	expect_spans(&now, &was);
 	assert_memory_equal(&now, &was, sizeof(now));
 	/* it points into what was read, and is no copy */
 	assert_true(span.p > buf_span(&out).p && span.p < buf_span(&out).p + buf_span(&out).n);
@@ -147,6 +177,8 @@ static void values_out_of_range_are_refused(void **state)
 		{offsetof(struct saved, generations[1].pid), 0, "generation"},
 		{offsetof(struct saved, generations[1].pid), 1ULL << 31, "generation"},
 		{offsetof(struct saved, owner), 1ULL << 32, "owner"},
+		{offsetof(struct saved, trial), 2, "trial"},
+		{offsetof(struct saved, old_owner), 1ULL << 32, "old_owner"},
 	};
 
 	(void)state;
@@ -165,22 +197,127 @@ static void values_out_of_range_are_refused(void **state)
 	}
 }
 
+/* With a digest that is good. */
+static int decode_text(const char *text, struct buf *out, struct saved *ret, struct err *err)
+{
+	char end[32];
+	int n = snprintf(end, sizeof(end), "\nend %016llx\n",
+			 (unsigned long long)fingerprint_digest(text, strlen(text)));
+
+	assert_int_equal(buf_append(out, text, strlen(text), 4096), 0);
+	assert_int_equal(buf_append(out, end, (size_t)n, 4096), 0);
+	return saved_decode(buf_span(out), ret, err);
+}
+
 static void a_file_of_another_version_says_so(void **state)
 {
-	static const char text[] = "saved 2\nname x\n";
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{"saved 0\nname x\n", "version 0, and this emperor knows only 1 to 2"},
+		{"saved 3\nname x\n", "version 3, and this emperor knows only 1 to 2"},
+		{"saved 4294967296\nname x\n", "is no app's state"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct buf out = {0};
+		struct saved now;
+		struct err err = {0};
+
+		assert_int_equal(decode_text(cases[i].text, &out, &now, &err), -EBADMSG);
+		if (!strstr(err.text, cases[i].says))
+			fail_msg("case %zu: %s", i, err.text);
+		buf_done(&out);
+	}
+}
+
+/* As the emperors before this one have written it: an upgrade must not cost the apps a start. */
+static void a_file_of_version_1_is_read(void **state)
+{
+	static const char text[] =
+		"saved 1\nname blog\nfile /v/blog.ini\nboot 3a6c\nreason rolled back\nid 7\n"
+		"ids 9\nstate 2\ngone 0\nbegun 0\ngood 1\nrolled 1\nscaled 5\ncut_from 8\n"
+		"processes 6\nsince_wall_ns 44\nrestarts 3\nnumbers 12\nlast_bank 2\nboard 101\n"
+		"gate_end 102\nfront_end 103\ndoor_numbers 4\nprint.device 1\nprint.inode 2\n"
+		"print.size 9\nprint.mtime_ns 5\nprint.ctime_ns 6\nprint.content 7\n"
+		"print.target 8\nowner 33\nroots 1\nfile_owner 34\nfile_roots 0\n"
+		"generation 12 2 1 4711 99 33 5 0 55 66 1\ndoor 4 8 0 127.0.0.1:80\n"
+		"ini 9 5\n[vassal]\n[new]";
 	struct buf out = {0};
 	struct saved now;
 	struct err err = {0};
-	char end[32];
-	int n = snprintf(end, sizeof(end), "\nend %016llx\n",
-			 (unsigned long long)fingerprint_digest(text, sizeof(text) - 1));
 
 	(void)state;
-	assert_int_equal(buf_append(&out, text, sizeof(text) - 1, 1024), 0);
-	assert_int_equal(buf_append(&out, end, (size_t)n, 1024), 0);
-	assert_int_equal(saved_decode(buf_span(&out), &now, &err), -EBADMSG);
-	assert_non_null(strstr(err.text, "version 2"));
+	if (decode_text(text, &out, &now, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(now.reason, "rolled back");
+	assert_int_equal(now.rolled, 1);
+	assert_int_equal(now.restarts, 3);
+	assert_int_equal(now.file_owner, 34);
+	assert_int_equal(now.generations_n, 1);
+	assert_int_equal(now.generations[0].pid, 4711);
+	assert_string_equal(now.doors[0].address, "127.0.0.1:80");
+	assert_true(span_eq(now.ini, SPAN("[vassal]\n")));
+	assert_true(span_eq(now.file_ini, SPAN("[new]")));
+	/* what it could not know yet */
+	assert_string_equal(now.rolled_why, "");
+	assert_int_equal(now.trial + now.old_number + now.old_requests, 0);
+	assert_int_equal(now.config.n + now.old_ini.n + now.old_config.n, 0);
 	buf_done(&out);
+}
+
+/* Whoever changes what is written down must give it another version, and this another digest. */
+static void the_format_of_this_version_is_as_it_was(void **state)
+{
+	struct saved was;
+	struct buf out = {0};
+	struct span all;
+
+	(void)state;
+	fill(&was);
+	encode(&was, &out);
+	all = buf_span(&out);
+	assert_int_equal(SAVED_VERSION, 2);
+	if (fingerprint_digest(all.p, all.n) != FORMAT_DIGEST)
+		fail_msg("0x%016llxULL of\n%.*s",
+			 (unsigned long long)fingerprint_digest(all.p, all.n), (int)all.n, all.p);
+	buf_done(&out);
+}
+
+static void lengths_that_do_not_fit_are_refused(void **state)
+{
+	static const char *const lines[] = {
+		"spans 9 0 0 0 1\n[vassal]\n",
+		"spans 9 0 0 0\n[vassal]\n",
+		"spans 8 0 0 0 0\n[vassal]\n",
+		"spans 9 0 0 0 0 0\n[vassal]\n",
+		"spans 0 0 4194305 0 0\n",
+		"spans 1048577 0 0 0 0\n",
+		"spans 9 18446744073709551615 0 0 0\n[vassal]\n",
+		"ini 9 0\n[vassal]\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct saved was, now;
+		struct buf good = {0}, out = {0};
+		struct err err = {0};
+		char text[4096];
+		const char *at;
+
+		fill(&was);
+		encode(&was, &good);
+		(void)snprintf(text, sizeof(text), "%.*s", (int)good.n, good.p + good.start);
+		at = strstr(text, "\nspans ");
+		assert_non_null(at);
+		(void)snprintf(text + (at + 1 - text), sizeof(text) - (size_t)(at + 1 - text), "%s",
+			       lines[i]);
+		if (decode_text(text, &out, &now, &err) != -EBADMSG || !strstr(err.text, "spans"))
+			fail_msg("case %zu: %s", i, err.text);
+		buf_done(&good);
+		buf_done(&out);
+	}
 }
 
 static void the_largest_ini_fits_and_no_larger_one_is_read(void **state)
@@ -193,11 +330,13 @@ static void the_largest_ini_fits_and_no_larger_one_is_read(void **state)
 	(void)state;
 	assert_non_null(bytes);
 	fill(&was);
-	was.ini = was.file_ini = span_of(bytes, LIMIT_INI_BYTES);
+	was.ini = was.file_ini = was.old_ini = span_of(bytes, LIMIT_INI_BYTES);
+	was.config = was.old_config = span_of(bytes, LIMIT_CONFIG_BLOB);
 	encode(&was, &out);
 	assert_int_equal(saved_decode(buf_span(&out), &now, NULL), 0);
 	assert_int_equal(now.ini.n, LIMIT_INI_BYTES);
 	assert_int_equal(now.file_ini.n, LIMIT_INI_BYTES);
+	assert_int_equal(now.old_config.n, LIMIT_CONFIG_BLOB);
 	assert_int_equal(saved_decode(span_of(bytes, SAVED_BYTES + 1), &now, &err), -EBADMSG);
 	assert_string_equal(err.text, "too large");
 	buf_done(&out);
@@ -213,6 +352,9 @@ int main(void)
 		cmocka_unit_test(every_changed_byte_is_torn),
 		cmocka_unit_test(values_out_of_range_are_refused),
 		cmocka_unit_test(a_file_of_another_version_says_so),
+		cmocka_unit_test(a_file_of_version_1_is_read),
+		cmocka_unit_test(the_format_of_this_version_is_as_it_was),
+		cmocka_unit_test(lengths_that_do_not_fit_are_refused),
 		cmocka_unit_test(the_largest_ini_fits_and_no_larger_one_is_read),
 	};
 
