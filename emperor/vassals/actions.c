@@ -171,7 +171,7 @@ static void do_swap(struct app *a, const char *why)
 	old->part = PART_LEAVING; /* already in what is written down before the other serves */
 	begin_serving(a);
 	generation_replace(a->serving, old);
-	rollback_swapped(a, old);
+	rollback_swapped(a);
 	app_prune_doors(a);
 	log_info("%s: generation %" PRIu64 " serves (pid %d): %s; generation %" PRIu64 " drains",
 		 a->name, a->serving->number, (int)a->serving->pid, why, old->number);

@@ -107,23 +107,26 @@ static void take_facts(struct app *a, const struct saved *s, struct ini *ini)
 	take_wanted(a, s, ini);
 }
 
-static void take_board_and_gate(struct app *a, const struct saved *s)
+/* True: its counters are those that its processes know. */
+static bool take_board_and_gate(struct app *a, const struct saved *s)
 {
 	int board = adopt_take(a->v, s, KEPT_BOARD, 0, s->board);
 	int gate_end = adopt_take(a->v, s, KEPT_GATE_END, 0, s->gate_end);
 	int front_end = adopt_take(a->v, s, KEPT_FRONT_END, 0, s->front_end);
 	struct err err = {0};
+	int r = board >= 0 ? app_take_board(a, board, &err) : -ENOENT;
 
-	if (board >= 0 && app_take_board(a, board, &err) < 0)
+	if (board >= 0 && r < 0)
 		log_warning("%s: its counters begin anew: %s", a->name, err.text);
 	if (gate_end >= 0 && front_end >= 0) {
 		doors_take_gate(&a->doors, gate_end, front_end);
-		return;
+		return r == 0;
 	}
 	if (gate_end >= 0)
 		(void)close(gate_end);
 	if (front_end >= 0)
 		(void)close(front_end);
+	return r == 0;
 }
 
 /* Its doors are there, and nobody has come through them since. */
@@ -169,7 +172,38 @@ static int read_saved(const struct vassals *v, const char *name, struct buf *byt
 	return 0;
 }
 
-static int adopt(struct vassals *v, const struct saved *s, struct err *err)
+/* In a form that only another build understands they say nothing here: then the inis count. */
+static void drop_foreign_configs(struct saved *s)
+{
+	struct span *const configs[] = {&s->config, &s->old_config};
+
+	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
+		struct config_items items = {0};
+		struct err err = {0};
+
+		if (configs[i]->n == 0)
+			continue;
+		if (config_items_decode(configs[i]->p, configs[i]->n, &items, &err) < 0) {
+			log_warning("%s: its releases cannot be told: %s", s->name, err.text);
+			*configs[i] = (struct span){0};
+		}
+		config_items_done(&items);
+	}
+}
+
+/* What it was, what has served, and what to come back to. */
+static void take_versions(struct app *a, const struct saved *s, struct ini *ini)
+{
+	struct ini *old =
+		s->old_number > 0 ? copy_ini(s->old_ini, s->old_owner, s->old_roots) : NULL;
+
+	if (s->good)
+		a->good = ini_ref(ini);
+	rollback_go_on(a, s, ini, old);
+	ini_unref(old);
+}
+
+static int adopt(struct vassals *v, struct saved *s, struct err *err)
 {
 	struct ini *ini = copy_ini(s->ini, s->owner, s->roots);
 	struct app *a;
@@ -179,9 +213,10 @@ static int adopt(struct vassals *v, const struct saved *s, struct err *err)
 		return err_set(err, -ENOMEM, "%s: out of memory", s->name);
 	r = app_new(&a, v, s->name, s->file, dir_of(v, s->file), err);
 	if (r == 0) {
+		drop_foreign_configs(s);
 		take_facts(a, s, ini);
-		take_board_and_gate(a, s);
-		adopt_fronts(a, s, ini);
+		take_versions(a, s, ini);
+		adopt_fronts(a, s, ini, take_board_and_gate(a, s));
 		settle(a, s);
 		r = vassals_insert(v, a);
 		if (r == 0 && a->state == APP_SLEEPING)

@@ -1,6 +1,9 @@
 /*
- * adopt_fronts - the fronts that an emperor before has left become generations of this one: one that serves goes on
- * serving, what only drains drains on, what only started is ended and started again.
+ * adopt_fronts - the fronts that an emperor before has left become generations of this one.
+ *
+ * One that serves goes on serving, whatever became of its ini and whatever build it is of: it is known by what it was started
+ * with. Where it cannot be spoken to, or counts where nobody here can read it, another one is started beside it and takes
+ * its place as in any reload. What only drains, drains on; what only started is ended, and started again.
  */
 #include "emperor/vassals/internal.h"
 
@@ -10,10 +13,12 @@
 
 #include "emperor/vassals/saved.h"
 #include "shared/err.h"
-#include "shared/fd.h"
 #include "shared/log.h"
 
-#define ROLLED_BEFORE "rolled back before: an older version serves"
+struct legacy_facts {
+	bool has_doors;  /* a keeper has kept them */
+	bool same_board; /* its counters are those that its processes know */
+};
 
 static void take_doors(struct app *a, const struct saved *s, const struct loaded *l)
 {
@@ -72,15 +77,21 @@ static int take_generation(struct app *a, const struct saved *s, const struct sa
 	return 0;
 }
 
-static void place_serving(struct app *a, struct generation *g, bool has_doors)
+static void place_serving(struct app *a, struct generation *g, const struct legacy_facts *facts)
 {
 	a->serving = g;
 	if (g->link_fd >= 0) {
 		generation_serve_on(g);
+		if (facts->same_board)
+			return;
+		log_warning("%s: its front counts where this emperor cannot read it: it is "
+			    "replaced",
+			    a->name);
+		a->begun = true;
 		return;
 	}
 	a->begun = true;
-	if (has_doors) {
+	if (facts->has_doors) {
 		log_warning("%s: its front was started by another build, which this emperor cannot "
 			    "speak to: it is replaced",
 			    a->name);
@@ -95,12 +106,12 @@ static void place_serving(struct app *a, struct generation *g, bool has_doors)
 	generation_retire(g);
 }
 
-static void place(struct app *a, struct generation *g, bool has_doors)
+static void place(struct app *a, struct generation *g, const struct legacy_facts *facts)
 {
 	switch (g->part) {
 	case PART_SERVING:
 		if (!a->serving)
-			place_serving(a, g, has_doors);
+			place_serving(a, g, facts);
 		else
 			generation_retire(g);
 		break;
@@ -115,7 +126,7 @@ static void place(struct app *a, struct generation *g, bool has_doors)
 }
 
 static void take_generations(struct app *a, const struct saved *s, struct loaded *l,
-			     struct ini *ini, bool has_doors)
+			     struct ini *ini, const struct legacy_facts *facts)
 {
 	for (size_t i = 0; i < s->generations_n; i++) {
 		const struct saved_generation *was = &s->generations[i];
@@ -124,7 +135,7 @@ static void take_generations(struct app *a, const struct saved *s, struct loaded
 		if (take_generation(a, s, was, l, ini, &g) < 0)
 			continue;
 		if (g)
-			place(a, g, has_doors);
+			place(a, g, facts);
 		else if (was->part == PART_SERVING) {
 			a->begun = true;
 			a->restarts++;
@@ -153,9 +164,82 @@ static void end_unknown(const struct saved *s)
 	}
 }
 
-void adopt_fronts(struct app *a, const struct saved *s, struct ini *ini)
+static const struct saved_generation *serving_of(const struct saved *s)
 {
-	struct load_source source = {
+	for (size_t i = 0; i < s->generations_n; i++)
+		if (s->generations[i].part == PART_SERVING)
+			return &s->generations[i];
+	return NULL;
+}
+
+/*
+ * What serves is what it was started with, wherever links and includes lead by now and whatever this emperor would say to
+ * its ini. NULL: nothing serves, or that was not written down in a way that can be read.
+ */
+static struct loaded *load_what_serves(const struct app *a, const struct saved *s,
+				       const struct load_source *source)
+{
+	const struct saved_generation *g = serving_of(s);
+	struct loaded *l = NULL;
+	struct err err = {0};
+
+	if (g && s->config.n > 0 &&
+	    load_running(source, a->v->setup.rules, s->config, (uid_t)g->uid, &l, &err) < 0)
+		log_warning(
+			"%s: what its front was started with cannot be read, its ini counts: %s",
+			a->name, err.text);
+	return l;
+}
+
+/* As config_items.h has it; without memory for it a change of its limits is a new generation: no more than that. */
+static void take_config(struct generation *g, const struct saved *s, struct loaded *l,
+			bool as_saved)
+{
+	if (!as_saved) {
+		(void)config_items_encode(&l->items, &g->config, &g->config_n, NULL);
+		return;
+	}
+	g->config = malloc(s->config.n);
+	if (!g->config)
+		return;
+	memcpy(g->config, s->config.p, s->config.n);
+	g->config_n = s->config.n;
+}
+
+/* No less than a broken edit under this emperor: it is shown, and what runs goes on. */
+static void show_unreadable(struct app *a, const char *text)
+{
+	log_error("%s: its ini cannot be taken any more, generation %" PRIu64 " keeps serving: %s",
+		  a->name, a->serving->number, text);
+	app_put_text(&a->last_error, "%s", text);
+	app_put_text(&a->reason,
+		     "its ini cannot be taken any more, what was started with it keeps "
+		     "serving: %s",
+		     text);
+}
+
+static void take_cut(struct app *a, const struct saved *s, struct loaded *l, bool as_saved)
+{
+	if (s->cut_from == 0 || s->processes == 0)
+		return;
+	a->cut_from = (unsigned)s->cut_from;
+	if (as_saved)
+		a->cut_tried = (unsigned)s->processes;
+	else
+		(void)machine_cut(a, l, (unsigned)s->processes, NULL);
+}
+
+static void take_serving(struct app *a, const struct saved *s, struct loaded *l, bool as_saved)
+{
+	take_config(a->serving, s, l, as_saved);
+	a->serving->scaled = (unsigned)s->scaled;
+}
+
+void adopt_fronts(struct app *a, const struct saved *s, struct ini *ini, bool same_board)
+{
+	const struct legacy_facts facts = {.has_doors = a->v->setup.legacy,
+					   .same_board = same_board};
+	const struct load_source source = {
 		.file = a->file,
 		.dir = a->dir,
 		.bytes = ini->bytes,
@@ -163,39 +247,35 @@ void adopt_fronts(struct app *a, const struct saved *s, struct ini *ini)
 		.owner = ini->owner,
 		.roots = ini->roots,
 	};
-	_cleanup_(freep) char *config = NULL;
-	size_t config_n = 0;
-	struct loaded *l = NULL;
+	struct loaded *fresh = NULL;
+	struct loaded *l;
 	struct err err = {0};
+	bool readable = load_ini(&source, a->v->setup.rules, &fresh, &err) == 0;
+	bool as_saved;
 
-	if (s->good)
-		a->good = ini_ref(ini);
-	if (s->rolled)
-		rollback_go_on(a, ini, s->state == APP_RUNNING ? s->reason : ROLLED_BEFORE);
-	if (load_ini(&source, a->v->setup.rules, &l, &err) < 0) {
+	l = load_what_serves(a, s, &source);
+	as_saved = l != NULL;
+	if (!l)
+		l = loaded_ref(fresh);
+	loaded_unref(fresh);
+	if (!l) {
 		if (s->generations_n > 0)
 			log_warning("%s: cannot be taken over, starts anew: %s", a->name, err.text);
 		end_unknown(s);
 		a->begun |= s->generations_n > 0 && s->state != APP_STOPPING;
 		return;
 	}
-	if (s->cut_from > 0 && s->processes > 0) {
-		a->cut_from = (unsigned)s->cut_from;
-		(void)machine_cut(a, l, (unsigned)s->processes, NULL);
-	}
-	/* Without memory for it a change of its limits is a new generation: no more than that. */
-	(void)config_items_encode(&l->items, &config, &config_n, NULL);
-	loaded_drop_items(l);
+	take_cut(a, s, l, as_saved);
 	take_doors(a, s, l);
 	a->face = loaded_ref(l);
 	app_put_text(&a->notes, "%s", l->notes);
 	a->said_user = l->default_user;
-	take_generations(a, s, l, ini, a->v->setup.legacy);
-	if (a->serving) {
-		a->serving->config = TAKE_PTR(config);
-		a->serving->config_n = config_n;
-		a->serving->passed = true;
-		a->serving->scaled = (unsigned)s->scaled;
-	}
+	take_generations(a, s, l, ini, &facts);
+	if (a->serving)
+		take_serving(a, s, l, as_saved);
+	if (a->serving && !readable)
+		show_unreadable(a, err.text);
+	rollback_watch_on(a, s, same_board);
+	loaded_drop_items(l);
 	loaded_unref(l);
 }

@@ -189,7 +189,7 @@ int generation_adopt(struct app *a, struct loaded *l, struct ini *ini,
 		.spawned_ns = past->serving_ns,
 		.serving_ns = past->serving_ns,
 		.serving_wall_ns = past->serving_wall_ns,
-		.passed = true, /* whatever it was compared with, nobody knows any more */
+		.passed = true, /* else rollback.c says so */
 	};
 	g->loaded = loaded_ref(l);
 	g->ini = ini_ref(ini);

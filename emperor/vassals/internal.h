@@ -38,6 +38,8 @@
 #include "shared/msg.h"
 #include <ev.h>
 
+struct saved;
+
 #define VASSALS_OBSERVERS 8 /* gate and stats links, control: a handful of places in our own code */
 #define VASSALS_HURRIES \
 	3 /* candidates in a row that make way for a newer change; the next one may finish */
@@ -316,12 +318,14 @@ int generation_ask(struct generation *g, enum msg_kind kind, uint64_t value, int
 
 /* rollback.c */
 void rollback_init(struct app *a);
-/* g is about to serve; what serves now is still a->serving. */
+/* g is about to serve; what serves now is still a->serving, and is what to come back to. */
 void rollback_begins(struct app *a, struct generation *g);
-/* a->serving has just replaced old: it is on probation from now on. */
-void rollback_swapped(struct app *a, const struct generation *old);
-/* The emperor before has rolled it back to these bytes. */
-void rollback_go_on(struct app *a, struct ini *ini, const char *why);
+/* a->serving has just replaced another: it is on probation from now on. */
+void rollback_swapped(struct app *a);
+/* All that the next emperor must know of it, and that one: before its processes are taken over, and after. */
+void rollback_describe(const struct app *a, struct saved *s);
+void rollback_go_on(struct app *a, const struct saved *s, struct ini *ini, struct ini *old_ini);
+void rollback_watch_on(struct app *a, const struct saved *s, bool same_board);
 /* While a->rolled is there: what to start. */
 int rollback_load(struct app *a, struct loaded **ret, struct err *err);
 struct ini *rollback_ini(const struct app *a);
@@ -379,12 +383,11 @@ enum kept_tag {
 };
 const char *persist_boot(void);
 
-struct saved;
 /* adopt.c: one of the descriptors that were kept, if it is what is written down. -1: none. */
 int adopt_take(const struct vassals *v, const struct saved *s, enum kept_tag tag, uint64_t number,
 	       uint64_t identity);
-/* adopt_fronts.c: ini: the bytes that served last. */
-void adopt_fronts(struct app *a, const struct saved *s, struct ini *ini);
+/* adopt_fronts.c: ini: the bytes that served last; same_board: its counters are those that the fronts know. */
+void adopt_fronts(struct app *a, const struct saved *s, struct ini *ini, bool same_board);
 
 /* queue.c */
 void vassals_queue_start(struct vassals *v, struct app *a);

@@ -310,6 +310,7 @@ static int describe(struct loaded *l, const struct inifile_notes *notes, struct 
 	return 0;
 }
 
+/* l->items from its bytes; nothing else is asked of the ini afterwards. */
 static int parse(const struct load_source *source, const struct load_rules *rules, struct loaded *l,
 		 struct inifile_notes *notes, struct err *err)
 {
@@ -328,31 +329,33 @@ static int parse(const struct load_source *source, const struct load_rules *rule
 	l->items = own;
 	r = rules->options ? emperor_options_defaults(rules->options, &l->items, err) : 0;
 	/* A tenant's path may lead where looking takes for ever: its own processes go there. */
-	if (r == 0 && !is_tenants(source))
-		r = release_pin(&l->items, err);
+	return r == 0 && !is_tenants(source) ? release_pin(&l->items, err) : r;
+}
+
+static int resolve_stats(const struct load_source *source, struct loaded *l, struct err *err)
+{
+	char place[ERR_TEXT_MAX];
+	int r = l->config.stats ? address_parse(l->config.stats, &l->stats, err) : 0;
+
 	if (r < 0)
-		return r;
-	return vassal_config_build(&l->items, &l->config, notes, err);
+		(void)err_prefix(
+			err, "%s: stats = %s",
+			load_place(l, source->file, NULL, l->config.stats, place, sizeof(place)),
+			l->config.stats);
+	return r;
 }
 
 static int build(const struct load_source *source, const struct load_rules *rules, struct loaded *l,
 		 struct inifile_notes *notes, struct err *err)
 {
-	char place[ERR_TEXT_MAX];
-	int r = parse(source, rules, l, notes, err);
+	int r = vassal_config_build(&l->items, &l->config, notes, err);
 
 	if (r == 0)
 		r = resolve_identity(source, rules, l, err);
 	if (r == 0)
 		r = resolve_socket_owner(source, l, err);
-	if (r == 0 && l->config.stats) {
-		r = address_parse(l->config.stats, &l->stats, err);
-		if (r < 0)
-			(void)err_prefix(err, "%s: stats = %s",
-					 load_place(l, source->file, NULL, l->config.stats, place,
-						    sizeof(place)),
-					 l->config.stats);
-	}
+	if (r == 0)
+		r = resolve_stats(source, l, err);
 	if (r == 0)
 		r = check_ports(source, l, err);
 	if (r < 0)
@@ -362,22 +365,83 @@ static int build(const struct load_source *source, const struct load_rules *rule
 	return describe(l, notes, err);
 }
 
+static struct loaded *new_loaded(const struct load_source *source, struct err *err)
+{
+	struct loaded *l = calloc(1, sizeof(*l));
+
+	if (l)
+		*l = (struct loaded){.refs = 1, .roots = source->roots};
+	else
+		(void)err_set(err, -ENOMEM, "%s: out of memory", source->file);
+	return l;
+}
+
 int load_ini(const struct load_source *source, const struct load_rules *rules, struct loaded **ret,
 	     struct err *err)
 {
 	struct inifile_notes notes = {0};
-	struct loaded *l = calloc(1, sizeof(*l));
+	struct loaded *l = new_loaded(source, err);
 	int r;
 
 	if (!l)
-		return err_set(err, -ENOMEM, "%s: out of memory", source->file);
-	l->refs = 1;
-	l->roots = source->roots;
-	r = build(source, rules, l, &notes, err);
+		return -ENOMEM;
+	r = parse(source, rules, l, &notes, err);
+	if (r == 0)
+		r = build(source, rules, l, &notes, err);
 	inifile_notes_done(&notes);
 	/* What it took to expand a large one goes back to the system: the emperor stays small. */
 	if (source->n > LARGE_BYTES)
 		(void)malloc_trim(0);
+	if (r < 0) {
+		loaded_unref(l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}
+
+int load_items(const struct load_source *source, const struct load_rules *rules, struct span config,
+	       struct loaded **ret, struct err *err)
+{
+	struct inifile_notes notes = {0};
+	struct loaded *l = new_loaded(source, err);
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	r = config_items_decode(config.p, config.n, &l->items, err);
+	if (r == 0)
+		r = build(source, rules, l, &notes, err);
+	inifile_notes_done(&notes);
+	if (r < 0) {
+		loaded_unref(l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}
+
+int load_running(const struct load_source *source, const struct load_rules *rules,
+		 struct span config, uid_t uid, struct loaded **ret, struct err *err)
+{
+	struct inifile_notes notes = {0}, errors = {0};
+	struct loaded *l = new_loaded(source, err);
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	r = config_items_decode(config.p, config.n, &l->items, err);
+	if (r == 0) {
+		/* What is refused here is left out; the front has it all the same. */
+		(void)vassal_config_check(&l->items, &l->config, &notes, &errors);
+		(void)resolve_identity(source, rules, l, NULL);
+		(void)resolve_socket_owner(source, l, NULL);
+		(void)resolve_stats(source, l, NULL);
+		l->uid = uid;
+		r = describe(l, &notes, err);
+	}
+	inifile_notes_done(&notes);
+	inifile_notes_done(&errors);
 	if (r < 0) {
 		loaded_unref(l);
 		return r;

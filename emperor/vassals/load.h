@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "shared/privs.h"
+#include "shared/span.h"
 #include "shared/vassal_config.h"
 
 struct cgroup;
@@ -47,6 +48,15 @@ struct loaded {
 
 int load_ini(const struct load_source *source, const struct load_rules *rules, struct loaded **ret,
 	     struct err *err);
+/*
+ * The same from items that were resolved before (config_items_encode), wherever links, includes and variables lead by now;
+ * the bytes of source are not looked at. Checked like an ini.
+ */
+int load_items(const struct load_source *source, const struct load_rules *rules, struct span config,
+	       struct loaded **ret, struct err *err);
+/* What a front that runs as uid was started with: taken as it is, whatever this emperor would refuse of it. */
+int load_running(const struct load_source *source, const struct load_rules *rules,
+		 struct span config, uid_t uid, struct loaded **ret, struct err *err);
 /*
  * Where in the ini this stands, for messages: "file:line" of the last item whose value holds text (and whose key is key,
  * unless that is NULL), else the file. Only while the items are there. Returns buf.

@@ -204,8 +204,6 @@ static void describe(struct saved *s, const struct app *a, const struct kept *li
 		.processes =
 			a->serving && a->cut_from > 0 ? a->serving->loaded->config.processes : 0,
 		.good = a->good != NULL,
-		/* Only once it has come back: until then the bytes are those that are to go. */
-		.rolled = a->rolled && !a->previous,
 		.since_wall_ns = a->since_wall_ns,
 		.restarts = a->restarts,
 		.numbers = a->numbers,
@@ -225,6 +223,9 @@ static void describe(struct saved *s, const struct app *a, const struct kept *li
 		if (g->pid > 0)
 			describe_generation(&s->generations[s->generations_n++], g, list, n);
 	describe_doors(s, a, list, n);
+	if (a->serving && a->serving->config)
+		s->config = span_of(a->serving->config, a->serving->config_n);
+	rollback_describe(a, s);
 	if (ini) {
 		s->owner = ini->owner;
 		s->roots = ini->roots;

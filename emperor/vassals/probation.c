@@ -58,6 +58,11 @@ enum probation_verdict probation_judge(const struct probation_count *old,
 	return age_ns >= span_ns ? PROBATION_PASSED : PROBATION_WAIT;
 }
 
+bool probation_goes_on(uint64_t age_ns, uint64_t span_ns)
+{
+	return age_ns / 2 < span_ns;
+}
+
 const char *probation_text(const struct probation_count *old, const struct probation_count *now,
 			   char *buf, size_t size)
 {

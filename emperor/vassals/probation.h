@@ -25,6 +25,11 @@ struct probation_count probation_since(const struct probation_count *then,
 enum probation_verdict probation_judge(const struct probation_count *old,
 				       const struct probation_count *now, uint64_t age_ns,
 				       uint64_t span_ns);
+/*
+ * Nobody has looked for a while: may it still be judged? Once more than half of what is counted happened after its end,
+ * the figures are no longer those of a probation.
+ */
+bool probation_goes_on(uint64_t age_ns, uint64_t span_ns);
 /* "12 of 60 requests failed; of 8124 before, 3 did" */
 const char *probation_text(const struct probation_count *old, const struct probation_count *now,
 			   char *buf, size_t size);

@@ -5,6 +5,9 @@
  *
  * What failed is not tried again by itself: a version that was brought back is what every later start uses, after a crash
  * or a sleep too, until the file changes or somebody asks for a reload.
+ *
+ * All of it is written down for the next emperor, for a probation is a matter of seconds and so is a new emperor. The counts
+ * are in the scoreboard, which outlives both; what failed while there was no emperor counts like the rest.
  */
 #include "emperor/vassals/internal.h"
 
@@ -12,19 +15,20 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "emperor/vassals/saved.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/log.h"
 #include "shared/scoreboard.h"
 
-#define LOOK_S 1.0
+#define LOOK_S        1.0
+#define ROLLED_BEFORE "rolled back before: an older version serves"
 
 struct version { /* what a generation ran; shared by reference count */
 	unsigned refs;
 	uint64_t number;
-	struct ini *ini;       /* a reference */
-	struct loaded *loaded; /* a reference */
-	char *config;          /* owned: its items, encoded; NULL: an earlier emperor's */
+	struct ini *ini; /* a reference */
+	char *config;    /* owned: its items, encoded; NULL: an earlier emperor has not said */
 	size_t config_n;
 };
 
@@ -40,27 +44,33 @@ static void version_unref(struct version *v)
 	if (!v || --v->refs > 0)
 		return;
 	ini_unref(v->ini);
-	loaded_unref(v->loaded);
 	free(v->config);
 	free(v);
 }
 
 /* NULL without memory: then there is nothing to come back to. */
-static struct version *version_of(const struct generation *g)
+static struct version *version_new(uint64_t number, struct ini *ini, struct span config)
 {
 	struct version *v = calloc(1, sizeof(*v));
 
 	if (!v)
 		return NULL;
-	*v = (struct version){.refs = 1, .number = g->number};
-	v->config = g->config ? malloc(g->config_n) : NULL;
-	if (v->config) {
-		memcpy(v->config, g->config, g->config_n);
-		v->config_n = g->config_n;
+	*v = (struct version){.refs = 1, .number = number, .ini = ini_ref(ini)};
+	if (config.n == 0)
+		return v;
+	v->config = malloc(config.n);
+	if (!v->config) {
+		version_unref(v);
+		return NULL;
 	}
-	v->ini = ini_ref(g->ini);
-	v->loaded = loaded_ref(g->loaded);
+	memcpy(v->config, config.p, config.n);
+	v->config_n = config.n;
 	return v;
+}
+
+static struct version *version_of(const struct generation *g)
+{
+	return version_new(g->number, g->ini, span_of(g->config, g->config ? g->config_n : 0));
 }
 
 /* An answer that failed is counted once, whoever tells of it. */
@@ -107,6 +117,7 @@ static void judge(struct app *a, struct generation *g)
 		return;
 	case PROBATION_PASSED:
 		g->passed = true;
+		persist_mark(a);
 		break;
 	case PROBATION_FAILED:
 		(void)snprintf(why, sizeof(why),
@@ -139,54 +150,113 @@ void rollback_init(struct app *a)
 
 void rollback_begins(struct app *a, struct generation *g)
 {
-	g->base = sample(a, g->bank);
-	g->passed = !a->serving || a->rolled;
-}
+	const struct generation *old = a->serving;
 
-void rollback_swapped(struct app *a, const struct generation *old)
-{
+	g->base = sample(a, g->bank);
+	g->passed = !old || a->rolled;
+	/* It has come back: there is nothing to come back to from there. */
+	if (a->rolled)
+		version_unref(TAKE_PTR(a->previous));
 	/* One that was still on trial is nothing to come back to: the one before it is. */
-	if (old->passed || !a->previous) {
+	else if (old && (old->passed || !a->previous)) {
 		version_unref(a->previous);
 		a->previous = version_of(old);
 		a->old_count = since_it_serves(a, old);
 	}
-	if (a->rolled) {
-		version_unref(TAKE_PTR(a->previous));
+}
+
+void rollback_swapped(struct app *a)
+{
+	if (a->rolled)
 		return;
-	}
 	if (a->previous && a->serving->loaded->config.probation_s > 0)
 		ev_timer_again(a->v->setup.loop, &a->probation);
 	else
 		a->serving->passed = true;
 }
 
-void rollback_go_on(struct app *a, struct ini *ini, const char *why)
-{
-	struct version *v = calloc(1, sizeof(*v));
+/* -- for the next emperor ------------------------------------------------------------------------------- */
 
-	if (!v)
+void rollback_describe(const struct app *a, struct saved *s)
+{
+	const struct generation *g = a->serving;
+	const struct version *old = a->previous;
+
+	s->rolled = a->rolled != NULL;
+	(void)snprintf(s->rolled_why, sizeof(s->rolled_why), "%s",
+		       a->rolled && a->rolled_why ? a->rolled_why : "");
+	if (g && !g->passed) {
+		s->trial = 1;
+		s->base_requests = g->base.requests;
+		s->base_errors = g->base.errors;
+	}
+	/* What serves says by what; of what came back and does not run just now, only this does. */
+	if (!g && a->rolled && !old && a->rolled->config)
+		s->config = span_of(a->rolled->config, a->rolled->config_n);
+	if (!old)
 		return;
-	*v = (struct version){.refs = 1, .ini = ini_ref(ini)};
-	a->rolled = v;
+	s->old_number = old->number;
+	s->old_owner = old->ini->owner;
+	s->old_roots = old->ini->roots;
+	s->old_requests = a->old_count.requests;
+	s->old_errors = a->old_count.errors;
+	s->old_ini = span_of(old->ini->bytes, old->ini->n);
+	s->old_config = span_of(old->config, old->config ? old->config_n : 0);
+}
+
+void rollback_go_on(struct app *a, const struct saved *s, struct ini *ini, struct ini *old_ini)
+{
+	const char *why = s->rolled_why;
+
+	a->old_count = (struct probation_count){s->old_requests, s->old_errors};
+	if (s->old_number > 0 && old_ini)
+		a->previous = version_new(s->old_number, old_ini, s->old_config);
+	if (!s->rolled)
+		return;
+	/* Under way, it is what was to come back; else it has, and is what served last. */
+	a->rolled = a->previous ? version_ref(a->previous) : version_new(0, ini, s->config);
+	if (!*why) /* an emperor that did not write it down */
+		why = s->state == APP_RUNNING && *s->reason ? s->reason : ROLLED_BEFORE;
 	app_put_text(&a->rolled_why, "%s", why);
 }
 
+void rollback_watch_on(struct app *a, const struct saved *s, bool same_board)
+{
+	struct generation *g = a->serving;
+	uint64_t now_ns = clock_now_ns();
+
+	if (!g || !s->trial || !a->previous)
+		return;
+	/* A scoreboard that begins anew begins at 0. */
+	if (same_board)
+		g->base = (struct probation_count){s->base_requests, s->base_errors};
+	if (!a->rolled && !probation_goes_on(now_ns - MIN(now_ns, g->serving_ns),
+					     g->loaded->config.probation_s * NS_PER_S)) {
+		log_info("%s: generation %" PRIu64 " was on probation, which has ended too long "
+			 "ago to be judged",
+			 a->name, g->number);
+		return;
+	}
+	g->passed = false;
+	if (!a->rolled)
+		ev_timer_again(a->v->setup.loop, &a->probation);
+}
+
+/* -- what is started ------------------------------------------------------------------------------------- */
+
 int rollback_load(struct app *a, struct loaded **ret, struct err *err)
 {
-	struct version *v = a->rolled;
+	const struct version *v = a->rolled;
+	const struct load_source source = {
+		.file = a->file, .dir = a->dir, .owner = v->ini->owner, .roots = v->ini->roots};
 	struct loaded *l = NULL;
-	int r;
+	int r = v->config ? load_items(&source, a->v->setup.rules, span_of(v->config, v->config_n),
+				       &l, err)
+			  : app_parse(a, v->ini, &l, err);
 
-	if (v->config) {
-		l = loaded_ref(v->loaded);
-		loaded_drop_items(l);
-		r = config_items_decode(v->config, v->config_n, &l->items, err);
-	} else {
-		r = app_parse(a, v->ini, &l, err);
-	}
-	if (r == 0)
-		r = routes_check(a->v, a, l, err);
+	if (r < 0)
+		return r;
+	r = routes_check(a->v, a, l, err);
 	if (r < 0) {
 		loaded_unref(l);
 		return r;
@@ -224,8 +294,7 @@ int rollback_by_command(struct app *a, struct err *err)
 			       a->name, app_state_name(a->state));
 	if (!a->previous)
 		return err_set(err, -ENOENT,
-			       "%s: no older version is known: this one is the first that served "
-			       "since the emperor started",
+			       "%s: no older version is known: this one is the first that served",
 			       a->name);
 	(void)snprintf(why, sizeof(why),
 		       "rolled back by command to what generation %" PRIu64 " ran",

@@ -1,0 +1,265 @@
+"""What a successor knows: the bytes and the release that each app runs, its probation, and formats of other builds."""
+
+import os
+import re
+import shutil
+import signal
+import unittest
+
+from harness import BIN, eventually, free_port, process_tree, title
+from succession import Load, Succession
+
+GOOD = "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'%s']\n"
+BAD = "def application(environ, start_response):\n    if environ['PATH_INFO'] != '/ok':\n        1 / 0\n" \
+      "    start_response('200 OK', [])\n    return [b'%s']\n"
+
+
+def digest(data):
+    """FNV-1a, 64 bits, as fingerprint_digest()."""
+    h = 0xCBF29CE484222325
+    for byte in data:
+        h = ((h ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return h
+
+
+class State(Succession):
+    def restate(self, e, app, edit):
+        """Rewrites what is written down of an app, as whole as it was."""
+        path = e.run_dir / "state" / (app + ".state")
+        data = path.read_bytes()
+        head, _, _ = data.rpartition(b"\nend ")
+        fresh = edit(head)
+        self.assertNotEqual(fresh, head)
+        path.write_bytes(fresh + b"\nend %016x\n" % digest(fresh))
+
+    def saved(self, e, app):
+        return (e.run_dir / "state" / (app + ".state")).read_bytes()
+
+
+class Inis(State):
+    def test_an_ini_that_cannot_be_read_any_more_ends_nothing_that_serves(self):
+        own = free_port()
+        part = self.folder / "part.ini"
+        gone = self.folder / "gone.ini"
+        for path in (part, gone):
+            path.write_text("[vassal]\nharakiri = 1234\n")
+        e = self.emperor()
+        e.drop("a", extra="disable-logging = true\nhttp-socket = 127.0.0.1:%d\ninclude = %s" % (own, part))
+        e.drop("b", extra="disable-logging = true\ninclude = %s" % gone)
+        for name in "ab":
+            e.wait_up(name)
+        before = {name: e.state(name) for name in "ab"}
+        loads = [Load(e.port, "a.test"), Load(own, "a.test"), Load(e.port, "b.test")]
+        for load in loads:
+            load.more()
+        self.kill(e)
+        part.write_text("[vassal]\nharakiri = soon\n")
+        gone.unlink()
+        f = self.successor(e)
+        for load in loads:
+            load.more()
+        for name, word in (("a", "harakiri"), ("b", "gone.ini")):
+            now = f.state(name)
+            self.assertEqual((now["pid"], now["generation"], now["state"]), (before[name]["pid"], 1, "running"))
+            self.assertIn(word, now["last_error"])
+            self.assertIn("keeps serving", now["reason"])
+            self.assertIn(word, f.output())
+            # a reload is refused as it would have been before, and harms nothing
+            self.assertIn(word, f.ctl_text("reload", name).stderr)
+            self.assertEqual(f.state(name)["pid"], before[name]["pid"])
+        part.write_text("[vassal]\nharakiri = 30\n")
+        f.ctl("reload", "a")
+        now = f.state("a")
+        self.assertEqual((now["state"], now["reason"], now["last_error"]), ("running", "", ""))
+        for load in loads:
+            load.more()
+            self.assertEqual(load.end(), [])
+
+    def test_an_option_that_this_build_refuses_ends_nothing_that_serves(self):
+        e = self.emperor()
+        e.drop("a", extra="include = %s" % (self.folder / "part.ini"))
+        (self.folder / "part.ini").write_text("[vassal]\nharakiri = 1234\n")
+        (e.vassals / "a.ini").touch()
+        e.wait_up("a")
+        before = e.state("a")
+        self.kill(e)
+        (self.folder / "part.ini").write_text("[vassal]\nharakiri = soon\n")
+        self.restate(e, "a", lambda b: b.replace(b"1234", b"soon"))
+        f = self.successor(e)
+        self.assertEqual(f.state("a")["pid"], before["pid"])
+        self.assertEqual(f.get("a").status, 200)
+        self.assertIn("harakiri", f.state("a")["last_error"])
+
+
+class Releases(State):
+    def setUp(self):
+        super().setUp()
+        for name, text in (("r1", GOOD), ("r2", BAD), ("r3", GOOD)):
+            (self.folder / name).mkdir()
+            (self.folder / name / "site_app.py").write_text(text % name)
+        self.current = self.folder / "current"
+        self.current.symlink_to(self.folder / "r1")
+
+    def switch(self, release):
+        (self.folder / "next").symlink_to(self.folder / release)
+        (self.folder / "next").rename(self.current)
+
+    def ask(self, e, n, path="/"):
+        return {e.get("one", path).status for _ in range(n)}
+
+    def serve(self, extra=""):
+        e = self.emperor()
+        self.ini = e.drop("one", "site_app", extra, app=self.current)
+        e.wait_up("one")
+        self.assertEqual(self.ask(e, 40), {200})
+        return e
+
+    def deploy(self, e, release):
+        self.switch(release)
+        e.ctl("reload", "one")
+        eventually(lambda: e.get("one", "/ok").text == release)
+
+    def test_a_probation_goes_on_under_the_next_emperor(self):
+        e = self.serve()
+        self.deploy(e, "r2")
+        self.assertEqual(self.ask(e, 10), {500})
+        self.kill(e)
+        f = self.successor(e)
+        self.assertEqual(f.state("one")["generation"], 2)
+        # what was asked before and what is asked now make one rate
+        self.assertEqual(self.ask(f, 10), {500})
+        eventually(lambda: f.get("one").text == "r1")
+        self.assertRegex(f.wait_state("one", "running")["reason"],
+                         r"generation 2 is rolled back to what generation 1 ran: "
+                         r"\d+ of its first \d+ requests failed; of 4\d before, 0 did")
+        # what came back is what starts, under the one after that too
+        self.kill(f)
+        os.kill(f.state("one")["pid"] if f.alive() else self.front(f), signal.SIGKILL)
+        g = self.successor(f)
+        g.wait_up("one")
+        self.assertEqual(g.get("one").text, "r1")
+        self.assertIn("is rolled back to what generation 1 ran", g.wait_state("one", "running")["reason"])
+        self.deploy(g, "r3")
+        self.assertEqual(g.wait_state("one", "running")["reason"], "")
+
+    def front(self, e):
+        return next(pid for pid in e.strays() if title(pid) == "vassal: one")
+
+    def test_a_probation_that_is_over_or_passed_is_not_taken_up(self):
+        e = self.serve("probation = 1")
+        self.deploy(e, "r2")
+        eventually(lambda: b"\ntrial 0\n" in self.saved(e, "one"), 10, "it has passed")
+        self.kill(e)
+        f = self.successor(e)
+        self.assertEqual(self.ask(f, 40), {500})
+        self.assertEqual(f.state("one")["generation"], 2)
+        # but by command there is a way back, to the release that ran
+        f.ctl("rollback", "one")
+        eventually(lambda: f.get("one").text == "r1")
+
+    def test_a_rollback_that_was_only_begun_is_begun_again(self):
+        (self.folder / "r1" / "site_app.py").write_text("import os, time\n"
+                                                        "time.sleep(2 if os.path.exists('%s') else 0)\n"
+                                                        % (self.folder / "slow") + GOOD % "r1")
+        e = self.serve()
+        self.deploy(e, "r2")
+        (self.folder / "slow").touch()
+        self.assertEqual(self.ask(e, 30), {500})
+        eventually(lambda: e.state("one")["state"] == "replacing", 10, "the rollback has begun")
+        eventually(lambda: b"\nrolled 1\n" in self.saved(e, "one"), 10, "it is written down")
+        self.kill(e)
+        f = self.successor(e)
+        self.assertEqual(f.get("one", "/ok").text, "r2")
+        eventually(lambda: f.get("one").text == "r1", 15)
+        self.assertIn("is rolled back to what generation 1 ran", f.wait_state("one", "running")["reason"])
+        self.assertIn("already", f.ctl_text("rollback", "one").stderr)
+
+    def test_a_rollback_after_an_adoption_leads_to_the_release_that_ran(self):
+        e = self.serve("probation = 0")
+        self.kill(e)
+        self.switch("r3")
+        f = self.successor(e)
+        # it knows what runs, wherever the link leads meanwhile
+        self.assertEqual(f.get("one").text, "r1")
+        self.assertRegex(f.ctl_text("plan").stdout, r"until it is reloaded; then chdir: \S+/r1 -> \S+/r3")
+        f.ctl("reload", "one")
+        eventually(lambda: f.get("one").text == "r3")
+        self.kill(f)
+        g = self.successor(f)
+        g.ctl("rollback", "one")
+        eventually(lambda: g.get("one").text == "r1")
+
+
+class Versions(State):
+    def test_what_the_version_before_wrote_down_is_taken_over(self):
+        own = free_port()
+        e = self.emperor()
+        e.drop("a", extra="disable-logging = true\nhttp-socket = 127.0.0.1:%d" % own)
+        e.wait_up("a")
+        before = e.state("a")
+        loads = [Load(e.port, "a.test"), Load(own, "a.test")]
+        for load in loads:
+            load.more()
+        self.kill(e)
+
+        def to_version_1(b):
+            head, _, rest = b.partition(b"\nspans ")
+            sizes, _, bodies = rest.partition(b"\n")
+            ini, file_ini = (int(n) for n in sizes.split()[:2])
+            for row in (b"rolled_why", b"trial", b"base_requests", b"base_errors", b"old_number", b"old_owner",
+                        b"old_roots", b"old_requests", b"old_errors"):
+                head, n = re.subn(rb"\n%s [^\n]*(?=\n)" % row, b"", head)
+                self.assertEqual(n, 1, row)
+            return (re.sub(rb"^saved 2\n", b"saved 1\n", head) + b"\nini %d %d\n" % (ini, file_ini)
+                    + bodies[: ini + file_ini])
+
+        self.restate(e, "a", to_version_1)
+        f = self.successor(e)
+        now = f.state("a")
+        self.assertEqual((now["pid"], now["generation"], now["state"]), (before["pid"], 1, "running"))
+        # and from now on in this emperor's version
+        eventually(lambda: self.saved(f, "a").startswith(b"saved 2\n"), 10, "it is written down anew")
+        f.ctl("reload", "a")
+        for load in loads:
+            load.more()
+            self.assertEqual(load.end(), [])
+
+    def test_what_is_written_down_in_a_version_that_nobody_knows_is_refused_and_requests_in_hand_end_well(self):
+        e = self.emperor()
+        e.drop("a", module="slow", extra="processes = 2")
+        e.wait_up("a")
+        pid = e.state("a")["pid"]
+        slow = self.slow_request(e.port, "a.test", "/?3")
+        eventually(lambda: e.state("a")["busy"] == 1, 10, "it is in hand")
+        self.kill(e)
+        self.restate(e, "a", lambda b: re.sub(rb"^saved \d+\n", b"saved 99\n", b))
+        f = self.successor(e)
+        self.assertIn("a: not taken over: state/a.state: is of version 99", f.output())
+        f.wait_up("a")
+        self.assertTrue(slow.is_alive(), "before the old front had drained")
+        slow.join()
+        self.assertEqual(slow.status, 200)
+        eventually(lambda: pid not in process_tree(), 10, "the end of the old front")
+
+    def test_a_vassal_of_another_handoff_version_fails_and_the_old_one_serves(self):
+        other = self.folder / "other"
+        shutil.copytree(BIN, other / "bin")
+        shutil.copytree(BIN.parent / "libexec", other / "libexec")
+        e = self.emperor()
+        e.drop("a")
+        e.wait_up("a")
+        self.assertEqual(e.ctl_text("upgrade", str(other / "bin" / "emperor")).returncode, 0)
+        e.ctl("reload", "a")
+        before = e.state("a")
+        (other / "bin" / "vassal").rename(other / "bin" / "vassal-itself")
+        (other / "bin" / "vassal").write_text('#!/bin/sh\nEMPEROR_HANDOFF=99 exec "%s" "$@"\n' % (other / "bin" / "vassal-itself"))
+        os.chmod(other / "bin" / "vassal", 0o755)
+        self.assertNotEqual(e.ctl_text("reload", "a").returncode, 0)
+        self.assertIn("handoff version 99, this vassal speaks", e.output())
+        now = e.state("a")
+        self.assertEqual((now["pid"], now["state"]), (before["pid"], "running"))
+        self.assertEqual(e.get("a").status, 200)
+
+
+if __name__ == "__main__":
+    unittest.main()
