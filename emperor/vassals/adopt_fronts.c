@@ -62,8 +62,10 @@ static int take_generation(struct app *a, const struct saved *s, const struct sa
 		log_warning("%s: its front (pid %d) cannot be watched yet: %s", a->name,
 			    (int)past.pid, strerror(-past.pidfd));
 	past.log_fd = adopt_take(a->v, s, KEPT_LOG, was->number, was->log);
-	if (was->speaks == MSG_VERSION)
-		past.link_fd = adopt_take(a->v, s, KEPT_LINK, was->number, was->link);
+	past.link_fd = adopt_take(a->v, s, KEPT_LINK, was->number, was->link);
+	/* Nothing is said to it that it might take for something else: it finds its emperor gone, and serves on. */
+	if (was->speaks != MSG_VERSION && past.link_fd >= 0)
+		(void)close(TAKE_FD(past.link_fd));
 	r = generation_adopt(a, l, ini, &past, ret, &err);
 	if (r < 0) {
 		log_error("%s: generation %" PRIu64 " cannot be taken over: %s", a->name,

@@ -191,6 +191,29 @@ class Releases(State):
 
 
 class Versions(State):
+    def test_a_front_that_speaks_another_version_serves_until_another_is_ready(self):
+        own = free_port()
+        e = self.emperor()
+        e.drop("a", module="slow_import", extra="env = SECONDS=3\ndisable-logging = true\nhttp-socket = 127.0.0.1:%d" % own)
+        e.wait_up("a")
+        pid = e.state("a")["pid"]
+        loads = [Load(e.port, "a.test"), Load(own, "a.test")]
+        for load in loads:
+            load.more()
+        self.kill(e)
+        self.restate(e, "a", lambda b: re.sub(rb"(\ngeneration(?: \d+)*) \d+\n", rb"\1 77\n", b))
+        f = self.successor(e)
+        self.assertIn("another build", f.output())
+        for load in loads:
+            load.more()
+        eventually(lambda: f.state("a")["generation"] == 2 and f.state("a")["state"] == "running", 15, "another front")
+        # nobody waited for the other's import
+        self.assertLess(max(load.longest for load in loads), 2.5)
+        eventually(lambda: pid not in process_tree(), 15, "the end of the old one")
+        for load in loads:
+            load.more()
+            self.assertEqual(load.end(), [])
+
     def test_what_the_version_before_wrote_down_is_taken_over(self):
         own = free_port()
         e = self.emperor()
