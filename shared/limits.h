@@ -82,6 +82,10 @@
 /* -- the front ------------------------------------------------------------------------------------------ */
 #define LIMIT_CONNECTIONS \
 	65536 /* of one front, if half its descriptors are not fewer; about 1 KB each */
+#define LIMIT_CROWD_IDLE_MS \
+	200ULL /* idle for so long before it is closed for a new one: its next request may be on the wire */
+#define LIMIT_CROWD_HEAD_S \
+	1 /* as at the gate: then the oldest unfinished head goes, when a new client comes */
 #define LIMIT_SPARE_FDS \
 	16 /* free before a passed connection is received: without one the kernel drops it */
 #define LIMIT_CONN_FDS \

@@ -16,7 +16,7 @@
 struct err;
 
 #define BOARD_MAGIC   0x44524142u /* "BARD" */
-#define BOARD_VERSION 3
+#define BOARD_VERSION 4
 
 #define BOARD_BUCKETS    48  /* histogram: see board_bucket() */
 #define BOARD_EVENTS     128 /* ring of events; stats records gaps */
@@ -62,6 +62,7 @@ struct board_counters {
 	board_u64 read_timeouts;   /* 408: header-timeout, body-timeout, min-rate */
 	board_u64 write_timeouts;  /* socket-timeout, min-rate: the answer was not read */
 	board_u64 queue_timeouts;  /* of the rejected: waited longer than queue-timeout */
+	board_u64 crowded;         /* closed or refused at the limit of connections, for new ones */
 	board_u64 idle_timeouts;   /* connections without a request: keepalive, header-timeout */
 	board_u64 timeouts;        /* 504: harakiri, interrupt-timeout */
 	board_u64 interrupts;      /* of those, interrupted in the app */
@@ -317,9 +318,9 @@ uint64_t board_percentile_us(const uint64_t hist[BOARD_BUCKETS], double p);
 /* Plain copy of counters, summed over all banks. */
 struct board_totals {
 	uint64_t connections, requests, responses[6], bad_requests, rejected, timeouts, interrupts,
-		read_timeouts, write_timeouts, queue_timeouts, idle_timeouts, fused, worker_deaths,
-		exceptions, client_gone, static_requests, handed_back, bytes_in, bytes_out,
-		queue_us, app_us, spawned, recycled, killed, crashed, log_dropped;
+		read_timeouts, write_timeouts, queue_timeouts, crowded, idle_timeouts, fused,
+		worker_deaths, exceptions, client_gone, static_requests, handed_back, bytes_in,
+		bytes_out, queue_us, app_us, spawned, recycled, killed, crashed, log_dropped;
 	uint64_t queue_hist[BOARD_BUCKETS], app_hist[BOARD_BUCKETS];
 };
 void board_read_totals(const struct scoreboard *b, struct board_totals *ret);

@@ -21,6 +21,7 @@ const struct board_field board_fields[] = {
 	FIELD(read_timeouts,	"",	 "408: the request came too slowly"),
 	FIELD(write_timeouts,	"",	 "answers cut because the client did not read them"),
 	FIELD(queue_timeouts,	"",	 "503: waited longer than queue-timeout"),
+	FIELD(crowded,		"",	 "connections closed at their limit, for new ones"),
 	FIELD(idle_timeouts,	"",	 "connections closed because no request came"),
 	FIELD(timeouts,		"",	 "504: ran longer than harakiri or interrupt-timeout allow"),
 	FIELD(interrupts,	"",	 "of those, interrupted by an exception in the app"),

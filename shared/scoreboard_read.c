@@ -76,6 +76,7 @@ static void add_counters(struct board_totals *t, const struct board_counters *c)
 	t->read_timeouts += read_counter(&c->read_timeouts);
 	t->write_timeouts += read_counter(&c->write_timeouts);
 	t->queue_timeouts += read_counter(&c->queue_timeouts);
+	t->crowded += read_counter(&c->crowded);
 	t->idle_timeouts += read_counter(&c->idle_timeouts);
 	t->fused += read_counter(&c->fused);
 	t->worker_deaths += read_counter(&c->worker_deaths);

@@ -253,7 +253,9 @@ const struct option vassal_options[] = {
 	       "Mask of the modes of new files; unchanged if nothing is said", "022",
 	       OPTION_CLEAN),
 	NUMBER("max-fd", NULL, OPTION_UINT, unsigned, max_fd, "0", 0, 1048576, "descriptors",
-	       "Open files of each process; 0 leaves the limit", "4096", 0),
+	       "Open files of each process, 0 leaves the limit; half as many connections of a front, "
+	       "then idle ones are closed for new ones",
+	       "4096", 0),
 	NUMBER("limit-as", NULL, OPTION_MBYTES, uint64_t, limit_as_bytes, "0", 0, 0, NULL,
 	       "Address space of each process; 0 is no limit", "2G", 0),
 	NUMBER("limit-memory", NULL, OPTION_MBYTES, uint64_t, limit_memory_bytes, "0", 0, 0, NULL,

@@ -17,6 +17,7 @@
 #include "shared/fd.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
+#include "vassal/front/crowd.h"
 #include "vassal/front/front.h"
 #include "vassal/front/intake.h"
 #include "vassal/front/state.h"
@@ -218,15 +219,18 @@ static void accept_some(struct front *f, struct door *d)
 		struct conn *c;
 		int fd;
 
-		if (f->conns_n >= f->conns_limit) {
+		if (f->conns_n >= f->conns_limit && !crowd_make_room(f)) {
 			pause_doors(f);
 			return;
 		}
 		fd = accept4(d->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-			    errno == ENOBUFS)
-				pause_doors(f); /* until a connection ends, or the next tick */
+			if (errno != EMFILE && errno != ENFILE && errno != ENOMEM &&
+			    errno != ENOBUFS)
+				return;
+			if (crowd_make_room(f))
+				continue;
+			pause_doors(f); /* until a connection ends, or the next tick */
 			return;
 		}
 		c = conn_new(f, fd);
@@ -322,7 +326,7 @@ static void receive_some(struct front *f, struct door *d)
 		struct pass p;
 		int r;
 
-		if (!has_room(f)) {
+		if (!has_room(f) && !(crowd_make_room(f) && has_room(f))) {
 			pause_doors(f);
 			return;
 		}

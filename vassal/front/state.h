@@ -251,6 +251,7 @@ struct front {
 	struct conn *free_conns, *dead_conns;
 	unsigned conns_n, conns_limit;
 	unsigned fds_limit;      /* descriptors that we may have */
+	uint64_t crowd_said_ns;  /* that there are too many; 0: never */
 	unsigned conns_carefree; /* up to so many connections there are descriptors for all */
 	struct conn *ready_first, **ready_last;
 	struct timer_list timers[TIMER_COUNT];
