@@ -6,7 +6,7 @@
 #include "shared/scoreboard.h"
 
 /* Room for every row of board_fields[]; record_counters_n() of them are used. */
-#define RECORD_COUNTERS 32
+#define RECORD_COUNTERS 40
 #define RECORD_TEXT     1024 /* ROLE_TEXT, and more than BOARD_EVENT_TEXT */
 
 enum record_gauge {

@@ -263,11 +263,18 @@ static void a_blame_record_of_another_day_gets_our_time(void **state)
 	assert_int_equal(f->blame.r.wall_ns, NOW_NS);
 }
 
+static void every_counter_has_room_in_a_minute(void **state)
+{
+	(void)state;
+	assert_int_equal(record_counters_n(), board_fields_n);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_counter_has_room_in_a_minute),
 		TEST(blame_records_are_told_once_and_gaps_as_events),
 		TEST(a_blame_record_of_another_day_gets_our_time),
 		TEST(a_minute_is_the_difference_to_the_one_before),
