@@ -46,7 +46,7 @@ static void on_ready(struct pool *pool)
 {
 	pool->served = true;
 	pool->output.keep_tail = false;
-	pool->tick.repeat = POOL_TICK_S;
+	pool->tick.repeat = pool->tick_s;
 	ev_timer_again(pool->loop, &pool->tick);
 	if (pool->policy.config.processes < pool->config.processes)
 		pool_event(pool, EVENT_NOTE, 0,

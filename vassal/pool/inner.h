@@ -69,6 +69,7 @@ struct pool {
 	ev_child child;
 	ev_timer step;      /* the next time policy wants to be asked; also fed by pool_kick */
 	ev_timer tick;      /* measuring */
+	double tick_s;      /* POOL_TICK_S; tests do not wait for it */
 	uint64_t fresh_rss; /* of the last worker that was measured before its first request */
 	unsigned idle_ticks, pss_next;
 	uint64_t front_pss_ns, mold_pss_ns; /* last measured */

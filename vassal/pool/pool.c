@@ -20,7 +20,7 @@
 #include "shared/vassal_config.h"
 #include "vassal/exchange/exchange.h"
 
-#define TICK_IDLE_S   10.0
+#define IDLE_RARER    10 /* measuring, when nothing is served: so many times as rare */
 #define STACKS_TURN_S 0.02
 #define IDLE_TICKS    3 /* seconds without a request until measuring slows down */
 #define LOOK_S        ((double)POLICY_GROW_NS / 1e9)
@@ -136,8 +136,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, _unused_ int revents)
 	look_around(pool, clock_now_ns());
 	pool->idle_ticks = pool->active ? 0 : pool->idle_ticks + 1;
 	pool->active = false;
-	repeat =
-		pool->idle_ticks > IDLE_TICKS && !watches_closely(pool) ? TICK_IDLE_S : POOL_TICK_S;
+	repeat = pool->idle_ticks > IDLE_TICKS && !watches_closely(pool) ? IDLE_RARER * pool->tick_s
+									 : pool->tick_s;
 	/* in a nap there is nobody to look at; the next worker starts the tick again */
 	refork_tick(pool, clock_now_ns());
 	if (!watch_tick(pool, clock_now_ns()))
@@ -271,6 +271,7 @@ int pool_start(struct pool **ret_pool, struct ev_loop *loop, const struct pool_s
 	if (!pool)
 		return err_set(err, -ENOMEM, "out of memory");
 	pool->loop = loop;
+	pool->tick_s = POOL_TICK_S;
 	pool->setup = *setup;
 	pool->config = *setup->config;
 	pool->events = *events;
@@ -295,8 +296,8 @@ int pool_start(struct pool **ret_pool, struct ev_loop *loop, const struct pool_s
 void pool_served(struct pool *pool, unsigned worker)
 {
 	pool->active = true;
-	if (pool->tick.repeat > POOL_TICK_S) {
-		pool->tick.repeat = POOL_TICK_S;
+	if (pool->tick.repeat > pool->tick_s) {
+		pool->tick.repeat = pool->tick_s;
 		pool->idle_ticks = 0;
 		ev_timer_again(pool->loop, &pool->tick);
 	}

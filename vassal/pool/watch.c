@@ -1,6 +1,6 @@
 /*
  * watch - the pool's slow turn: measures workers, the mold and this process itself, and notices what no
- * event tells. Once a second while something is served or memory has a limit, every TICK_IDLE_S (pool.c)
+ * event tells. Once a second while something is served or memory has a limit, every ten (pool.c)
  * otherwise, not at all in a nap: a hundred idle apps must not wake a hundred fronts a second.
  */
 #include <inttypes.h>
