@@ -322,7 +322,7 @@ class Table(Case):
                 if status == 503:
                     self.assertIn(b"\r\nRetry-After: ", data)
                 if words:
-                    self.assertRegex(self.e.output(), words)
+                    eventually(lambda words=words: re.search(words, self.e.output()), 5, "%s in the log" % words)
         for counter, n in before.items():
             wanted = n + sum(row[3] == counter for row in rows)
             eventually(lambda: self.counted(counter) >= wanted, 5, "%s is at least %d" % (counter, wanted))
