@@ -5,12 +5,11 @@
  * ask when a look has found nothing new since the last one. What changes before this generation serves asks as soon as
  * it does: the app may have been imported before.
  *
- * While a look is under way the files are the thread's; news of modules wait until it is over.
+ * While a look is under way the files are the thread's; modules that are told meanwhile wait until it is over.
  */
 #include "vassal/front/triggers.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -43,9 +42,9 @@ struct triggers {
 	char why[512]; /* what has changed and waits until no more does; "": nothing */
 	ev_timer timer;
 	unsigned looks; /* modules are looked at in every so manieth of them */
-	int news_fd;    /* owned: modules that were told during a look; -1 */
 	struct list files;
-	struct list modules; /* sorted by path */
+	struct list modules; /* sorted by path; the paths are owned */
+	struct list fresh;   /* likewise: told, and not looked at yet */
 };
 
 static void look_at(struct list *l)
@@ -112,7 +111,7 @@ static void look_again(struct triggers *t)
 	ev_timer_start(loop, &t->timer);
 }
 
-static void take_news(struct triggers *t, int fd);
+static void take_fresh(struct triggers *t);
 
 static void on_looked(struct diskjob *job)
 {
@@ -133,10 +132,7 @@ static void on_looked(struct diskjob *job)
 		else if (t->why[0])
 			look_again(t);
 	}
-	if (t->news_fd >= 0) {
-		take_news(t, t->news_fd);
-		(void)close(TAKE_FD(t->news_fd));
-	}
+	take_fresh(t);
 }
 
 static void begin_look(struct triggers *t)
@@ -194,23 +190,53 @@ static int by_path(const void *a, const void *b)
 		      ((const struct watched_file *)b)->path);
 }
 
-static void add_module(struct triggers *t, const char *path, size_t sorted)
+static void forget(struct list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free((void *)(uintptr_t)l->v[i].path);
+	free(l->v);
+	*l = (struct list){0};
+}
+
+static bool holds(const struct list *l, size_t sorted, const char *path)
 {
 	const struct watched_file key = {.path = path};
+
+	return sorted > 0 && bsearch(&key, l->v, sorted, sizeof(key), by_path);
+}
+
+/* sorted: what stands in fresh from earlier news. */
+static void note_module(struct triggers *t, const char *path, size_t sorted)
+{
 	char *copy;
 
-	if (t->modules.n >= LIMIT_MODULES ||
-	    (sorted > 0 && bsearch(&key, t->modules.v, sorted, sizeof(key), by_path)))
+	if (t->modules.n + t->fresh.n >= LIMIT_MODULES || holds(&t->modules, t->modules.n, path) ||
+	    holds(&t->fresh, sorted, path))
 		return;
 	copy = strdup(path);
-	if (copy && add(&t->modules, "py-autoreload:", copy, true) < 0)
+	if (copy && add(&t->fresh, "py-autoreload:", copy, true) < 0)
 		free(copy);
 }
 
-/* Paths are the app's own words: bounded, ended, and only ever passed to stat(). */
-static void take_news(struct triggers *t, int fd)
+/* One telling may name a file twice. */
+static void drop_doubles(struct list *l)
 {
-	size_t sorted = t->modules.n;
+	size_t n = 0;
+
+	if (l->n > 1)
+		qsort(l->v, l->n, sizeof(*l->v), by_path);
+	for (size_t i = 0; i < l->n; i++)
+		if (n > 0 && str_eq(l->v[n - 1].path, l->v[i].path))
+			free((void *)(uintptr_t)l->v[i].path);
+		else
+			l->v[n++] = l->v[i];
+	l->n = n;
+}
+
+/* Paths are the app's own words: bounded, ended, and only ever passed to stat(). */
+static void read_news(struct triggers *t, int fd)
+{
+	size_t sorted = t->fresh.n;
 	const void *data;
 	size_t n;
 
@@ -222,12 +248,28 @@ static void take_news(struct triggers *t, int fd)
 		if (!nul)
 			break;
 		if (*p == '/')
-			add_module(t, p, sorted);
+			note_module(t, p, sorted);
 		p = nul + 1;
 	}
 	(void)munmap((void *)(uintptr_t)data, n);
-	if (t->modules.n == sorted)
+	drop_doubles(&t->fresh);
+}
+
+/* No look is under way. */
+static void take_fresh(struct triggers *t)
+{
+	struct list fresh = t->fresh;
+	size_t i = 0;
+
+	if (fresh.n == 0)
 		return;
+	t->fresh = (struct list){0};
+	while (i < fresh.n &&
+	       add(&t->modules, fresh.v[i].option, fresh.v[i].path, fresh.v[i].settles) == 0)
+		i++;
+	for (; i < fresh.n; i++)
+		free((void *)(uintptr_t)fresh.v[i].path);
+	free(fresh.v);
 	qsort(t->modules.v, t->modules.n, sizeof(*t->modules.v), by_path);
 	/* how they look now: at once, for an edit may follow the import */
 	t->with_modules = true;
@@ -238,13 +280,9 @@ void triggers_modules(struct triggers *t, int fd)
 {
 	if (!t)
 		return;
-	if (!t->looking) {
-		take_news(t, fd);
-		return;
-	}
-	if (t->news_fd >= 0)
-		(void)close(t->news_fd);
-	t->news_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	read_news(t, fd);
+	if (!t->looking)
+		take_fresh(t);
 }
 
 /* -- life ----------------------------------------------------------------------------------------------- */
@@ -267,7 +305,6 @@ int triggers_start(struct front *f, struct triggers **ret)
 	if (!t)
 		return -ENOMEM;
 	t->front = f;
-	t->news_fd = -1;
 	t->job = (struct diskjob){.work = look, .done = on_looked};
 	r = add_all(&t->files, "touch-reload =", &g->touch_reload, false);
 	if (r == 0)
@@ -292,11 +329,8 @@ void triggers_free(struct triggers *t)
 	ev_timer_stop(t->front->loop, &t->timer);
 	if (t->looking) /* a thread is in it; the process ends anyway */
 		return;
-	if (t->news_fd >= 0)
-		(void)close(t->news_fd);
-	for (size_t i = 0; i < t->modules.n; i++)
-		free((void *)(uintptr_t)t->modules.v[i].path);
-	free(t->modules.v);
+	forget(&t->modules);
+	forget(&t->fresh);
 	free(t->files.v);
 	free(t);
 }
