@@ -3,6 +3,7 @@
  *
  *   scoreboard.c         the memory: made, checked, mapped
  *   scoreboard_read.c    counters, tasks and lanes, read
+ *   scoreboard_memory.c  what processes hold
  *   scoreboard_ring.c    how a ring of records is read
  *   scoreboard_events.c  the ring of events
  *   scoreboard_blame.c   the ring of blame records
