@@ -95,9 +95,10 @@ class Ends(Case):
 
     def test_sys_exit_in_one_thread_leaves_no_request_waiting_beside_idle_workers(self):
         port, daemon = serve(self, "--processes", "2", "--threads", "4")
-        slow = threading.Thread(target=lambda: request(port, "/sleep?6", timeout=20))
+        go = self.folder / "go"
+        slow = threading.Thread(target=lambda: request(port, "/hold?%s" % go, timeout=60))
         slow.start()  # keeps its worker from leaving at once
-        time.sleep(0.2)
+        eventually(lambda: "holding" in daemon.output(), what="the slow request in work")
         try:
             for _ in range(2):
                 request(port, "/exits", timeout=20)
@@ -106,6 +107,7 @@ class Ends(Case):
                     self.assertEqual(request(port, "/plain", timeout=20).status, 200)
                     self.assertLess(time.monotonic() - started, 1.5 * harness.PATIENCE)
         finally:
+            go.touch()
             slow.join()
 
 
@@ -178,12 +180,14 @@ class Scaling(Case):
 
     def test_who_comes_when_all_workers_have_long_been_busy_waits_no_longer_than_others(self):
         port, daemon = serve(self, "--processes", "5", "--cheaper", "1")
-        asking = []
+        asking, go = [], self.folder / "go"
+        self.addCleanup(go.touch)
         for busy in range(1, 5):
-            asking.append(threading.Thread(target=request, args=(port, "/sleep?4"), kwargs={"timeout": 20}))
+            asking.append(threading.Thread(target=request, args=(port, "/hold?%s" % go), kwargs={"timeout": 60}))
             asking[-1].start()
             eventually(lambda: len(workers_of(daemon)) == busy, 0.35, "%d workers" % busy)
             time.sleep(0.5)  # turns of the front in which nobody waits
+        go.touch()
         for t in asking:
             t.join()
 
