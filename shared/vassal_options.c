@@ -205,7 +205,7 @@ const struct option vassal_options[] = {
 	LIVE_NUMBER("startup-timeout", NULL, OPTION_SECONDS, unsigned, startup_timeout_s, "120", 1,
 	       86400, NULL,
 	       "Gives a new generation up that is not ready by then", "60", 0),
-	LIVE_NUMBER("reload-mercy", NULL, OPTION_SECONDS, unsigned, graceful_timeout_s, "60", 1,
+	LIVE_NUMBER("reload-mercy", "graceful-timeout", OPTION_SECONDS, unsigned, graceful_timeout_s, "60", 1,
 	       86400, NULL,
 	       "Time that requests in hand have to finish when a generation ends", "30", 0),
 	LIVE_NUMBER("worker-reload-mercy", NULL, OPTION_SECONDS, unsigned, worker_mercy_s, "60", 1,

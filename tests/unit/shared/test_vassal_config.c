@@ -509,6 +509,23 @@ static void numbers_take_units(void **state)
 	done(&b);
 }
 
+/* Whose last word counts, whichever name says it. */
+static void time_to_finish_is_known_by_both_of_its_names(void **state)
+{
+	struct built b = build_with("graceful-timeout = 7\nworker-reload-mercy = 9");
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.c.graceful_timeout_s, 7);
+	assert_int_equal(b.c.worker_mercy_s, 9);
+	assert_int_equal(b.notes.n, 0);
+	assert_int_equal(vassal_config_item(&b.items, "reload-mercy")->line, 3);
+	done(&b);
+	b = build_with("graceful-timeout = 7\nreload-mercy = 2m");
+	assert_int_equal(b.c.graceful_timeout_s, 120);
+	done(&b);
+}
+
 static void keepalive_is_a_switch_and_a_number(void **state)
 {
 	static const struct {
@@ -677,6 +694,7 @@ int main(void)
 		cmocka_unit_test(what_the_default_does_is_not_worth_a_word),
 		cmocka_unit_test(the_last_of_two_counts_and_is_said),
 		cmocka_unit_test(numbers_take_units),
+		cmocka_unit_test(time_to_finish_is_known_by_both_of_its_names),
 		cmocka_unit_test(keepalive_is_a_switch_and_a_number),
 		cmocka_unit_test(lists_keep_their_order),
 		cmocka_unit_test(an_ini_without_an_app_is_refused),
