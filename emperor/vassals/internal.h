@@ -262,6 +262,8 @@ void machine_left(const struct app *a);
 /* sleep.c */
 int sleep_open(struct vassals *v, struct err *err);
 void sleep_close(struct vassals *v);
+/* Does its ini let it be without processes while nobody asks? */
+bool sleep_may(const struct loaded *l);
 bool sleep_begins_asleep(const struct app *a, const struct loaded *l);
 void sleep_begin(struct app *a, const char *why);
 /* It wakes, stops, or is freed: its doors are not the emperor's to watch. */

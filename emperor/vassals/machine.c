@@ -178,7 +178,9 @@ static void measure(struct app *a, struct budget_app *ret, uint64_t now_ns)
 	if (!g)
 		return;
 	ret->idle_ns = now_ns - a->active_ns;
-	ret->may_sleep = a->state == APP_RUNNING && g->loaded->config.sleep_after_s > 0;
+	ret->may_sleep =
+		a->state == APP_RUNNING && sleep_may(g->loaded) &&
+		g->loaded->config.tasks_n == 0; /* a front stays with what runs beside it */
 }
 
 static void say_over(const struct vassals *v, const struct budget_action *action, char *buf,

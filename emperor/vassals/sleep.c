@@ -131,7 +131,7 @@ static void unwatch(struct app *a)
 	a->watched = false;
 }
 
-static bool may_sleep(const struct loaded *l)
+bool sleep_may(const struct loaded *l)
 {
 	return l->config.on_demand || l->config.sleep_after_s > 0;
 }
@@ -202,7 +202,7 @@ void sleep_check_ini(struct app *a, const char *why)
 	unwatch(a);
 	a->conflict = false;
 	r = app_load(a, a->wanted, &l, &err);
-	if (r == 0 && !may_sleep(l)) {
+	if (r == 0 && !sleep_may(l)) {
 		loaded_unref(l);
 		a->awake = true;
 		app_event(a, LIFE_START, "its ini no longer lets it sleep");

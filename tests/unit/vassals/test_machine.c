@@ -288,6 +288,10 @@ static void who_is_busy_or_may_not_sleep_is_let_alone(_unused_ void **state)
 		{"sleep-after = 3600\n", false, APP_RUNNING, true},
 		{"sleep-after = 3600\n", true, APP_RUNNING, false},
 		{"sleep-after = 3600\n", false, APP_REPLACING, false},
+		{"on-demand = true\n", false, APP_RUNNING, true},
+		{"on-demand = true\n", true, APP_RUNNING, false},
+		/* what runs beside it is there to run: its front would stay */
+		{"on-demand = true\nattach-daemon = x\n", false, APP_RUNNING, false},
 		{"", false, APP_RUNNING, false},
 	};
 
