@@ -245,9 +245,6 @@ int vassal_config_take_live(struct vassal_config *c, const struct config_items *
 			r = option_apply(o, 1, c, o->name, item->value, item->has_value, item->file,
 					 &notes, err);
 	}
-	/* what die-on-idle made of the idle time before */
-	if (c->die_on_idle && !vassal_config_item(items, "sleep-after"))
-		c->sleep_after_s = 0;
 	settle(c);
 	inifile_notes_done(&notes);
 	return r;

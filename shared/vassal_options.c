@@ -176,7 +176,7 @@ const struct option vassal_options[] = {
 	LIVE_NUMBER("slow-request", NULL, OPTION_SECONDS, unsigned, slow_request_s, "30", 0, 86400,
 	       NULL,
 	       "Logs the stacks of a request that takes longer; 0 is never", "10", 0),
-	NUMBER("sleep-after", NULL, OPTION_SECONDS, unsigned, sleep_after_s, "0", 0, 31536000, NULL,
+	LIVE_NUMBER("sleep-after", NULL, OPTION_SECONDS, unsigned, sleep_after_s, "0", 0, 31536000, NULL,
 	       "An app without a request for so long goes away, all of its processes; the next "
 	       "connection waits at its door and wakes it; 0 is never", "1800", 0),
 	SWITCH("on-demand", NULL, on_demand, "false", "Starts with the app's first connection "
@@ -258,7 +258,7 @@ const struct option vassal_options[] = {
 	       "4096", 0),
 	NUMBER("limit-as", NULL, OPTION_MBYTES, uint64_t, limit_as_bytes, "0", 0, 0, NULL,
 	       "Address space of each process; 0 is no limit", "2G", 0),
-	NUMBER("limit-memory", NULL, OPTION_MBYTES, uint64_t, limit_memory_bytes, "0", 0, 0, NULL,
+	LIVE_NUMBER("limit-memory", NULL, OPTION_MBYTES, uint64_t, limit_memory_bytes, "0", 0, 0, NULL,
 	       "Memory of all processes of the app together, where the emperor may write to a "
 	       "cgroup v2 with the memory controller; 0 is no limit", "1G", 0),
 	NUMBER("limit-nproc", NULL, OPTION_UINT, unsigned, limit_nproc, "0", 0, 0, "processes",

@@ -54,7 +54,8 @@ static int write_text(const char *dir, const char *file, const char *text)
 	int fd, r;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC);
+	/* not blocking: a newer kernel then sets a limit without first taking back what is over it */
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
 	r = write(fd, text, strlen(text)) < 0 ? -errno : 0;
@@ -182,6 +183,18 @@ static int set_limit(const char *dir, uint64_t bytes)
 	return r < 0 ? r : write_text(dir, "memory.high", text);
 }
 
+int cgroup_limit(const struct cgroup *c, const char *app, uint64_t bytes, struct err *err)
+{
+	char dir[PATH_MAX];
+	int r;
+
+	if (!c->dir)
+		return err_set(err, -EOPNOTSUPP, "%s", c->why);
+	app_dir(c, app, dir);
+	r = set_limit(dir, bytes);
+	return r < 0 ? err_set(err, r, "%s: memory.max: %s", dir, strerror(-r)) : 0;
+}
+
 int cgroup_enter(const struct cgroup *c, const char *app, uint64_t bytes, int *ret_procs_fd,
 		 struct err *err)
 {
@@ -193,9 +206,9 @@ int cgroup_enter(const struct cgroup *c, const char *app, uint64_t bytes, int *r
 	app_dir(c, app, dir);
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
 		return err_set(err, -errno, "%s: %s", dir, strerror(errno));
-	r = set_limit(dir, bytes);
+	r = cgroup_limit(c, app, bytes, err);
 	if (r < 0)
-		return err_set(err, r, "%s: memory.max: %s", dir, strerror(-r));
+		return r;
 	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)

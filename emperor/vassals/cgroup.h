@@ -27,6 +27,8 @@ void cgroup_done(struct cgroup *c);
 /* The app's group with this limit (0: none any more). *ret_procs_fd: who writes "0" into it enters. */
 int cgroup_enter(const struct cgroup *c, const char *app, uint64_t bytes, int *ret_procs_fd,
 		 struct err *err);
+/* Another limit for the group that it has (0: none any more): for all in it, from now on. */
+int cgroup_limit(const struct cgroup *c, const char *app, uint64_t bytes, struct err *err);
 /* How many of the app's processes the kernel has killed for want of memory, since its group was made. */
 int cgroup_oom_kills(const struct cgroup *c, const char *app, uint64_t *ret);
 /* Its last process has gone. */

@@ -257,6 +257,9 @@ int machine_cut(struct app *a, struct loaded *l, unsigned granted, struct err *e
 void machine_explain(struct app *a);
 /* limit-memory: who writes "0" into *ret_procs_fd is in the app's group; -1: it has none. */
 int machine_enter(const struct app *a, const struct loaded *l, int *ret_procs_fd, struct err *err);
+/* Can a generation that runs take the limit of l in place? It takes it. */
+bool machine_limit_is_live(const struct generation *g, const struct loaded *l);
+int machine_limit(const struct generation *g, const struct loaded *l, struct err *err);
 void machine_left(const struct app *a);
 
 /* sleep.c */

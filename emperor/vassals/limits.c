@@ -48,7 +48,7 @@ static int compare(const struct generation *g, const struct loaded *l, struct li
 
 	if (r == 0)
 		r = config_diff(&was, &l->items, &d, err);
-	if (r == 0 && (!d.live || d.n == 0))
+	if (r == 0 && (!d.live || d.n == 0 || !machine_limit_is_live(g, l)))
 		r = -ENOTSUP;
 	if (r == 0)
 		(void)config_diff_text(&d, next->text, sizeof(next->text));
@@ -158,14 +158,17 @@ void limits_answered(struct generation *g, uint64_t serial, const char *why_not)
 {
 	struct app *a = g->app;
 	struct limits l = g->pending;
+	struct err err = {0};
 	char text[400];
 
 	if (serial == 0 || serial != g->serial)
 		return;
 	g->serial = 0;
 	g->pending = (struct limits){0};
-	if (*why_not) {
-		refused(g, &l, why_not);
+	if (!*why_not && l.loaded && g == a->serving)
+		(void)machine_limit(g, l.loaded, &err);
+	if (*why_not || err.text[0]) {
+		refused(g, &l, *why_not ? why_not : err.text);
 	} else {
 		take(g, &l);
 		(void)snprintf(text, sizeof(text), "limits changed: %s", l.text);

@@ -279,6 +279,25 @@ int machine_enter(const struct app *a, const struct loaded *l, int *ret_procs_fd
 	return cgroup_enter(c, a->name, l->config.limit_memory_bytes, ret_procs_fd, err);
 }
 
+/* What one holds that was started in no group would not count in a group that it came to now. */
+bool machine_limit_is_live(const struct generation *g, const struct loaded *l)
+{
+	const struct cgroup *c = g->app->v->setup.rules->cgroup;
+
+	return !c || !c->dir || l->config.limit_memory_bytes == 0 ||
+	       g->loaded->config.limit_memory_bytes > 0 || g->app->oom_seen;
+}
+
+int machine_limit(const struct generation *g, const struct loaded *l, struct err *err)
+{
+	const struct cgroup *c = g->app->v->setup.rules->cgroup;
+	uint64_t bytes = l->config.limit_memory_bytes;
+
+	if (!c || !c->dir || bytes == g->loaded->config.limit_memory_bytes)
+		return 0;
+	return cgroup_limit(c, g->app->name, bytes, err);
+}
+
 void machine_left(const struct app *a)
 {
 	if (a->oom_seen && a->v->setup.rules->cgroup)

@@ -107,6 +107,11 @@ static enum plan_kind judge_live(struct plan *p, const struct generation *g, con
 	unsigned room = room_of(g);
 	size_t n = strlen(p->text);
 
+	if (!machine_limit_is_live(g, l)) {
+		(void)snprintf(p->text + n, sizeof(p->text) - n,
+			       " (the generation that runs is in no cgroup)");
+		return PLAN_RELOAD;
+	}
 	if (l->config.processes <= room)
 		return PLAN_LIMITS;
 	(void)snprintf(p->text + n, sizeof(p->text) - n,

@@ -45,6 +45,19 @@ class Sleep(Case):
         self.assertIn("woken by a connection at 127.0.0.1:%d" % port, log)
         self.assertRegex(log, r"woken: serves after \d+ ms")
 
+    def test_a_new_sleep_after_counts_in_the_process_that_runs(self):
+        e = self.emperor()
+        e.drop("a", "named", "env = NAME=a\nsleep-after = 1000")
+        e.wait_up("a")
+        pid = e.state("a")["pid"]
+        e.drop("a", "named", "env = NAME=a\nsleep-after = 600")
+        eventually(lambda: "limits changed: sleep-after: 1000 -> 600" in e.output(), what="the change in place")
+        self.assertEqual(e.state("a")["pid"], pid)
+        e.drop("a", "named", "env = NAME=a\nsleep-after = 1")
+        self.asleep(e, "a")
+        self.assertIn("generation 1: limits changed: sleep-after: 600 -> 1", e.output())
+        self.assertEqual(e.get("a").text, "a")
+
     def test_die_on_idle_of_uwsgi_is_sleep_after_the_idle_time(self):
         e = self.emperor()
         e.drop("a", "named", "env = NAME=a\nidle = 1000\ndie-on-idle = true")

@@ -44,6 +44,8 @@ static void each_change_costs_what_its_option_says(void **state)
 		{"harakiri = 0", "module = a\nharakiri = 0", 1, false, "module: (none) -> a"},
 		{"module = a\nharakiri = 5", "module = b\nharakiri = 6", 2, false,
 		 "module: a -> b, harakiri: 5 -> 6"},
+		{"sleep-after = 60", "sleep-after = 5\nlimit-memory = 1G", 2, true,
+		 "sleep-after: 60 -> 5, limit-memory: 0 -> 1G"},
 		/* by another name, or said outright: the same */
 		{"http-keepalive = 5", "keepalive = 5", 0, true, ""},
 		{"queue-timeout = 60", "", 0, true, ""},
@@ -161,10 +163,12 @@ static void who_sleeps_when_idle_follows_a_new_idle_time(void **state)
 	assert_int_equal(sleeps_after("module = a\nidle = 60\ndie-on-idle = true",
 				      "module = a\ndie-on-idle"),
 			 0);
-	/* one that was asked for by name stays: it costs a generation */
+	/* one that was asked for by name counts more */
 	assert_int_equal(sleeps_after("module = a\nidle = 60\ndie-on-idle = true\nsleep-after = 60",
-				      "module = a\nidle = 9\ndie-on-idle = true\nsleep-after = 60"),
-			 60);
+				      "module = a\nidle = 9\ndie-on-idle = true\nsleep-after = 70"),
+			 70);
+	assert_int_equal(sleeps_after("module = a\nsleep-after = 60", "module = a"), 0);
+	assert_int_equal(sleeps_after("module = a", "module = a\nsleep-after = 60"), 60);
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "emperor/options.h"
+#include "emperor/vassals/cgroup.h"
 #include "tests/unit/vassals/fixture.h"
 
 #define FILE_NAME "/etc/emperor/vassals/app.ini"
@@ -180,6 +181,44 @@ static void no_app_runs_as_a_role_does(void **state)
 	}
 }
 
+static void a_memory_limit_without_a_cgroup_is_a_note_with_the_reason(void **state)
+{
+	static char *env[] = {NULL};
+	static char dir[] = "/sys/fs/cgroup/emperor";
+	static const struct {
+		const char *text;
+		struct cgroup cgroup;
+		unsigned notes;
+	} cases[] = {
+		{"[vassal]\nmodule = x\nlimit-memory = 1G\n", {.why = "there is no cgroup v2"}, 1},
+		{"[vassal]\nmodule = x\nlimit-memory = 1G\n", {.dir = dir}, 0},
+		{"[vassal]\nmodule = x\n", {.why = "there is no cgroup v2"}, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct load_rules rules = {.default_uid = "nobody",
+						 .environ_now = env,
+						 .cpus = 2,
+						 .cgroup = &cases[i].cgroup};
+		const struct load_source source = {.file = FILE_NAME,
+						   .dir = "/etc/emperor/vassals",
+						   .bytes = cases[i].text,
+						   .n = strlen(cases[i].text),
+						   .roots = true};
+		struct loaded *l = NULL;
+		struct err err = {0};
+
+		assert_int_equal(load_ini(&source, &rules, &l, &err), 0);
+		assert_int_equal(l->notes_n, cases[i].notes);
+		if (cases[i].notes)
+			assert_non_null(strstr(l->notes,
+					       "limit-memory: not in force: there is no "
+					       "cgroup v2; limit-as limits each process"));
+		loaded_unref(l);
+	}
+}
+
 static void a_limit_that_cannot_be_given_is_a_note(void **state)
 {
 	static const char text[] = "[vassal]\nmodule = x\nlimit-nproc = 6000\n";
@@ -291,6 +330,7 @@ int main(void)
 		cmocka_unit_test(errors_say_the_line),
 		cmocka_unit_test(an_ini_that_names_no_uid_runs_as_the_default_without_a_warning),
 		cmocka_unit_test(no_app_runs_as_a_role_does),
+		cmocka_unit_test(a_memory_limit_without_a_cgroup_is_a_note_with_the_reason),
 		cmocka_unit_test(a_limit_that_cannot_be_given_is_a_note),
 		cmocka_unit_test(a_tenants_file_runs_as_its_owner_and_as_nobody_else),
 		cmocka_unit_test(another_uid_is_refused_without_root),
