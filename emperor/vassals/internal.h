@@ -327,6 +327,8 @@ void rollback_init(struct app *a);
 void rollback_begins(struct app *a, struct generation *g);
 /* a->serving has just replaced another: it is on probation from now on. */
 void rollback_swapped(struct app *a);
+/* What serves is about to take an edit in place. */
+void rollback_edited(struct app *a);
 /* All that the next emperor must know of it, and that one: before its processes are taken over, and after. */
 void rollback_describe(const struct app *a, struct saved *s);
 void rollback_go_on(struct app *a, const struct saved *s, struct ini *ini, struct ini *old_ini);

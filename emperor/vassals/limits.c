@@ -126,6 +126,8 @@ static void take(struct generation *g, struct limits *l)
 		g->scaled = l->processes;
 		return;
 	}
+	if (g == a->serving)
+		rollback_edited(a);
 	g->scaled = 0;
 	loaded_unref(g->loaded);
 	g->loaded = loaded_ref(l->loaded);

@@ -3,6 +3,10 @@
  * what that one ran comes back as a generation of its own: the same bytes, resolved as they were then, so that a release
  * link that leads elsewhere by now does not matter.
  *
+ * What a rollback brings back is always something else than what runs: the version before the last reload that changed the
+ * ini or the release, or the bytes before the last edit that was taken in place. Code that was changed where it stands
+ * cannot come back, so that a reload of the same version is not on probation.
+ *
  * What failed is not tried again by itself: a version that was brought back is what every later start uses, after a crash
  * or a sleep too, until the file changes or somebody asks for a reload.
  *
@@ -17,6 +21,7 @@
 
 #include "emperor/vassals/saved.h"
 #include "shared/clock.h"
+#include "shared/config_diff.h"
 #include "shared/err.h"
 #include "shared/log.h"
 #include "shared/scoreboard.h"
@@ -71,6 +76,23 @@ static struct version *version_new(uint64_t number, struct ini *ini, struct span
 static struct version *version_of(const struct generation *g)
 {
 	return version_new(g->number, g->ini, span_of(g->config, g->config ? g->config_n : 0));
+}
+
+/* Do both run the same options, links resolved? Not if that is unknown. */
+static bool same_version(const struct generation *a, const struct generation *b)
+{
+	struct config_items x = {0}, y = {0};
+	struct config_diff d = {0};
+	bool same = a->config && b->config && a->ini->owner == b->ini->owner &&
+		    a->ini->roots == b->ini->roots &&
+		    config_items_decode(a->config, a->config_n, &x, NULL) == 0 &&
+		    config_items_decode(b->config, b->config_n, &y, NULL) == 0 &&
+		    config_diff(&x, &y, &d, NULL) == 0 && d.n == 0;
+
+	config_diff_done(&d);
+	config_items_done(&x);
+	config_items_done(&y);
+	return same;
 }
 
 /* An answer that failed is counted once, whoever tells of it. */
@@ -148,6 +170,13 @@ void rollback_init(struct app *a)
 	a->probation.repeat = LOOK_S;
 }
 
+static void remember(struct app *a, const struct generation *old)
+{
+	version_unref(a->previous);
+	a->previous = version_of(old);
+	a->old_count = since_it_serves(a, old);
+}
+
 void rollback_begins(struct app *a, struct generation *g)
 {
 	const struct generation *old = a->serving;
@@ -159,15 +188,22 @@ void rollback_begins(struct app *a, struct generation *g)
 		version_unref(TAKE_PTR(a->previous));
 	/* One that was still on trial is nothing to come back to: the one before it is. */
 	else if (old && (old->passed || !a->previous)) {
-		version_unref(a->previous);
-		a->previous = version_of(old);
-		a->old_count = since_it_serves(a, old);
+		if (same_version(old, g))
+			g->passed = true;
+		else
+			remember(a, old);
 	}
+}
+
+void rollback_edited(struct app *a)
+{
+	if (a->serving->passed || !a->previous)
+		remember(a, a->serving);
 }
 
 void rollback_swapped(struct app *a)
 {
-	if (a->rolled)
+	if (a->rolled || a->serving->passed)
 		return;
 	if (a->previous && a->serving->loaded->config.probation_s > 0)
 		ev_timer_again(a->v->setup.loop, &a->probation);
@@ -294,11 +330,15 @@ int rollback_by_command(struct app *a, struct err *err)
 			       a->name, app_state_name(a->state));
 	if (!a->previous)
 		return err_set(err, -ENOENT,
-			       "%s: no older version is known: this one is the first that served",
+			       "%s: no older version is known: no other ini and no other release "
+			       "than what runs has served (code that was changed where it stands "
+			       "cannot be brought back)",
 			       a->name);
-	(void)snprintf(why, sizeof(why),
-		       "rolled back by command to what generation %" PRIu64 " ran",
-		       a->previous->number);
+	(void)snprintf(
+		why, sizeof(why), "rolled back by command to what generation %" PRIu64 " ran%s",
+		a->previous->number,
+		a->previous->number == a->serving->number ? " before its ini was edited in place"
+							  : "");
 	roll(a, why);
 	return 0;
 }

@@ -478,6 +478,37 @@ class Rollback(Case):
         eventually(lambda: e.get("one").text == "r3")
         self.assertNotIn("harakiri", e.ctl("ini", "one")["previous"])
 
+    def test_an_edit_in_place_is_rolled_back_too_and_what_changes_nothing_is_refused(self):
+        e = self.emperor()
+        ini = e.drop("one", "site_app", "harakiri = 60\nprobation = 0", app=self.current)
+        e.wait_up("one")
+        e.drop("one", "site_app", "harakiri = 9\nprobation = 0", app=self.current)
+        eventually(lambda: "limits changed: harakiri: 60 -> 9" in e.output(), 10, "the edit")
+        self.assertEqual(e.state("one")["generation"], 1)
+        self.assertIn("harakiri = 60", e.ctl("ini", "one")["previous"])
+        # a reload of the same in between changes nothing, and is nothing to come back to
+        ini.touch()
+        eventually(lambda: e.state("one")["generation"] == 2 and e.state("one")["state"] == "running")
+        e.ctl("rollback", "one")
+        row = e.state("one")
+        self.assertEqual(row["generation"], 3)
+        self.assertIn("rolled back by command to what generation 1 ran", row["reason"])
+        self.assertIn("harakiri = 60", e.ctl("ini", "one")["ini"])
+        self.assertEqual(e.get("one").text, "r1")
+        # at once, too
+        e.drop("one", "site_app", "harakiri = 8\nprobation = 0", app=self.current)
+        eventually(lambda: "limits changed: harakiri: 60 -> 8" in e.output(), 10, "the edit")
+        e.ctl("rollback", "one")
+        self.assertIn("what generation 3 ran before its ini was edited in place", e.state("one")["reason"])
+        self.assertIn("harakiri = 60", e.ctl("ini", "one")["ini"])
+        # only ever the same
+        e.drop("two", "site_app", app=self.current)
+        e.wait_up("two")
+        e.ctl("reload", "two")
+        done = e.ctl_text("rollback", "two")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no other ini and no other release than what runs has served", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
