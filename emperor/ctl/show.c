@@ -154,9 +154,11 @@ static void show_app(const struct ctl *c, const json_t *app)
 	show_memory(c, app);
 	print_field(c->out, "pool", text(app, "pool"));
 	if (number(app, "scaled") > 0) {
-		(void)snprintf(line, sizeof(line),
-			       "to %u processes by command, until the next reload",
-			       (unsigned)number(app, "scaled"));
+		(void)snprintf(
+			line, sizeof(line),
+			"to %u processes by command, until the next reload or another number in "
+			"its ini",
+			(unsigned)number(app, "scaled"));
 		print_field(c->out, "scaled", line);
 	}
 	(void)snprintf(line, sizeof(line), "%s, %s exceptions, %s answers 5xx",

@@ -128,7 +128,9 @@ static void take(struct generation *g, struct limits *l)
 	}
 	if (g == a->serving)
 		rollback_edited(a);
-	g->scaled = 0;
+	/* As the front does: only another number of processes undoes the one that was commanded. */
+	if (g->loaded->config.processes != l->loaded->config.processes)
+		g->scaled = 0;
 	loaded_unref(g->loaded);
 	g->loaded = loaded_ref(l->loaded);
 	ini_unref(g->ini);

@@ -134,7 +134,11 @@ class Limits(Case):
             self.assertEqual(done.returncode, 1)
             self.assertIn(why, done.stderr)
         self.assertEqual(e.ctl_text("scale", "one", "many").returncode, 1)
-        # the ini's word is the later one
+        # an edit of anything else leaves it so
+        e.drop("one", extra="processes = 3\nharakiri = 50\n")
+        eventually(lambda: "limits changed: harakiri: 0 -> 50" in e.output())
+        self.assertEqual([e.state("one")[k] for k in ("scaled", "workers", "alive")], [4, 4, 4])
+        # another number of processes is the later word
         e.drop("one", extra="processes = 1\n")
         eventually(lambda: e.state("one")["alive"] == 1)
         now = e.state("one")

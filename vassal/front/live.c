@@ -52,6 +52,9 @@ int live_configure(struct front *f, int fd, struct err *err)
 	/* all of it is good and there is room for so many processes, or nothing is taken */
 	if (r == 0)
 		r = vassal_config_build(&items, &whole, &notes, err);
+	/* who was told another number by command or signal keeps it, unless the file has got another one too */
+	if (r == 0 && whole.processes == f->config->processes)
+		whole.processes = pool_processes(f->pool);
 	if (r == 0)
 		r = pool_configure(f->pool, &whole, err);
 	if (r == 0)

@@ -205,6 +205,19 @@ static void a_front_that_cannot_be_told_gets_a_successor(_unused_ void **state)
 	unmake(r);
 }
 
+static void an_edit_of_anything_else_leaves_the_number_that_was_commanded(_unused_ void **state)
+{
+	struct rig *r = make("[vassal]\nmodule = x\nprocesses = 2\nharakiri = 5\n");
+
+	assert_int_equal(r->g.loaded->config.processes, 2);
+	r->g.scaled = 6;
+	assert_true(limits_change(&r->app));
+	limits_answered(&r->g, r->g.serial, "");
+	assert_int_equal(r->g.scaled, 6);
+	assert_ptr_equal(r->app.good, r->app.wanted);
+	unmake(r);
+}
+
 static void what_the_front_takes_becomes_true(_unused_ void **state)
 {
 	struct rig *r = make("[vassal]\nmodule = x\nprocesses = 3\nharakiri = 5\n");
@@ -323,6 +336,7 @@ int main(void)
 		cmocka_unit_test(only_what_can_change_in_place_is_asked),
 		cmocka_unit_test(nobody_is_asked_who_is_not_simply_running),
 		cmocka_unit_test(a_front_that_cannot_be_told_gets_a_successor),
+		cmocka_unit_test(an_edit_of_anything_else_leaves_the_number_that_was_commanded),
 		cmocka_unit_test(what_the_front_takes_becomes_true),
 		cmocka_unit_test(an_answer_to_another_question_is_not_heard),
 		cmocka_unit_test(
