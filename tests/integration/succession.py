@@ -59,14 +59,14 @@ class Succession(Case):
         os.kill(e.process.pid, signal.SIGKILL)
         e.process.wait()
 
-    def successor(self, e, *args):
+    def successor(self, e, *args, env=None):
         """Another emperor in the place of e, with the same folders and port."""
         argv = [BIN / "emperor", "--vassals", e.vassals, "--run-dir", e.run_dir, "--db", e.db,
                 "--http", "127.0.0.1:%d" % e.port, *args]
         fresh = Emperor.__new__(Emperor)
         fresh.folder, fresh.vassals, fresh.run_dir, fresh.db, fresh.port = (
             e.folder, e.vassals, e.run_dir, e.db, e.port)
-        Daemon.__init__(fresh, e.folder, "emperor-%d" % time.monotonic_ns(), argv)
+        Daemon.__init__(fresh, e.folder, "emperor-%d" % time.monotonic_ns(), argv, env)
         self.daemon(fresh)
         eventually(lambda: not fresh.alive() or fresh.ctl_text("version").returncode == 0, 10, "the successor")
         self.assertTrue(fresh.alive(), fresh.output())

@@ -6,7 +6,7 @@ import shutil
 import signal
 import unittest
 
-from harness import BIN, eventually, free_port, process_tree, title
+from harness import BIN, eventually, free_port, process_tree, request, title
 from succession import Load, Succession
 
 GOOD = "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'%s']\n"
@@ -89,6 +89,104 @@ class Inis(State):
         self.assertEqual(f.state("a")["pid"], before["pid"])
         self.assertEqual(f.get("a").status, 200)
         self.assertIn("harakiri", f.state("a")["last_error"])
+
+
+class Meanwhile(State):
+    """What an app was when the emperor was killed, and what became of its ini until the next one came."""
+
+    FATES = ("gone", "edited", "touched", "same")
+
+    def daemon_pid(self, name):
+        """Of the newest start of its daemon."""
+        path = self.folder / "out" / name
+        return int(path.read_text().split()[-1]) if path.exists() and path.read_text().strip() else 0
+
+    def drop(self, e, name, module="hello", extra=""):
+        kind = name.partition("-")[0]
+        more = {
+            "asleep": "on-demand = true\nhttp-socket = 127.0.0.1:%d\n" % self.ports.setdefault(name, free_port()),
+            "tasks": "reload-mercy = 1\nattach-daemon = echo $$ >>%s/%s; exec sleep 1000\n" % (self.folder / "out", name),
+        }.get(kind, "")
+        e.drop(name, module=module, extra=more + extra)
+
+    def prepare(self, e):
+        """Four apps of each kind."""
+        for fate in self.FATES:
+            for kind in ("asleep", "stopped", "backoff", "running", "tasks"):
+                self.drop(e, "%s-%s" % (kind, fate), "nosuchmodule" if kind == "backoff" else "hello")
+        for fate in self.FATES:
+            for kind, state in (("asleep", "sleeping"), ("backoff", "backoff"), ("running", "running"), ("tasks", "running")):
+                e.wait_state("%s-%s" % (kind, fate), state, 30)
+            e.wait_state("stopped-" + fate, "running")
+            e.ctl("stop", "stopped-" + fate)
+            eventually(lambda: self.daemon_pid("tasks-" + fate), 10, "the daemon")
+
+    def test_each_ini_counts_as_it_is_whatever_its_app_was(self):
+        self.ports = {}
+        (self.folder / "out").mkdir()
+        os.chmod(self.folder / "out", 0o777)
+        e = self.emperor()
+        self.prepare(e)
+        before = {row["name"]: row for row in e.ctl("status")["apps"]}
+        daemons = {fate: self.daemon_pid("tasks-" + fate) for fate in self.FATES}
+        fronts = {name: row["pid"] for name, row in before.items() if row["state"] == "running"}
+        self.kill(e)
+        for name in before:
+            if name.endswith("-gone"):
+                (e.vassals / (name + ".ini")).unlink()
+            elif name.endswith("-edited"):
+                self.drop(e, name, "named", "env = NAME=edited\n")
+            elif name.endswith("-touched"):
+                (e.vassals / (name + ".ini")).touch()
+        f = self.successor(e)
+
+        def state(name):
+            return (f.state(name) or {}).get("state")
+
+        # gone: stopped and forgotten, with all that it had
+        for kind in ("asleep", "stopped", "backoff", "running", "tasks"):
+            eventually(lambda: state(kind + "-gone") is None, 10, kind + " is forgotten")
+        for pid in (fronts["running-gone"], fronts["tasks-gone"], daemons["gone"]):
+            eventually(lambda: pid not in process_tree(), 10, "its end")
+        self.assertEqual(f.get("running-gone").status, 404)
+        with self.assertRaises(ConnectionRefusedError):
+            request(self.ports["asleep-gone"])
+
+        # asleep: no change wakes it, and who comes gets what its ini says now
+        for fate in ("edited", "touched", "same"):
+            self.assertEqual((fate, state("asleep-" + fate)), (fate, "sleeping"))
+        for fate in ("edited", "touched", "same"):
+            text = request(self.ports["asleep-" + fate]).text
+            self.assertEqual((fate, "hello" in text), (fate, fate != "edited"))
+
+        # stopped by command: no change starts it, a command does
+        for fate in ("edited", "touched", "same"):
+            self.assertEqual((fate, state("stopped-" + fate)), (fate, "stopped"))
+            self.assertEqual(f.get("stopped-" + fate).status, 503)
+            f.ctl("start", "stopped-" + fate)
+            self.assertEqual((fate, "hello" in f.wait_up("stopped-" + fate).text), (fate, fate != "edited"))
+
+        # in back-off: mended it serves, else it is tried and fails as before
+        self.assertNotIn("hello", f.wait_up("backoff-edited").text)
+        for fate in ("touched", "same"):
+            row = f.wait_state("backoff-" + fate, "backoff")
+            self.assertIn("nosuchmodule", row["last_error"])
+            self.assertEqual(f.get("backoff-" + fate).status, 503)
+
+        # running, with and without tasks: reloaded or left alone
+        for kind in ("running", "tasks"):
+            for fate, generation in (("edited", 2), ("touched", 2), ("same", 1)):
+                name = "%s-%s" % (kind, fate)
+                row = eventually(lambda: (lambda r: r if (r["generation"], r["state"]) == (generation, "running") else None)
+                                 (f.state(name)), 15, name)
+                self.assertEqual((name, row["pid"] == fronts[name]), (name, fate == "same"))
+                self.assertEqual((name, "hello" in f.wait_up(name).text), (name, fate != "edited"))
+        for fate in ("edited", "touched"):
+            eventually(lambda: daemons[fate] not in process_tree(), 10, "the end of the old daemon")
+            eventually(lambda: self.daemon_pid("tasks-" + fate) not in (0, daemons[fate]), 10, "another daemon")
+        self.assertEqual(self.daemon_pid("tasks-same"), daemons["same"])
+        self.assertIn(daemons["same"], process_tree())
+        self.assertEqual([t["starts"] for t in f.state("tasks-same")["tasks"]], [1])
 
 
 class Releases(State):

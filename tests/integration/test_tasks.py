@@ -11,7 +11,8 @@ import time
 import unittest
 
 import harness
-from harness import Case, eventually, title
+from harness import Case, eventually, process_tree, title
+from succession import Succession
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
@@ -153,14 +154,16 @@ attach-daemon2 = cmd=exit 3,name=hopeless,freq=2
 
 
 @unittest.skipUnless(os.path.exists(FAKETIME), "needs libfaketime")
-class Timed(Tasks):
+class Timed(Tasks, Succession):
     def start(self, at, extra):
         """An emperor whose wall clock, not its other clocks, begins at this UTC time."""
         # the offset is kept in a file that is read anew each time, so that a test can move the clock
         self.clock = self.folder / "clock"
         self.move(at)
-        e = self.emperor(env={"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(self.clock), "FAKETIME_NO_CACHE": "1",
-                              "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1", "TZ": "UTC"})
+        # files keep their real times: each would be another file whenever the clock is moved
+        self.env = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(self.clock), "FAKETIME_NO_CACHE": "1",
+                    "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1", "NO_FAKE_STAT": "1", "TZ": "UTC"}
+        e = self.emperor(env=self.env)
         e.drop("a", extra="reload-mercy = 1\n" + extra)
         e.wait_up("a")
         return e
@@ -186,6 +189,26 @@ class Timed(Tasks):
         self.wait_task(e, "stuck", state="waiting", starts=1, last_exit="signal 9")
         self.assertIn("it ran longer than 1 s (harakiri)", e.output())
         self.assertEqual(self.task(e, "echo-2")["starts"], 0)
+
+    def test_timed_jobs_do_not_notice_that_the_emperor_is_another(self):
+        e = self.start("2026-01-01 02:29:50", "cron2 = minute=30,name=long,unique=1 echo $$ >>%s/long; exec sleep 1000" % self.out)
+        eventually(lambda: self.task(e, "long")["next"] > 0, what="its time is known")
+        self.move("2026-01-01 02:29:59")
+        e.ctl("reload", "a")
+        self.wait_task(e, "long", state="running", seconds=15)
+        job = eventually(lambda: self.pids("long"), 20, "the job")[0]
+        self.kill(e)
+        f = self.successor(e, env=self.env)
+        row = self.task(f, "long")
+        self.assertEqual((row["state"], row["starts"], row["pid"] > 0, row["next"] > 0), ("running", 1, True, True))
+        self.assertTrue(alive(job))
+        # deleted while there is no emperor: nothing of it outlives that
+        self.kill(f)
+        (e.vassals / "a.ini").unlink()
+        g = self.successor(f, env=self.env)
+        eventually(lambda: g.state("a") is None, 15, "it is forgotten")
+        eventually(lambda: job not in process_tree(), 10, "the end of the job")
+        self.assertEqual(self.pids("long"), [job])
 
 
 if __name__ == "__main__":
