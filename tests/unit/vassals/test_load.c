@@ -321,6 +321,128 @@ static void the_socket_owner_may_be_user_group_or_both(void **state)
 	}
 }
 
+/* -- items that were resolved before --------------------------------------------------------------------- */
+
+struct encoded {
+	char *bytes;
+	size_t n;
+};
+
+/* As the ini says it, and one value replaced by another. */
+static struct encoded encode(const char *ini, const char *key, const char *value)
+{
+	struct loaded *l = fixture_load(ini);
+	struct encoded e;
+
+	for (size_t i = 0; key && i < l->items.n; i++)
+		if (str_eq(l->items.v[i].key, key)) {
+			free(l->items.v[i].value);
+			l->items.v[i].value = strdup(value);
+		}
+	assert_int_equal(config_items_encode(&l->items, &e.bytes, &e.n, NULL), 0);
+	loaded_unref(l);
+	return e;
+}
+
+static int load_again(const struct encoded *e, bool runs, struct loaded **ret, struct err *err)
+{
+	static char *env[] = {NULL};
+	static const struct load_rules rules = {
+		.default_uid = "nobody", .environ_now = env, .cpus = 2};
+	const struct load_source source = {
+		.file = FILE_NAME, .dir = "/etc/emperor/vassals", .roots = true};
+	struct span config = span_of(e->bytes, e->n);
+
+	return runs ? load_running(&source, &rules, config, 4711, ret, err)
+		    : load_items(&source, &rules, config, ret, err);
+}
+
+static const char whole[] = "[vassal]\nmodule = x\ndomain = blog.example\nhttp = 127.0.0.1:8001\n"
+			    "harakiri = 30\nchdir = /srv/r1\nstats = 127.0.0.1:8002\n";
+
+static void items_are_what_the_ini_was(void **state)
+{
+	struct encoded e = encode(whole, NULL, NULL);
+
+	(void)state;
+	for (int runs = 0; runs < 2; runs++) {
+		struct loaded *l = NULL;
+		struct err err = {0};
+
+		if (load_again(&e, runs, &l, &err) < 0)
+			fail_msg("%s", err.text);
+		assert_string_equal(l->config.chdir, "/srv/r1");
+		assert_int_equal(l->config.harakiri_s, 30);
+		assert_string_equal(l->domains, "blog.example");
+		assert_int_equal(l->config.listeners_n, 1);
+		assert_true(l->stats.len > 0);
+		assert_true(l->items.n > 0);
+		/* a front that runs is who it is, whatever names mean by now */
+		if (runs)
+			assert_int_equal(l->uid, 4711);
+		loaded_unref(l);
+	}
+	free(e.bytes);
+}
+
+static void what_is_refused_of_a_front_that_runs_is_left_out(void **state)
+{
+	static const struct {
+		const char *key, *value, *says;
+	} cases[] = {
+		{"harakiri", "soon", "harakiri"},
+		{"stats", ":99999", "stats"},
+		{"module", "", "module"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct encoded e = encode(whole, cases[i].key, cases[i].value);
+		struct loaded *l = NULL;
+		struct err err = {0};
+
+		if (load_again(&e, false, &l, &err) >= 0 || !strstr(err.text, cases[i].says))
+			fail_msg("case %zu: %s", i, err.text);
+		assert_null(l);
+		if (load_again(&e, true, &l, &err) < 0)
+			fail_msg("case %zu: %s", i, err.text);
+		assert_string_equal(l->domains, "blog.example");
+		assert_string_equal(l->config.chdir, "/srv/r1");
+		assert_int_equal(l->config.listeners_n, 1);
+		loaded_unref(l);
+		free(e.bytes);
+	}
+}
+
+static void a_front_of_a_user_that_is_gone_is_taken_as_it_runs(void **state)
+{
+	struct encoded e = encode("[vassal]\nmodule = x\ndomain = a.b\nuid = nobody\n", "uid",
+				  "no-such-user-at-all");
+	struct loaded *l = NULL;
+	struct err err = {0};
+
+	(void)state;
+	assert_true(load_again(&e, false, &l, &err) < 0);
+	assert_non_null(strstr(err.text, "no-such-user-at-all"));
+	assert_int_equal(load_again(&e, true, &l, NULL), 0);
+	assert_int_equal(l->uid, 4711);
+	loaded_unref(l);
+	free(e.bytes);
+}
+
+static void bytes_that_are_no_items_are_refused(void **state)
+{
+	struct encoded e = encode(whole, NULL, NULL);
+	struct loaded *l = NULL;
+
+	(void)state;
+	e.n--;
+	assert_int_equal(load_again(&e, false, &l, NULL), -EBADMSG);
+	assert_int_equal(load_again(&e, true, &l, NULL), -EBADMSG);
+	assert_null(l);
+	free(e.bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +457,10 @@ int main(void)
 		cmocka_unit_test(a_tenants_file_runs_as_its_owner_and_as_nobody_else),
 		cmocka_unit_test(another_uid_is_refused_without_root),
 		cmocka_unit_test(the_socket_owner_may_be_user_group_or_both),
+		cmocka_unit_test(items_are_what_the_ini_was),
+		cmocka_unit_test(what_is_refused_of_a_front_that_runs_is_left_out),
+		cmocka_unit_test(a_front_of_a_user_that_is_gone_is_taken_as_it_runs),
+		cmocka_unit_test(bytes_that_are_no_items_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

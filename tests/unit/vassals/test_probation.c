@@ -74,6 +74,22 @@ static void counters_that_run_backwards_count_as_nothing(void **state)
 	assert_int_equal(c.errors, 5);
 }
 
+static void one_that_ended_longer_ago_than_it_lasted_is_not_judged_any_more(void **state)
+{
+	static const struct {
+		uint64_t age, span;
+		bool goes_on;
+	} cases[] = {
+		{0, 30, true},   {30, 30, true}, {59, 30, true},          {60, 30, false},
+		{61, 30, false}, {0, 0, false},  {UINT64_MAX, 30, false}, {1, UINT64_MAX, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (probation_goes_on(cases[i].age, cases[i].span) != cases[i].goes_on)
+			fail_msg("case %zu", i);
+}
+
 static void the_reason_has_both_counts(void **state)
 {
 	const struct probation_count old = {8124, 3}, now = {60, 12};
@@ -89,6 +105,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_verdict_is_that_of_both_rates),
 		cmocka_unit_test(counters_that_run_backwards_count_as_nothing),
+		cmocka_unit_test(one_that_ended_longer_ago_than_it_lasted_is_not_judged_any_more),
 		cmocka_unit_test(the_reason_has_both_counts),
 	};
 
