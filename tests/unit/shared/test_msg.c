@@ -13,6 +13,7 @@
 
 #include "shared/err.h"
 #include "shared/fd.h"
+#include "shared/handoff.h"
 
 #define HEAD offsetof(struct msg, text)
 
@@ -189,6 +190,63 @@ static void every_kind_and_phase_has_its_own_name(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
+/* Fronts outlive emperors: whoever changes one of these numbers must raise MSG_VERSION, and then say so here. */
+static void what_this_version_says_is_as_it_was(void **state)
+{
+	static const char *const names[] = {
+		"none",   "hello", "ready",  "failed", "drained", "state",       "idle",
+		"asleep", "serve", "retire", "adopt",  "stop",    "reopen",      "unfuse",
+		"sleep",  "renew", "config", "scale",  "done",    "want reload",
+	};
+	static const char *const phases[] = {"none",   "config", "spawn", "engine",
+					     "import", "warmup", "start", "runtime"};
+
+	(void)state;
+	assert_int_equal(MSG_VERSION, 1);
+	assert_int_equal(MSG_KIND_COUNT, ARRAY_SIZE(names));
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		assert_string_equal(msg_kind_name((enum msg_kind)i), names[i]);
+	assert_int_equal(FAIL_PHASE_COUNT, ARRAY_SIZE(phases));
+	for (unsigned i = 0; i < ARRAY_SIZE(phases); i++)
+		assert_string_equal(msg_phase_name((enum fail_phase)i), phases[i]);
+	assert_int_equal(offsetof(struct msg, text_n), 2);
+	assert_int_equal(offsetof(struct msg, bank), 4);
+	assert_int_equal(offsetof(struct msg, generation), 8);
+	assert_int_equal(offsetof(struct msg, a), 16);
+	assert_int_equal(offsetof(struct msg, b), 24);
+	assert_int_equal(offsetof(struct msg, text), 32);
+}
+
+/* An emperor and the vassal beside it may be of two builds for a moment, while a package is unpacked. */
+static void what_this_version_hands_over_is_as_it_was(void **state)
+{
+	static const size_t at[] = {
+		offsetof(struct handoff, magic),
+		offsetof(struct handoff, size),
+		offsetof(struct handoff, generation),
+		offsetof(struct handoff, name),
+		offsetof(struct handoff, bank),
+		offsetof(struct handoff, link_fd),
+		offsetof(struct handoff, scoreboard_fd),
+		offsetof(struct handoff, gate_fd),
+		offsetof(struct handoff, routes_epoch_fd),
+		offsetof(struct handoff, log_fd),
+		offsetof(struct handoff, n_listeners),
+		offsetof(struct handoff, listener_fds),
+		offsetof(struct handoff, config_n),
+		offsetof(struct handoff, reserved),
+		sizeof(struct handoff),
+	};
+	static const size_t was[] = {0, 4, 8, 16, 80, 84, 88, 92, 96, 100, 104, 108, 172, 176, 184};
+
+	(void)state;
+	assert_string_equal(HANDOFF_VERSION, "1");
+	assert_int_equal(ARRAY_SIZE(at), ARRAY_SIZE(was));
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++)
+		if (at[i] != was[i])
+			fail_msg("member %zu stands at %zu", i, at[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +257,8 @@ int main(void)
 		TEST(the_end_of_the_peer_is_the_end_even_with_unread_words),
 		TEST(a_full_pipe_says_try_later),
 		cmocka_unit_test(every_kind_and_phase_has_its_own_name),
+		cmocka_unit_test(what_this_version_says_is_as_it_was),
+		cmocka_unit_test(what_this_version_hands_over_is_as_it_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
