@@ -207,7 +207,7 @@ static void a_front_that_cannot_be_told_gets_a_successor(_unused_ void **state)
 
 static void an_edit_of_anything_else_leaves_the_number_that_was_commanded(_unused_ void **state)
 {
-	struct rig *r = make("[vassal]\nmodule = x\nprocesses = 2\nharakiri = 5\n");
+	struct rig *r = make("[vassal]\nmodule = x\nprocesses = 2\nharakiri = 9\n");
 
 	assert_int_equal(r->g.loaded->config.processes, 2);
 	r->g.scaled = 6;
