@@ -16,18 +16,46 @@ static bool starts(const char *p, size_t n, const char *with)
 	return n >= m && memcmp(p, with, m) == 0;
 }
 
+/*
+ * A frame as faulthandler prints it, File "a.py", line 12 in f: a traceback of the app's has a comma behind the number, and
+ * is what people look for in a log.
+ */
+static bool is_frame(const char *p, size_t n)
+{
+	static const char line[] = "\", line ";
+	const char *at = starts(p, n, "  File \"") ? p : NULL;
+	const char *number = NULL;
+	size_t digits;
+
+	while (at && (at = memmem(at, n - (size_t)(at - p), line, sizeof(line) - 1))) {
+		at += sizeof(line) - 1;
+		number = at;
+	}
+	if (!number)
+		return false;
+	n -= (size_t)(number - p);
+	digits = 0;
+	while (digits < n && strchr("0123456789?", number[digits]) && number[digits])
+		digits++;
+	return digits > 0 && starts(number + digits, n - digits, " in ");
+}
+
 bool stacks_is_line(const char *p, size_t n)
 {
 	static const char *const beginnings[] = {
-		"Thread 0x", "Current thread 0x",  "Stack (most recent call first)",
-		"  File ",   "  <no Python frame", "  ...",
-		"  Garbage", "Extension modules:",
+		"Thread 0x",
+		"Current thread 0x",
+		"Stack (most recent call first)",
+		"  <no Python frame",
+		"  ...",
+		"  Garbage",
+		"Extension modules:",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++)
 		if (starts(p, n, beginnings[i]))
 			return true;
-	return starts(p, n, crash_begins);
+	return is_frame(p, n) || starts(p, n, crash_begins);
 }
 
 /* What does not fit is cut: the innermost frames of the first threads come first. */

@@ -55,6 +55,13 @@ static void what_faulthandler_prints_is_known_and_nothing_else(void **state)
 		{"Extension modules: a.b (total: 1)\n", true},
 		{"Traceback (most recent call last):\n", false},
 		{" File \"x\"\n", false},
+		{"  File \"/srv/app.py\", line ??? in view\n", true},
+		{"  File \"/a\", line x.py\", line 3 in view\n", true},
+		{"  File \"/srv/app.py\", line 3, in view\n", false}, /* a traceback's */
+		{"  File \"/srv/app.py\", line 3\n", false},          /* a SyntaxError's */
+		{"  File \"/srv/app.py\", line \n", false},
+		{"  File \"/srv/app.py\", line 3 in", false},
+		{"  File ", false},
 		{"Thread\n", false},
 		{"\n", false},
 		{"", false},
