@@ -60,7 +60,10 @@ static void put_field(FILE *out, const char *name, const char *value)
 static void put_answer(FILE *out, const json_t *r)
 {
 	char age[HUMAN_MAX], queue[HUMAN_MAX], line[160];
-	const char *what = number(r, "status") ? "" : "no answer yet; ";
+	/* one that is only slow may still end well */
+	const char *none = str_eq(text(r, "kind"), "slow") ? "no answer yet; "
+							   : "no answer, the client had left; ";
+	const char *what = number(r, "status") ? "" : none;
 	int n = 0;
 
 	if (number(r, "status"))

@@ -97,6 +97,37 @@ class Blame(Case):
         again = self.emperor()
         self.assertEqual(len(self.blames(again)), known + 1)
 
+    def test_a_request_that_was_interrupted_and_then_killed_says_what_its_client_had(self):
+        emperor = self.emperor()
+        emperor.drop("sick", "stuck", "interrupt-timeout = 1")
+        emperor.wait_up("sick", "/short")
+        self.assertEqual(emperor.get("sick", "/swallow_all").status, 504)
+        b = self.find(emperor, "GET /swallow_all", "timeout")
+        self.assertEqual(b["status"], 504)
+        self.assertEqual(b["reason"], "interrupted after 1 s (interrupt-timeout), the client had 504 then; killed because it "
+                                      "did not end within 2 s of that: the app caught the exception and went on")
+        text = emperor.ctl_text("blame", "sick").stdout
+        self.assertNotIn("no answer yet", text)
+        self.assertNotIn("harakiri", text.split("log before it")[0])
+
+    def test_the_last_lines_have_whole_tracebacks(self):
+        (self.folder / "raises.py").write_text(
+            "import os, signal, traceback\n"
+            "def application(e, s):\n"
+            "    try:\n"
+            "        1 / 0\n"
+            "    except ZeroDivisionError:\n"
+            "        traceback.print_exc()\n"
+            "    os.kill(os.getpid(), signal.SIGSEGV)\n")
+        emperor = self.emperor()
+        emperor.drop("sick", "raises", app=self.folder)
+        emperor.wait_state("sick", "running")
+        self.assertEqual(emperor.get("sick", "/x").status, 502)
+        b = self.find(emperor, "GET /x", "crashed")
+        self.assertRegex(b["log"], r'Traceback [^\n]*\n  File "[^"]*raises\.py", line 4, in application\n')
+        self.assertIn(", line 7 in application", b["stacks"])
+        self.assertNotIn(", line 7 in application", b["log"])
+
     def test_threads_are_shown_together_and_the_request_lives_unless_it_grows_too_fat(self):
         emperor = self.emperor()
         emperor.drop("sick", "blamed", "threads = 3\nslow-request = 1")

@@ -229,10 +229,12 @@ void blame_stacks(struct front *f, unsigned worker, pid_t pid, const char *text)
 
 /* -- records -------------------------------------------------------------------------------------------- */
 
-unsigned blame_status(const struct conn *c, unsigned status)
+unsigned blame_status(const struct job *job, unsigned status)
 {
+	const struct conn *c = job->conn;
+
 	if (!c)
-		return 0;
+		return job->had;
 	return c->answer.begun ? c->answer.status : status;
 }
 

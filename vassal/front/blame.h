@@ -11,8 +11,8 @@
 #include "shared/scoreboard.h"
 #include <sys/types.h>
 
-struct conn;
 struct front;
+struct job;
 struct pool_death;
 
 #define BLAME_NO_LANE UINT32_MAX
@@ -28,8 +28,11 @@ struct blame_cause {
 
 void blame_request(struct front *f, unsigned slot, const struct blame_cause *cause);
 
-/* What the client gets if its answer has not begun; what it was told already; 0 if it has gone. */
-unsigned blame_status(const struct conn *c, unsigned status);
+/*
+ * What the client gets if its answer has not begun; what it was told already, also by what ended the request before; 0 if
+ * it has gone.
+ */
+unsigned blame_status(const struct job *job, unsigned status);
 /* Did the worker crash, run into a limit of its own, or was it killed by us? */
 enum board_blame_kind blame_kind_of(const struct pool_death *death);
 

@@ -75,6 +75,7 @@ static void answer_timeout(struct overdue *o)
 			   .queue_ns = taken_ns - MIN(taken_ns, o->job->queued_ns)};
 
 	board_add(&f->count->timeouts, 1);
+	o->job->had = blame_status(o->job, 504);
 	o->job->conn = NULL;
 	(void)exchange_abandon(f->exchange, o->slot);
 	if (!c)
@@ -83,11 +84,12 @@ static void answer_timeout(struct overdue *o)
 	error_end(c, 504, 0, &r);
 }
 
-static void kill_worker(struct overdue *o, const char *why)
+/* reason: for the record; NULL: as why, which is for the log. */
+static void kill_worker(struct overdue *o, const char *why, const char *reason)
 {
 	struct front *f = o->front;
 
-	blame(o, BLAME_TIMEOUT, blame_status(o->job->conn, 504), why);
+	blame(o, BLAME_TIMEOUT, blame_status(o->job, 504), reason ? reason : why);
 	o->job->killed = true;
 	logbook_say(&f->log, f->wall_ns, "worker %u: %s", o->worker + 1, why);
 	if (!o->job->interrupted)
@@ -101,14 +103,14 @@ static void do_harakiri(struct overdue *o)
 
 	(void)snprintf(why, sizeof(why), POOL_HARAKIRI ": %s took longer than %u s", o->name,
 		       o->front->config->harakiri_s);
-	kill_worker(o, why);
+	kill_worker(o, why, NULL);
 }
 
 static void interrupt(struct overdue *o)
 {
 	struct front *f = o->front;
 
-	blame(o, BLAME_INTERRUPTED, blame_status(o->job->conn, 504), "interrupt-timeout");
+	blame(o, BLAME_INTERRUPTED, blame_status(o->job, 504), "interrupt-timeout");
 	o->job->interrupted = true;
 	o->job->interrupted_ns = o->age_ns;
 	board_add(&f->count->interrupts, 1);
@@ -136,9 +138,26 @@ static const char *what_held(const struct overdue *o)
 		       : "the app caught the exception and went on";
 }
 
+/* The record names the request by itself. Its client was answered when it was interrupted, so why was it killed? */
+static void explain_unmoved(const struct overdue *o, char *buf, size_t size)
+{
+	char had[64] = "the client had left before that";
+
+	if (o->job->had >= 500)
+		(void)snprintf(had, sizeof(had), "the client had %u then", o->job->had);
+	else if (o->job->had > 0)
+		(void)snprintf(had, sizeof(had), "the answer (%u) was cut then", o->job->had);
+	(void)snprintf(buf, size,
+		       "interrupted after %u s (interrupt-timeout), %s; killed because it did not "
+		       "end within %d s of that: %s",
+		       (unsigned)(o->job->interrupted_ns / NS_PER_S), had, LIMIT_INTERRUPT_GRACE_S,
+		       what_held(o));
+}
+
 static void kill_unmoved(struct overdue *o)
 {
 	char why[NAMED + 160];
+	char reason[BOARD_BLAME_REASON];
 
 	/* many hang, and its turn has not come: its time begins when it does */
 	if (pool_interrupt_waits(o->front->pool, o->worker)) {
@@ -148,7 +167,8 @@ static void kill_unmoved(struct overdue *o)
 	(void)snprintf(why, sizeof(why),
 		       POOL_HARAKIRI ": %s did not end within %d s of its interrupt: %s", o->name,
 		       LIMIT_INTERRUPT_GRACE_S, what_held(o));
-	kill_worker(o, why);
+	explain_unmoved(o, reason, sizeof(reason));
+	kill_worker(o, why, reason);
 }
 
 /* A worker wrote over the slot's owner word: nobody will answer, and nobody can be blamed. */
@@ -162,7 +182,7 @@ static void drop_lost(struct front *f, unsigned slot)
 	blame_request(f, slot,
 		      &(struct blame_cause){.kind = BLAME_LOST,
 					    .lane = BLAME_NO_LANE,
-					    .status = blame_status(c, 502),
+					    .status = blame_status(&f->jobs[slot], 502),
 					    .reason = "a worker wrote over the memory it shares"});
 	(void)exchange_cancel(f->exchange, slot);
 	queue_release(f, slot);
@@ -216,7 +236,7 @@ static void kill_deadlocked(struct overdue *o, uint64_t waited_ns)
 		       "deadlock: no thread got the GIL for %llu s, C code holds it and does not "
 		       "let go (deadlock-timeout); in work: %s",
 		       (unsigned long long)(waited_ns / NS_PER_S), o->name);
-	kill_worker(o, why);
+	kill_worker(o, why, NULL);
 }
 
 /* How long this worker's witness has been waiting for the GIL, if that is too long; else 0. */

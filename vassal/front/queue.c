@@ -60,6 +60,7 @@ void queue_submit(struct conn *c, unsigned slot)
 
 	job->used = true;
 	job->slow_said = job->killed = job->looked = job->interrupted = false;
+	job->had = 0;
 	job->conn = c;
 	/* from our own queue: its time runs since it came there */
 	if (c->state != CONN_QUEUED)

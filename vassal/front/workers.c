@@ -54,7 +54,7 @@ static void bury_request(void *arg, unsigned slot, unsigned lane)
 		blame_request(f, slot,
 			      &(struct blame_cause){.kind = blame_kind_of(b->death),
 						    .lane = lane,
-						    .status = blame_status(c, 502),
+						    .status = blame_status(job, 502),
 						    .death = b->death,
 						    .reason = b->death->why});
 	if (!b->death->expected && !b->death->late)
