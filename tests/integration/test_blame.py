@@ -149,6 +149,32 @@ class Blame(Case):
         self.assertIn(" in wait_here\n", b["stacks"])
         self.assertGreater(b["rss_growth"], 30 << 20)
 
+    def test_a_request_that_outlives_the_mercy_of_a_stop_is_on_record_with_its_stacks(self):
+        emperor = self.emperor()
+        emperor.drop("sick", "blamed", "processes = 2\nreload-mercy = 1")
+        emperor.wait_up("sick")
+        got = {}
+        asked = [threading.Thread(target=lambda p=p: got.update({p: emperor.get("sick", p, timeout=30).status})) for p in ("/sleep?s=60", "/other-thread?s=60")]
+        for t in asked:
+            t.start()
+        eventually(lambda: all("about to do /" + p in emperor.output() for p in ("sleep", "other-thread")), 10, "both are in work")
+        emperor.ctl("stop", "sick")
+        for t in asked:
+            t.join()
+        self.assertEqual(set(got.values()), {503})
+        for path in got:
+            b = self.find(emperor, "GET " + path, "killed")
+            self.assertEqual((b["status"], b["reason"]), (503, "reload-mercy"))
+            self.assertIn(" in wait_here\n", b["stacks"])
+            self.assertGreaterEqual(b["age_us"], 1000000)
+            self.assertLess(b["queue_us"], 1000000)
+            self.assertGreater(b["pid"], 0)
+        self.assertIn("Thread 0x", self.find(emperor, "GET /other-thread?s=60", "killed")["stacks"])
+        self.assertEqual(len(self.blames(emperor)), 2)
+        log = emperor.output()
+        self.assertRegex(log, r"worker \d: reload-mercy: GET /sleep\?s=60 \[\S+\] did not end within 1 s; its stacks follow")
+        self.assertRegex(log, r'"GET /sleep\?s=60[^\n]* 503 [^\n]*app=1\d\d\d\.\dms worker=\d')
+
     def test_a_request_that_kills_is_fused_with_its_body_and_unfused_by_command(self):
         emperor = self.emperor()
         emperor.drop("sick", "blamed", "processes = 3\npost-buffering = 4096\nbuffer-size = 8192")

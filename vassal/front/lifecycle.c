@@ -10,18 +10,18 @@
 #include "vassal/front/conn.h"
 #include "vassal/front/doors.h"
 #include "vassal/front/doze.h"
-#include "vassal/front/errors.h"
+#include "vassal/front/ending.h"
 #include "vassal/front/handback.h"
 #include "vassal/front/link.h"
 #include "vassal/front/loop.h"
 #include "vassal/front/pidfile.h"
-#include "vassal/front/queue.h"
-#include "vassal/front/record.h"
 #include "vassal/front/state.h"
 #include "vassal/pool/pool.h"
 #include "vassal/tasks/tasks.h"
 
-#define EXIT_FAILED 22 /* could not load the app, as the engine itself says it: not a crash */
+/* Past the time to finish: a worker without a request leaves in some ms, one with it is killed after its stacks. */
+#define LAST_GRACE_S 1
+#define EXIT_FAILED  22 /* could not load the app, as the engine itself says it: not a crash */
 
 static void show_state(struct front *f, enum front_state state)
 {
@@ -75,30 +75,6 @@ void lifecycle_serve(struct front *f)
 		logbook_say(&f->log, f->wall_ns, "%s", err.text);
 }
 
-/* A request that is still waiting or in work when time is up gets an answer all the same. */
-static void end_request(struct conn *c)
-{
-	struct record r = {0};
-
-	c->close_after = true;
-	if (c->state == CONN_WAIT)
-		queue_abandon(c, &r);
-	error_end(c, 503, 1, &r);
-}
-
-static void end_all(struct front *f)
-{
-	queue_refuse_all(f);
-	for (struct conn *c = f->conns, *next; c; c = next) {
-		next = c->next;
-		if (c->state == CONN_WAIT || c->state == CONN_BODY || c->state == CONN_PASS ||
-		    (c->state == CONN_HEAD && c->in.n > 0))
-			end_request(c);
-		else if (c->state != CONN_LINGER)
-			conn_kill(c, c->state == CONN_FLUSH || c->state == CONN_FILE);
-	}
-}
-
 static void stop_pool(struct front *f, unsigned grace_s)
 {
 	if (f->phase >= PHASE_STOPPING)
@@ -116,8 +92,8 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 	if (f->phase == PHASE_DRAINING && f->conns_n > 0)
 		logbook_say(&f->log, f->wall_ns, "graceful timeout: %u connections are closed",
 			    f->conns_n);
-	end_all(f);
-	stop_pool(f, 0);
+	ending_mercy(f);
+	stop_pool(f, LAST_GRACE_S);
 	tasks_drain(f->tasks, 0, false);
 }
 
@@ -149,7 +125,7 @@ void lifecycle_drain(struct front *f, unsigned grace_s, int heir_fd)
 		if (heir_fd >= 0)
 			(void)close(heir_fd);
 		if (grace_s == 0) {
-			end_all(f);
+			ending_now(f);
 			if (f->phase == PHASE_STOPPING)
 				pool_stop(f->pool, 0);
 			stop_pool(f, 0);
@@ -168,7 +144,7 @@ void lifecycle_drain(struct front *f, unsigned grace_s, int heir_fd)
 	handback_idle(f);
 	tasks_drain(f->tasks, grace_s, f->replaced);
 	if (grace_s == 0) {
-		end_all(f);
+		ending_now(f);
 		stop_pool(f, 0);
 		return;
 	}

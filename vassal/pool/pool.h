@@ -16,6 +16,8 @@
 
 /* pool_kill: a why that begins so counts as a harakiri of that worker. */
 #define POOL_HARAKIRI "harakiri"
+/* One that begins so was killed because everything ends. */
+#define POOL_MERCY "reload-mercy"
 
 struct board_bank;
 struct err;

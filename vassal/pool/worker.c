@@ -350,9 +350,11 @@ void worker_fork_failed(struct pool *pool, unsigned number, const char *text)
 	never_came(w, text);
 }
 
-static bool is_harakiri(const char *why)
+/* For time alone, which is nobody's fault. */
+static bool is_late(const char *why)
 {
-	return strncmp(why, POOL_HARAKIRI, sizeof(POOL_HARAKIRI) - 1) == 0;
+	return strncmp(why, POOL_HARAKIRI, sizeof(POOL_HARAKIRI) - 1) == 0 ||
+	       strncmp(why, POOL_MERCY, sizeof(POOL_MERCY) - 1) == 0;
 }
 
 /* A signal that faulthandler catches, prints and raises again. */
@@ -383,7 +385,7 @@ void worker_exited(struct pool *pool, unsigned number, int status)
 	if (pool->stacks.how != STACKS_NONE && pool->stacks.worker == number)
 		asks_tell(pool);
 	death.killed = slot_of(w)->state == SLOT_KILLING;
-	death.late = death.killed && (slot_of(w)->why == WHY_MERCY || is_harakiri(w->why));
+	death.late = death.killed && (slot_of(w)->why == WHY_MERCY || is_late(w->why));
 	death.expected = death_classify(w, status);
 	(void)snprintf(death.why, sizeof(death.why), "%s", w->why);
 	refork_worker_gone(pool, number);
