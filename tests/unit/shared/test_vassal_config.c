@@ -550,7 +550,8 @@ static void keepalive_is_a_switch_and_a_number(void **state)
 static void lists_keep_their_order(void **state)
 {
 	struct built b = build_with("env = A=1\nenv = B = 2 3\npythonpath = /a\npp = /b:/c\n"
-				    "warmup = /\nwarmup = /x\nadd-gid = adm");
+				    "warmup = /\nwarmup = /x\nadd-gid = adm\ntouch-reload = a\n"
+				    "touch-chain-reload = b\ntouch-workers-reload = c");
 
 	(void)state;
 	assert_good(&b);
@@ -561,6 +562,9 @@ static void lists_keep_their_order(void **state)
 	assert_string_equal(b.c.pythonpath.v[2], "/c");
 	assert_int_equal(b.c.warmup.n, 2);
 	assert_string_equal(b.c.add_gid.v[0], "adm");
+	assert_int_equal(b.c.touch_reload.n, 3);
+	assert_string_equal(b.c.touch_reload.v[1], "b");
+	assert_string_equal(b.c.touch_reload.v[2], "c");
 	done(&b);
 }
 
