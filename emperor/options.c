@@ -20,8 +20,6 @@
  * Two users that every Debian has from its first minute and that run and own nothing: an app as nobody, which others use
  * too, would have the same rights over a role as the role itself. Two, so that neither role can harm the other.
  */
-#define ROOT_GATE_USER  "uucp"
-#define ROOT_STATS_USER "sys"
 
 #define PARSER(name)                                                             \
 	static int name(void *config, const struct option *o, const char *value, \

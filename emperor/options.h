@@ -15,6 +15,10 @@ struct emperor_port {
 	char *text; /* as it was written */
 };
 
+/* Users that every Debian has and nobody uses. */
+#define ROOT_GATE_USER  "uucp"
+#define ROOT_STATS_USER "sys"
+
 struct emperor_options {            /* zeroed = empty; owns everything */
 	struct option_list vassals; /* directories of inis */
 	struct emperor_port http[LIMIT_PORTS];

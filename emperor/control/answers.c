@@ -152,6 +152,8 @@ static void run_where(struct client *c, const struct command *cmd)
 		json_put_text(root, "run_dir", f->run_dir ? f->run_dir : "");
 		json_put_text(root, "db", f->db ? f->db : "");
 		json_put_text(root, "stats_socket", f->stats_socket ? f->stats_socket : "");
+		json_put_text(root, "gate_user", f->gate_user ? f->gate_user : "");
+		json_put_text(root, "stats_user", f->stats_user ? f->stats_user : "");
 	}
 	client_reply(c, root);
 }

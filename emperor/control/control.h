@@ -2,7 +2,7 @@
  * control - the emperor's control socket, RUN_DIR/control.sock (mode 0600): one command line from a peer whose
  * SO_PEERCRED uid is root's or the emperor's own, one JSON line back, then close. Commands: status [APP], reload
  * APP|--all, stop APP, start APP, reopen [APP], board APP (its scoreboard's descriptor beside the answer), version,
- * plan [DIR], scale N APP, where (paths of stats socket, database, run directory). "reload" and "start" answer when the outcome is known.
+ * plan [DIR], scale N APP, where (paths of stats socket, database, run directory; users of the roles). "reload" and "start" answer when the outcome is known.
  */
 #pragma once
 #include "shared/base.h"
@@ -13,7 +13,8 @@ struct vassals;
 
 struct control_facts { /* borrowed */
 	const char *run_dir, *db, *stats_socket;
-	const char *const *dirs; /* of the vassals */
+	const char *gate_user, *stats_user; /* of the roles; NULL: they run as we do */
+	const char *const *dirs;            /* of the vassals */
 	size_t dirs_n;
 	bool tyrant;
 	const char *program; /* where we were started from, "": not known */

@@ -1,6 +1,6 @@
 /*
  * check - `emperorctl check FILE`: reads an ini exactly as the emperor would, and says all there is to say about it,
- * every error of it. Needs no emperor.
+ * every error of it. Needs no emperor; one that runs is asked whose users no app may have.
  */
 #include "emperor/ctl/check.h"
 
@@ -173,7 +173,8 @@ static int print_json(const struct ctl *c, const struct check *k)
 int ctl_check(const struct ctl *c)
 {
 	const char *slash = strrchr(c->app, '/');
-	struct check k = {.path = c->app, .file = slash ? slash + 1 : c->app};
+	struct check k = {
+		.path = c->app, .run_dir = c->run_dir, .file = slash ? slash + 1 : c->app};
 	int code;
 
 	read_file(&k);

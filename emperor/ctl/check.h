@@ -7,7 +7,8 @@
 
 struct check {
 	const char *path;
-	const char *file; /* its last part, which is how items call it */
+	const char *run_dir; /* of an emperor that may run; NULL: where one may */
+	const char *file;    /* its last part, which is how items call it */
 	struct config_items items;
 	struct vassal_config config;
 	struct inifile_notes notes;

@@ -2,7 +2,7 @@
  * check_world - see check.h. Paths are looked at with the eyes of the app's user where we may take them (root, and a
  * uid in the ini); where we may not look at all, that is a note, for the emperor may be somebody else.
  */
-#include "emperor/ctl/check.h"
+#include "emperor/ctl/check_inner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,16 +14,7 @@
 #include "shared/owner.h"
 #include "shared/privs.h"
 
-struct world {
-	struct check *k;
-	struct privs privs;  /* uid -1: our own eyes */
-	const char *guess;   /* the name of privs' user if the ini names none */
-	char base[PATH_MAX]; /* where relative paths start; "" = not known */
-};
-
-/* Where the last item of key stands, or at the file. */
-_printf_(4, 5) static void say(struct check *k, struct inifile_notes *to, const char *key,
-			       const char *fmt, ...)
+void check_say(struct check *k, struct inifile_notes *to, const char *key, const char *fmt, ...)
 {
 	const struct config_item *item = vassal_config_item(&k->items, key);
 	char text[INIFILE_NOTE_TEXT];
@@ -41,9 +32,9 @@ _printf_(4, 5) static void say(struct check *k, struct inifile_notes *to, const 
 static int judge(struct check *k, const char *key, const char *prefix, int r, const struct err *err)
 {
 	if (r == -EPERM)
-		say(k, &k->notes, key, "%s: only an emperor that is root can do this", key);
+		check_say(k, &k->notes, key, "%s: only an emperor that is root can do this", key);
 	else if (r < 0)
-		say(k, &k->errors, key, "%s%s", prefix, err->text);
+		check_say(k, &k->errors, key, "%s%s", prefix, err->text);
 	return r;
 }
 
@@ -68,6 +59,8 @@ static void check_users(struct world *w)
 
 	if (c->uid)
 		r = judge(w->k, "uid", "", privs_lookup(c->uid, NULL, NULL, 0, &p, &err), &err);
+	if (c->uid && r == 0)
+		check_role_users(w->k, p.uid);
 	if (c->gid)
 		group = judge(w->k, "gid", "", privs_lookup(NULL, c->gid, NULL, 0, &p, &err), &err);
 	for (size_t i = 0; i < c->add_gid.n; i++)
@@ -149,10 +142,10 @@ static int try_without_guess(const struct world *w, const char *key, const char 
 	ours.privs = (struct privs){.uid = (uid_t)-1, .gid = (gid_t)-1};
 	r = try_path(&ours, path, rest, flags);
 	if (r == 0)
-		say(w->k, &w->k->notes, key,
-		    "%s: %s: may not be opened by %s, as whom an app without uid runs if the "
-		    "emperor's own uid option names no other",
-		    key, path, w->guess);
+		check_say(w->k, &w->k->notes, key,
+			  "%s: %s: may not be opened by %s, as whom an app without uid runs if the "
+			  "emperor's own uid option names no other",
+			  key, path, w->guess);
 	return r;
 }
 
@@ -168,12 +161,13 @@ static bool must_open(const struct world *w, const char *key, const char *path, 
 	if (r == 0)
 		return true;
 	if ((r == -EACCES || r == -EPERM) && w->privs.uid == (uid_t)-1)
-		say(k, &k->notes, key, "%s: %s: may not be looked at by this user", key, path);
+		check_say(k, &k->notes, key, "%s: %s: may not be looked at by this user", key,
+			  path);
 	else if (r == -EACCES && k->config.uid)
-		say(k, &k->errors, key, "%s: %s: %s%s (as uid = %s)", key, path, what, strerror(-r),
-		    k->config.uid);
+		check_say(k, &k->errors, key, "%s: %s: %s%s (as uid = %s)", key, path, what,
+			  strerror(-r), k->config.uid);
 	else
-		say(k, &k->errors, key, "%s: %s: %s%s", key, path, what, strerror(-r));
+		check_say(k, &k->errors, key, "%s: %s: %s%s", key, path, what, strerror(-r));
 	return false;
 }
 
@@ -244,10 +238,19 @@ static void check_static_maps(struct world *w)
 
 /* -- the ini itself ------------------------------------------------------------------------------------- */
 
+bool check_is_roots(const struct check *k)
+{
+	char real[PATH_MAX];
+	struct stat st;
+
+	return stat(k->path, &st) == 0 && owner_is_root_alone(&st) &&
+	       owner_of_dir_is_root_alone(k->path) && realpath(k->path, real) &&
+	       owner_of_dir_is_root_alone(real);
+}
+
 static void check_owner(struct check *k)
 {
 	static const char refuses[] = "an emperor that is root will refuse it";
-	char real[PATH_MAX];
 	struct stat st;
 
 	if (stat(k->path, &st) < 0)
@@ -257,8 +260,7 @@ static void check_owner(struct check *k)
 				  "%s: others than root may write it (chown root, chmod go-w, or "
 				  "use tyrant mode)",
 				  refuses);
-	else if (!owner_of_dir_is_root_alone(k->path) || !realpath(k->path, real) ||
-		 !owner_of_dir_is_root_alone(real))
+	else if (!check_is_roots(k))
 		inifile_notes_add(&k->notes, k->file, 0,
 				  "%s in this directory: others than root may write that (or use "
 				  "tyrant mode)",
@@ -290,6 +292,7 @@ void check_world(struct check *k)
 	find_base(&w);
 	check_code(&w);
 	check_static_maps(&w);
+	check_log(&w);
 	check_owner(k);
 	check_reach(k);
 }

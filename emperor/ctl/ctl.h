@@ -12,8 +12,9 @@ enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
 struct ctl {
 	struct remote remote;
-	const char *app;    /* "" = none named; the file of check */
-	const char *number; /* "" = none given */
+	const char *run_dir; /* --run-dir; NULL: not given */
+	const char *app;     /* "" = none named; the file of check */
+	const char *number;  /* "" = none given */
 	const char *command;
 	bool json, follow, no_wait, all;
 	unsigned lines; /* -n; 0 = not given */

@@ -159,6 +159,7 @@ int main(int argc, char **argv)
 		return usage_error("%s: no such option: emperorctl %s%s%s", cmd->name, cmd->name,
 				   cmd->usage[0] ? " " : "", cmd->usage);
 	c.command = cmd->name;
+	c.run_dir = dir;
 	c.app = args > 0 ? argv[optind + 1] : "";
 	c.number = args > 1 ? argv[optind + 2] : "";
 	c.width = terminal_width();

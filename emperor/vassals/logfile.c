@@ -9,11 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/openat2.h>
-#include <stdio.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "emperor/vassals/load.h"
 #include "shared/err.h"
@@ -36,37 +32,14 @@ static int open_as_app(const struct loaded *l, const char *path)
 	return r;
 }
 
-/* The directory that is checked is the directory that is used. */
-static int open_dir_without_links(const char *dir)
-{
-	const struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd = syscall(SYS_openat2, AT_FDCWD, dir, &how, sizeof(how));
-
-	return fd < 0 ? -errno : (int)fd;
-}
-
 static int open_as_root(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	_cleanup_(fd_closep) int dir_fd = -1;
-	char dir[PATH_MAX];
-	struct stat st;
+	_cleanup_(fd_closep) int dir_fd = owner_open_dir_of_root(path);
 	int fd;
 
-	if (path[0] != '/' || slash[1] == '\0')
-		return -EACCES;
-	(void)snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 : (int)(slash - path), path);
-	dir_fd = open_dir_without_links(dir);
 	if (dir_fd < 0)
 		return dir_fd;
-	if (fstat(dir_fd, &st) < 0)
-		return -errno;
-	if (!owner_is_root_alone(&st))
-		return -EACCES;
-	fd = openat(dir_fd, slash + 1, FLAGS, 0640);
+	fd = openat(dir_fd, strrchr(path, '/') + 1, FLAGS, 0640);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -73,6 +73,16 @@ class Roles(Case):
         e.drop("a", extra="uid = games\ngid = games")
         e.wait_up("a")
 
+    def test_check_knows_the_users_of_the_roles_of_the_emperor_that_runs(self):
+        e = self.emperor("--gate-user", "games")
+        ini = self.folder / "staged.ini"
+        for user, code, says in (("games", 1, 'staged.ini:2: uid = games: no app may run as "games", the emperor\'s gate-user'),
+                                 ("sys", 1, "the emperor's stats-user"), ("uucp", 0, "")):
+            ini.write_text("[vassal]\nuid = %s\nmodule = hello\nchdir = %s\ndomain = x.test\n" % (user, harness.APPS))
+            done = e.ctl_text("check", str(ini))
+            self.assertEqual(done.returncode, code, done.stdout)
+            self.assertIn(says, done.stdout)
+
 
 @as_root
 class Log(Case):

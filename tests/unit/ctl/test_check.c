@@ -170,6 +170,71 @@ static void what_the_apps_user_may_not_enter_is_found(void **state)
 	assert_non_null(strstr(text, "x.ini:4: wsgi-file: none.py: No such file or directory\n"));
 }
 
+static void a_role_s_user_is_refused_at_its_line(void **state)
+{
+	const char *text;
+
+	(void)state;
+	if (geteuid() != 0)
+		return;                             /* another's uid is only for root to give */
+	(void)setenv("EMPEROR_RUN_DIR", folder, 1); /* where none runs */
+	text = checked("module = m\ndefault = 1\nuid = uucp\n", false, CTL_FAILED);
+	assert_non_null(strstr(text,
+			       "x.ini:4: uid = uucp: no app may run as \"uucp\", the emperor's "
+			       "gate-user: it could reach the connections of every app\n"));
+	text = checked("module = m\nuid = sys\ndefault = 1\n", false, CTL_FAILED);
+	assert_non_null(strstr(text, "x.ini:3: uid = sys: no app may run as \"sys\", the emperor's "
+				     "stats-user"));
+	(void)checked("module = m\nuid = nobody\ndefault = 1\n", false, CTL_OK);
+}
+
+static void a_log_that_cannot_be_written_is_refused_at_its_line(void **state)
+{
+	static const struct {
+		const char *uid, *log, *says;
+		int code;
+	} cases[] = {
+		{"nobody", "none/x.log", ": No such file or directory\n", CTL_FAILED},
+		{"nobody", "mine/x.log", "", CTL_OK}, /* root's alone: root opens it */
+		{"nobody", "link/x.log", ": a symbolic link on the way, which is not followed\n",
+		 CTL_FAILED},
+		{"nobody", "shared/x.log",
+		 ": may not be written (as uid = nobody), and is not in a directory of root's "
+		 "alone\n",
+		 CTL_FAILED},
+		{"root", "shared/x.log", "", CTL_OK},
+		{"nobody", "app", ": Is a directory\n", CTL_FAILED},
+		{"nobody", "fifo", ": No such device or address\n", CTL_FAILED},
+	};
+	char lines[512], says[512];
+
+	(void)state;
+	if (geteuid() != 0)
+		return; /* only root can look with another's eyes */
+	assert_int_equal(symlink("mine", in_folder("link")), 0);
+	assert_int_equal(mkdir(in_folder("shared"), 0775), 0);
+	assert_int_equal(chown(in_folder("shared"), 0, 1) | chmod(in_folder("shared"), 0775), 0);
+	assert_int_equal(mkfifo(in_folder("fifo"), 0666), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *path = in_folder(cases[i].log);
+		const char *text;
+
+		(void)snprintf(lines, sizeof(lines),
+			       "module = m\ndefault = 1\nuid = %s\ndaemonize = %s\n", cases[i].uid,
+			       path);
+		(void)snprintf(says, sizeof(says), "x.ini:5: logto: %s%s", path, cases[i].says);
+		text = checked(lines, false, cases[i].code);
+		if (cases[i].says[0] ? !strstr(text, says) : strstr(text, "logto") != NULL)
+			fail_msg("%s: %s", cases[i].log, text);
+	}
+	assert_int_equal(access(in_folder("mine/x.log"), F_OK), -1); /* nothing was made */
+	assert_non_null(strstr(checked("module = m\ndefault = 1\nlogto = x.log\n", false, CTL_OK),
+			       "x.ini:4: note: logto: x.log: a relative path without"));
+	(void)unlink(in_folder("link"));
+	(void)unlink(in_folder("fifo"));
+	(void)rmdir(in_folder("shared"));
+}
+
 static void json_says_it_all_and_parses(void **state)
 {
 	const char *text = checked("harakiri = 5x\nprocesses = many\nzzzz = 1\n", true, CTL_FAILED);
@@ -225,6 +290,8 @@ int main(void)
 		cmocka_unit_test(a_line_that_is_good_gets_no_word),
 		cmocka_unit_test(an_ini_that_others_may_write_is_not_roots),
 		cmocka_unit_test(what_the_apps_user_may_not_enter_is_found),
+		cmocka_unit_test(a_role_s_user_is_refused_at_its_line),
+		cmocka_unit_test(a_log_that_cannot_be_written_is_refused_at_its_line),
 		cmocka_unit_test(json_says_it_all_and_parses),
 		cmocka_unit_test(
 			the_configuration_is_shown_to_an_ini_that_asks_and_means_the_same_again),
