@@ -39,7 +39,7 @@ void db_rollback(struct db *db);
 
 /* A second row for the same app and minute is added to the first: counters summed, gauges the larger. */
 int db_add_minute(struct db *db, const struct record_minute *m, struct err *err);
-/* The same event (app, time, kind, worker) a second time changes nothing. */
+/* The same event (app, time, kind, worker, text) a second time changes nothing. */
 int db_add_event(struct db *db, const struct record_event *e, struct err *err);
 /* The same for (app, time, kind, worker, request id). More than DB_KEEP_BLAMES of an app: the oldest go. */
 int db_add_blame(struct db *db, const struct record_blame *b, struct err *err);
@@ -50,7 +50,10 @@ typedef void db_event_fn(void *arg, const struct record_event *e);
 typedef void db_blame_fn(void *arg, const struct record_blame *b);
 typedef void db_minute_fn(void *arg, const struct record_minute *m);
 
-/* Oldest first: the last n (after_id < 0), or the first n with a greater id. app "" = of all apps. */
+/*
+ * In the order in which they happened: the last n (after_id < 0), or of those with a greater id the n that were stored first.
+ * app "" = of all apps.
+ */
 int db_read_events(struct db *db, const char *app, int64_t after_id, unsigned n, db_event_fn *fn,
 		   void *arg, struct err *err);
 /* The last n, newest first. app "" = of all apps. */

@@ -108,15 +108,19 @@ int db_read_events(struct db *db, const char *app, int64_t after_id, unsigned n,
 		   void *arg, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
-	struct sql s = {0};
+	struct sql s = {0}, sorted = {0};
 	int rc;
 
-	db_sql(&s, "SELECT * FROM (SELECT e.id, wall_ns, name, generation, kind, worker, text"
+	db_sql(&s, "SELECT e.id, wall_ns, name, generation, kind, worker, text"
 		   " FROM events e JOIN apps a ON a.id = e.app WHERE e.id > ?2");
 	if (app[0])
 		db_sql(&s, " AND e.app = (SELECT id FROM apps WHERE name = ?1)");
-	db_sql(&s, " ORDER BY e.id %s LIMIT ?3) ORDER BY 1", after_id < 0 ? "DESC" : "ASC");
-	if (sqlite3_prepare_v2(db->handle, s.text, -1, &st, NULL) != SQLITE_OK)
+	if (after_id < 0)
+		db_sql(&s, " ORDER BY wall_ns DESC, e.id DESC LIMIT ?3");
+	else
+		db_sql(&s, " ORDER BY e.id LIMIT ?3");
+	db_sql(&sorted, "SELECT * FROM (%s) ORDER BY 2, 1", s.text);
+	if (sqlite3_prepare_v2(db->handle, sorted.text, -1, &st, NULL) != SQLITE_OK)
 		return db_fail(db, "database", err);
 	if (app[0])
 		(void)sqlite3_bind_text(st, 1, app, -1, SQLITE_STATIC);

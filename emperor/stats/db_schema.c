@@ -32,8 +32,6 @@ static int create_schema(struct db *db, struct err *err)
 	       "NULL,"
 	       " worker INTEGER NOT NULL, text TEXT NOT NULL);"
 	       "CREATE INDEX events_of_app ON events(app, id);"
-	       /* A role that was restarted reads a ring from its beginning again. */
-	       "CREATE UNIQUE INDEX events_once ON events(app, wall_ns, kind, worker);"
 	       "CREATE TABLE minutes(start_s INTEGER NOT NULL, app INTEGER NOT NULL REFERENCES "
 	       "apps");
 	db_sql_columns(&s, ",", " INTEGER NOT NULL DEFAULT 0");
@@ -44,6 +42,27 @@ static int create_schema(struct db *db, struct err *err)
 	if (s.n >= sizeof(s.text))
 		return err_set(err, -E2BIG, "database: too many columns for one statement");
 	return db_run(db, s.text, err);
+}
+
+/*
+ * Events of a ring come up to a second after those that the emperor tells at once: they are read by their time. A role
+ * that was restarted reads a ring from its beginning again; but a front may say two things in one turn.
+ */
+static int index_events(struct db *db, struct err *err)
+{
+	return db_run(db,
+		      "DROP INDEX IF EXISTS events_once;"
+		      "CREATE UNIQUE INDEX IF NOT EXISTS events_each"
+		      " ON events(app, wall_ns, kind, worker, text);"
+		      "CREATE INDEX IF NOT EXISTS events_by_time ON events(wall_ns, id);",
+		      err);
+}
+
+static int add_tables(struct db *db, struct err *err)
+{
+	int r = index_events(db, err);
+
+	return r < 0 ? r : db_blames_create(db, err);
 }
 
 static int read_int(struct db *db, const char *sql, int64_t *ret, struct err *err)
@@ -98,7 +117,7 @@ int db_schema_check(struct db *db, struct err *err)
 		return r;
 	if (version == 0 && tables == 0) {
 		r = create_schema(db, err);
-		return r < 0 ? r : db_blames_create(db, err);
+		return r < 0 ? r : add_tables(db, err);
 	}
 	if (version > DB_SCHEMA_VERSION)
 		return err_set(err, -EPROTONOSUPPORT, "database: schema %lld, this build knows %d",
@@ -111,5 +130,5 @@ int db_schema_check(struct db *db, struct err *err)
 	if (version != DB_SCHEMA_VERSION || tables != 3)
 		return err_set(err, -EEXIST, "database: holds something else; it is left alone");
 	r = add_missing_columns(db, err);
-	return r < 0 ? r : db_blames_create(db, err);
+	return r < 0 ? r : add_tables(db, err);
 }

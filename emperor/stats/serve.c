@@ -49,6 +49,8 @@ struct serve {
 	struct conn *conns; /* also those that are closed and not yet freed */
 	unsigned conns_n, app_conns_n;
 	bool big_answer;
+	void (*before_history)(void *arg);
+	void *before_arg;
 	ev_prepare sweep;
 	ev_timer resume;
 };
@@ -156,6 +158,8 @@ static void ask_store(struct conn *c, const struct request *r, const char *app)
 		q.from_s = (int64_t)(clock_wall_ns() / NS_PER_S) - (int64_t)r->minutes * 60;
 	}
 	(void)snprintf(q.app, sizeof(q.app), "%s", app);
+	if (s->before_history)
+		s->before_history(s->before_arg);
 	if (store_ask(s->store, &q, on_answer, c, &query, &err) < 0)
 		conn_refuse(c, 503, err.text);
 	else
@@ -327,6 +331,12 @@ int serve_new(struct serve **ret_serve, struct ev_loop *loop, struct registry *r
 void serve_set_emperor(struct serve *s, uint32_t pid)
 {
 	s->emperor_pid = pid;
+}
+
+void serve_before_history(struct serve *s, void (*fn)(void *arg), void *arg)
+{
+	s->before_history = fn;
+	s->before_arg = arg;
 }
 
 void serve_set_store(struct serve *s, struct store *store, const char *path)

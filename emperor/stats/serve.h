@@ -44,7 +44,8 @@
  *   "p50_us", "p95_us", "p99_us" (time in the app), "queue_p50_us", "queue_p95_us", "queue_p99_us"
  *
  * /events?app=NAME&n=N&after=ID   what happened, oldest first; app and after may be left out. N 1 to 1000, default 50.
- *				   The last N events, or with after the first N whose id is greater (to follow).
+ *				   The last N events, or with after the N that were stored first of those whose id is greater (to
+ *				   follow: after is the largest id so far, for what is stored late may have happened early).
  *   {"events": [{"id", "time", "time_ns", "app", "generation", "kind": board_event_name, "worker" (0: none), "text"}]}
  *
  * /blame?app=NAME&n=N	   requests that went wrong, newest first; app may be left out. N 1 to 100, default 10.
@@ -80,5 +81,7 @@ void serve_free(struct serve *s);
  * one: a new one replaces the old. A listener that somebody shut down is closed at once.
  */
 int serve_add_listener(struct serve *s, const char *app, int fd, struct err *err);
+/* Called before each question to the history: what has happened and is not stored yet can be. */
+void serve_before_history(struct serve *s, void (*fn)(void *arg), void *arg);
 /* Closes every listener of this app. Answers that are under way are finished. */
 void serve_drop_listeners(struct serve *s, const char *app);

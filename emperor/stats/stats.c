@@ -98,6 +98,15 @@ static void end_minute(struct stats *s)
 		store_prune(s->store);
 }
 
+static void collect_all(void *arg)
+{
+	struct stats *s = arg;
+	uint64_t now_ns = clock_wall_ns();
+
+	for (size_t i = 0; i < s->registry.apps_n; i++)
+		collect_rings(s, s->registry.apps[i], now_ns);
+}
+
 static void on_poll(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct stats *s = container_of(w, struct stats, poll);
@@ -105,8 +114,7 @@ static void on_poll(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	for (size_t i = 0; i < s->registry.apps_n; i++)
-		collect_rings(s, s->registry.apps[i], now_ns);
+	collect_all(s);
 	if (minute_of(now_ns / NS_PER_S) != s->minute_s)
 		end_minute(s);
 }
@@ -367,6 +375,7 @@ static int start(struct stats *s, int link_fd, struct err *err)
 	r = serve_new(&s->serve, s->loop, &s->registry, err);
 	if (r < 0)
 		return r;
+	serve_before_history(s->serve, collect_all, s);
 	s->minute_s = minute_of(wall_s());
 	ev_io_init(&s->link, on_link, link_fd, EV_READ);
 	ev_io_start(s->loop, &s->link);

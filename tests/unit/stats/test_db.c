@@ -216,6 +216,37 @@ static void events_are_found_by_app_from_the_end_and_after_an_id(void **state)
 	db_close(db);
 }
 
+static void events_are_told_in_the_order_in_which_they_happened(void **state)
+{
+	static const unsigned stored[] = {1, 2, 7, 8, 5, 3, 6, 4}; /* the emperor's come first */
+	struct fixture *f = *state;
+	struct db *db = open_db(f);
+	struct record_event e;
+
+	for (size_t i = 0; i < ARRAY_SIZE(stored); i++) {
+		e = event("blog", stored[i], "late");
+		assert_int_equal(db_add_event(db, &e, &f->err), 0);
+	}
+	e = event("blog", 8, "in the same turn");
+	assert_int_equal(db_add_event(db, &e, &f->err), 0);
+	assert_int_equal(db_read_events(db, "", -1, 4, take_event, f, &f->err), 0);
+	assert_int_equal(db_read_events(db, "blog", -1, 9, take_event, f, &f->err), 0);
+	assert_int_equal(f->events_n, 13);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(f->events[i].wall_ns, 6 + i);
+	assert_string_equal(f->events[2].text, "late");
+	assert_string_equal(f->events[3].text, "in the same turn");
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(f->events[4 + i].wall_ns, 1 + i);
+	/* who follows gets what was stored since, however early it happened */
+	f->events_n = 0;
+	assert_int_equal(db_read_events(db, "", 4, 3, take_event, f, &f->err), 0);
+	assert_int_equal(f->events[0].wall_ns, 3);
+	assert_int_equal(f->events[1].wall_ns, 5);
+	assert_int_equal(f->events[2].wall_ns, 6);
+	db_close(db);
+}
+
 static void the_same_event_twice_is_stored_once(void **state)
 {
 	struct fixture *f = *state;
@@ -315,14 +346,17 @@ static void a_database_of_an_older_build_gets_its_table_of_blame_records(void **
 
 	assert_int_equal(db_add_event(db, &e, &f->err), 0);
 	db_close(db);
-	run_sql(f->path, "DROP TABLE blames");
+	run_sql(f->path, "DROP TABLE blames; DROP INDEX events_each; DROP INDEX events_by_time;"
+			 " CREATE UNIQUE INDEX events_once ON events(app, wall_ns, kind, worker)");
 	db = open_db(f);
 	assert_string_equal(f->err.text, "");
 	assert_int_equal(db_add_blame(db, &b, &f->err), 0);
 	assert_int_equal(db_read_blames(db, "blog", 9, take_blame, f, &f->err), 0);
 	assert_int_equal(f->blames_n, 1);
+	e = event("blog", NOW_S * NS_PER_S, "kept too");
+	assert_int_equal(db_add_event(db, &e, &f->err), 0);
 	assert_int_equal(db_read_events(db, "blog", -1, 9, take_event, f, &f->err), 0);
-	assert_int_equal(f->events_n, 1);
+	assert_int_equal(f->events_n, 2);
 	db_close(db);
 }
 
@@ -534,6 +568,7 @@ int main(void)
 		TEST(two_rows_for_one_minute_are_added_up),
 		TEST(events_are_found_by_app_from_the_end_and_after_an_id),
 		TEST(the_same_event_twice_is_stored_once),
+		TEST(events_are_told_in_the_order_in_which_they_happened),
 		TEST(a_blame_record_comes_back_whole_and_once),
 		TEST(an_app_keeps_its_last_blame_records_and_no_others),
 		TEST(a_database_of_an_older_build_gets_its_table_of_blame_records),
