@@ -19,6 +19,15 @@ void asks_tell(struct pool *pool)
 		pool->events.stacks(pool->arg, s->worker, s->pid, s->text);
 }
 
+/*
+ * To its main thread, whose number is the process's: the kernel may give a signal to any thread, and does so when the main
+ * one has another on its way. A thread of the app's own would then show itself, and the request would not be interrupted.
+ */
+static int signal_main(pid_t pid, int offset)
+{
+	return tgkill(pid, pid, SIGRTMIN + offset);
+}
+
 static void ask_stacks(struct pool *pool, unsigned number, enum stacks_how how)
 {
 	static const int offsets[] = {[STACKS_LOOK] = CREW_LOOK_SIGNAL_OFFSET,
@@ -27,10 +36,10 @@ static void ask_stacks(struct pool *pool, unsigned number, enum stacks_how how)
 	pid_t pid = pool->worker[number].pid;
 
 	stacks_asked(&pool->stacks, pid, clock_now_ns());
-	if (pid <= 0 || kill(pid, SIGRTMIN + offsets[how]) < 0)
+	if (pid <= 0 || signal_main(pid, offsets[how]) < 0)
 		asks_tell(pool);
 	else if (how == STACKS_LOOK && pool->setup.config->threads == 1)
-		(void)kill(pid, SIGRTMIN + CREW_OTHERS_SIGNAL_OFFSET);
+		(void)signal_main(pid, CREW_OTHERS_SIGNAL_OFFSET);
 }
 
 void asks_turn(struct pool *pool)

@@ -7,6 +7,7 @@
 #pragma once
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,12 +41,41 @@ static void fake_on_stacks(int signal)
 	(void)snprintf(
 		text, sizeof(text),
 		"STACKS of a fake\n%s (most recent call first):\n  File \"%d.py\", line 1 in f\n",
-		all ? "Thread 0x1" : "Stack", (int)getpid());
+		all ? "Thread 0x1" : "Stack", (int)gettid());
 	fake_print(text);
 	if (!all)
 		return;
 	(void)snprintf(text, sizeof(text), CREW_STACKS_END "%d\n", (int)getpid());
 	fake_print(text);
+}
+
+static void *fake_rest(_unused_ void *arg)
+{
+	while (pause() < 0) /* always: it is how a handler that returns ends it */
+		;
+	return NULL;
+}
+
+/* A thread of the app's own that would take any signal, while the main one cannot for a moment. */
+static void fake_two_threads(void)
+{
+	pthread_t other;
+	sigset_t look;
+
+	(void)sigemptyset(&look);
+	(void)sigaddset(&look, SIGRTMIN + CREW_LOOK_SIGNAL_OFFSET);
+	if (pthread_create(&other, NULL, fake_rest, NULL) != 0)
+		_exit(1);
+	(void)pthread_sigmask(SIG_BLOCK, &look, NULL);
+}
+
+static void fake_take_look(void)
+{
+	sigset_t look;
+
+	(void)sigpending(&look);
+	if (sigismember(&look, SIGRTMIN + CREW_LOOK_SIGNAL_OFFSET) == 1)
+		(void)pthread_sigmask(SIG_UNBLOCK, &look, NULL);
 }
 
 static void fake_say(int sock, uint16_t kind, unsigned worker, uint64_t a, const char *text)
@@ -147,6 +177,8 @@ __attribute__((noreturn)) static void fake_worker(struct exchange *x, int sock, 
 	if (fake_is("worker-hangs"))
 		for (;;)
 			(void)pause();
+	if (fake_is("two-threads"))
+		fake_two_threads();
 	fake_say(sock, CREW_WORKER_READY, worker, (uint64_t)getpid(), "");
 	if (fake_is("ready-dies"))
 		(void)raise(SIGKILL);
@@ -165,6 +197,8 @@ __attribute__((noreturn)) static void fake_worker(struct exchange *x, int sock, 
 	while ((r = exchange_take(x, lane, &slot)) != EXCHANGE_RETIRE || fake_is("stubborn")) {
 		char byte;
 
+		if (fake_is("two-threads"))
+			fake_take_look();
 		if (r == EXCHANGE_CALLED)
 			fake_refork(x, sock, worker);
 		if (!fake_is("closes") && recv(sock, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0)

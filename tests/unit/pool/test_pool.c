@@ -622,6 +622,20 @@ static void stacks_come_back_with_whose_they_are(_unused_ void **state)
 	end(&b);
 }
 
+/* A request of a worker with one thread runs on the main one; threads of the app's own are no matter of a look. */
+static void a_look_is_answered_by_the_main_thread_whoever_else_would(_unused_ void **state)
+{
+	static struct bench b;
+	char wanted[64];
+
+	serve(&b, "two-threads", 1);
+	pool_stacks(b.pool, 0);
+	assert_true(await(&b, &b.stacks, 1, 2));
+	(void)snprintf(wanted, sizeof(wanted), "%d.py", (int)b.stacks_pid);
+	assert_non_null(strstr(b.stacks_text, wanted));
+	end(&b);
+}
+
 static void stacks_of_those_killed_together_are_not_mixed(_unused_ void **state)
 {
 	static struct bench b;
@@ -913,6 +927,7 @@ int main(int argc, char **argv)
 		TEST(a_worker_that_is_to_be_killed_takes_no_further_request),
 		TEST(stacks_alone_harm_nobody),
 		TEST(stacks_come_back_with_whose_they_are),
+		TEST(a_look_is_answered_by_the_main_thread_whoever_else_would),
 		TEST(stacks_of_those_killed_together_are_not_mixed),
 		TEST(a_failed_import_is_told_in_its_own_words),
 		TEST(a_silent_death_at_start_is_told_with_its_last_words),
