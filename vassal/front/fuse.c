@@ -25,10 +25,15 @@ static void forget_past(struct fuse *f, uint64_t now_ns)
 			drop(f, i - 1);
 }
 
+static bool same(const struct fuse_key *a, const struct fuse_key *b)
+{
+	return a->request == b->request && a->body == b->body;
+}
+
 static struct fuse_entry *find(struct fuse *f, const struct fuse_key *key)
 {
 	for (unsigned i = 0; i < f->n; i++)
-		if (f->v[i].key.request == key->request && f->v[i].key.body == key->body)
+		if (same(&f->v[i].key, key))
 			return &f->v[i];
 	return NULL;
 }
@@ -48,25 +53,68 @@ static unsigned weakest(const struct fuse *f, uint64_t now_ns)
 	return best;
 }
 
-bool fuse_killed(struct fuse *f, const struct fuse_key *key, pid_t pid, uint64_t now_ns)
+/* Of this key no word more is needed to explain a death. */
+static bool is_known(struct fuse *f, const struct fuse_key *key, uint64_t now_ns)
 {
-	struct fuse_entry *e;
+	const struct fuse_entry *e = find(f, key);
 
-	forget_past(f, now_ns);
-	e = find(f, key);
+	return e && (is_open(e, now_ns) || e->proof == FUSE_ALONE);
+}
+
+/* What this death says of keys[i], by those that are known before it. */
+static enum fuse_proof prove(const struct fuse_key *keys, const bool *known, size_t n, size_t i)
+{
+	enum fuse_proof proof = FUSE_ALONE;
+
+	for (size_t k = 0; k < n && proof > FUSE_WEAK; k++)
+		if (!same(&keys[k], &keys[i]))
+			proof = known[k] ? FUSE_WEAK : FUSE_SHARED;
+	return proof;
+}
+
+static bool is_copy(const struct fuse_key *keys, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (same(&keys[k], &keys[i]))
+			return true;
+	return false;
+}
+
+/* True: it is fused from now on. */
+static bool count(struct fuse *f, const struct fuse_key *key, enum fuse_proof proof,
+		  uint64_t now_ns)
+{
+	struct fuse_entry *e = find(f, key);
+	bool kills;
+
 	if (!e) {
 		if (f->n == FUSE_ENTRIES)
 			drop(f, weakest(f, now_ns));
-		f->v[f->n++] = (struct fuse_entry){.key = *key, .pid = pid, .killed_ns = now_ns};
+		f->v[f->n++] =
+			(struct fuse_entry){.key = *key, .proof = proof, .killed_ns = now_ns};
 		return false;
 	}
-	/* several threads of one process may have had it: that was one death */
-	if (e->pid == pid)
-		return false;
-	e->pid = pid;
+	kills = is_open(e, now_ns) || MAX(e->proof, proof) == FUSE_ALONE ||
+		MIN(e->proof, proof) == FUSE_SHARED;
+	e->proof = MAX(e->proof, proof);
 	e->killed_ns = now_ns;
-	e->until_ns = now_ns + FUSE_OPEN_NS;
-	return true;
+	if (kills)
+		e->until_ns = now_ns + FUSE_OPEN_NS;
+	return kills;
+}
+
+void fuse_died(struct fuse *f, const struct fuse_key *keys, size_t n, uint64_t now_ns,
+	       bool *ret_fused)
+{
+	bool known[FUSE_ENTRIES];
+
+	n = MIN(n, (size_t)FUSE_ENTRIES);
+	forget_past(f, now_ns);
+	for (size_t i = 0; i < n; i++)
+		known[i] = is_known(f, &keys[i], now_ns);
+	for (size_t i = 0; i < n; i++)
+		ret_fused[i] =
+			!is_copy(keys, i) && count(f, &keys[i], prove(keys, known, n, i), now_ns);
 }
 
 void fuse_survived(struct fuse *f, const struct fuse_key *key)

@@ -6,11 +6,15 @@
  * answer wipes the slate tells the request that kills from one that stood next to it, or happened to be in hand when
  * an operator or the kernel killed. Time alone is no death to count (harakiri, a worker that does not leave): when a
  * database hangs, everybody's request is slow, and none of them is to blame.
+ *
+ * A worker with threads dies with several requests in its hands, and each is suspected as far as the death speaks against
+ * it (enum fuse_proof). One that was alone in either of its two deaths is a killer. So is one that only shared both, for
+ * under load nobody is ever alone, and the workers would go on dying; but a death counts little against who stood next
+ * to a known killer. Two that always die together both wait: which of them it is, nobody can say.
  */
 #pragma once
 #include "shared/base.h"
 #include "shared/clock.h"
-#include <sys/types.h>
 
 #define FUSE_KILLS     2
 #define FUSE_WINDOW_NS (60 * NS_PER_S)
@@ -24,11 +28,17 @@ struct fuse_key {
 	uint64_t body;
 };
 
+enum fuse_proof {
+	FUSE_WEAK,   /* another one in that death was fused, or had killed alone before */
+	FUSE_SHARED, /* there were others, of whom no more is known */
+	FUSE_ALONE,  /* the only one, or copies of it */
+};
+
 struct fuse_entry {
 	struct fuse_key key;
-	pid_t pid;          /* of the last worker that died of it */
-	uint64_t killed_ns; /* when */
-	uint64_t until_ns;  /* fused until then; 0: only suspected */
+	enum fuse_proof proof; /* the best of its deaths */
+	uint64_t killed_ns;    /* when it did last */
+	uint64_t until_ns;     /* fused until then; 0: only suspected */
 };
 
 struct fuse { /* zeroed: nobody is suspected */
@@ -36,8 +46,9 @@ struct fuse { /* zeroed: nobody is suspected */
 	struct fuse_entry v[FUSE_ENTRIES];
 };
 
-/* A worker died with this request in its hands. True: it is fused from now on (again, if it was before). */
-bool fuse_killed(struct fuse *f, const struct fuse_key *key, pid_t pid, uint64_t now_ns);
+/* A worker died with these requests in its hands. ret_fused[i]: that one is fused from now on (again, if it was before). */
+void fuse_died(struct fuse *f, const struct fuse_key *keys, size_t n, uint64_t now_ns,
+	       bool *ret_fused);
 /* A worker has answered it: even one that is fused, and was sent before that, is cleared by it. */
 void fuse_survived(struct fuse *f, const struct fuse_key *key);
 /* How long it still has to wait; 0: it may pass. Forgets what is past. */

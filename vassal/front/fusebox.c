@@ -93,13 +93,27 @@ static void tell(struct front *f, unsigned slot, unsigned worker)
 	logbook_say(&f->log, f->wall_ns, "%s", text);
 }
 
-void fusebox_killed(struct front *f, unsigned slot, const struct pool_death *death)
+void fusebox_died(struct front *f, const struct pool_death *death)
 {
-	struct fuse_key key = key_of(f, slot);
+	struct fuse_key keys[FUSE_ENTRIES];
+	unsigned slots[FUSE_ENTRIES];
+	bool fused[FUSE_ENTRIES];
+	size_t n = 0;
 
-	if (fuse_killed(&f->fuse, &key, death->pid, f->now_ns)) {
-		tell(f, slot, death->worker + 1);
-		f->fuse_blown = true;
+	for (unsigned slot = 0; slot < f->shape.slots && n < FUSE_ENTRIES; slot++) {
+		int lane = exchange_holder(f->exchange, slot);
+
+		if (!f->jobs[slot].used || lane < 0 ||
+		    (unsigned)lane / f->shape.threads != death->worker)
+			continue;
+		keys[n] = key_of(f, slot);
+		slots[n++] = slot;
+	}
+	fuse_died(&f->fuse, keys, n, f->now_ns, fused);
+	for (size_t i = 0; i < n; i++) {
+		f->fuse_blown |= fused[i];
+		if (fused[i])
+			tell(f, slots[i], death->worker + 1);
 	}
 }
 

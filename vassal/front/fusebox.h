@@ -23,8 +23,8 @@ static inline bool fusebox_watches(const struct front *f)
 bool fusebox_refuses(struct conn *c, unsigned slot);
 /* A worker has answered the request in this slot, which was watched. */
 void fusebox_survived(struct front *f, unsigned slot);
-/* A worker died, and had this slot's request in its hands. */
-void fusebox_killed(struct front *f, unsigned slot, const struct pool_death *death);
+/* A worker died: what it has in its hands is suspected. Before its burial, and not of who died by time alone. */
+void fusebox_died(struct front *f, const struct pool_death *death);
 /* After a burial: what was fused by it and still waits is answered. */
 void fusebox_sweep(struct front *f);
 /* By command: all may pass again. */

@@ -57,8 +57,6 @@ static void bury_request(void *arg, unsigned slot, unsigned lane)
 						    .status = blame_status(job, 502),
 						    .death = b->death,
 						    .reason = b->death->why});
-	if (!b->death->expected && !b->death->late)
-		fusebox_killed(f, slot, b->death);
 	if (taken_ns > 0 && !job->killed && !job->interrupted) {
 		r.queue_ns = taken_ns - MIN(taken_ns, job->queued_ns);
 		r.app_ns = f->now_ns - MIN(f->now_ns, taken_ns);
@@ -77,6 +75,8 @@ static void on_died(void *arg, const struct pool_death *death)
 	struct burial b = {.front = f, .death = death};
 
 	answer_drain_worker(f, death->worker);
+	if (!death->expected && !death->late)
+		fusebox_died(f, death);
 	exchange_bury(f->exchange, death->worker, bury_request, &b);
 	fusebox_sweep(f);
 	loop_kick(f);

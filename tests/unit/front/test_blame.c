@@ -256,6 +256,28 @@ static void copies_that_wait_are_answered_when_the_fuse_blows(void **state)
 	assert_int_equal(status_of(other), 200);
 }
 
+/* A worker with threads: what was in its hands both times, and nothing else. */
+static void of_several_in_one_worker_the_one_that_was_there_twice_is_fused(void **state)
+{
+	static const char *const others[] = {"GET /b HTTP/1.1\r\nHost: a\r\n\r\n",
+					     "GET /c HTTP/1.1\r\nHost: a\r\n\r\n"};
+	int end;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		(void)rig_ask(f, GET_A, &end);
+		(void)rig_ask(f, others[i], &end);
+		(void)worker_take(f);
+		die("", false, false);
+	}
+	assert_int_equal(ask_and_die(GET_A), 503);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		(void)rig_ask(f, others[i], &end);
+		answer_next();
+		assert_int_equal(status_of(end), 200);
+	}
+}
+
 static void an_answer_in_between_clears_the_suspicion(void **state)
 {
 	int end;
@@ -327,6 +349,7 @@ int main(void)
 		TEST(what_killed_two_workers_gets_503_and_nothing_else_does),
 		TEST(a_body_counts_whole_or_in_pieces),
 		TEST(copies_that_wait_are_answered_when_the_fuse_blows),
+		TEST(of_several_in_one_worker_the_one_that_was_there_twice_is_fused),
 		TEST(an_answer_in_between_clears_the_suspicion),
 		TEST(a_worker_that_was_told_to_go_is_no_death_to_count),
 		TEST(time_alone_is_no_death_to_count),
