@@ -1,0 +1,263 @@
+/*
+ * ini_mask - see ini_mask.h. Only lines, first equals signs and blanks mean something here: what the dialect makes of them
+ * (sections, conditions, variables) changes nothing about what is a secret.
+ */
+#include "shared/ini_mask.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "shared/buf.h"
+
+#define CUT_TEXT 64 /* for the comment about what was left out */
+
+struct mask {
+	struct buf *out;
+	size_t limit;
+	bool full; /* what was to be put last found no room */
+	int r;
+};
+
+static void put(struct mask *m, const char *p, size_t n)
+{
+	if (m->full || m->r < 0 || n == 0)
+		return;
+	if (n > m->limit - MIN(m->out->n, m->limit))
+		m->full = true;
+	else
+		m->r = buf_append(m->out, p, n, m->limit);
+}
+
+static void put_mask(struct mask *m)
+{
+	put(m, INI_MASK, sizeof(INI_MASK) - 1);
+}
+
+static bool is_blank(char c)
+{
+	return c != '\0' && strchr(" \t\r\f\v", c);
+}
+
+static bool is_quote(char c)
+{
+	return c == '"' || c == '\'';
+}
+
+static struct span trim(struct span s)
+{
+	while (s.n > 0 && is_blank(s.p[0]))
+		s = span_skip(s, 1);
+	while (s.n > 0 && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+static bool contains(struct span s, const char *what)
+{
+	size_t n = strlen(what);
+
+	for (size_t i = 0; i + n <= s.n; i++)
+		if (strncasecmp(s.p + i, what, n) == 0)
+			return true;
+	return false;
+}
+
+static bool is_secret(struct span name)
+{
+	static const char *const words[] = {"pass", "pwd",        "secret", "token",
+					    "key",  "credential", "private"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (contains(name, words[i]))
+			return true;
+	return false;
+}
+
+static bool is_any(struct span key, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (key.n == strlen(names[i]) && strncasecmp(key.p, names[i], key.n) == 0)
+			return true;
+	return false;
+}
+
+static bool is_env(struct span key)
+{
+	static const char *const names[] = {"env", "ienv"};
+
+	return is_any(key, names, ARRAY_SIZE(names));
+}
+
+/* "set = key=value" is an entry in an entry. */
+static bool is_set(struct span key)
+{
+	static const char *const names[] = {"set", "set-placeholder", "set-ph"};
+
+	return is_any(key, names, ARRAY_SIZE(names));
+}
+
+/* -- values --------------------------------------------------------------------------------------------- */
+
+/* How much of s is one value: up to its closing quote, or to a blank or one of the ends. */
+static size_t value_length(struct span s, const char *ends)
+{
+	size_t n = 0;
+
+	if (s.n > 0 && is_quote(s.p[0])) {
+		const char *close = memchr(s.p + 1, s.p[0], s.n - 1);
+
+		return close ? (size_t)(close - s.p) + 1 : s.n;
+	}
+	while (n < s.n && !is_blank(s.p[n]) && !(s.p[n] && strchr(ends, s.p[n])))
+		n++;
+	return n;
+}
+
+/* Where the user part of a URL ends that begins at s; 0: it has none. */
+static size_t userinfo_length(struct span s)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < s.n && !is_blank(s.p[i]) && !is_quote(s.p[i]); i++)
+		if (s.p[i] == '@')
+			found = i;
+	return found;
+}
+
+static struct span name_before(struct span text, size_t end)
+{
+	size_t from = end;
+
+	while (from > 0 && !is_blank(text.p[from - 1]) &&
+	       !(text.p[from - 1] && strchr("=&,;?(){}[]", text.p[from - 1])))
+		from--;
+	return span_of(text.p + from, end - from);
+}
+
+/* Of what was read so far up to at, is the next thing a secret? Then it begins at the result, else 0. */
+static size_t secret_after(struct span text, size_t at)
+{
+	size_t next = at + 1;
+	char c = text.p[at];
+	struct span name;
+
+	if (c != '=' && c != ':' && !is_blank(c))
+		return 0;
+	name = name_before(text, at);
+	/* --password x */
+	if (is_blank(c) && (name.n == 0 || name.p[0] != '-'))
+		return 0;
+	if (!is_secret(name))
+		return 0;
+	while (next < text.n && is_blank(text.p[next]))
+		next++;
+	/* another option: this one was a switch */
+	if (next >= text.n || (is_blank(c) && text.p[next] == '-'))
+		return 0;
+	return next;
+}
+
+/* What a value holds beside secrets is of use to who reads it. */
+static void put_value(struct mask *m, struct span text)
+{
+	size_t i = 0;
+
+	while (i < text.n) {
+		bool url = i + 3 <= text.n && memcmp(text.p + i, "://", 3) == 0;
+		size_t user = url ? userinfo_length(span_skip(text, i + 3)) : 0;
+		size_t secret = url ? 0 : secret_after(text, i);
+
+		if (user > 0) {
+			put(m, "://", 3);
+			put_mask(m);
+			i += 3 + user;
+		} else if (secret > 0) {
+			put(m, text.p + i, secret - i);
+			put_mask(m);
+			i = secret + MAX(value_length(span_skip(text, secret), "&"), (size_t)1);
+		} else {
+			put(m, text.p + i, url ? 3 : 1);
+			i += url ? 3 : 1;
+		}
+	}
+}
+
+/* -- lines ---------------------------------------------------------------------------------------------- */
+
+static void put_entry(struct mask *m, struct span text, bool inner)
+{
+	const char *equals = memchr(text.p, '=', text.n);
+	size_t key_n = equals ? (size_t)(equals - text.p) : text.n;
+	struct span key = trim(span_of(text.p, key_n));
+	struct span value;
+	size_t blanks = 0;
+
+	if (!equals) {
+		put_value(m, text);
+		return;
+	}
+	value = span_skip(text, key_n + 1);
+	while (blanks < value.n && is_blank(value.p[blanks]))
+		blanks++;
+	put(m, text.p, key_n + 1 + blanks);
+	value = trim(value);
+	if (value.n == 0)
+		return;
+	if (is_secret(key)) {
+		put_mask(m);
+	} else if (is_env(key)) {
+		const char *end = memchr(value.p, '=', value.n);
+
+		put(m, value.p, end ? (size_t)(end - value.p) + 1 : value.n);
+		if (end)
+			put_mask(m);
+	} else if (is_set(key) && !inner) {
+		put_entry(m, value, is_set(trim(span_of(value.p, value_length(value, "=")))));
+	} else {
+		put_value(m, value);
+	}
+}
+
+static void put_line(struct mask *m, struct span line)
+{
+	struct span rest = trim(line);
+	size_t marks = 0;
+
+	if (rest.n == 0)
+		return;
+	while (marks < rest.n && (strchr(";#", rest.p[marks]) || is_blank(rest.p[marks])) &&
+	       rest.p[marks])
+		marks++;
+	put(m, line.p, (size_t)(rest.p - line.p) + marks);
+	rest = span_skip(rest, marks);
+	/* Prose that speaks of a secret may hold it anywhere. */
+	if (marks > 0 && !memchr(rest.p, '=', rest.n) && is_secret(rest))
+		put_mask(m);
+	else
+		put_entry(m, rest, false);
+}
+
+int ini_mask(struct span bytes, size_t limit, struct buf *out)
+{
+	struct mask m = {.out = out, .limit = limit - MIN(limit, (size_t)CUT_TEXT)};
+	size_t all = bytes.n;
+	char text[CUT_TEXT];
+
+	while (bytes.n > 0 && !m.full && m.r == 0) {
+		const char *end = memchr(bytes.p, '\n', bytes.n);
+		size_t n = end ? (size_t)(end - bytes.p) : bytes.n;
+		size_t before = out->n;
+
+		put_line(&m, span_of(bytes.p, n));
+		put(&m, "\n", end ? 1 : 0);
+		if (m.full)
+			out->n = before;
+		bytes = span_skip(bytes, MIN(n + 1, bytes.n));
+	}
+	if (!m.full || m.r < 0)
+		return m.r;
+	m = (struct mask){.out = out, .limit = limit};
+	put(&m, text, (size_t)snprintf(text, sizeof(text), "; cut here: %zu bytes in all\n", all));
+	return m.r;
+}
