@@ -15,6 +15,8 @@
 struct backoff { /* zeroed = no failure yet */
 	unsigned failures;
 	uint64_t next_ns; /* not before; 0 = at once */
+	uint64_t
+		max_ns; /* the longest wait; 0 = BACKOFF_MAX_NS; stays when failures are forgotten */
 };
 
 /* random: any 32 bits. Returns the time of the next try, also kept in b. */

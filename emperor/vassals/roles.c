@@ -26,9 +26,11 @@
 #define LINK_BYTES (512 * 1024)
 
 const struct role_facts role_facts[ROLE_ID_COUNT] = {
-	[ROLE_ID_GATE] = {"gate", "--role=gate", "emperor: gate", GATE_STOP},
-	[ROLE_ID_STATS] = {"stats", "--role=stats", "emperor: stats", STATS_STOP},
-	[ROLE_ID_KEEPER] = {"keeper", "--role=keeper", "emperor: keeper", KEEPER_STOP},
+	[ROLE_ID_GATE] = {"gate", "--role=gate", "emperor: gate", GATE_STOP, ROLES_NEEDED_WAIT_S},
+	[ROLE_ID_STATS] = {"stats", "--role=stats", "emperor: stats", STATS_STOP,
+			   ROLES_HISTORY_WAIT_S},
+	[ROLE_ID_KEEPER] = {"keeper", "--role=keeper", "emperor: keeper", KEEPER_STOP,
+			    ROLES_NEEDED_WAIT_S},
 };
 
 static void on_outcome(struct ev_loop *loop, ev_io *io, int revents)
@@ -195,6 +197,7 @@ int roles_new(struct roles **ret_roles, const struct roles_setup *setup, struct 
 		role->roles = r;
 		role->id = (enum role_id)i;
 		role->outcome_fd = -1;
+		role->backoff.max_ns = role_facts[i].wait_max_s * NS_PER_S;
 		role_link_init(role);
 		ev_init(&role->outcome_io, on_outcome);
 		ev_init(&role->timer, on_timer);

@@ -21,6 +21,12 @@ enum role_id { ROLE_ID_GATE, ROLE_ID_STATS, ROLE_ID_KEEPER, ROLE_ID_COUNT };
 #define ROLES_PING_S      3.0
 #define ROLES_PING_MISSES 3
 #define ROLES_STOP_S      5 /* after GATE_STOP or STATS_STOP; then SIGKILL */
+/*
+ * The longest wait before the next start. Every app waits for the gate, and without the keeper no emperor has a successor:
+ * each costs a millisecond to start, so they are back soon however often they end. For stats only history waits.
+ */
+#define ROLES_NEEDED_WAIT_S  2
+#define ROLES_HISTORY_WAIT_S 10
 
 /* A process is there that must be told everything, between ROLE_BEGIN and ROLE_END. Called from the loop. */
 typedef void roles_fresh_fn(void *arg, enum role_id id);

@@ -35,6 +35,7 @@ struct roles {
 struct role_facts {
 	const char *name, *arg, *title;
 	uint16_t stop_kind;
+	unsigned wait_max_s; /* between two starts, however often it has ended */
 };
 extern const struct role_facts role_facts[ROLE_ID_COUNT];
 

@@ -41,6 +41,25 @@ static void each_wait_is_twice_the_last_within_a_fifth(void **state)
 	}
 }
 
+static void a_shorter_maximum_is_kept_also_after_a_healthy_run(void **state)
+{
+	static const uint32_t randoms[] = {0, 0x80000000, 0xffffffff};
+	struct backoff b = {.max_ns = 2 * NS_PER_S};
+
+	(void)state;
+	for (size_t r = 0; r < sizeof(randoms) / sizeof(*randoms); r++) {
+		for (unsigned i = 1; i <= 40; i++) {
+			uint64_t want = nominal_ns(i) < b.max_ns ? nominal_ns(i) : 2 * NS_PER_S;
+			uint64_t wait = backoff_failed(&b, NOW, randoms[r]) - NOW;
+
+			assert_true(wait >= want - want / 5);
+			assert_true(wait <= want + want / 5);
+			assert_true(wait <= 2 * NS_PER_S);
+		}
+		assert_true(backoff_ran(&b, NOW, NOW + BACKOFF_HEALTHY_NS));
+	}
+}
+
 static void randomness_moves_the_wait(void **state)
 {
 	struct backoff low = {0}, high = {0};
@@ -97,6 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_wait_is_twice_the_last_within_a_fifth),
+		cmocka_unit_test(a_shorter_maximum_is_kept_also_after_a_healthy_run),
 		cmocka_unit_test(randomness_moves_the_wait),
 		cmocka_unit_test(only_a_healthy_run_is_forgiven),
 		cmocka_unit_test(a_reset_begins_from_the_first_wait),
