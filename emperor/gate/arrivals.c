@@ -167,16 +167,19 @@ void arrivals_add_read(struct arrivals *a, const struct client *c, struct span b
 		wait_for_more(a, c, bytes, now_ns);
 }
 
-bool arrivals_room(struct arrivals *a, uint64_t now_ns)
+bool arrivals_give_way(struct arrivals *a, uint64_t now_ns)
 {
 	struct arrival *oldest = TAILQ_FIRST(&a->list);
 
-	if (a->n < a->limit)
-		return true;
 	if (!oldest || now_ns - oldest->since_ns < LIMIT_GATE_FAIR_S * NS_PER_S)
 		return false;
 	settle(oldest);
 	return true;
+}
+
+bool arrivals_room(struct arrivals *a, uint64_t now_ns)
+{
+	return a->n < a->limit || arrivals_give_way(a, now_ns);
 }
 
 void arrivals_sweep(struct arrivals *a, uint64_t now_ns)

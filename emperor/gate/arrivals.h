@@ -31,6 +31,8 @@ void arrivals_add_read(struct arrivals *a, const struct client *c, struct span b
 
 /* Is there room for one more? When full, the oldest has to go if it has had a fair time to speak. */
 bool arrivals_room(struct arrivals *a, uint64_t now_ns);
+/* The oldest goes, if it has had a fair time to speak: others have no descriptor. False: nobody went. */
+bool arrivals_give_way(struct arrivals *a, uint64_t now_ns);
 void arrivals_sweep(struct arrivals *a, uint64_t now_ns);
 /* Decides upon all of them now: the gate ends. */
 void arrivals_end_all(struct arrivals *a);

@@ -152,6 +152,14 @@ void farewell_sweep(struct farewell *f, uint64_t now_ns)
 		end(TAILQ_FIRST(&f->list));
 }
 
+bool farewell_give_way(struct farewell *f)
+{
+	if (TAILQ_EMPTY(&f->list))
+		return false;
+	end(TAILQ_FIRST(&f->list));
+	return true;
+}
+
 size_t farewell_count(const struct farewell *f)
 {
 	return f->n;

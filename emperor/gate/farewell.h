@@ -19,4 +19,6 @@ void farewell_say(struct farewell *f, const struct client *c, const char *text, 
 		  uint64_t now_ns);
 /* Ends those whose time is over. */
 void farewell_sweep(struct farewell *f, uint64_t now_ns);
+/* Closes the oldest before its time: others have no descriptor. False: there is none. */
+bool farewell_give_way(struct farewell *f);
 size_t farewell_count(const struct farewell *f);

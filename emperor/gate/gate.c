@@ -169,6 +169,20 @@ static bool has_room(void *arg)
 	return room;
 }
 
+/* Those who have their answer go first; one that must go now gets its own, and may be the next. */
+static bool make_room(void *arg)
+{
+	struct gate *g = arg;
+
+	uint64_t now = clock_now_ns();
+
+	if (farewell_give_way(g->farewell) || arrivals_give_way(g->arrivals, now) ||
+	    standin_give_way(g->standin, now))
+		return true;
+	need_sweep(g);
+	return false;
+}
+
 static void on_accepted(void *arg, const struct client *c)
 {
 	struct gate *g = arg;
@@ -246,7 +260,7 @@ static size_t raise_limits(void)
 
 static int open_parts(struct gate *g, struct err *err)
 {
-	const struct ports_handler on_port = {has_room, on_accepted, g};
+	const struct ports_handler on_port = {has_room, make_room, on_accepted, g};
 	const struct arrivals_handler on_arrival = {decide, g};
 	const struct standin_handler on_standin = {on_standin_answer, on_standin_busy, g};
 	const struct doors_handler on_door = {on_refuse, on_handed_back, g};

@@ -1,6 +1,6 @@
 /*
- * ports - see ports.h. When accept() is out of descriptors or the gate of room, all ports pause: the rest waits in the
- * kernel's backlog, where it costs nothing. The gate's sweep resumes them.
+ * ports - see ports.h. When accept() is out of descriptors or the gate of room, and nobody can go, all ports pause: the rest
+ * waits in the kernel's backlog, where it costs nothing. The gate's sweep resumes them.
  */
 #include "emperor/gate/ports.h"
 
@@ -66,10 +66,14 @@ static bool accept_one(struct port *port)
 	}
 	c.fd = accept4(port->fd, &peer.sa, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (c.fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			if (p->handler.make_room(p->handler.arg))
+				return true;
 			pause_all(p);
+			return false;
+		}
 		/* Anything else but "no more" is one connection's own misfortune (accept(2), Error handling). */
-		return !p->paused && errno != EAGAIN && errno != EINVAL && errno != EBADF;
+		return errno != EAGAIN && errno != EINVAL && errno != EBADF;
 	}
 	c.crowd = is_crowd(p, &peer);
 	p->handler.accepted(p->handler.arg, &c);

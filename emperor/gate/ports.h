@@ -13,6 +13,8 @@ struct trust;
 
 struct ports_handler {
 	bool (*has_room)(void *arg); /* asked before each accept; false pauses all ports */
+	/* accept() found no descriptor. True: one is free now; false pauses all ports, for a moment at least. */
+	bool (*make_room)(void *arg);
 	void (*accepted)(void *arg, const struct client *c);
 	void *arg;
 };
@@ -26,7 +28,7 @@ int ports_set(struct ports *p, unsigned index, int fd, struct err *err);
 /* Every port is set again from here on; one that was not by the end is closed. */
 void ports_begin(struct ports *p);
 void ports_end(struct ports *p);
-/* After has_room() said no, or the process ran out of descriptors. */
+/* After has_room() or make_room() said no. */
 void ports_resume(struct ports *p);
 bool ports_paused(const struct ports *p);
 void ports_close(struct ports *p);

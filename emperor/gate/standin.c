@@ -106,12 +106,15 @@ static bool accept_one(struct lent *l)
 	}
 	c.fd = accept4(l->io.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (c.fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			if (arrivals_give_way(s->arrivals, now))
+				return true;
 			pause_all(s);
-		else if (errno != EAGAIN && errno != EINVAL)
+		} else if (errno != EAGAIN && errno != EINVAL) {
 			return true; /* one connection's own misfortune (accept(2), Error handling) */
-		else if (listen_is_shut(l->io.fd))
+		} else if (listen_is_shut(l->io.fd)) {
 			end(l);
+		}
 		return false;
 	}
 	arrivals_add(s->arrivals, &c, now);
@@ -268,6 +271,11 @@ void standin_sweep(struct standin *s, uint64_t now_ns)
 	arrivals_sweep(s->arrivals, now_ns);
 	if (s->paused)
 		resume_all(s);
+}
+
+bool standin_give_way(struct standin *s, uint64_t now_ns)
+{
+	return arrivals_give_way(s->arrivals, now_ns);
 }
 
 size_t standin_count(const struct standin *s)

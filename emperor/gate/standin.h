@@ -45,6 +45,8 @@ void standin_set_retry(struct standin *s, uint32_t app, unsigned retry_after_s);
 
 void standin_sweep(struct standin *s, uint64_t now_ns);
 /* Clients that are waited for. */
+/* As arrivals_give_way(): for a connection of somebody else. */
+bool standin_give_way(struct standin *s, uint64_t now_ns);
 size_t standin_count(const struct standin *s);
 /* The gate ends: closes all listeners, answers who is in hand. */
 void standin_stop(struct standin *s);
