@@ -224,6 +224,14 @@ def recurse(environ, start_response):
     return [down(0)]
 
 
+def hoard(environ, start_response):
+    """Takes address space until there is none; gives up beyond the gigabytes of the query string."""
+    kept = []
+    while len(kept) < int(environ["QUERY_STRING"]) * 64:
+        kept.append(bytearray(16 << 20))
+    return ok(start_response, b"no limit")
+
+
 def memory(environ, start_response):
     raise MemoryError("on purpose")
 

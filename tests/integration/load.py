@@ -17,6 +17,7 @@ class Load:
         self.port, self.hosts, self.keep, self.path, self.pause, self.body = port, hosts, keep, path, pause, body
         self.seen = collections.Counter()
         self.times = []  # seconds of each good answer
+        self.odd = []  # time.time() and kind of everything else
         self.lock = threading.Lock()
         self.ending = threading.Event()
         self.threads = [threading.Thread(target=self._run) for _ in range(clients)]
@@ -69,6 +70,8 @@ class Load:
                 self.seen[seen] += 1
                 if seen == 200:
                     self.times.append(time.monotonic() - started)
+                else:
+                    self.odd.append((time.time(), seen))
             if close:
                 with contextlib.suppress(OSError):
                     connection.close()
