@@ -176,6 +176,27 @@ class Blame(Case):
         self.assertRegex(log, r"worker \d: reload-mercy: GET /sleep\?s=60 \[\S+\] did not end within 1 s; its stacks follow")
         self.assertRegex(log, r'"GET /sleep\?s=60[^\n]* 503 [^\n]*app=1\d\d\d\.\dms worker=\d')
 
+    def test_who_holds_the_gil_is_told_by_the_record_of_the_slow_request(self):
+        emperor = self.emperor()
+        emperor.drop("off", "stuck", "threads = 2\nslow-request = 1\nreload-mercy = 1")
+        emperor.drop("on", "stuck", "slow-request = 3\ndeadlock-timeout = 600\nreload-mercy = 1")
+        asked = []
+        for app, path in (("off", "/gil_mutex"), ("on", "/gil_sleep")):
+            emperor.wait_up(app, path="/pid")
+            asked.append(threading.Thread(target=emperor.get, args=(app, path), kwargs={"timeout": 30}))
+            asked[-1].start()
+        b = self.find(emperor, "GET /gil_mutex", "slow", app="off")
+        self.assertEqual(b["reason"], "slow-request")
+        self.assertIn("C code holds the GIL", b["stacks"])
+        self.assertIn("deadlock-timeout is 0", b["stacks"])
+        self.assertIn("C code holds the GIL", emperor.ctl_text("blame", "off").stdout)
+        b = self.find(emperor, "GET /gil_sleep", "slow", app="on")
+        self.assertRegex(b["reason"], r"^slow-request; C code holds the GIL, for \d s now$")
+        self.assertIn(" in gil_sleep\n", b["stacks"])
+        emperor.stop()
+        for t in asked:
+            t.join()
+
     def test_a_request_that_kills_is_fused_with_its_body_and_unfused_by_command(self):
         emperor = self.emperor()
         emperor.drop("sick", "blamed", "processes = 3\npost-buffering = 4096\nbuffer-size = 8192")

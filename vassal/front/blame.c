@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "shared/clock.h"
+#include "shared/vassal_config.h"
 #include "vassal/front/slot_view.h"
 #include "vassal/front/state.h"
 #include "vassal/pool/pool.h"
@@ -25,8 +26,6 @@
 #define DUMP_NS (10 * NS_PER_S)
 #define LOG_LOOK \
 	(16 * 1024UL) /* of the log's ring: the last lines stand before dumps of many threads */
-
-static const char no_stacks[] = "(no stacks came: the process did not answer)";
 
 struct pending {
 	struct pending *next;
@@ -164,9 +163,40 @@ static void wait_for_stacks(struct front *f, struct pending *p)
 		write_first(f);
 }
 
-static void put_stacks(struct board_blame *r, const char *text)
+/*
+ * Before a kill all threads are walked whatever holds the GIL, and with one thread a signal finds its stack. Of a process
+ * with several that may live some thread must get the GIL to show them.
+ */
+static bool needs_gil(const struct front *f, const struct board_blame *r)
 {
-	(void)snprintf(r->stacks, sizeof(r->stacks), "%s", text[0] ? text : no_stacks);
+	return f->shape.threads > 1 && (r->kind == BLAME_SLOW || r->kind == BLAME_INTERRUPTED);
+}
+
+static void put_no_stacks(const struct front *f, struct board_blame *r)
+{
+	unsigned limit_s = f->config->deadlock_timeout_s;
+	char then[64] = "deadlock-timeout is 0: it stays until that ends";
+
+	if (!needs_gil(f, r)) {
+		(void)snprintf(r->stacks, sizeof(r->stacks),
+			       "(no stacks came: the process did not answer)");
+		return;
+	}
+	if (limit_s > 0)
+		(void)snprintf(then, sizeof(then), "deadlock-timeout ends it after %u s", limit_s);
+	(void)snprintf(
+		r->stacks, sizeof(r->stacks),
+		"(no stacks came: C code holds the GIL and does not let go of it, so that no "
+		"thread of the process can run, or the process is stopped; %s)",
+		then);
+}
+
+static void put_stacks(const struct front *f, struct board_blame *r, const char *text)
+{
+	if (text[0])
+		(void)snprintf(r->stacks, sizeof(r->stacks), "%s", text);
+	else
+		put_no_stacks(f, r);
 }
 
 /* Of a process that is gone: what it printed as it crashed, or when it was asked before the kill. */
@@ -175,13 +205,13 @@ static void put_last_words(struct front *f, const struct pool_death *death, stru
 	const struct blame *b = f->blame;
 
 	if (death->stacks && death->stacks[0]) {
-		put_stacks(r, death->stacks);
+		put_stacks(f, r, death->stacks);
 		return;
 	}
 	for (unsigned i = 0; b && i < DUMPS; i++)
 		if (b->dumps[i] && b->dumps[i]->pid == death->pid &&
 		    f->now_ns - b->dumps[i]->at_ns < DUMP_NS)
-			put_stacks(r, b->dumps[i]->text);
+			put_stacks(f, r, b->dumps[i]->text);
 }
 
 static void remember(struct front *f, pid_t pid, const char *text)
@@ -215,7 +245,7 @@ void blame_stacks(struct front *f, unsigned worker, pid_t pid, const char *text)
 			continue;
 		}
 		wanted = true;
-		put_stacks(&p->r, text);
+		put_stacks(f, &p->r, text);
 		*at = p->next;
 		b->pending_n--;
 		board_blame_write(f->board, &p->r);
@@ -278,7 +308,7 @@ void blame_request(struct front *f, unsigned slot, const struct blame_cause *cau
 void blame_tick(struct front *f)
 {
 	while (f->blame && f->blame->first && f->now_ns >= f->blame->first->until_ns) {
-		put_stacks(&f->blame->first->r, "");
+		put_stacks(f, &f->blame->first->r, "");
 		write_first(f);
 	}
 }
@@ -295,7 +325,7 @@ void blame_end(struct front *f)
 	if (!b)
 		return;
 	while (b->first) {
-		put_stacks(&b->first->r, "");
+		put_stacks(f, &b->first->r, "");
 		write_first(f);
 	}
 	for (unsigned i = 0; i < DUMPS; i++)

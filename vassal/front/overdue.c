@@ -52,15 +52,30 @@ static void blame(const struct overdue *o, enum board_blame_kind kind, unsigned 
 					    .reason = reason});
 }
 
+/* How long no thread of this worker has got the GIL; 0: it is free, or nobody looks (deadlock-timeout). */
+static uint64_t gil_held_ns(const struct front *f, unsigned worker)
+{
+	uint64_t since_ns = f->config->deadlock_timeout_s > 0
+				    ? exchange_gil_waits_since(f->exchange, worker)
+				    : 0;
+
+	return since_ns ? f->now_ns - MIN(f->now_ns, since_ns) : 0;
+}
+
 static void say_slow(struct overdue *o)
 {
 	struct front *f = o->front;
+	unsigned long long held_s = gil_held_ns(f, o->worker) / NS_PER_S;
+	char reason[128] = "slow-request";
 
 	o->job->slow_said = true;
 	logbook_say(&f->log, f->wall_ns,
 		    "slow request: %s has been in worker %u for %llu s; its stacks follow", o->name,
 		    o->worker + 1, (unsigned long long)(o->age_ns / NS_PER_S));
-	blame(o, BLAME_SLOW, 0, "slow-request");
+	if (held_s > 0)
+		(void)snprintf(reason, sizeof(reason),
+			       "slow-request; C code holds the GIL, for %llu s now", held_s);
+	blame(o, BLAME_SLOW, 0, reason);
 	pool_stacks(f->pool, o->worker);
 }
 
@@ -242,11 +257,9 @@ static void kill_deadlocked(struct overdue *o, uint64_t waited_ns)
 /* How long this worker's witness has been waiting for the GIL, if that is too long; else 0. */
 static uint64_t deadlocked_ns(const struct front *f, unsigned worker)
 {
-	uint64_t limit_ns = f->config->deadlock_timeout_s * NS_PER_S;
-	uint64_t since_ns = limit_ns ? exchange_gil_waits_since(f->exchange, worker) : 0;
-	uint64_t waited_ns = since_ns ? f->now_ns - MIN(f->now_ns, since_ns) : 0;
+	uint64_t waited_ns = gil_held_ns(f, worker);
 
-	return limit_ns && waited_ns >= limit_ns ? waited_ns : 0;
+	return waited_ns >= f->config->deadlock_timeout_s * NS_PER_S ? waited_ns : 0;
 }
 
 static void check_job(struct front *f, unsigned slot)

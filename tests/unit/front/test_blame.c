@@ -150,6 +150,42 @@ static void a_record_waits_for_the_stacks_of_its_own_worker_but_not_for_ever(voi
 	assert_int_equal(records(), 3);
 }
 
+/* Whom a signal alone does not make show its stacks, and why; a kill is another matter. */
+static void a_record_without_stacks_says_who_holds_the_gil(void **state)
+{
+	static const struct {
+		unsigned threads, deadlock_s;
+		enum board_blame_kind kind;
+		const char *says;
+	} rows[] = {
+		{1, 0, BLAME_SLOW, "did not answer"},
+		{2, 0, BLAME_SLOW, "C code holds the GIL"},
+		{2, 0, BLAME_SLOW, "deadlock-timeout is 0: it stays until that ends"},
+		{2, 60, BLAME_SLOW, "deadlock-timeout ends it after 60 s"},
+		{2, 0, BLAME_INTERRUPTED, "C code holds the GIL"},
+		{2, 0, BLAME_TIMEOUT, "did not answer"},
+	};
+	unsigned slot;
+	int end;
+
+	(void)state;
+	(void)rig_ask(f, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n", &end);
+	slot = worker_take(f);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct blame_cause cause = {
+			.kind = rows[i].kind, .lane = 0, .stacks = true, .reason = "slow"};
+
+		f->shape.threads = rows[i].threads;
+		f->config->deadlock_timeout_s = rows[i].deadlock_s;
+		blame_request(f, slot, &cause);
+		blame_stacks(f, 0, 4711, "");
+		assert_int_equal(records(), i + 1);
+		if (!strstr(last.stacks, rows[i].says))
+			fail_msg("row %zu: %s", i, last.stacks);
+	}
+	f->shape.threads = 1;
+}
+
 static void stacks_that_came_before_the_kill_belong_to_the_record(void **state)
 {
 	int end;
@@ -344,6 +380,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_crash_is_on_record_with_the_request_the_worker_and_its_last_words),
 		TEST(a_record_waits_for_the_stacks_of_its_own_worker_but_not_for_ever),
+		TEST(a_record_without_stacks_says_who_holds_the_gil),
 		TEST(stacks_that_came_before_the_kill_belong_to_the_record),
 		TEST(a_scribbled_slot_harms_no_record),
 		TEST(what_killed_two_workers_gets_503_and_nothing_else_does),
