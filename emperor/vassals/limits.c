@@ -122,7 +122,7 @@ static void take(struct generation *g, struct limits *l)
 {
 	struct app *a = g->app;
 
-	if (l->processes > 0) {
+	if (!l->loaded) {
 		g->scaled = l->processes;
 		return;
 	}
