@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -821,6 +822,62 @@ static void what_waits_in_a_door_that_was_shut_is_answered_when_it_is_replaced(v
 	expect_status(fd, 503);
 }
 
+/* The gate may open nothing more, or as much as before. */
+static struct rlimit limit_descriptors(const struct world *w, const struct rlimit *to)
+{
+	struct rlimit had, none;
+	char path[64];
+	rlim_t used = 0;
+
+	if (to) {
+		assert_int_equal(prlimit(w->pid, RLIMIT_NOFILE, to, &had), 0);
+		return had;
+	}
+	(void)usleep(300 *
+		     1000); /* whoever has had an answer has gone, and the last sweep is over */
+	do
+		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)w->pid, (int)used);
+	while (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && ++used);
+	assert_int_equal(prlimit(w->pid, RLIMIT_NOFILE, NULL, &had), 0);
+	none = (struct rlimit){used, had.rlim_max};
+	assert_int_equal(prlimit(w->pid, RLIMIT_NOFILE, &none, NULL), 0);
+	return had;
+}
+
+static void a_moment_without_descriptors_closes_no_port(void **state)
+{
+	struct world *w = *state;
+	struct rlimit had = limit_descriptors(w, NULL);
+	int fd = dial(w);
+
+	say(fd, "GET / HTTP/1.1\r\nHost: nobody.example\r\n\r\n");
+	(void)usleep(300 * 1000); /* three sweeps: it has tried, and has nothing else to do */
+	(void)limit_descriptors(w, &had);
+	expect_status(fd, 404);
+}
+
+static void who_says_nothing_makes_room_for_the_last_descriptor(void **state)
+{
+	struct world *w = *state;
+	int silent[4];
+	struct rlimit had;
+
+	silent[0] = dial(w);
+	for (unsigned i = 1; i < ARRAY_SIZE(silent); i++)
+		say(silent[i] = dial(w), "GET / HT");
+	settle(w);
+	had = limit_descriptors(w, NULL);
+	for (int i = 0; i < 8; i++) {
+		int fd = dial(w);
+
+		say(fd, "GET / HTTP/1.1\r\nHost: nobody.example\r\n\r\n");
+		expect_status(fd, 404);
+	}
+	(void)limit_descriptors(w, &had);
+	for (unsigned i = 0; i < ARRAY_SIZE(silent); i++)
+		(void)close(silent[i]);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, world_open, world_close)
 
 int main(void)
@@ -847,6 +904,8 @@ int main(void)
 		CASE(an_apps_own_listener_is_answered_until_it_is_taken_back),
 		CASE(a_door_that_its_front_shut_costs_no_time_and_a_new_one_mends_it),
 		CASE(what_waits_in_a_door_that_was_shut_is_answered_when_it_is_replaced),
+		CASE(a_moment_without_descriptors_closes_no_port),
+		CASE(who_says_nothing_makes_room_for_the_last_descriptor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
