@@ -10,7 +10,7 @@ import unittest
 
 import harness
 from harness import Daemon, eventually
-from rules import fault, span
+from rules import fault
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
