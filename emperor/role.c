@@ -14,9 +14,9 @@
 
 /* How many descriptors travel with a kind. Never fewer, never more. */
 static const int fds_of[ROLE_KIND_COUNT] = {
-	[GATE_PORT] = 1,     [GATE_APP] = 2,        [GATE_ROUTES] = 1,
-	[GATE_LISTENER] = 1, [STATS_LISTENER] = 1,  [STATS_APP] = 1,
-	[KEEPER_KEEP] = 1,   [KEEPER_LISTENER] = 1, [KEEPER_ITEM] = 1,
+	[GATE_PORT] = 1,      [GATE_APP] = 2,  [GATE_ROUTES] = 1, [GATE_LISTENER] = 1,
+	[STATS_LISTENER] = 1, [STATS_APP] = 1, [KEEPER_KEEP] = 1, [KEEPER_LISTENER] = 1,
+	[KEEPER_ITEM] = 1,    [STATS_INI] = 1,
 };
 
 int role_send(int fd, const struct role_msg *m, const char *text, const int *fds, int nfds)

@@ -60,6 +60,9 @@ enum role_kind {
 			   e = (uid << 32 | restarts); text = reason */
 	STATS_EVENT, /* app = id, a = enum board_event_kind, b = generation, d = wall ns; text = what happened */
 	STATS_STOP, /* store what is in hand, exit */
+	/* app = id, a = digest, b = generation, d = wall ns since when; fd: sealed memfd, the bytes that it runs by, secrets
+	   masked, of at most LIMIT_INI_SHOWN */
+	STATS_INI,
 	ROLE_KIND_COUNT,
 };
 

@@ -8,6 +8,8 @@
 #define LIMIT_NAME \
 	64 /* an app's name, NUL included: a file name less ".ini"; fits every status table */
 #define LIMIT_INI_BYTES 1048576 /* one ini file; the largest of 152 sampled had 12 KB */
+#define LIMIT_INI_SHOWN \
+	32768 /* of it, masked, in the history: 20 of each app; the largest of those had 12 KB */
 #define LIMIT_INI_LINE \
 	65536 /* one line; log-format and log-encoder lines pass 200 bytes, none 64 K */
 #define LIMIT_INI_ITEMS   4096 /* key/value pairs after includes and loops: bounds a for-loop bomb */
@@ -125,6 +127,7 @@
 #define LIMIT_STATS_S       10   /* one answer of a stats socket, from accept to the last byte */
 #define LIMIT_STATS_EVENTS  1000 /* rows of one /events answer: about 300 KB */
 #define LIMIT_STATS_BLAMES  100  /* rows of one /blame answer: 1 MB if all have long stacks */
+#define LIMIT_STATS_INIS    20   /* rows of one /inis answer: all that an app has */
 #define LIMIT_STATS_MINUTES 1440 /* rows of one /history answer: a day, about 1 MB */
 #define LIMIT_BYTECODE \
 	(8L * 1024 *   \

@@ -4,6 +4,7 @@
 #include "emperor/ctl/commands.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "shared/err.h"
 #include "shared/json.h"
@@ -273,7 +274,7 @@ static int run_blame(const struct ctl *c)
 	return code;
 }
 
-static int run_ini(const struct ctl *c)
+static int run_ini_now(const struct ctl *c)
 {
 	json_t *answer = NULL;
 	int code = ask(c, "ini", &answer);
@@ -289,6 +290,48 @@ static int run_ini(const struct ctl *c)
 	return code;
 }
 
+/* Copies of what was in force, secrets masked: history, which outlives the app. */
+static int run_old_inis(const struct ctl *c)
+{
+	char name[256], target[384], generation[48] = "";
+	json_t *answer = NULL;
+	const json_t *list, *bytes;
+	struct err err = {0};
+	int code = CTL_OK;
+
+	quote(name, sizeof(name), c->app);
+	if (c->generation > 0)
+		(void)snprintf(generation, sizeof(generation), "&generation=%" PRIu64,
+			       c->generation);
+	(void)snprintf(target, sizeof(target), "/inis?app=%s%s", name, generation);
+	if (remote_stats(&c->remote, target, &answer, &err) < 0)
+		return fail_history(c, err.text);
+	list = json_object_get(answer, "inis");
+	bytes = json_object_get(json_array_get(list, 0), "ini");
+	if (json_array_size(list) == 0 && !has_app(c))
+		code = no_such_app(c);
+	else if (c->generation > 0 && json_array_size(list) == 0)
+		code = fail("its ini of that generation is not in the history: ini --history lists "
+			    "what is");
+	else if (c->json)
+		print_json(c, answer);
+	else if (bytes)
+		(void)fwrite(json_string_value(bytes), 1, json_string_length(bytes), c->out);
+	else
+		show_inis(c, answer);
+	json_decref(answer);
+	return code;
+}
+
+static int run_ini(const struct ctl *c)
+{
+	if (c->history && c->generation > 0)
+		return (void)fail("--history lists all, --generation shows one"), CTL_USAGE;
+	if (c->history || c->generation > 0)
+		return run_old_inis(c);
+	return run_ini_now(c);
+}
+
 static const struct ctl_command commands[] = {
 	{"status", "[APP]", "what every app does and why, or all about one", 0, 1, "", false,
 	 run_status, NULL},
@@ -301,8 +344,8 @@ static const struct ctl_command commands[] = {
 	 ctl_check, NULL},
 	{"plan", "[DIR]", "what the inis, or those of DIR, would change; changes nothing", 0, 1, "",
 	 false, ctl_plan, NULL},
-	{"ini", "APP", "the bytes that it runs, which need not be the file's", 1, 1, "", false,
-	 run_ini, NULL},
+	{"ini", "APP [--history | --generation N]", "the bytes that it runs, or ran before", 1, 1,
+	 "Hg", false, run_ini, NULL},
 	{"reload", "[--no-wait] APP|--all", "a new generation beside the old, then swap", 0, 1,
 	 "aw", false, run_change, NULL},
 	{"stop", "[--no-wait] APP", "finish the requests in hand and stop", 1, 1, "w", false,

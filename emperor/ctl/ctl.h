@@ -16,8 +16,9 @@ struct ctl {
 	const char *app;     /* "" = none named; the file of check */
 	const char *number;  /* "" = none given */
 	const char *command;
-	bool json, follow, no_wait, all;
-	unsigned lines; /* -n; 0 = not given */
+	bool json, follow, no_wait, all, history;
+	uint64_t generation; /* 0 = not given */
+	unsigned lines;      /* -n; 0 = not given */
 	FILE *out;
 	size_t width; /* of the terminal; 0 = no terminal */
 	uint64_t wall_ns;
@@ -28,6 +29,7 @@ void show_status(const struct ctl *c, const json_t *answer);
 void show_stats(const struct ctl *c, const json_t *answer);
 void show_blame(const struct ctl *c, const json_t *answer);
 void show_events(const struct ctl *c, const json_t *answer);
+void show_inis(const struct ctl *c, const json_t *answer);
 
 /* human.c: numbers and times for people. Each into its own buffer, returned. */
 #define HUMAN_MAX 32

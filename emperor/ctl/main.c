@@ -23,6 +23,8 @@ static void print_help(FILE *out)
 		    "  --json         answers as JSON, for programs\n"
 		    "  --no-wait      do not wait for the outcome\n"
 		    "  -n N           so many lines or events\n"
+		    "  --history      of ini: the last ones, and since when\n"
+		    "  --generation N of ini: the one of that generation\n"
 		    "  --help, --version\n",
 		    out);
 }
@@ -55,6 +57,16 @@ static bool parse_lines(const char *text, unsigned *ret)
 	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && n >= 1 && n <= 100000;
 }
 
+static bool parse_generation(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *ret > 0 &&
+	       *ret <= INT64_MAX;
+}
+
 static size_t terminal_width(void)
 {
 	struct winsize size;
@@ -82,6 +94,8 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 		{"no-wait", no_argument, NULL, 'w'},
 		{"follow", no_argument, NULL, 'f'},
 		{"lines", required_argument, NULL, 'n'},
+		{"history", no_argument, NULL, 'H'},
+		{"generation", required_argument, NULL, 'g'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -107,6 +121,10 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 			if (!parse_lines(optarg, &c->lines))
 				return usage_error("-n takes a number from 1 to 100000") + 1;
 			break;
+		case 'g':
+			if (!parse_generation(optarg, &c->generation))
+				return usage_error("--generation takes a number from 1 on") + 1;
+			break;
 		case ':':
 			return usage_error("%s: a value is missing", argv[optind - 1]) + 1;
 		case '?':
@@ -117,6 +135,7 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 		c->all |= o == 'a';
 		c->no_wait |= o == 'w';
 		c->follow |= o == 'f';
+		c->history |= o == 'H';
 		if (!strchr(given, o))
 			given[strlen(given)] = (char)o;
 	}

@@ -253,3 +253,23 @@ void show_events(const struct ctl *c, const json_t *answer)
 	(void)table_print(&t, c->out, c->width);
 	table_done(&t);
 }
+
+void show_inis(const struct ctl *c, const json_t *answer)
+{
+	const json_t *list = json_object_get(answer, "inis");
+	struct table t = {.columns = 4, .right = 1 << 1 | 1 << 2};
+
+	table_add(&t, (const char *const[]){"SINCE", "GEN", "BYTES", "DIGEST"});
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *row = json_array_get(list, i);
+		char time[HUMAN_MAX], generation[HUMAN_MAX], bytes[HUMAN_MAX];
+
+		table_add(&t,
+			  (const char *const[]){human_time(time, number(row, "time")),
+						human_count(generation, number(row, "generation")),
+						human_count(bytes, number(row, "bytes")),
+						text(row, "digest")});
+	}
+	(void)table_print(&t, c->out, c->width);
+	table_done(&t);
+}

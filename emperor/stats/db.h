@@ -21,6 +21,9 @@ struct err;
 /* Of each app; with all their stacks 2 MB, as they are usually a quarter of it. */
 #define DB_KEEP_BLAMES 200
 
+/* Of each app, at most LIMIT_INI_SHOWN bytes each. */
+#define DB_KEEP_INIS LIMIT_STATS_INIS
+
 /*
  * Opens path, or makes it. One that is damaged is renamed to path.corrupt-TIME (its -wal and -shm too) and a new one is
  * begun; so is one of a newer schema, to path.newer-TIME. Then err's text says so, though the result is 0. A sound
@@ -43,7 +46,9 @@ int db_add_minute(struct db *db, const struct record_minute *m, struct err *err)
 int db_add_event(struct db *db, const struct record_event *e, struct err *err);
 /* The same for (app, time, kind, worker, request id). More than DB_KEEP_BLAMES of an app: the oldest go. */
 int db_add_blame(struct db *db, const struct record_blame *b, struct err *err);
-/* Removes what is past its time; ret_rows how many rows. */
+/* What the app had last already, of this generation and digest, changes nothing. Only the last DB_KEEP_INIS of it stay. */
+int db_add_ini(struct db *db, const struct record_ini *i, struct err *err);
+/* Removes what is past its time, but for the last ini of an app that is there still; ret_rows how many rows. */
 int db_prune(struct db *db, int64_t now_s, uint64_t *ret_rows, struct err *err);
 
 typedef void db_event_fn(void *arg, const struct record_event *e);
@@ -59,6 +64,11 @@ int db_read_events(struct db *db, const char *app, int64_t after_id, unsigned n,
 /* The last n, newest first. app "" = of all apps. */
 int db_read_blames(struct db *db, const char *app, unsigned n, db_blame_fn *fn, void *arg,
 		   struct err *err);
+/* r's bytes are borrowed for the call, n of them; NULL where they were not asked for. */
+typedef void db_ini_fn(void *arg, const struct record_ini *r, const char *bytes);
+/* Of the app: the last n, newest first, without bytes; with a generation (> 0) the last one of that, with them. */
+int db_read_inis(struct db *db, const char *app, uint64_t generation, unsigned n, db_ini_fn *fn,
+		 void *arg, struct err *err);
 /* Minutes from from_s on, oldest first, at most n. */
 int db_read_minutes(struct db *db, const char *app, int64_t from_s, unsigned n, db_minute_fn *fn,
 		    void *arg, struct err *err);

@@ -95,9 +95,15 @@ int db_prune(struct db *db, int64_t now_s, uint64_t *ret_rows, struct err *err)
 	       DB_KEEP_EVENTS);
 	db_sql(&s, "DELETE FROM blames WHERE wall_ns < %" PRId64 ";",
 	       (now_s - (int64_t)DB_KEEP_EVENTS_DAYS * SECONDS_OF_DAY) * (int64_t)NS_PER_S);
+	db_sql(&s,
+	       "DELETE FROM inis WHERE wall_ns < %" PRId64
+	       " AND (id NOT IN (SELECT max(id) FROM inis GROUP BY app)"
+	       " OR NOT EXISTS (SELECT 1 FROM minutes WHERE app = inis.app));",
+	       (now_s - (int64_t)DB_KEEP_EVENTS_DAYS * SECONDS_OF_DAY) * (int64_t)NS_PER_S);
 	db_sql(&s, "DELETE FROM apps WHERE NOT EXISTS (SELECT 1 FROM minutes WHERE app = apps.id)"
 		   " AND NOT EXISTS (SELECT 1 FROM events WHERE app = apps.id)"
-		   " AND NOT EXISTS (SELECT 1 FROM blames WHERE app = apps.id);");
+		   " AND NOT EXISTS (SELECT 1 FROM blames WHERE app = apps.id)"
+		   " AND NOT EXISTS (SELECT 1 FROM inis WHERE app = apps.id);");
 	r = db_run(db, s.text, err);
 	if (r == 0)
 		*ret_rows = (uint64_t)(sqlite3_total_changes64(db->handle) - before);

@@ -5,12 +5,22 @@
  *   db_schema.c   its tables
  *   db_history.c  minutes and events
  *   db_blames.c   blame records
+ *   db_inis.c     inis that were in force
  */
 #pragma once
 #include "emperor/stats/db.h"
 #include <sqlite3.h>
 
-enum statement { ADD_APP, ADD_MINUTE, ADD_EVENT, ADD_BLAME, CUT_BLAMES, STATEMENT_COUNT };
+enum statement {
+	ADD_APP,
+	ADD_MINUTE,
+	ADD_EVENT,
+	ADD_BLAME,
+	CUT_BLAMES,
+	ADD_INI,
+	CUT_INIS,
+	STATEMENT_COUNT
+};
 
 struct db {
 	sqlite3 *handle;
@@ -50,3 +60,7 @@ void db_history_sql(enum statement which, struct sql *s);
 /* db_blames.c */
 int db_blames_create(struct db *db, struct err *err);
 const char *db_blames_sql(enum statement which);
+
+/* db_inis.c */
+int db_inis_create(struct db *db, struct err *err);
+const char *db_inis_sql(enum statement which);

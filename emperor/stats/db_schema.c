@@ -62,7 +62,9 @@ static int add_tables(struct db *db, struct err *err)
 {
 	int r = index_events(db, err);
 
-	return r < 0 ? r : db_blames_create(db, err);
+	if (r == 0)
+		r = db_blames_create(db, err);
+	return r < 0 ? r : db_inis_create(db, err);
 }
 
 static int read_int(struct db *db, const char *sql, int64_t *ret, struct err *err)

@@ -1,5 +1,6 @@
 /*
- * record - what is kept of the past: one row per app and minute, one per event, one per blame record. Plain values, filled in by collect,
+ * record - what is kept of the past: one row per app and minute, one per event, one per blame
+ * record, one per ini that was in force. Plain values, filled in by collect,
  * carried by store, written and read back by db.
  */
 #pragma once
@@ -41,6 +42,14 @@ struct record_blame {
 	int64_t id; /* given by the database */
 	char app[LIMIT_NAME];
 	struct board_blame r; /* its number means nothing here */
+};
+
+struct record_ini { /* the bytes stand behind it */
+	int64_t id; /* given by the database */
+	uint64_t wall_ns, generation, digest;
+	char app[LIMIT_NAME];
+	size_t n;
+	char bytes[];
 };
 
 extern const char *const record_gauge_names[GAUGE_COUNT]; /* also the columns' and JSON names */

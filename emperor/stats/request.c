@@ -89,7 +89,13 @@ static bool read_parameter(struct span key, struct span value, struct request *r
 		return read_name(value, ret->app);
 	if (ret->want == WANT_EVENTS && span_eq(key, SPAN("after")))
 		return read_number(value, INT64_MAX, &ret->after_id);
-	if (ret->want != WANT_HISTORY && span_eq(key, SPAN("n"))) {
+	if (ret->want == WANT_INIS && span_eq(key, SPAN("generation"))) {
+		if (!read_number(value, INT64_MAX, &n) || n == 0)
+			return false;
+		ret->generation = (uint64_t)n;
+		return true;
+	}
+	if (ret->want != WANT_HISTORY && ret->want != WANT_INIS && span_eq(key, SPAN("n"))) {
 		int64_t most = ret->want == WANT_BLAME ? LIMIT_STATS_BLAMES : LIMIT_STATS_EVENTS;
 
 		if (!read_number(value, most, &n) || n == 0)
@@ -130,10 +136,9 @@ static bool read_path(struct span path, struct request *ret)
 		struct span path;
 		enum request_want want;
 	} rows[] = {
-		{{"/", 1}, WANT_ROOT},
-		{{"/events", 7}, WANT_EVENTS},
-		{{"/history", 8}, WANT_HISTORY},
-		{{"/blame", 6}, WANT_BLAME},
+		{{"/", 1}, WANT_ROOT},           {{"/events", 7}, WANT_EVENTS},
+		{{"/history", 8}, WANT_HISTORY}, {{"/blame", 6}, WANT_BLAME},
+		{{"/inis", 5}, WANT_INIS},
 	};
 	const struct span apps = SPAN("/apps/");
 

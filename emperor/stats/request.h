@@ -5,7 +5,7 @@
 #include "shared/base.h"
 #include "shared/limits.h"
 
-enum request_want { WANT_ROOT, WANT_APP, WANT_EVENTS, WANT_HISTORY, WANT_BLAME };
+enum request_want { WANT_ROOT, WANT_APP, WANT_EVENTS, WANT_HISTORY, WANT_BLAME, WANT_INIS };
 
 struct request {
 	enum request_want want;
@@ -14,6 +14,7 @@ struct request {
 	int64_t after_id;     /* -1 = not given */
 	unsigned n;           /* events or blame records */
 	unsigned minutes;
+	uint64_t generation; /* 0 = not given */
 };
 
 /*

@@ -4,6 +4,8 @@
 #include "emperor/stats/rows.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "emperor/stats/db.h"
 #include "shared/buf.h"
@@ -96,6 +98,23 @@ static void on_minute_row(void *arg, const struct record_minute *m)
 	add_row(arg, row);
 }
 
+static void on_ini_row(void *arg, const struct record_ini *i, const char *bytes)
+{
+	json_t *row = json_object();
+	char digest[17];
+
+	json_put_u64(row, "id", (uint64_t)i->id);
+	json_put_u64(row, "time", i->wall_ns / NS_PER_S);
+	json_put_u64(row, "time_ns", i->wall_ns);
+	json_put_u64(row, "generation", i->generation);
+	(void)snprintf(digest, sizeof(digest), "%016" PRIx64, i->digest);
+	json_put_text(row, "digest", digest);
+	json_put_u64(row, "bytes", i->n);
+	if (bytes)
+		json_put(row, "ini", json_text(bytes, i->n));
+	add_row(arg, row);
+}
+
 static int read_rows(struct db *db, const struct store_question *q, struct answer *a,
 		     struct err *err)
 {
@@ -111,6 +130,10 @@ static int read_rows(struct db *db, const struct store_question *q, struct answe
 	a->rows = 0;
 	add_row(a, json_text(q->app, strlen(q->app)));
 	a->rows = 0;
+	if (q->what == STORE_INIS) {
+		add_bytes(a, ",\"inis\":[", 9);
+		return db_read_inis(db, q->app, q->generation, q->n, on_ini_row, a, err);
+	}
 	add_bytes(a, ",\"minutes\":[", 12);
 	return db_read_minutes(db, q->app, q->from_s, q->n, on_minute_row, a, err);
 }

@@ -152,6 +152,11 @@ static void ask_store(struct conn *c, const struct request *r, const char *app)
 	}
 	if (r->want == WANT_BLAME)
 		q.what = STORE_BLAMES;
+	if (r->want == WANT_INIS) {
+		q.what = STORE_INIS;
+		q.n = LIMIT_STATS_INIS;
+		q.generation = r->generation;
+	}
 	if (r->want == WANT_HISTORY) {
 		q.what = STORE_HISTORY;
 		q.n = r->minutes;
@@ -180,9 +185,13 @@ static void on_request(struct conn *c, const struct request *r)
 		return;
 	}
 	app = r->app[0] ? r->app : l->app;
-	if (r->want == WANT_HISTORY && !app[0])
+	if ((r->want == WANT_HISTORY || r->want == WANT_INIS) && !app[0])
 		conn_refuse(c, 400, "history is of one app: ?app=NAME");
-	else if (r->want == WANT_EVENTS || r->want == WANT_HISTORY || r->want == WANT_BLAME)
+	else if (r->want == WANT_INIS &&
+		 l->app[0]) /* whoever may look there need not be the operator */
+		conn_refuse(c, 404, "no such path");
+	else if (r->want == WANT_INIS || r->want == WANT_EVENTS || r->want == WANT_HISTORY ||
+		 r->want == WANT_BLAME)
 		ask_store(c, r, app);
 	else if (app[0])
 		answer_app(c, app);

@@ -53,6 +53,10 @@
  *    "request_id", "status" (0: none), "reason", "worker", "pid", "signal" (0: none), "age_us", "queue_us", "rss",
  *    "rss_growth" (bytes; may be negative), "stacks", "log"}]}
  *
+ * /inis?app=NAME		   on the emperor's own socket: the last inis that the app ran by, newest first, at most 20.
+ *   {"app": NAME, "inis": [{"id", "time", "time_ns" (since when), "generation", "digest": 16 hexadecimal digits, "bytes"}]}
+ * /inis?app=NAME&generation=N	   the last one of that generation, with "ini": its bytes, secrets masked, cut at 32 KB.
+ *
  * /history?app=NAME&minutes=N	   N 1 to 1440, default 60; a minute without a request may be missing (idle apps have one
  *				   row in ten minutes). Oldest first.
  *   {"app": NAME, "minutes": [{"time", every counter of board_fields[] in that minute, "workers", "busy", "rss",

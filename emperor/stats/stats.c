@@ -14,6 +14,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -276,6 +277,36 @@ static int take_event(struct stats *s, const struct role_msg *m, int fd, struct 
 	return 0;
 }
 
+static int take_ini(struct stats *s, const struct role_msg *m, int ini_fd, struct err *err)
+{
+	_cleanup_(fd_closep) int fd = ini_fd;
+	_cleanup_(freep) struct record_ini *record = NULL;
+	const struct app *a = find_app(s, m, err);
+	const void *bytes = NULL;
+	size_t n = 0;
+	int r;
+
+	if (!a)
+		return -ENOENT;
+	if (!s->store)
+		return 0;
+	r = fd_map_sealed(fd, LIMIT_INI_SHOWN, &bytes, &n, err);
+	if (r < 0)
+		return r;
+	record = calloc(1, sizeof(*record) + n);
+	if (record) {
+		record->wall_ns = m->d;
+		record->generation = m->b;
+		record->digest = m->a;
+		record->n = n;
+		(void)snprintf(record->app, sizeof(record->app), "%s", a->name);
+		memcpy(record->bytes, bytes, n);
+		store_add_ini(s->store, record);
+	}
+	(void)munmap((void *)(uintptr_t)bytes, n);
+	return record ? 0 : err_set(err, -ENOMEM, "%s: out of memory", a->name);
+}
+
 static int take_ping(struct stats *s, const struct role_msg *m, int fd, struct err *err)
 {
 	const struct role_msg pong = {.kind = ROLE_PONG};
@@ -308,6 +339,7 @@ static const struct {
 	[STATS_STATE] = {take_state, 0},    [STATS_EVENT] = {take_event, 0},
 	[ROLE_BEGIN] = {take_all_begin, 0}, [ROLE_END] = {take_all_end, 0},
 	[ROLE_PING] = {take_ping, 0},       [STATS_STOP] = {take_stop, 0},
+	[STATS_INI] = {take_ini, 1},
 };
 
 static void take(struct stats *s, const struct role_msg *m, int fds[2], int nfds)

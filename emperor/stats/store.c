@@ -22,21 +22,22 @@
 
 #define STORE_JOBS_MAX    (2 * LIMIT_APPS) /* two minutes of every app: 1 to 2 MB when a disk hangs */
 #define STORE_BLAMES_MAX  64               /* of them; 12 KB each */
-#define STORE_QUERIES_MAX 16               /* each may hold an answer of 1 MB */
+#define STORE_INIS_MAX    ((size_t)2 * 1024 * 1024) /* bytes of them: two for each of LIMIT_APPS */
+#define STORE_QUERIES_MAX 16                        /* each may hold an answer of 1 MB */
 /* sqlite's parser and sorter need some 100 KB; untouched pages cost nothing. */
 #define STORE_STACK  ((size_t)512 * 1024)
 #define OPEN_RETRY_S 10
 /* A disk that damages what it stores must not be filled with damaged files. */
 #define REPLACE_EVERY_S 600
 
-enum job_kind { JOB_MINUTE, JOB_EVENT, JOB_BLAME, JOB_PRUNE, JOB_QUERY };
+enum job_kind { JOB_MINUTE, JOB_EVENT, JOB_BLAME, JOB_INI, JOB_PRUNE, JOB_QUERY };
 
 struct job {
 	struct job *next;
 	enum job_kind kind;
 	struct store_query *query; /* JOB_QUERY */
 	uint64_t record
-		[]; /* struct record_minute, _blame or _event, the latter cut after its text */
+		[]; /* struct record_minute, _blame, _ini or _event, the latter cut after its text */
 };
 
 struct store_query {
@@ -63,6 +64,7 @@ struct store {
 	struct job *head, **tail;
 	unsigned jobs_n;
 	unsigned blames_n; /* of them */
+	size_t inis_bytes; /* of them */
 	struct store_query *done;
 	struct store_status status;
 	char note[ERR_TEXT_MAX + 64]; /* for the notice callback; "" = none */
@@ -164,6 +166,8 @@ static int write_jobs(struct store *s, const struct job *jobs, struct err *err)
 			r = db_add_event(s->db, (const void *)j->record, err);
 		else if (j->kind == JOB_BLAME)
 			r = db_add_blame(s->db, (const void *)j->record, err);
+		else if (j->kind == JOB_INI)
+			r = db_add_ini(s->db, (const void *)j->record, err);
 		else if (j->kind == JOB_PRUNE)
 			r = db_prune(s->db, wall_s(), &rows, err);
 	}
@@ -179,7 +183,7 @@ static unsigned count_records(const struct job *jobs)
 	unsigned n = 0;
 
 	for (const struct job *j = jobs; j; j = j->next)
-		n += j->kind == JOB_MINUTE || j->kind == JOB_EVENT || j->kind == JOB_BLAME;
+		n += j->kind != JOB_PRUNE && j->kind != JOB_QUERY;
 	return n;
 }
 
@@ -252,6 +256,7 @@ static void *run_thread(void *arg)
 		jobs = TAKE_PTR(s->head);
 		s->tail = &s->head;
 		s->jobs_n = s->blames_n = 0;
+		s->inis_bytes = 0;
 		stopping = s->stopping;
 		(void)pthread_mutex_unlock(&s->lock);
 		work(s, jobs);
@@ -281,7 +286,8 @@ static struct job *make_job(struct store *s, enum job_kind kind, const void *rec
 
 	(void)pthread_mutex_lock(&s->lock);
 	full = s->jobs_n >= STORE_JOBS_MAX ||
-	       (kind == JOB_BLAME && s->blames_n >= STORE_BLAMES_MAX);
+	       (kind == JOB_BLAME && s->blames_n >= STORE_BLAMES_MAX) ||
+	       (kind == JOB_INI && s->inis_bytes + n > STORE_INIS_MAX);
 	(void)pthread_mutex_unlock(&s->lock);
 	j = full ? NULL : malloc(sizeof(*j) + n);
 	if (!j)
@@ -292,13 +298,15 @@ static struct job *make_job(struct store *s, enum job_kind kind, const void *rec
 	return j;
 }
 
-static void push_job(struct store *s, struct job *j)
+/* n: bytes of its record. */
+static void push_job(struct store *s, struct job *j, size_t n)
 {
 	(void)pthread_mutex_lock(&s->lock);
 	*s->tail = j;
 	s->tail = &j->next;
 	s->jobs_n++;
 	s->blames_n += j->kind == JOB_BLAME;
+	s->inis_bytes += j->kind == JOB_INI ? n : 0;
 	(void)pthread_cond_signal(&s->more);
 	(void)pthread_mutex_unlock(&s->lock);
 }
@@ -308,7 +316,7 @@ static void add_record(struct store *s, enum job_kind kind, const void *record, 
 	struct job *j = make_job(s, kind, record, n);
 
 	if (j)
-		push_job(s, j);
+		push_job(s, j, n);
 	else
 		drop_one(s);
 }
@@ -328,12 +336,17 @@ void store_add_blame(struct store *s, const struct record_blame *b)
 	add_record(s, JOB_BLAME, b, sizeof(*b));
 }
 
+void store_add_ini(struct store *s, const struct record_ini *i)
+{
+	add_record(s, JOB_INI, i, sizeof(*i) + i->n);
+}
+
 void store_prune(struct store *s)
 {
 	struct job *j = make_job(s, JOB_PRUNE, NULL, 0);
 
 	if (j)
-		push_job(s, j);
+		push_job(s, j, 0);
 }
 
 int store_ask(struct store *s, const struct store_question *question, store_answer_fn *fn,
@@ -355,7 +368,7 @@ int store_ask(struct store *s, const struct store_question *question, store_answ
 	q->arg = arg;
 	j->query = q;
 	s->queries_n++;
-	push_job(s, j);
+	push_job(s, j, 0);
 	*ret_query = q;
 	return 0;
 }

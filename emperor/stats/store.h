@@ -18,13 +18,14 @@ struct store_status {
 	char last_error[1024]; /* of the last failure, "" if there was none */
 };
 
-enum store_what { STORE_EVENTS, STORE_HISTORY, STORE_BLAMES };
+enum store_what { STORE_EVENTS, STORE_HISTORY, STORE_BLAMES, STORE_INIS };
 
 struct store_question {
 	enum store_what what;
 	char app[LIMIT_NAME]; /* STORE_EVENTS, STORE_BLAMES: "" = all */
 	int64_t after_id;     /* STORE_EVENTS: -1 = the last ones */
 	int64_t from_s;       /* STORE_HISTORY */
+	uint64_t generation;  /* STORE_INIS: that one, with its bytes; 0: all of them, without */
 	unsigned n;
 };
 
@@ -44,6 +45,7 @@ bool store_free(struct store *s, unsigned timeout_s);
 void store_add_minute(struct store *s, const struct record_minute *m);
 void store_add_event(struct store *s, const struct record_event *e);
 void store_add_blame(struct store *s, const struct record_blame *b);
+void store_add_ini(struct store *s, const struct record_ini *i);
 void store_prune(struct store *s);
 
 /* -EBUSY when too many are waiting. */

@@ -139,6 +139,7 @@ static void begin_serving(struct app *a)
 		generation_kill(g);
 	app_show_face(a, g->loaded);
 	tell_stats_door(a);
+	tell_ini(a, clock_wall_ns());
 }
 
 static void say_woken(struct app *a)

@@ -430,6 +430,8 @@ void tell_app_to(const struct app *a, enum role_id role);
 void tell_gate(const struct app *a);
 /* The stats socket of what the app is to others. */
 void tell_stats_door(const struct app *a);
+/* What serves runs by these bytes since then: a copy for showing. */
+void tell_ini(const struct app *a, uint64_t since_wall_ns);
 void tell_gone(const struct app *a);
 /* -- room.c -- */
 /* Descriptors that stay free for control clients, logs and the roles, whatever the apps want. */

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "shared/clock.h"
 #include "shared/config_diff.h"
 #include "shared/err.h"
 #include "shared/fd.h"
@@ -143,6 +144,7 @@ static void take(struct generation *g, struct limits *l)
 	ini_unref(a->good);
 	a->good = ini_ref(l->ini);
 	app_show_face(a, l->loaded);
+	tell_ini(a, clock_wall_ns());
 }
 
 static void refused(struct generation *g, const struct limits *l, const char *why_not)

@@ -4,7 +4,11 @@
  */
 #include "emperor/vassals/internal.h"
 
+#include "shared/buf.h"
 #include "shared/clock.h"
+#include "shared/fd.h"
+#include "shared/ini_mask.h"
+#include "shared/log.h"
 #include "shared/scoreboard.h"
 
 #define RETRY_STOPPED_S 60 /* nobody knows when a person starts it again */
@@ -144,6 +148,30 @@ void tell_stats_door(const struct app *a)
 		to(a, ROLE_ID_STATS, &m, a->name, &fd, 1);
 }
 
+/* The role has no right to secrets, and the history is a file that others may read. */
+void tell_ini(const struct app *a, uint64_t since_wall_ns)
+{
+	const struct generation *g = a->serving;
+	_cleanup_(fd_closep) int fd = -1;
+	struct buf shown = {0};
+	struct role_msg m = {.kind = STATS_INI, .b = g->number, .d = since_wall_ns};
+	struct span bytes;
+	int r;
+
+	if (!a->v->setup.roles || !g->ini)
+		return;
+	r = ini_mask(span_of(g->ini->bytes, g->ini->n), LIMIT_INI_SHOWN, &shown);
+	bytes = buf_span(&shown);
+	m.a = fingerprint_digest(bytes.p, bytes.n);
+	if (r == 0 && bytes.n > 0)
+		r = fd_sealed_memfd(&fd, "emperor-ini", bytes.p, bytes.n);
+	buf_done(&shown);
+	if (fd >= 0)
+		to(a, ROLE_ID_STATS, &m, NULL, &fd, 1);
+	else if (r < 0)
+		log_warning("%s: its ini is not in the history: %s", a->name, strerror(-r));
+}
+
 static void observe(const struct app *a, const struct app_info *info, bool gone,
 		    unsigned event_kind, const char *text)
 {
@@ -199,4 +227,6 @@ void tell_app_to(const struct app *a, enum role_id role)
 	tell_stats_app(a);
 	tell_stats_state(a, &info);
 	tell_stats_door(a);
+	if (a->serving)
+		tell_ini(a, a->serving->serving_wall_ns);
 }

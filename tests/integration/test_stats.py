@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -75,6 +76,47 @@ class Stats(Case):
             front = said.index("processes: %d instead of %d from now on" % (n, n - 1))
             emperor = said.index("limits changed: processes: %d -> %d, by command" % (n - 1, n))
             self.assertLess(front, emperor, events)
+
+    def test_the_inis_that_were_in_force_are_kept_without_their_secrets(self):
+        port = harness.free_port()
+        e = self.emperor()
+        lines = "env = KEY=hunter2\nharakiri = %d\nstats = 127.0.0.1:" + str(port)
+        path = e.drop("a", extra=lines % 50)
+        e.wait_up("a")
+        e.drop("a", extra=lines % 60)
+        eventually(lambda: "limits changed: harakiri: 50 -> 60" in e.output())
+        e.drop("a", extra=lines % 70 + "\nprocesses = 2\nthreads = 2\ndb-password = hunter2")
+        eventually(lambda: e.state("a")["generation"] == 2 and e.state("a")["state"] == "running")
+        rows = eventually(lambda: (lambda r: r if len(r) == 3 else None)(e.ctl("ini", "a", "--history")["inis"]))
+        self.assertEqual([r["generation"] for r in rows], [2, 1, 1])
+        self.assertEqual(len({r["digest"] for r in rows}), 3)
+        now, before = (e.ctl_text("ini", "a", "--generation", n).stdout for n in "21")
+        self.assertIn("env = KEY=***\nharakiri = 70\n", now)
+        self.assertIn("db-password = ***\n", now)
+        self.assertIn("harakiri = 60\n", before)
+        self.assertIn("hunter2", e.ctl_text("ini", "a").stdout)  # the emperor's own answer is for who may command it
+        table = e.ctl_text("ini", "a", "--history").stdout
+        self.assertRegex(table, r"SINCE +GEN +BYTES +DIGEST\n20\S+ \S+ +2 +\d+ +%s\n" % rows[0]["digest"])
+        # not for whom an app's own socket is open to, and not with a secret in the file
+        self.assertEqual(request(port, "/inis?app=a").status, 404)
+        for file in e.db.parent.iterdir():
+            self.assertNotIn(b"hunter2", file.read_bytes())
+        for args, code, says in ((["--generation", "9"], 1, "not in the history"), (["--generation", "0"], 2, "a number"),
+                                 (["--history", "--generation", "1"], 2, "lists all")):
+            done = e.ctl_text("ini", "a", *args)
+            self.assertEqual(done.returncode, code)
+            self.assertIn(says, done.stderr)
+        self.assertEqual(e.ctl_text("ini", "none", "--history").returncode, 1)
+        # a stats role that begins anew is told again, and nothing is stored twice; an app that is gone has been
+        stats = [p for p in harness.descendants(e.process.pid) if "stats" in harness.title(p)][0]
+        os.kill(stats, signal.SIGKILL)
+        eventually(lambda: [p for p in harness.descendants(e.process.pid)
+                            if "stats" in harness.title(p) and p != stats], 10, "another")
+        eventually(lambda: e.ctl_text("stats", "a").returncode == 0, 10, "it knows the app")
+        self.assertEqual(len(e.ctl("ini", "a", "--history")["inis"]), 3)
+        path.unlink()
+        eventually(lambda: e.state("a") is None)
+        self.assertEqual(len(e.ctl("ini", "a", "--history")["inis"]), 3)
 
     def test_the_emperors_view_lists_vassals(self):
         e = self.emperor()

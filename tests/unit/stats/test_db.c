@@ -337,6 +337,112 @@ static void an_app_keeps_its_last_blame_records_and_no_others(void **state)
 	db_close(db);
 }
 
+struct shown {
+	struct record_ini first, last;
+	char bytes[64];
+	unsigned n;
+};
+
+static void take_ini(void *arg, const struct record_ini *i, const char *bytes)
+{
+	struct shown *s = arg;
+
+	if (s->n++ == 0)
+		memcpy(&s->first, i, sizeof(s->first));
+	memcpy(&s->last, i, sizeof(s->last));
+	(void)snprintf(s->bytes, sizeof(s->bytes), "%.*s", bytes ? (int)i->n : 6,
+		       bytes ? bytes : "(none)");
+}
+
+static void add_ini(struct fixture *f, struct db *db, const char *app, uint64_t generation,
+		    const char *bytes, uint64_t wall_ns)
+{
+	size_t n = strlen(bytes);
+	struct record_ini *i = calloc(1, sizeof(*i) + n);
+
+	assert_non_null(i);
+	i->wall_ns = wall_ns;
+	i->generation = generation;
+	i->digest = UINT64_MAX - (unsigned char)bytes[0]; /* as large as they come */
+	i->n = n;
+	(void)snprintf(i->app, sizeof(i->app), "%s", app);
+	memcpy(i->bytes, bytes, n);
+	assert_int_equal(db_add_ini(db, i, &f->err), 0);
+	free(i);
+}
+
+static struct shown inis(struct fixture *f, struct db *db, const char *app, uint64_t generation)
+{
+	struct shown s = {0};
+
+	assert_int_equal(db_read_inis(db, app, generation, 99, take_ini, &s, &f->err), 0);
+	return s;
+}
+
+static void inis_are_listed_newest_first_and_shown_by_their_generation(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = open_db(f);
+	struct shown s;
+
+	add_ini(f, db, "blog", 1, "a", 10);
+	add_ini(f, db, "blog", 1, "a", 11); /* told again */
+	add_ini(f, db, "blog", 1, "b'); --", 12);
+	add_ini(f, db, "blog", 1, "a", 13); /* and back: that is news */
+	add_ini(f, db, "shop", 1, "z", 14);
+	add_ini(f, db, "blog", 2, "a", 15);
+	s = inis(f, db, "blog", 0);
+	assert_int_equal(s.n, 4);
+	assert_int_equal(s.first.wall_ns, 15);
+	assert_int_equal(s.first.generation, 2);
+	assert_int_equal(s.first.digest, UINT64_MAX - 'a');
+	assert_int_equal(s.first.n, 1);
+	assert_int_equal(s.last.wall_ns, 10);
+	assert_string_equal(s.bytes, "(none)");
+	s = inis(f, db, "blog", 1);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.first.wall_ns, 13);
+	assert_string_equal(s.bytes, "a");
+	add_ini(f, db, "blog", 1, "c;\n", 16); /* of an emperor that began anew */
+	assert_string_equal(inis(f, db, "blog", 1).bytes, "c;\n");
+	assert_int_equal(inis(f, db, "blog", 9).n, 0);
+	assert_int_equal(inis(f, db, "none", 0).n, 0);
+	db_close(db);
+}
+
+static void an_app_keeps_its_last_inis_and_the_one_in_force_whatever_its_age(void **state)
+{
+	uint64_t now_ns = NOW_S * NS_PER_S, day_ns = 86400 * NS_PER_S, rows;
+	struct fixture *f = *state;
+	struct db *db = open_db(f);
+	struct record_minute m = minute("blog", NOW_S, 1);
+	struct shown s;
+
+	for (unsigned i = 1; i <= DB_KEEP_INIS + 5; i++)
+		add_ini(f, db, "many", i, "x", now_ns);
+	s = inis(f, db, "many", 0);
+	assert_int_equal(s.n, DB_KEEP_INIS);
+	assert_int_equal(s.last.generation, 6);
+
+	assert_int_equal(db_add_minute(db, &m, &f->err), 0);
+	add_ini(f, db, "blog", 1, "old", now_ns - 90 * day_ns);
+	add_ini(f, db, "blog", 2, "in force", now_ns - 60 * day_ns);
+	add_ini(f, db, "gone", 3, "old", now_ns - 31 * day_ns);
+	assert_int_equal(db_prune(db, NOW_S, &rows, &f->err), 0);
+	assert_string_equal(inis(f, db, "blog", 2).bytes, "in force");
+	assert_int_equal(inis(f, db, "blog", 0).n, 1);
+	assert_int_equal(inis(f, db, "gone", 0).n, 0);
+	assert_int_equal(inis(f, db, "many", 0).n, DB_KEEP_INIS);
+	db_close(db);
+	assert_int_equal(ask(f->path, "SELECT count(*) FROM apps WHERE name = 'gone'"), 0);
+	/* a file of a build that knew none gets its table */
+	run_sql(f->path, "DROP TABLE inis");
+	db = open_db(f);
+	add_ini(f, db, "blog", 3, "x", now_ns);
+	assert_int_equal(inis(f, db, "blog", 0).n, 1);
+	db_close(db);
+}
+
 static void a_database_of_an_older_build_gets_its_table_of_blame_records(void **state)
 {
 	struct fixture *f = *state;
@@ -572,6 +678,8 @@ int main(void)
 		TEST(a_blame_record_comes_back_whole_and_once),
 		TEST(an_app_keeps_its_last_blame_records_and_no_others),
 		TEST(a_database_of_an_older_build_gets_its_table_of_blame_records),
+		TEST(inis_are_listed_newest_first_and_shown_by_their_generation),
+		TEST(an_app_keeps_its_last_inis_and_the_one_in_force_whatever_its_age),
 		TEST(pruning_takes_old_blame_records_too),
 		TEST(pruning_removes_what_is_old_and_nothing_else),
 		TEST(a_file_that_is_no_database_is_set_aside),

@@ -24,19 +24,21 @@ static void good_requests_say_what_is_wanted(void **state)
 		const char *text;
 		struct request want;
 	} rows[] = {
-		{"GET /" H, {WANT_ROOT, false, "", -1, 50, 60}},
-		{"HEAD /" H, {WANT_ROOT, true, "", -1, 50, 60}},
-		{"GET / HTTP/1.0\r\n\r\n", {WANT_ROOT, false, "", -1, 50, 60}},
-		{"GET /?whatever" H, {WANT_ROOT, false, "", -1, 50, 60}},
-		{"GET /apps/blog" H, {WANT_APP, false, "blog", -1, 50, 60}},
-		{"GET /apps/my%20b%6Cog" H, {WANT_APP, false, "my blog", -1, 50, 60}},
-		{"GET /events" H, {WANT_EVENTS, false, "", -1, 50, 60}},
-		{"GET /events?app=blog&n=7&after=12" H, {WANT_EVENTS, false, "blog", 12, 7, 60}},
-		{"GET /blame?app=blog" H, {WANT_BLAME, false, "blog", -1, 10, 60}},
-		{"GET /blame?n=100" H, {WANT_BLAME, false, "", -1, 100, 60}},
-		{"GET /events?n=1000&&" H, {WANT_EVENTS, false, "", -1, 1000, 60}},
+		{"GET /" H, {WANT_ROOT, false, "", -1, 50, 60, 0}},
+		{"HEAD /" H, {WANT_ROOT, true, "", -1, 50, 60, 0}},
+		{"GET / HTTP/1.0\r\n\r\n", {WANT_ROOT, false, "", -1, 50, 60, 0}},
+		{"GET /?whatever" H, {WANT_ROOT, false, "", -1, 50, 60, 0}},
+		{"GET /apps/blog" H, {WANT_APP, false, "blog", -1, 50, 60, 0}},
+		{"GET /apps/my%20b%6Cog" H, {WANT_APP, false, "my blog", -1, 50, 60, 0}},
+		{"GET /events" H, {WANT_EVENTS, false, "", -1, 50, 60, 0}},
+		{"GET /events?app=blog&n=7&after=12" H, {WANT_EVENTS, false, "blog", 12, 7, 60, 0}},
+		{"GET /blame?app=blog" H, {WANT_BLAME, false, "blog", -1, 10, 60, 0}},
+		{"GET /blame?n=100" H, {WANT_BLAME, false, "", -1, 100, 60, 0}},
+		{"GET /events?n=1000&&" H, {WANT_EVENTS, false, "", -1, 1000, 60, 0}},
 		{"GET /history?app=blog&minutes=1440" H,
-		 {WANT_HISTORY, false, "blog", -1, 50, 1440}},
+		 {WANT_HISTORY, false, "blog", -1, 50, 1440, 0}},
+		{"GET /inis?app=blog" H, {WANT_INIS, false, "blog", -1, 50, 60, 0}},
+		{"GET /inis?app=blog&generation=7" H, {WANT_INIS, false, "blog", -1, 50, 60, 7}},
 	};
 
 	(void)state;
@@ -51,6 +53,7 @@ static void good_requests_say_what_is_wanted(void **state)
 		assert_int_equal(r.after_id, rows[i].want.after_id);
 		assert_int_equal(r.n, rows[i].want.n);
 		assert_int_equal(r.minutes, rows[i].want.minutes);
+		assert_int_equal(r.generation, rows[i].want.generation);
 	}
 }
 
@@ -75,6 +78,9 @@ static void bad_requests_get_the_status_they_deserve(void **state)
 		{"GET /events?n=1001" H, 400},
 		{"GET /blame?n=101" H, 400},
 		{"GET /blame?after=1" H, 400},
+		{"GET /inis?app=blog&generation=0" H, 400},
+		{"GET /inis?app=blog&n=3" H, 400},
+		{"GET /events?generation=3" H, 400},
 		{"GET /history?app=a&n=1" H, 400},
 		{"GET /events?n=-1" H, 400},
 		{"GET /events?n=" H, 400},

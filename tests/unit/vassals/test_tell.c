@@ -16,7 +16,8 @@ struct said {
 	enum role_id id;
 	struct role_msg m;
 	char text[64];
-	ino_t fd; /* of the first descriptor; 0: none */
+	ino_t fd;        /* of the first descriptor; 0: none */
+	char shown[128]; /* what a STATS_INI has in it */
 	int nfds;
 };
 
@@ -39,6 +40,8 @@ void __wrap_roles_tell(struct roles *r, enum role_id id, const struct role_msg *
 	if (nfds > 0) {
 		assert_int_equal(fstat(fds[0], &st), 0);
 		s->fd = st.st_ino;
+		if (m->kind == STATS_INI)
+			assert_true(pread(fds[0], s->shown, sizeof(s->shown) - 1, 0) > 0);
 	}
 }
 
@@ -258,6 +261,33 @@ static void a_new_stats_role_hears_board_state_and_stats_socket_but_no_event(voi
 		assert_int_equal(said[k].id, ROLE_ID_STATS);
 }
 
+static void the_history_hears_what_runs_without_its_secrets(void **state)
+{
+	static char bytes[] = "[vassal]\nmodule = x\nenv = A=secret1\n";
+	struct world *w = *state;
+	struct ini ini = {.refs = 1, .bytes = bytes, .n = sizeof(bytes) - 1};
+	struct generation g = {.number = 7, .ini = &ini, .serving_wall_ns = 99};
+
+	w->app.serving = &g;
+	tell_ini(&w->app, 5);
+	assert_int_equal(heard(STATS_INI)->m.b, 7);
+	assert_int_equal(heard(STATS_INI)->m.d, 5);
+	assert_string_equal(heard(STATS_INI)->shown, "[vassal]\nmodule = x\nenv = A=***\n");
+	assert_int_equal(
+		heard(STATS_INI)->m.a,
+		fingerprint_digest(heard(STATS_INI)->shown, strlen(heard(STATS_INI)->shown)));
+	/* a stats role that was restarted knows nothing */
+	forget();
+	w->app.state = APP_STOPPED; /* nothing else of it is looked at */
+	w->app.generations = NULL;
+	tell_app_to(&w->app, ROLE_ID_STATS);
+	assert_int_equal(heard(STATS_INI)->m.d, 99);
+	w->app.serving = NULL;
+	forget();
+	tell_app_to(&w->app, ROLE_ID_STATS);
+	assert_null(heard(STATS_INI));
+}
+
 static void an_event_is_told_with_its_text_and_a_mere_change_is_none(void **state)
 {
 	struct world *w = *state;
@@ -290,6 +320,7 @@ int main(void)
 		CASE(a_door_that_the_app_no_longer_wants_is_not_lent),
 		CASE(a_new_gate_is_told_all_of_it_again),
 		CASE(a_new_stats_role_hears_board_state_and_stats_socket_but_no_event),
+		CASE(the_history_hears_what_runs_without_its_secrets),
 		CASE(an_event_is_told_with_its_text_and_a_mere_change_is_none),
 		CASE(both_roles_and_observers_hear_that_it_is_gone),
 	};
