@@ -53,23 +53,25 @@ static struct span trim(struct span s)
 	return s;
 }
 
-static bool contains(struct span s, const char *what)
+/* Is the end of s one of the words that a secret's name has in it? */
+static bool ends_secret(struct span s)
 {
-	size_t n = strlen(what);
+	static const char *const words[] = {"pass", "pwd",        "secret", "token",
+					    "key",  "credential", "private"};
 
-	for (size_t i = 0; i + n <= s.n; i++)
-		if (strncasecmp(s.p + i, what, n) == 0)
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		size_t n = strlen(words[i]);
+
+		if (n <= s.n && strncasecmp(s.p + s.n - n, words[i], n) == 0)
 			return true;
+	}
 	return false;
 }
 
 static bool is_secret(struct span name)
 {
-	static const char *const words[] = {"pass", "pwd",        "secret", "token",
-					    "key",  "credential", "private"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (contains(name, words[i]))
+	for (size_t n = 1; n <= name.n; n++)
+		if (ends_secret(span_of(name.p, n)))
 			return true;
 	return false;
 }
@@ -114,41 +116,57 @@ static size_t value_length(struct span s, const char *ends)
 	return n;
 }
 
-/* Where the user part of a URL ends that begins at s; 0: it has none. */
-static size_t userinfo_length(struct span s)
+/* Where the user part of a URL ends that begins at s; 0: it has none. *ret_end: where the URL does. */
+static size_t userinfo_length(struct span s, size_t *ret_end)
 {
 	size_t found = 0;
+	size_t i = 0;
 
-	for (size_t i = 0; i < s.n && !is_blank(s.p[i]) && !is_quote(s.p[i]); i++)
+	for (; i < s.n && !is_blank(s.p[i]) && !is_quote(s.p[i]); i++)
 		if (s.p[i] == '@')
 			found = i;
+	*ret_end = i;
 	return found;
 }
 
-static struct span name_before(struct span text, size_t end)
-{
-	size_t from = end;
+/* A value as it is read, each byte once: whoever wrote it decides how long it is, and the emperor reads it. */
+struct reader {
+	struct span text;
+	size_t at;
+	size_t name_at; /* of the name that goes on up to at */
+	bool secret;    /* that name is one of a secret's, as far as it was read */
+	size_t url_end; /* before that there is no user part that has not been seen */
+};
 
-	while (from > 0 && !is_blank(text.p[from - 1]) &&
-	       !(text.p[from - 1] && strchr("=&,;?(){}[]", text.p[from - 1])))
-		from--;
-	return span_of(text.p + from, end - from);
+static bool ends_name(char c)
+{
+	return is_blank(c) || (c && strchr("=&,;?(){}[]", c));
 }
 
-/* Of what was read so far up to at, is the next thing a secret? Then it begins at the result, else 0. */
-static size_t secret_after(struct span text, size_t at)
+static void advance(struct reader *r, size_t to)
 {
-	size_t next = at + 1;
-	char c = text.p[at];
-	struct span name;
+	for (; r->at < to; r->at++) {
+		if (ends_name(r->text.p[r->at])) {
+			r->name_at = r->at + 1;
+			r->secret = false;
+		} else if (!r->secret) {
+			r->secret = ends_secret(
+				span_of(r->text.p + r->name_at, r->at + 1 - r->name_at));
+		}
+	}
+}
 
-	if (c != '=' && c != ':' && !is_blank(c))
+/* After what was read so far, is the next thing a secret? Then it begins at the result, else 0. */
+static size_t secret_after(const struct reader *r)
+{
+	struct span text = r->text;
+	size_t next = r->at + 1;
+	char c = text.p[r->at];
+
+	if (!r->secret || (c != '=' && c != ':' && !is_blank(c)))
 		return 0;
-	name = name_before(text, at);
 	/* --password x */
-	if (is_blank(c) && (name.n == 0 || name.p[0] != '-'))
-		return 0;
-	if (!is_secret(name))
+	if (is_blank(c) && text.p[r->name_at] != '-')
 		return 0;
 	while (next < text.n && is_blank(text.p[next]))
 		next++;
@@ -158,27 +176,39 @@ static size_t secret_after(struct span text, size_t at)
 	return next;
 }
 
+static size_t user_after(struct reader *r)
+{
+	size_t user, end;
+
+	if (r->at < r->url_end)
+		return 0;
+	user = userinfo_length(span_skip(r->text, r->at + 3), &end);
+	r->url_end = r->at + 3 + end;
+	return user;
+}
+
 /* What a value holds beside secrets is of use to who reads it. */
 static void put_value(struct mask *m, struct span text)
 {
-	size_t i = 0;
+	struct reader r = {.text = text};
 
-	while (i < text.n) {
-		bool url = i + 3 <= text.n && memcmp(text.p + i, "://", 3) == 0;
-		size_t user = url ? userinfo_length(span_skip(text, i + 3)) : 0;
-		size_t secret = url ? 0 : secret_after(text, i);
+	while (r.at < text.n && !m->full) {
+		bool url = r.at + 3 <= text.n && memcmp(text.p + r.at, "://", 3) == 0;
+		size_t user = url ? user_after(&r) : 0;
+		size_t secret = url ? 0 : secret_after(&r);
 
 		if (user > 0) {
 			put(m, "://", 3);
 			put_mask(m);
-			i += 3 + user;
+			advance(&r, r.at + 3 + user);
 		} else if (secret > 0) {
-			put(m, text.p + i, secret - i);
+			put(m, text.p + r.at, secret - r.at);
 			put_mask(m);
-			i = secret + MAX(value_length(span_skip(text, secret), "&"), (size_t)1);
+			advance(&r, secret + MAX(value_length(span_skip(text, secret), "&"),
+						 (size_t)1));
 		} else {
-			put(m, text.p + i, url ? 3 : 1);
-			i += url ? 3 : 1;
+			put(m, text.p + r.at, url ? 3 : 1);
+			advance(&r, r.at + (url ? 3 : 1));
 		}
 	}
 }

@@ -6,10 +6,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "shared/buf.h"
+#include "shared/limits.h"
 
 static char text[4096];
 
@@ -99,11 +101,36 @@ static void what_is_too_long_is_cut_at_a_line_and_says_so(void **state)
 	assert_string_equal(masked(ini, 0), "");
 }
 
+/* Whoever wrote them, the emperor reads them, and does nothing else meanwhile. */
+static void long_lines_are_read_once(void **state)
+{
+	static const char *const pieces[] = {":",     "p:",   "://",  "://@",
+					     "-key ", "a=\"", "set=", "key: "};
+	static char ini[16 * LIMIT_INI_LINE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+		size_t n = strlen(pieces[i]);
+		struct buf out = {0};
+		clock_t began = clock();
+
+		for (size_t at = 0; at < sizeof(ini); at++)
+			ini[at] = pieces[i][at % n];
+		memcpy(ini, "x = ", 4);
+		assert_int_equal(ini_mask(span_of(ini, sizeof(ini)), 2 * sizeof(ini), &out), 0);
+		buf_done(&out);
+		/* some 50 ms, with sanitizers too */
+		if (clock() - began > 5 * CLOCKS_PER_SEC)
+			fail_msg("\"%s\" again and again takes too long", pieces[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(secrets_are_masked_and_nothing_else),
 		cmocka_unit_test(what_is_too_long_is_cut_at_a_line_and_says_so),
+		cmocka_unit_test(long_lines_are_read_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
