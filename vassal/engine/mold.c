@@ -37,9 +37,6 @@
 #include "vassal/engine/worker.h"
 #include "vassal/exchange/exchange.h"
 
-/* From fork to the report of the process in between: a fork of a large app on a machine that swaps takes seconds. */
-#define REPORT_TIMEOUT_MS 20000ULL
-
 struct residue { /* what a fork would not carry over well */
 	unsigned threads;
 	unsigned sockets;
@@ -154,10 +151,13 @@ static void load(struct engine *e)
 
 /*
  * The process between mold and worker: no Python hook runs in it, and it exits at once, so that the front adopts the
- * worker. Only this thread exists here; should it hang all the same (a C library's fork handler), it goes with the mold.
+ * worker. By vfork: it borrows the mold's memory, and the mold stands still until it has gone. A copy of an imported
+ * app's page tables, and their end, would cost the first client after a nap some milliseconds. What fork() does here is
+ * as if the mold had called it, but for whose child comes out; should it hang (a C library's fork handler), the mold
+ * hangs with it, and the front ends a mold that does not fork in time.
  */
-static _Noreturn void be_intermediate(struct engine *e, mold_child_fn *fn, void *arg, int report_fd,
-				      pid_t parent_pid)
+static _Noreturn __attribute__((noinline)) void
+be_intermediate(struct engine *e, mold_child_fn *fn, void *arg, int report_fd, pid_t parent_pid)
 {
 	pid_t pid;
 
@@ -176,25 +176,6 @@ static _Noreturn void be_intermediate(struct engine *e, mold_child_fn *fn, void 
 	_exit(0);
 }
 
-/* What the process in between reports: the worker's pid, or -errno. It is killed if it does not. */
-static pid_t hear_report(int fd, pid_t intermediate)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	uint64_t until = clock_now_ns() + REPORT_TIMEOUT_MS * NS_PER_MS;
-	pid_t worker = -ECHILD;
-	int r;
-
-	do {
-		uint64_t now = clock_now_ns();
-
-		r = poll(&p, 1, now < until ? (int)((until - now) / NS_PER_MS) : 0);
-	} while (r < 0 && errno == EINTR);
-	if (r > 0 && read(fd, &worker, sizeof(worker)) == (ssize_t)sizeof(worker))
-		return worker;
-	(void)kill(intermediate, SIGKILL);
-	return r == 0 ? -ETIMEDOUT : -ECHILD;
-}
-
 /*
  * The worker's pid, or -errno. Holds the GIL. The app's "before" hooks run here, where the threads are that they may
  * wait for, those of the child only in the worker.
@@ -202,7 +183,7 @@ static pid_t hear_report(int fd, pid_t intermediate)
 pid_t mold_fork(struct engine *e, mold_child_fn *fn, void *arg)
 {
 	int report[2];
-	pid_t worker;
+	pid_t worker = -ECHILD; /* it was killed on its way */
 	pid_t parent_pid = getpid();
 	pid_t pid;
 
@@ -210,16 +191,17 @@ pid_t mold_fork(struct engine *e, mold_child_fn *fn, void *arg)
 		return -errno;
 	interp_flush();
 	PyOS_BeforeFork();
-	pid = fork();
+	pid = vfork();
 	if (pid == 0) {
 		(void)close(report[0]);
 		be_intermediate(e, fn, arg, report[1], parent_pid);
 	}
-	worker = -errno;
+	if (pid < 0)
+		worker = -errno;
 	PyOS_AfterFork_Parent();
 	(void)close(report[1]);
 	if (pid > 0)
-		worker = hear_report(report[0], pid);
+		(void)!read(report[0], &worker, sizeof(worker));
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	(void)close(report[0]);
