@@ -20,7 +20,8 @@
 #include "shared/err.h"
 #include "shared/inifile.h"
 
-#define LARGE_BYTES (64 * 1024UL) /* of an ini; real ones have 300 lines */
+#define LARGE_BYTES (64 * 1024UL)  /* of an ini; real ones have 300 lines */
+#define NO_GROUP    ((gid_t)65534) /* the kernel's own for a group that is none (overflowgid) */
 
 /* A tenant wrote this file and root reads it: it gets no more than its author has. */
 static bool is_tenants(const struct load_source *source)
@@ -421,6 +422,27 @@ int load_items(const struct load_source *source, const struct load_rules *rules,
 	return 0;
 }
 
+/*
+ * What is opened for it is opened as who it is, and not as whom its names mean by now; if they mean nobody any more, with no
+ * group's rights. Never as root for one that is not.
+ */
+static void keep_identity(struct loaded *l, uid_t uid)
+{
+	char number[16];
+
+	l->uid = uid;
+	if (geteuid() != 0) {
+		l->privs = (struct privs){.uid = (uid_t)-1, .gid = (gid_t)-1};
+		return;
+	}
+	if (l->privs.uid == uid || (l->privs.uid == (uid_t)-1 && uid == 0))
+		return;
+	(void)snprintf(number, sizeof(number), "%u", (unsigned)uid);
+	if (privs_lookup(number, NULL, NULL, 0, &l->privs, NULL) < 0)
+		l->privs = (struct privs){.uid = uid, .gid = NO_GROUP, .set_groups = true};
+	l->gid = l->privs.gid;
+}
+
 int load_running(const struct load_source *source, const struct load_rules *rules,
 		 struct span config, uid_t uid, struct loaded **ret, struct err *err)
 {
@@ -437,7 +459,7 @@ int load_running(const struct load_source *source, const struct load_rules *rule
 		(void)resolve_identity(source, rules, l, NULL);
 		(void)resolve_socket_owner(source, l, NULL);
 		(void)resolve_stats(source, l, NULL);
-		l->uid = uid;
+		keep_identity(l, uid);
 		r = describe(l, &notes, err);
 	}
 	inifile_notes_done(&notes);

@@ -426,6 +426,24 @@ static void a_front_of_a_user_that_is_gone_is_taken_as_it_runs(void **state)
 	assert_non_null(strstr(err.text, "no-such-user-at-all"));
 	assert_int_equal(load_again(&e, true, &l, NULL), 0);
 	assert_int_equal(l->uid, 4711);
+	/* its log is opened as it is: zeroed, these would be root's rights */
+	assert_int_equal(l->privs.uid, geteuid() == 0 ? 4711 : (uid_t)-1);
+	assert_int_equal(l->privs.gid, geteuid() == 0 ? 65534 : (gid_t)-1);
+	assert_int_equal(l->privs.groups_n, 0);
+	loaded_unref(l);
+	free(e.bytes);
+}
+
+/* "uid" of emperor.ini, or a line of passwd, is another one since. */
+static void a_front_whose_name_means_another_user_stays_who_it_is(void **state)
+{
+	struct encoded e = encode("[vassal]\nmodule = x\ndomain = a.b\nuid = nobody\n", NULL, NULL);
+	struct loaded *l = NULL;
+
+	(void)state;
+	assert_int_equal(load_again(&e, true, &l, NULL), 0);
+	assert_int_equal(l->uid, 4711);
+	assert_int_equal(l->privs.uid, geteuid() == 0 ? 4711 : (uid_t)-1);
 	loaded_unref(l);
 	free(e.bytes);
 }
@@ -460,6 +478,7 @@ int main(void)
 		cmocka_unit_test(items_are_what_the_ini_was),
 		cmocka_unit_test(what_is_refused_of_a_front_that_runs_is_left_out),
 		cmocka_unit_test(a_front_of_a_user_that_is_gone_is_taken_as_it_runs),
+		cmocka_unit_test(a_front_whose_name_means_another_user_stays_who_it_is),
 		cmocka_unit_test(bytes_that_are_no_items_are_refused),
 	};
 
