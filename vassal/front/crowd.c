@@ -66,6 +66,9 @@ static bool refuse_slow(struct front *f)
 
 	if (l->head.next == &l->head || f->now_ns - c->begun_ns < LIMIT_CROWD_HEAD_S * NS_PER_S)
 		return false;
+	/* it is read before the next one comes */
+	if (c->in.n == 0 && has_asked(c))
+		return false;
 	say(f);
 	board_add(&f->count->crowded, 1);
 	if (c->in.n > 0)
