@@ -214,7 +214,7 @@ sqlite3_stmt *db_statement(struct db *db, enum statement which)
 		db_sql(&s, "INSERT OR IGNORE INTO apps(name) VALUES(?1)");
 	else if (which == ADD_BLAME || which == CUT_BLAMES)
 		db_sql(&s, "%s", db_blames_sql(which));
-	else if (which == ADD_INI || which == CUT_INIS)
+	else if (which == ADD_INI || which == EXTEND_INI || which == CUT_INIS)
 		db_sql(&s, "%s", db_inis_sql(which));
 	else
 		db_history_sql(which, &s);

@@ -1,8 +1,9 @@
 /*
  * db_inis - the last inis that each app ran by, as the emperor has masked them.
  *
- * A role that was restarted is told again what is in force: that is the last row already. Numbers of generations begin anew
- * with an emperor that begins anew, so that one may stand for several rows; the last of them counts.
+ * A role that was restarted is told again what is in force, and an app that sleeps and wakes runs by the same ini in one
+ * generation after the other: that is the last row already, which then stands for these generations too. Their numbers begin
+ * anew with an emperor that begins anew, so that one may stand for several rows; the last of them counts.
  */
 #include "emperor/stats/db_inner.h"
 
@@ -13,7 +14,8 @@
 static const char create_sql[] =
 	"CREATE TABLE IF NOT EXISTS inis(id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" app INTEGER NOT NULL REFERENCES apps, wall_ns INTEGER NOT NULL,"
-	" generation INTEGER NOT NULL, digest INTEGER NOT NULL, bytes BLOB NOT NULL);"
+	" generation INTEGER NOT NULL, until INTEGER NOT NULL, digest INTEGER NOT NULL, bytes BLOB "
+	"NOT NULL);"
 	"CREATE INDEX IF NOT EXISTS inis_of_app ON inis(app, id);";
 
 int db_inis_create(struct db *db, struct err *err)
@@ -27,10 +29,12 @@ const char *db_inis_sql(enum statement which)
 		return "DELETE FROM inis WHERE " OF_APP
 		       " AND id <= (SELECT id FROM inis WHERE " OF_APP
 		       " ORDER BY id DESC LIMIT 1 OFFSET ?2)";
-	return "INSERT INTO inis(app, wall_ns, generation, digest, bytes)"
-	       " SELECT (SELECT id FROM apps WHERE name = ?1), ?2, ?3, ?4, ?5"
-	       " WHERE NOT EXISTS (SELECT 1 FROM (SELECT generation, digest FROM inis WHERE " OF_APP
-	       " ORDER BY id DESC LIMIT 1) WHERE generation = ?3 AND digest = ?4)";
+	if (which == EXTEND_INI)
+		return "UPDATE inis SET until = ?3"
+		       " WHERE id = (SELECT id FROM inis WHERE " OF_APP
+		       " ORDER BY id DESC LIMIT 1) AND until <= ?3 AND digest = ?4";
+	return "INSERT INTO inis(app, wall_ns, generation, until, digest, bytes)"
+	       " SELECT (SELECT id FROM apps WHERE name = ?1), ?2, ?3, ?3, ?4, ?5";
 }
 
 static int cut(struct db *db, const char *app, struct err *err)
@@ -44,22 +48,36 @@ static int cut(struct db *db, const char *app, struct err *err)
 	return db_finish(db, st, err);
 }
 
-int db_add_ini(struct db *db, const struct record_ini *i, struct err *err)
+/* The row of EXTEND_INI or ADD_INI; how many it wrote, or a negative errno. */
+static int write_row(struct db *db, enum statement which, const struct record_ini *i,
+		     struct err *err)
 {
-	sqlite3_stmt *st = db_statement(db, ADD_INI);
+	sqlite3_stmt *st = db_statement(db, which);
 	int r;
 
 	if (!st)
 		return db_fail(db, "database", err);
-	r = db_add_app(db, i->app, err);
-	if (r < 0)
-		return r;
 	(void)sqlite3_bind_text(st, 1, i->app, -1, SQLITE_STATIC);
-	db_bind_u64(st, 2, i->wall_ns);
 	db_bind_u64(st, 3, i->generation);
 	(void)sqlite3_bind_int64(st, 4, (sqlite3_int64)i->digest);
-	(void)sqlite3_bind_blob(st, 5, i->n > 0 ? i->bytes : "", (int)i->n, SQLITE_STATIC);
+	if (which == ADD_INI) {
+		db_bind_u64(st, 2, i->wall_ns);
+		(void)sqlite3_bind_blob(st, 5, i->n > 0 ? i->bytes : "", (int)i->n, SQLITE_STATIC);
+	}
 	r = db_finish(db, st, err);
+	return r < 0 ? r : sqlite3_changes(db->handle);
+}
+
+int db_add_ini(struct db *db, const struct record_ini *i, struct err *err)
+{
+	int r = db_add_app(db, i->app, err);
+
+	if (r < 0)
+		return r;
+	r = write_row(db, EXTEND_INI, i, err);
+	if (r != 0)
+		return MIN(r, 0);
+	r = write_row(db, ADD_INI, i, err);
 	return r < 0 ? r : cut(db, i->app, err);
 }
 
@@ -71,7 +89,8 @@ int db_read_inis(struct db *db, const char *app, uint64_t generation, unsigned n
 		" FROM inis WHERE " OF_APP " AND ?2 = 0 ORDER BY id DESC LIMIT ?3";
 	static const char one[] =
 		"SELECT id, wall_ns, generation, digest, length(bytes), bytes"
-		" FROM inis WHERE " OF_APP " AND generation = ?2 ORDER BY id DESC LIMIT MIN(?3, 1)";
+		" FROM inis WHERE " OF_APP
+		" AND ?2 BETWEEN generation AND until ORDER BY id DESC LIMIT MIN(?3, 1)";
 	sqlite3_stmt *st = NULL;
 	int rc;
 

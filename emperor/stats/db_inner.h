@@ -18,6 +18,7 @@ enum statement {
 	ADD_BLAME,
 	CUT_BLAMES,
 	ADD_INI,
+	EXTEND_INI,
 	CUT_INIS,
 	STATEMENT_COUNT
 };

@@ -390,12 +390,15 @@ static void inis_are_listed_newest_first_and_shown_by_their_generation(void **st
 	add_ini(f, db, "blog", 1, "b'); --", 12);
 	add_ini(f, db, "blog", 1, "a", 13); /* and back: that is news */
 	add_ini(f, db, "shop", 1, "z", 14);
-	add_ini(f, db, "blog", 2, "a", 15);
+	add_ini(f, db, "blog", 2, "a", 15); /* a later generation runs by the same */
+	add_ini(f, db, "blog", 4, "d", 17);
 	s = inis(f, db, "blog", 0);
 	assert_int_equal(s.n, 4);
-	assert_int_equal(s.first.wall_ns, 15);
-	assert_int_equal(s.first.generation, 2);
-	assert_int_equal(s.first.digest, UINT64_MAX - 'a');
+	assert_int_equal(s.first.wall_ns, 17);
+	assert_int_equal(s.first.generation, 4);
+	assert_string_equal(inis(f, db, "blog", 2).bytes, "a");
+	assert_int_equal(inis(f, db, "blog", 3).n, 0);
+	assert_int_equal(s.first.digest, UINT64_MAX - 'd');
 	assert_int_equal(s.first.n, 1);
 	assert_int_equal(s.last.wall_ns, 10);
 	assert_string_equal(s.bytes, "(none)");
@@ -419,7 +422,7 @@ static void an_app_keeps_its_last_inis_and_the_one_in_force_whatever_its_age(voi
 	struct shown s;
 
 	for (unsigned i = 1; i <= DB_KEEP_INIS + 5; i++)
-		add_ini(f, db, "many", i, "x", now_ns);
+		add_ini(f, db, "many", i, i % 2 ? "x" : "y", now_ns);
 	s = inis(f, db, "many", 0);
 	assert_int_equal(s.n, DB_KEEP_INIS);
 	assert_int_equal(s.last.generation, 6);
