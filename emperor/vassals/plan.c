@@ -154,7 +154,8 @@ static enum plan_kind compare(struct plan *p, const struct generation *g, const 
 
 static bool same_bytes(const struct app *a, const struct scan_entry *e)
 {
-	return a->wanted && a->wanted->n == e->n && memcmp(a->wanted->bytes, e->bytes, e->n) == 0;
+	return a && e && a->wanted && a->wanted->n == e->n &&
+	       memcmp(a->wanted->bytes, e->bytes, e->n) == 0;
 }
 
 static enum plan_kind judge_known(struct plan *p, const struct app *a, const struct scan_entry *e,
@@ -220,7 +221,7 @@ static void add_row(struct plan *p, const struct app *a, const struct scan_entry
 
 	*r = (struct row){.app = a, .e = e};
 	if (!e) {
-		r->holds = !incomplete && !a->gone;
+		r->holds = !incomplete && a && !a->gone;
 		return;
 	}
 	if (e->problem)

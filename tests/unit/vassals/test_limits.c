@@ -106,6 +106,9 @@ static struct rig *make(const char *wanted)
 
 static void unmake(struct rig *r)
 {
+	rollback_done(&r->app);
+	free(r->app.reason);
+	free(r->app.last_error);
 	limits_done(&r->g.pending);
 	free(r->g.config);
 	loaded_unref(r->g.loaded);

@@ -154,6 +154,9 @@ static void unmake(struct rig *r)
 	machine_close(&r->v);
 	(void)snprintf(command, sizeof(command), "rm -rf %s", r->top);
 	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a test's own folder */
+	rollback_done(&r->app);
+	free(r->app.reason);
+	free(r->app.last_error);
 	limits_done(&r->g.pending);
 	free(r->g.config);
 	loaded_unref(r->g.loaded);
