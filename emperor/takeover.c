@@ -297,12 +297,26 @@ static void on_upgrade(struct ev_loop *loop, ev_timer *timer, int revents)
 		become(e);
 }
 
+/* The new emperor would not start without it, and this one would be gone by then. */
+static bool has_vassal(const char *program, struct err *err)
+{
+	const char *slash = strrchr(program, '/');
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%.*svassal", slash ? (int)(slash + 1 - program) : 0,
+		       program);
+	if (access(path, X_OK) == 0)
+		return true;
+	(void)err_set(err, -errno, "%s: %s (it belongs beside the emperor)", path, strerror(errno));
+	return false;
+}
+
 int takeover_upgrade(void *arg, const char *path, struct err *err)
 {
 	struct emperor *e = arg;
 	char *copy;
 
-	if (!may_run(path ? path : e->program, err))
+	if (!may_run(path ? path : e->program, err) || !has_vassal(path ? path : e->program, err))
 		return -EACCES;
 	if (e->phase != EMPEROR_RUNNING || e->keeper_fd < 0 || !roles_ready(e->roles))
 		return err_set(err, -EAGAIN,

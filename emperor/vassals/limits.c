@@ -143,6 +143,12 @@ static void take(struct generation *g, struct limits *l)
 		return;
 	ini_unref(a->good);
 	a->good = ini_ref(l->ini);
+	/* What an earlier edit had wrong is mended. */
+	if (a->good == a->wanted && !a->rolled) {
+		free(TAKE_PTR(a->last_error));
+		app_put_text(&a->reason, "%s", "");
+		machine_explain(a);
+	}
 	app_show_face(a, l->loaded);
 	tell_ini(a, clock_wall_ns());
 }
