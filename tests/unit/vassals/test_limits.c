@@ -226,8 +226,12 @@ static void what_the_front_takes_becomes_true(_unused_ void **state)
 	struct rig *r = make("[vassal]\nmodule = x\nprocesses = 3\nharakiri = 5\n");
 
 	r->g.scaled = 6;
+	r->app.reason = strdup("the new generation failed");
+	r->app.last_error = strdup("not a number");
 	assert_true(limits_change(&r->app));
 	limits_answered(&r->g, r->g.serial, "");
+	assert_string_equal(r->app.reason, ""); /* an earlier mistake is mended by this edit */
+	assert_null(r->app.last_error);
 	assert_int_equal(r->g.loaded->config.processes, 3);
 	assert_int_equal(r->g.scaled, 0); /* the file has the last word */
 	assert_ptr_equal(r->g.ini, r->app.wanted);
