@@ -93,6 +93,7 @@ struct vassal_config {
 	unsigned cheaper_initial, cheaper_step;
 	unsigned idle_s; /* without a request: no workers, only the mold; 0 = never */
 	bool cheap;
+	bool idle_refork; /* before the first nap */
 	unsigned
 		refork; /* requests until a worker becomes the parent of the next mold; 0 = never */
 	unsigned harakiri_s;          /* 0 = off */

@@ -160,6 +160,9 @@ const struct option vassal_options[] = {
 	       "After so many, a process without further threads and open files becomes the "
 	       "parent of all others, so that they share what it has loaded; once in the life "
 	       "of a generation, 0 is never", "1000", 0),
+	SWITCH("idle-refork", NULL, idle_refork, "true",
+	       "Before its first nap (idle) an app makes a process that has answered requests the "
+	       "parent of all later ones, on the terms of refork", "false"),
 	SWITCH("cheap", NULL, cheap, "false", "Starts without processes, as if idle had passed "
 	       "already", "false"),
 	LIVE_NUMBER("harakiri", NULL, OPTION_SECONDS, unsigned, harakiri_s, "0", 0, 86400, NULL,

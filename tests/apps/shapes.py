@@ -198,6 +198,14 @@ def pid(environ, start_response):
     return [b"%d" % os.getpid()]
 
 
+def loaded(environ, start_response):
+    """Which process has loaded what the first request needs, and which one answers."""
+    if not by:
+        by.append(os.getpid())
+    start_response("200 OK", [])
+    return [b"%d %d" % (by[0], os.getpid())]
+
+
 def grow(environ, start_response):
     mebibytes, _, seconds = environ["QUERY_STRING"].partition("&")
     kept.append(bytearray(int(mebibytes) << 20))
@@ -260,7 +268,7 @@ def count(environ, start_response):
     return [b"%d %s" % (n, digest.hexdigest().encode())]
 
 
-kept = []
+kept, by = [], []
 SHAPES = {"/" + name: f for name, f in list(globals().items()) if callable(f) and name != "Closing"}
 
 

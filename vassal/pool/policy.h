@@ -158,8 +158,9 @@ struct policy {
 	unsigned target;  /* so many are to be ready or on their way; 0: it naps */
 	unsigned waiting; /* requests that no worker has taken, the oldest since: */
 	uint64_t oldest_ns;
-	uint64_t grown_ns;  /* the last step up: it is to show what it does before the next */
-	uint64_t active_ns; /* the last sign of a request */
+	uint64_t grown_ns;    /* the last step up: it is to show what it does before the next */
+	uint64_t active_ns;   /* the last sign of a request */
+	uint64_t nap_hold_ns; /* no nap before: something is done first */
 	enum mold_state mold;
 	bool mold_killed, mold_forgiven, mold_stuck;
 	uint64_t mold_started_ns, mold_deadline_ns;
@@ -187,6 +188,10 @@ void policy_configure(struct policy *p, const struct policy_config *config);
 /* Has to be told which workers are idle before each policy_next: more are ready than wanted, or may be. */
 bool policy_wants_idle(const struct policy *p);
 void policy_idle(struct policy *p, unsigned worker, bool idle, uint64_t now_ns);
+/* It would nap now, but for a hold: what is to be done before has its turn. */
+bool policy_is_to_nap(const struct policy *p, uint64_t now_ns);
+/* No nap before then; 0 = as soon as it may. */
+void policy_hold_nap(struct policy *p, uint64_t until_ns);
 /* Would have more workers if requests wait. */
 bool policy_wants_pressure(const struct policy *p);
 void policy_pressure(struct policy *p, unsigned waiting, uint64_t oldest_ns, uint64_t now_ns);

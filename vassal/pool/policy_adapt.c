@@ -61,7 +61,9 @@ uint64_t policy_grow_ns(const struct policy *p)
 
 uint64_t policy_nap_ns(const struct policy *p)
 {
-	return p->target > 0 ? policy_after(p->active_ns, p->config.idle_ns) : 0;
+	uint64_t at_ns = p->target > 0 ? policy_after(p->active_ns, p->config.idle_ns) : 0;
+
+	return at_ns ? MAX(at_ns, p->nap_hold_ns) : 0;
 }
 
 static bool has_answered(const struct policy *p)
@@ -114,12 +116,16 @@ static bool all_idle(const struct policy *p)
 	return true;
 }
 
-static void nap(struct policy *p, uint64_t now_ns)
+bool policy_is_to_nap(const struct policy *p, uint64_t now_ns)
 {
-	uint64_t at_ns = policy_nap_ns(p);
+	return p->phase == PHASE_SERVE && p->config.idle_ns && p->target > 0 &&
+	       now_ns - p->active_ns >= p->config.idle_ns && p->waiting == 0 &&
+	       policy_count(p, now_ns).ready <= p->target && all_idle(p);
+}
 
-	if (at_ns && now_ns >= at_ns && p->waiting == 0 && all_idle(p))
-		p->target = 0;
+void policy_hold_nap(struct policy *p, uint64_t until_ns)
+{
+	p->nap_hold_ns = until_ns;
 }
 
 static void expire(struct policy *p, uint64_t now_ns)
@@ -141,7 +147,8 @@ void policy_adapt(struct policy *p, uint64_t now_ns)
 	/* those that are ready beyond the target are on their way out already */
 	if (is_adaptive(p) && c.ready <= p->target) {
 		shrink(p, now_ns);
-		nap(p, now_ns);
+		if (now_ns >= p->nap_hold_ns && policy_is_to_nap(p, now_ns))
+			p->target = 0;
 	}
 }
 

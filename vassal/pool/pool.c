@@ -107,6 +107,7 @@ static void on_step(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int rev
 
 	pool->pressed = false;
 	look_around(pool, clock_now_ns());
+	refork_before_nap(pool, clock_now_ns());
 	while (policy_next(&pool->policy, clock_now_ns(), &a)) {
 		tell_target(pool, target);
 		target = pool->policy.target;

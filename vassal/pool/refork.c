@@ -20,6 +20,8 @@
 /* A worker that was called may have begun a request just then; collecting garbage of a large app takes a second. */
 #define REFORK_NS (60 * NS_PER_S)
 #define LEAVE_NS  (5 * NS_PER_S)
+/* All workers are idle then: who does not come within this time has something else to do, and the app naps as it is. */
+#define NAP_HOLD_NS (5 * NS_PER_S)
 
 static void close_channel(struct refork *r)
 {
@@ -41,13 +43,15 @@ static void end_new_mold(struct refork *r)
 static void fail(struct refork *r, const char *why)
 {
 	unsigned worker = r->worker;
+	bool last = r->for_nap ? r->pool->config.refork == 0 : r->tries >= TRIES_MAX;
 
 	end_new_mold(r);
 	r->worker = 0;
-	(void)snprintf(r->why, sizeof(r->why), "refork: worker %u cannot be forked from: %.100s",
-		       worker, why);
-	pool_event(r->pool, EVENT_NOTE, worker, "%s%s", r->why,
-		   r->tries < TRIES_MAX ? "" : " (not tried again)");
+	(void)snprintf(r->why, sizeof(r->why), "%s: worker %u cannot be forked from: %.100s",
+		       r->for_nap ? "idle-refork" : "refork", worker, why);
+	pool_event(r->pool, EVENT_NOTE, worker, "%s%s", r->why, last ? " (not tried again)" : "");
+	policy_hold_nap(&r->pool->policy, 0);
+	pool_kick(r->pool);
 }
 
 static bool forks_are_answered(const struct pool *pool)
@@ -87,11 +91,17 @@ static void change_places(struct refork *r)
 	r->worker = 0;
 	r->done = true;
 	r->why[0] = '\0';
+	watch_house(pool);
 	pool_event(pool, EVENT_NOTE, parent + 1,
-		   "refork: worker %u is the parent of a new mold (pid %d) after %" PRIu64
-		   " requests; the others are replaced by its forks",
-		   parent + 1, (int)pool->mold.pid, pool->worker[parent].served);
-	replace_others(pool, parent);
+		   "%s: worker %u is the parent of a new mold (pid %d) after %" PRIu64
+		   " requests; %s",
+		   r->for_nap ? "idle-refork" : "refork", parent + 1, (int)pool->mold.pid,
+		   pool->worker[parent].served,
+		   r->for_nap ? "after the nap its forks serve"
+			      : "the others are replaced by its forks");
+	if (!r->for_nap)
+		replace_others(pool, parent);
+	policy_hold_nap(&pool->policy, 0);
 	pool_kick(pool);
 }
 
@@ -174,30 +184,55 @@ bool refork_message(struct worker *w, const struct crew_msg *m)
 	}
 }
 
-static bool is_wanted(const struct pool *pool)
+static bool is_possible(const struct pool *pool)
 {
 	const struct vassal_config *c = &pool->config;
 
-	return c->refork > 0 && c->threads == 1 && !c->lazy_apps &&
-	       pool->policy.phase == PHASE_SERVE && pool->policy.mold == MOLD_READY;
+	return c->threads == 1 && !c->lazy_apps && pool->policy.phase == PHASE_SERVE &&
+	       pool->policy.mold == MOLD_READY && !pool->refork.done && pool->refork.worker == 0;
 }
 
-static void begin(struct refork *r, uint64_t now_ns)
+/* The one that has served most, and so much at least. */
+static const struct policy_slot *choose(const struct pool *pool, uint64_t least)
 {
-	struct pool *pool = r->pool;
+	const struct policy_slot *best = NULL;
 
 	for (unsigned i = 0; i < pool->policy.config.capacity; i++) {
 		const struct policy_slot *s = &pool->policy.slot[i];
 
-		if (s->state != SLOT_READY || s->due != WHY_NONE ||
-		    s->served < (uint64_t)pool->config.refork * (r->tries + 1))
-			continue;
-		r->worker = i + 1;
-		r->since_ns = now_ns;
-		r->tries++;
-		exchange_worker_call(pool->setup.exchange, i);
-		return;
+		if (s->state == SLOT_READY && s->due == WHY_NONE && s->served >= least &&
+		    (!best || s->served > best->served))
+			best = s;
 	}
+	return best;
+}
+
+static bool begin(struct refork *r, uint64_t least, uint64_t now_ns)
+{
+	struct pool *pool = r->pool;
+	const struct policy_slot *s = choose(pool, least);
+
+	if (!s)
+		return false;
+	r->worker = (unsigned)(s - pool->policy.slot) + 1;
+	r->since_ns = now_ns;
+	exchange_worker_call(pool->setup.exchange, r->worker - 1);
+	return true;
+}
+
+void refork_before_nap(struct pool *pool, uint64_t now_ns)
+{
+	const struct vassal_config *c = &pool->config;
+	struct refork *r = &pool->refork;
+
+	if (r->worker > 0 && policy_is_to_nap(&pool->policy, now_ns))
+		policy_hold_nap(&pool->policy, r->since_ns + NAP_HOLD_NS);
+	/* the thread that looks for deadlocks is not copied */
+	if (!c->idle_refork || c->deadlock_timeout_s > 0 || r->nap_tried || !is_possible(pool) ||
+	    !policy_is_to_nap(&pool->policy, now_ns) || !begin(r, 1, now_ns))
+		return;
+	r->for_nap = r->nap_tried = true;
+	policy_hold_nap(&pool->policy, now_ns + NAP_HOLD_NS);
 }
 
 void refork_tick(struct pool *pool, uint64_t now_ns)
@@ -208,10 +243,12 @@ void refork_tick(struct pool *pool, uint64_t now_ns)
 		(void)kill(r->old_pid, SIGKILL);
 	if (r->worker > 0) {
 		change_places(r);
-		if (r->worker > 0 && now_ns - r->since_ns > REFORK_NS)
+		if (r->worker > 0 && now_ns - r->since_ns > (r->for_nap ? NAP_HOLD_NS : REFORK_NS))
 			fail(r, "it did not come to it in time");
-	} else if (!r->done && r->tries < TRIES_MAX && is_wanted(pool)) {
-		begin(r, now_ns);
+	} else if (pool->config.refork > 0 && r->tries < TRIES_MAX && is_possible(pool) &&
+		   begin(r, (uint64_t)pool->config.refork * (r->tries + 1), now_ns)) {
+		r->for_nap = false;
+		r->tries++;
 	}
 }
 

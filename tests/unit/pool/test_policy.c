@@ -834,6 +834,54 @@ static void all_go_for_a_nap_and_a_request_has_one_back_at_once_then_the_rest(_u
 	assert_int_equal(run(&p, now).spawn, 2);
 }
 
+static void a_nap_can_be_held_and_comes_when_the_hold_is_over(_unused_ void **state)
+{
+	static const struct {
+		uint64_t hold_ns, then_ns;
+		bool released;
+	} cases[] = {
+		{66 * S, 66 * S, false}, /* runs out */
+		{66 * S, 62 * S, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct policy_config c = config_of(1);
+		struct policy p;
+		uint64_t now = 61 * S;
+
+		c.idle_ns = 60 * S;
+		begin_adaptive(&p, &c);
+		policy_idle(&p, 0, true, 60 * S);
+		assert_false(policy_is_to_nap(&p, now - 1));
+		assert_true(policy_is_to_nap(&p, now));
+		policy_hold_nap(&p, cases[i].hold_ns);
+		assert_int_equal(run(&p, now).retire, 0);
+		assert_true(policy_is_to_nap(&p, now)); /* it is only held */
+		assert_int_equal(policy_wake_ns(&p, now), cases[i].hold_ns);
+		if (cases[i].released)
+			policy_hold_nap(&p, 0);
+		now = cases[i].then_ns;
+		assert_int_equal(run(&p, now).retire, 1);
+		assert_false(policy_is_to_nap(&p, now));
+	}
+}
+
+static void a_request_in_the_hold_puts_the_nap_off(_unused_ void **state)
+{
+	struct policy_config c = config_of(1);
+	struct policy p;
+
+	c.idle_ns = 60 * S;
+	begin_adaptive(&p, &c);
+	policy_idle(&p, 0, true, 60 * S);
+	policy_hold_nap(&p, 66 * S);
+	policy_idle(&p, 0, false, 62 * S);
+	assert_false(policy_is_to_nap(&p, 66 * S));
+	assert_int_equal(run(&p, 66 * S).retire, 0);
+	policy_idle(&p, 0, true, 63 * S);
+	assert_int_equal(run(&p, 122 * S).retire, 1);
+}
+
 static void a_pool_may_begin_with_a_nap_but_not_before_its_mold_is_ready(_unused_ void **state)
 {
 	struct policy_config c = adaptive(2, 2);
@@ -1191,6 +1239,8 @@ int main(void)
 		cmocka_unit_test(workers_come_when_a_request_has_waited_and_not_before),
 		cmocka_unit_test(who_had_nothing_to_do_for_long_goes_down_to_the_least),
 		cmocka_unit_test(all_go_for_a_nap_and_a_request_has_one_back_at_once_then_the_rest),
+		cmocka_unit_test(a_nap_can_be_held_and_comes_when_the_hold_is_over),
+		cmocka_unit_test(a_request_in_the_hold_puts_the_nap_off),
 		cmocka_unit_test(a_pool_may_begin_with_a_nap_but_not_before_its_mold_is_ready),
 		cmocka_unit_test(a_nap_ends_although_the_mold_has_to_be_made_again),
 		cmocka_unit_test(more_processes_are_forked_at_once_and_fewer_only_lose_idle_ones),

@@ -510,6 +510,73 @@ static void a_warmed_worker_becomes_the_parent_of_the_next_mold(_unused_ void **
 	end(&b);
 }
 
+static void
+before_the_first_nap_a_worker_that_has_answered_takes_the_mold_s_place(_unused_ void **state)
+{
+	static struct bench b;
+
+	begin(&b, "", 2);
+	b.config.idle_s = 1;
+	b.config.idle_refork = true;
+	start(&b);
+	assert_true(await(&b, &b.ready, 1, 5));
+	pool_served(b.pool, 1);
+	assert_true(
+		await_text(&b, b.events, "idle-refork: worker 2 is the parent of a new mold", 4));
+	assert_true(await_text(&b, b.events, "nap: no request for 1 s", 4));
+	assert_true(await(&b, &b.deaths, 2, 5));
+	assert_int_equal(b.surprises, 0);
+	assert_null(strstr(b.events, "recycled"));
+	assert_true(await_memory(&b, 3));
+	b.waiting = 1;
+	b.oldest_ns = clock_now_ns();
+	pool_pressure(b.pool);
+	assert_true(await_text(&b, b.events, "awake: a request ends the nap", 3));
+	b.waiting = 0;
+	assert_true(await_text(&b, strstr(b.events, "awake"), "is ready", 3));
+	/* once in a life */
+	assert_null(strstr(strstr(b.events, "new mold") + 1, "new mold"));
+	end(&b);
+}
+
+static void a_nap_comes_without_a_new_mold_where_none_can_be(_unused_ void **state)
+{
+	static const struct {
+		const char *fake;
+		unsigned served, deadlock_s;
+		bool refork;
+		const char *says; /* NULL: nothing */
+	} cases[] = {
+		{"refork-refuses", 1, 0, true,
+		 "idle-refork: worker 1 cannot be forked from: it has 7 threads (not tried again)"},
+		{"refork-dies", 1, 0, true,
+		 "idle-refork: worker 1 cannot be forked from: the new mold"},
+		{"", 0, 0, true, NULL},
+		{"", 1, 60, true, NULL},
+		{"", 1, 0, false, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		static struct bench b;
+
+		begin(&b, cases[i].fake, 1);
+		b.config.idle_s = 1;
+		b.config.idle_refork = cases[i].refork;
+		b.config.deadlock_timeout_s = cases[i].deadlock_s;
+		start(&b);
+		assert_true(await(&b, &b.ready, 1, 5));
+		if (cases[i].served)
+			pool_served(b.pool, 0);
+		assert_true(await_text(&b, b.events, "nap: no request for 1 s", 5));
+		if (cases[i].says)
+			assert_non_null(strstr(b.events, cases[i].says));
+		else
+			assert_null(strstr(b.events, "refork"));
+		assert_null(strstr(b.events, "is the parent"));
+		end(&b);
+	}
+}
+
 static void a_worker_that_cannot_be_forked_from_says_why_and_all_goes_on(_unused_ void **state)
 {
 	static const struct {
@@ -922,6 +989,8 @@ int main(int argc, char **argv)
 		TEST(a_stuck_request_that_eats_memory_is_killed_and_explained),
 		TEST(a_warmed_worker_becomes_the_parent_of_the_next_mold),
 		TEST(a_worker_that_cannot_be_forked_from_says_why_and_all_goes_on),
+		TEST(before_the_first_nap_a_worker_that_has_answered_takes_the_mold_s_place),
+		TEST(a_nap_comes_without_a_new_mold_where_none_can_be),
 		TEST(memory_over_its_limit_recycles_after_three_checks),
 		TEST(a_kill_shows_the_stacks_before_the_death_is_told),
 		TEST(a_worker_that_is_to_be_killed_takes_no_further_request),
