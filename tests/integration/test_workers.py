@@ -230,19 +230,23 @@ class Naps(Case):
     def nap(self, daemon, n):
         eventually(lambda: daemon.output().count("nap: no request") == n and not workers_of(daemon), 10, "nap %d" % n)
 
-    def test_what_the_first_request_has_loaded_is_there_after_a_nap_without_loading_it_again(self):
-        for option, again in (((), False), (("--idle-refork=false",), True)):
-            with self.subTest(option=option):
-                port, daemon = serve(self, "--processes", "1", "--idle", "1", *option)
-                loader, answerer = request(port, "/loaded").text.split()
-                self.assertEqual(loader, answerer)
-                for n in (1, 2):
-                    self.nap(daemon, n)
-                    now_loader, now_answerer = request(port, "/loaded", timeout=20).text.split()
-                    self.assertNotEqual(now_answerer, answerer)
-                    self.assertEqual(now_loader, now_answerer if again else loader)
-                self.assertEqual(daemon.output().count("is the parent of a new mold"), 0 if again else 1)
-                self.assertEqual(len([p for p in daemon.strays() if harness.title(p).endswith(" mold")]), 1)
+    def loads(self, again, *options):
+        port, daemon = serve(self, "--processes", "1", "--idle", "1", *options)
+        loader, answerer = request(port, "/loaded").text.split()
+        self.assertEqual(loader, answerer)
+        for n in (1, 2):
+            self.nap(daemon, n)
+            now_loader, now_answerer = request(port, "/loaded", timeout=20).text.split()
+            self.assertNotEqual(now_answerer, answerer)
+            self.assertEqual(now_loader, now_answerer if again else loader)
+        self.assertEqual(daemon.output().count("is the parent of a new mold"), 0 if again else 1)
+        self.assertEqual(len([p for p in daemon.strays() if harness.title(p).endswith(" mold")]), 1)
+
+    def test_what_the_first_request_has_loaded_is_there_after_a_nap(self):
+        self.loads(False)
+
+    def test_without_idle_refork_it_is_loaded_again_after_every_nap(self):
+        self.loads(True, "--idle-refork=false")
 
     def test_a_worker_with_something_open_naps_as_it_is_and_the_log_says_why(self):
         port, daemon = serve(self, "--processes", "1", "--idle", "1")
