@@ -1,5 +1,6 @@
 /*
- * cgroup - see cgroup.h. Everything here is small files of the kernel's: read and written whole, never waited for.
+ * cgroup - see cgroup.h. Everything here is small files of the kernel's: read and written whole, never waited for. One
+ * write may last: a limit below what a group holds has the kernel take that back first. A child does it.
  */
 #include "emperor/vassals/cgroup.h"
 
@@ -7,12 +8,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "shared/err.h"
 #include "shared/fd.h"
+#include "shared/log.h"
 
 #define GROUP    "emperor" /* apps' groups are "app-NAME" in it */
 #define TEXT_MAX 4096      /* of these files; memory.events has a hundred bytes */
@@ -169,7 +172,13 @@ static void app_dir(const struct cgroup *c, const char *app, char path[PATH_MAX]
 	(void)snprintf(path, PATH_MAX, "%s/app-%s", c->dir, app);
 }
 
-static int set_limit(const char *dir, uint64_t bytes)
+/* A sixteenth below the limit the kernel begins to take caches back, before it has to kill. */
+static uint64_t high_of(uint64_t bytes)
+{
+	return bytes - bytes / 16;
+}
+
+static int write_limits(const char *dir, uint64_t bytes)
 {
 	char text[32] = "max";
 	int r;
@@ -177,10 +186,52 @@ static int set_limit(const char *dir, uint64_t bytes)
 	if (bytes > 0)
 		(void)snprintf(text, sizeof(text), "%" PRIu64, bytes);
 	r = write_text(dir, "memory.max", text);
-	/* A sixteenth below it the kernel begins to take caches back, before it has to kill. */
 	if (r == 0 && bytes > 0)
-		(void)snprintf(text, sizeof(text), "%" PRIu64, bytes - bytes / 16);
+		(void)snprintf(text, sizeof(text), "%" PRIu64, high_of(bytes));
 	return r < 0 ? r : write_text(dir, "memory.high", text);
+}
+
+static bool holds_more(const char *dir, uint64_t bytes)
+{
+	char path[PATH_MAX + 16], text[TEXT_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/memory.current", dir);
+	return read_text(path, text) == 0 && strtoull(text, NULL, 10) > bytes;
+}
+
+/*
+ * The child has nothing of ours but this one write, and whoever reaps our children reaps it. That it failed is said by it;
+ * that the controls are there is seen before.
+ */
+static int write_limits_beside(const char *dir, uint64_t bytes)
+{
+	char path[PATH_MAX + 16];
+	sigset_t all, was;
+	pid_t pid;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/memory.max", dir);
+	if (access(path, W_OK) < 0)
+		return -errno;
+	/* No handler of ours may run in the child: it would write to the loop's own wake-up descriptor. */
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &was);
+	pid = fork();
+	if (pid != 0) {
+		r = pid < 0 ? -errno : 0;
+		(void)sigprocmask(SIG_SETMASK, &was, NULL);
+		return r;
+	}
+	r = write_limits(dir, bytes);
+	if (r < 0)
+		log_error("%s: memory.max: %s", dir, strerror(-r));
+	_exit(r < 0);
+}
+
+static int set_limit(const char *dir, uint64_t bytes)
+{
+	return bytes > 0 && holds_more(dir, high_of(bytes)) ? write_limits_beside(dir, bytes)
+							    : write_limits(dir, bytes);
 }
 
 int cgroup_limit(const struct cgroup *c, const char *app, uint64_t bytes, struct err *err)

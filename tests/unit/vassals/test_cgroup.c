@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -176,6 +177,27 @@ static void an_app_enters_a_group_with_its_limit(void **state)
 	cgroup_done(&c);
 }
 
+/* The kernel would take back what is over it first, and the emperor wait for that. */
+static void a_limit_below_what_the_group_holds_is_written_by_a_child(void **state)
+{
+	struct world *w = *state;
+	struct cgroup c = find(w);
+	struct err err = {0};
+	int status = -1;
+
+	put(w, "fs/emperor/app-blog/memory.current", "900000000\n");
+	assert_int_equal(cgroup_limit(&c, "blog", 1073741824, &err), 0);
+	assert_int_equal(waitpid(-1, &status, WNOHANG), -1);
+	expect(w, "fs/emperor/app-blog/memory.max", "1073741824");
+
+	assert_int_equal(cgroup_limit(&c, "blog", 104857600, &err), 0);
+	assert_true(waitpid(-1, &status, 0) > 0);
+	assert_int_equal(status, 0);
+	expect(w, "fs/emperor/app-blog/memory.max", "104857600");
+	expect(w, "fs/emperor/app-blog/memory.high", "98304000");
+	cgroup_done(&c);
+}
+
 static void a_control_that_is_not_there_is_an_error_and_not_made(void **state)
 {
 	struct world *w = *state;
@@ -217,6 +239,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(an_app_enters_a_group_with_its_limit, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_limit_below_what_the_group_holds_is_written_by_a_child, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_control_that_is_not_there_is_an_error_and_not_made, setup, teardown),
 		cmocka_unit_test_setup_teardown(kills_for_want_of_memory_are_read, setup, teardown),
