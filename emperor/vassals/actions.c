@@ -129,6 +129,7 @@ static void begin_serving(struct app *a)
 		: a->good == a->wanted
 			? ""
 			: "its ini as it is now does not start; an older version of it serves");
+	machine_took(a, g->loaded);
 	machine_explain(a);
 	if (doors_adjust(&a->doors, g->loaded, &err) < 0)
 		log_warning("%s: %s", a->name, err.text);

@@ -224,11 +224,10 @@ static void take_cut(struct app *a, const struct saved *s, struct loaded *l, boo
 {
 	if (s->cut_from == 0 || s->processes == 0)
 		return;
-	a->cut_from = (unsigned)s->cut_from;
-	if (as_saved)
-		a->cut_tried = (unsigned)s->processes;
-	else
-		(void)machine_cut(a, l, (unsigned)s->processes, NULL);
+	if (!as_saved)
+		(void)machine_cut(l, (unsigned)s->processes, NULL);
+	l->wanted = (unsigned)s->cut_from;
+	machine_took(a, l);
 }
 
 static void take_serving(struct app *a, const struct saved *s, struct loaded *l, bool as_saved)

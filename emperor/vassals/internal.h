@@ -249,10 +249,14 @@ void machine_open(struct vassals *v);
 void machine_close(struct vassals *v);
 /* Of wanted processes, how many max-workers leaves the app. */
 unsigned machine_room(const struct app *a, unsigned wanted);
-/* Cuts what a generation will run to that. */
-int machine_grant(struct app *a, struct loaded *l, struct err *err);
+/* Cuts what a generation will run to that; the app has what it has until that one serves. */
+int machine_grant(const struct app *a, struct loaded *l, struct err *err);
 /* As an emperor before us has granted. */
-int machine_cut(struct app *a, struct loaded *l, unsigned granted, struct err *err);
+int machine_cut(struct loaded *l, unsigned granted, struct err *err);
+/* What was cut once (wanted: struct loaded's of then) may have all again, before it is granted anew. */
+int machine_uncut(struct loaded *l, unsigned wanted, struct err *err);
+/* This serves from now on: what it lacks is given back when there is room. */
+void machine_took(struct app *a, const struct loaded *l);
 /* Says so, once it serves. */
 void machine_explain(struct app *a);
 /* limit-memory: who writes "0" into *ret_procs_fd is in the app's group; -1: it has none. */

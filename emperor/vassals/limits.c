@@ -132,6 +132,8 @@ static void take(struct generation *g, struct limits *l)
 	/* As the front does: only another number of processes undoes the one that was commanded. */
 	if (g->loaded->config.processes != l->loaded->config.processes)
 		g->scaled = 0;
+	if (g == a->serving)
+		machine_took(a, l->loaded);
 	loaded_unref(g->loaded);
 	g->loaded = loaded_ref(l->loaded);
 	ini_unref(g->ini);

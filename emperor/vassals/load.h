@@ -38,6 +38,7 @@ struct loaded {
 	uid_t socket_uid; /* chown-socket; -1: leave */
 	gid_t socket_gid;
 	struct address stats; /* len 0: none */
+	unsigned wanted; /* processes, where max-workers has left fewer of them; 0: it has all */
 	bool roots;
 	bool default_user; /* named no uid */
 	char *notes;       /* "file:line: text" one per line */

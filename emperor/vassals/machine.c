@@ -60,26 +60,37 @@ unsigned machine_room(const struct app *a, unsigned wanted)
 	return budget_grant(options_of(a->v)->max_workers, used_by_others(a), wanted);
 }
 
-int machine_cut(struct app *a, struct loaded *l, unsigned granted, struct err *err)
+static int set_processes(struct loaded *l, unsigned n, struct err *err)
 {
 	char text[16];
 
-	a->cut_tried = granted;
-	l->config.processes = granted;
-	(void)snprintf(text, sizeof(text), "%u", granted);
+	l->config.processes = n;
+	(void)snprintf(text, sizeof(text), "%u", n);
 	return config_items_add(&l->items, "processes", text, "max-workers", 0, true, err);
 }
 
-int machine_grant(struct app *a, struct loaded *l, struct err *err)
+int machine_cut(struct loaded *l, unsigned granted, struct err *err)
 {
-	unsigned wanted = l->config.processes;
-	unsigned granted = machine_room(a, wanted);
+	l->wanted = l->config.processes;
+	return set_processes(l, granted, err);
+}
 
-	a->cut_from = 0;
-	if (granted >= wanted)
-		return 0;
-	a->cut_from = wanted;
-	return machine_cut(a, l, granted, err);
+int machine_uncut(struct loaded *l, unsigned wanted, struct err *err)
+{
+	return wanted > 0 ? set_processes(l, wanted, err) : 0;
+}
+
+int machine_grant(const struct app *a, struct loaded *l, struct err *err)
+{
+	unsigned granted = machine_room(a, l->config.processes);
+
+	return granted < l->config.processes ? machine_cut(l, granted, err) : 0;
+}
+
+void machine_took(struct app *a, const struct loaded *l)
+{
+	a->cut_from = l->wanted;
+	a->cut_tried = l->wanted > 0 ? l->config.processes : 0;
 }
 
 void machine_explain(struct app *a)

@@ -32,6 +32,7 @@
 struct version { /* what a generation ran; shared by reference count */
 	unsigned refs;
 	uint64_t number;
+	unsigned wanted; /* as in struct loaded: config says what max-workers left */
 	struct ini *ini; /* a reference */
 	char *config;    /* owned: its items, encoded; NULL: an earlier emperor has not said */
 	size_t config_n;
@@ -75,7 +76,12 @@ static struct version *version_new(uint64_t number, struct ini *ini, struct span
 
 static struct version *version_of(const struct generation *g)
 {
-	return version_new(g->number, g->ini, span_of(g->config, g->config ? g->config_n : 0));
+	struct version *v =
+		version_new(g->number, g->ini, span_of(g->config, g->config ? g->config_n : 0));
+
+	if (v)
+		v->wanted = g->loaded->wanted;
+	return v;
 }
 
 /* Do both run the same options, links resolved? Not if that is unknown. */
@@ -292,7 +298,9 @@ int rollback_load(struct app *a, struct loaded **ret, struct err *err)
 
 	if (r < 0)
 		return r;
-	r = routes_check(a->v, a, l, err);
+	r = v->config ? machine_uncut(l, v->wanted, err) : 0;
+	if (r == 0)
+		r = routes_check(a->v, a, l, err);
 	if (r < 0) {
 		loaded_unref(l);
 		return r;

@@ -159,8 +159,15 @@ static void an_app_that_starts_gets_what_others_leave_and_never_none(_unused_ vo
 		assert_int_equal(machine_room(&r->app[0], rows[i].wanted), rows[i].granted);
 		assert_int_equal(machine_grant(&r->app[0], l, &err), 0);
 		assert_int_equal(l->config.processes, rows[i].granted);
-		assert_int_equal(r->app[0].cut_from,
-				 rows[i].granted < rows[i].wanted ? rows[i].wanted : 0);
+		assert_int_equal(l->wanted, rows[i].granted < rows[i].wanted ? rows[i].wanted : 0);
+		/* not before it serves */
+		assert_int_equal(r->app[0].cut_from, 0);
+		machine_took(&r->app[0], l);
+		assert_int_equal(r->app[0].cut_from, l->wanted);
+		assert_int_equal(r->app[0].cut_tried, l->wanted > 0 ? rows[i].granted : 0);
+		/* brought back later, it asks for all of it again */
+		assert_int_equal(machine_uncut(l, l->wanted, &err), 0);
+		assert_int_equal(l->config.processes, rows[i].wanted);
 		loaded_unref(l);
 		unmake(r);
 	}

@@ -359,6 +359,23 @@ static void the_release_that_ran_comes_back_wherever_its_link_leads(void **state
 	expect_chdir(w, "/srv/r1");
 }
 
+/* max-workers had left it 1 of 8: when it comes back it asks for 8 again, and is granted what there is then. */
+static void what_was_cut_comes_back_with_all_that_its_ini_wants(void **state)
+{
+	struct world *w = *state;
+	struct loaded *l = NULL;
+	struct err err = {0};
+
+	w->g[0]->loaded->wanted = 8;
+	serve(w, 0);
+	serve(w, 1);
+	assert_int_equal(rollback_by_command(&w->app, NULL), 0);
+	assert_int_equal(rollback_load(&w->app, &l, &err), 0);
+	assert_int_equal(l->config.processes, 8);
+	assert_string_equal(config_items_get(&l->items, "processes"), "8");
+	loaded_unref(l);
+}
+
 /* -- the next emperor ----------------------------------------------------------------------------------- */
 
 /* What is written down of w is read by an emperor that knows nothing else; out holds the bytes it points into. */
@@ -574,6 +591,7 @@ int main(void)
 		CASE(what_came_back_after_a_loss_has_come_back_too),
 		CASE(a_rollback_by_command_needs_one_that_runs),
 		CASE(the_release_that_ran_comes_back_wherever_its_link_leads),
+		CASE(what_was_cut_comes_back_with_all_that_its_ini_wants),
 		CASE(a_probation_goes_on_with_all_its_counts),
 		CASE(counters_that_begin_anew_are_counted_from_there),
 		CASE(one_that_ended_long_ago_is_not_judged),
