@@ -114,6 +114,15 @@
 				   means that the client has left */
 #define LIMIT_STATIC_PATH \
 	1024 /* a file's path below its static-map; longer ones are nobody's files */
+#define LIMIT_ROUTING_RULES  256 /* of one ini; each may be tried for each request */
+#define LIMIT_ROUTING_PIECES 32  /* variables and texts of one template */
+#define LIMIT_ROUTING_VAR    64 /* a variable's name; HTTP_ and the longest field name in use are 40 */
+#define LIMIT_ROUTING_TEXT \
+	4096 /* a Location, a field, a file's name; browsers follow 2 KB, files have PATH_MAX */
+/* Steps of one regular expression: simple ones need hundreds on a long path, a hostile one is ended after some ms. */
+#define LIMIT_ROUTING_STEPS    100000
+#define LIMIT_ROUTING_HEAP_KIB 1024           /* memory of the same */
+#define LIMIT_HTPASSWD_BYTES   (256UL * 1024) /* one file: 3000 users */
 #define LIMIT_LOGBOOK_BYTES \
 	(256UL * 1024) /* log bytes that wait for a disk; more are dropped and counted */
 

@@ -1,0 +1,133 @@
+/*
+ * htpasswd - see htpasswd.h.
+ */
+#include "vassal/routing/htpasswd.h"
+
+#include <crypt.h>
+#include <errno.h>
+
+#define HASH_MAX (CRYPT_OUTPUT_SIZE - 1)
+/* What an unknown user costs: bcrypt of cost 10. A salt without a hash is the hash of nobody's password. */
+#define NOBODY "$2y$10$abcdefghijklmnopqrstuu"
+
+bool htpasswd_same(const char *a, const char *b)
+{
+	size_t an = strlen(a), bn = strlen(b);
+	unsigned char differ = an != bn;
+
+	for (size_t i = 0; i < an; i++)
+		differ |= (unsigned char)(a[i] ^ b[bn ? i % bn : 0]);
+	return differ == 0;
+}
+
+static bool find(struct span file, struct span user, struct span *ret)
+{
+	while (file.n > 0) {
+		const char *end = memchr(file.p, '\n', file.n);
+		struct span line = span_of(file.p, end ? (size_t)(end - file.p) : file.n);
+
+		file = span_skip(file, MIN(file.n, line.n + 1));
+		line = span_trim(line);
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (line.n <= user.n || !span_starts(line, user) || line.p[user.n] != ':')
+			continue;
+		*ret = span_skip(line, user.n + 1);
+		return true;
+	}
+	return false;
+}
+
+static bool hashes_to(const char *password, const char *hash)
+{
+	struct crypt_data *data = calloc(1, sizeof(*data));
+	const char *made = data ? crypt_r(password, hash, data) : NULL;
+	bool same = made && made[0] != '*' && htpasswd_same(made, hash);
+
+	if (data)
+		explicit_bzero(data, sizeof(*data));
+	free(data);
+	return same;
+}
+
+enum htpasswd_verdict htpasswd_check(struct span file, struct span user, const char *password)
+{
+	char hash[HASH_MAX + 1];
+	struct span found;
+	int salt;
+
+	if (user.n == 0 || memchr(user.p, ':', user.n) || !find(file, user, &found)) {
+		(void)hashes_to(password, NOBODY);
+		return HTPASSWD_UNKNOWN;
+	}
+	if (found.n == 0 || found.n > HASH_MAX)
+		return HTPASSWD_WEAK;
+	memcpy(hash, found.p, found.n);
+	hash[found.n] = '\0';
+	salt = crypt_checksalt(hash);
+	/* "legacy" are DES and MD5, and a password in plain text is no salt at all */
+	if (salt != CRYPT_SALT_OK)
+		return HTPASSWD_WEAK;
+	return hashes_to(password, hash) ? HTPASSWD_IN : HTPASSWD_WRONG;
+}
+
+/* -- credentials ---------------------------------------------------------------------------------------- */
+
+static int sextet(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* RFC 4648 4. Bytes written, or -EINVAL. */
+static int decode(struct span in, char *buf, size_t size)
+{
+	uint32_t bits = 0;
+	unsigned have = 0;
+	size_t n = 0;
+
+	while (in.n > 0 && in.p[in.n - 1] == '=')
+		in.n--;
+	for (size_t i = 0; i < in.n; i++) {
+		int v = sextet(in.p[i]);
+
+		if (v < 0)
+			return -EINVAL;
+		bits = bits << 6 | (uint32_t)v;
+		have += 6;
+		if (have < 8)
+			continue;
+		have -= 8;
+		if (n >= size)
+			return -EINVAL;
+		buf[n++] = (char)(bits >> have);
+	}
+	return in.n % 4 == 1 ? -EINVAL : (int)n;
+}
+
+int htpasswd_credentials(struct span header, char *buf, size_t size, struct span *ret_user,
+			 const char **ret_password)
+{
+	char *colon;
+	int n;
+
+	if (header.n < 6 || !span_eq_nocase(span_of(header.p, 6), SPAN("Basic ")))
+		return -EINVAL;
+	n = decode(span_trim(span_skip(header, 6)), buf, size - 1);
+	if (n < 0)
+		return n;
+	colon = memchr(buf, ':', (size_t)n);
+	/* a NUL would cut the password */
+	if (!colon || memchr(buf, '\0', (size_t)n))
+		return -EINVAL;
+	buf[n] = '\0';
+	*colon = '\0';
+	*ret_user = span_of(buf, (size_t)(colon - buf));
+	*ret_password = colon + 1;
+	return 0;
+}
