@@ -52,6 +52,9 @@
 	(64UL * 1024)           /* status and fields from the app; more is the app's mistake: 500 */
 #define LIMIT_CHUNK_LINE    256 /* chunk size with extensions (RFC 9112 7.1.1); more is an attack */
 #define LIMIT_TRAILER_BYTES 8192 /* trailer section of a chunked body; read and dropped */
+#define LIMIT_FIELD_LINES   4 /* lines of one list field that are looked at, where it may be split */
+#define LIMIT_RANGES \
+	16 /* of one request; PDF readers ask for ten. More, and it is answered with the whole */
 
 /* -- the gate ------------------------------------------------------------------------------------------- */
 #define LIMIT_GATE_HEAD \
