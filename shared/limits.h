@@ -115,6 +115,16 @@
 #define LIMIT_HALF_CLOSE_MS \
 	100 /* an end of input this soon after a request is a half-close (printf | nc), later it
 				   means that the client has left */
+#define LIMIT_STATIC_MAPS 64 /* directories of one app: each may be asked for a file in turn */
+#define LIMIT_STATIC_RULES \
+	64 /* patterns of one app: each is held against every file that is sent */
+#define LIMIT_STATIC_FILES  128 /* files kept open for the next who asks, if there are descriptors */
+#define LIMIT_STATIC_FILE_S 1   /* after so long their names are looked up again */
+#define LIMIT_STATIC_IDLE_S 5   /* unasked for so long, they are closed */
+#define LIMIT_MIME_BYTES    (1024UL * 1024) /* one file of types; Debian's has 72 KB */
+#define LIMIT_MIME_TYPES    8192            /* endings in all of them; Debian knows 1500 */
+#define LIMIT_ADDED_HEADERS 4096 /* bytes of add-header: they go into every answer's head */
+#define LIMIT_ERROR_PAGE    (64UL * 1024) /* one page of error-page-*: all are kept in memory */
 #define LIMIT_STATIC_PATH \
 	1024 /* a file's path below its static-map; longer ones are nobody's files */
 #define LIMIT_ROUTING_RULES  256 /* of one ini; each may be tried for each request */

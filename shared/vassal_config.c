@@ -1,6 +1,7 @@
 /*
  * vassal_config - see vassal_config.h: builds a config from items and checks what no single option can see. The rows
- * are in vassal_options.c, the values that need more than their type in vassal_sites.c and vassal_values.c.
+ * are in vassal_options.c, the values that need more than their type in vassal_sites.c, vassal_files.c and
+ * vassal_values.c.
  */
 #include "shared/vassal_config.h"
 
@@ -8,6 +9,7 @@
 #include <stdio.h>
 
 #include "shared/err.h"
+#include "shared/vassal_parse.h"
 
 const struct config_item *vassal_config_item(const struct config_items *items, const char *name)
 {
@@ -91,8 +93,8 @@ static int absolute_paths(struct vassal_config *c, struct err *err)
 		return 0;
 	for (size_t i = 0; i < c->listeners_n && r == 0; i++)
 		r = absolute_listener(&c->listeners[i], c->chdir, err);
-	for (size_t i = 0; i < c->static_maps_n && r == 0; i++)
-		r = make_absolute(&c->static_maps[i].target, c->chdir, err);
+	if (r == 0)
+		r = vassal_files_absolute(c, make_absolute, err);
 	for (size_t i = 0; i < c->tasks_n && r == 0; i++)
 		r = absolute_task(&c->tasks[i], c->chdir, err);
 	if (r == 0)
@@ -307,11 +309,7 @@ void vassal_config_done(struct vassal_config *c)
 		free(c->domains[i].path);
 	}
 	free(c->domains);
-	for (size_t i = 0; i < c->static_maps_n; i++) {
-		free(c->static_maps[i].mount);
-		free(c->static_maps[i].target);
-	}
-	free(c->static_maps);
+	vassal_files_done(c);
 	for (size_t i = 0; i < c->tasks_n; i++)
 		vassal_task_done(&c->tasks[i]);
 	free(c->tasks);

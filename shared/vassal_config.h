@@ -26,9 +26,32 @@ struct domain_config {
 	char *path; /* "" or "/blog": no trailing slash */
 };
 
+/* Asked in this order. */
+enum static_kind {
+	STATIC_MAP,   /* below target is what follows mount in the URL */
+	STATIC_MAP2,  /* below target is the URL's whole path */
+	STATIC_CHECK, /* check-static: everything */
+};
+
 struct static_map_config {
+	enum static_kind kind;
 	char *mount;  /* "/static": segment boundary */
 	char *target; /* file or directory */
+};
+
+/* What a pattern is held against; the first kind that matches decides. */
+enum expires_of { EXPIRES_TYPE, EXPIRES_FILE, EXPIRES_PATH, EXPIRES_URI };
+
+struct expires_config {
+	enum expires_of of;
+	bool from_mtime; /* counted from the file's last change, not from now */
+	char *pattern;   /* EXPIRES_TYPE: the type itself; else an extended regular expression */
+	unsigned seconds;
+};
+
+struct error_page_config {
+	unsigned status;
+	char *file;
 };
 
 enum task_kind { TASK_DAEMON, TASK_CRON };
@@ -138,8 +161,21 @@ struct vassal_config {
 	struct trust trusted_proxies; /* whose X-Request-Start is believed */
 	uint64_t
 		response_buffer; /* bytes of an answer kept in memory for a slow reader; then a file */
-	struct static_map_config *static_maps;
+
+	/* files */
+	struct static_map_config *static_maps; /* by kind, then as they stand */
 	size_t static_maps_n;
+	struct static_map_config *sendfile_roots; /* mount "": X-Sendfile names the path itself */
+	size_t sendfile_roots_n;
+	struct option_list static_index, static_safe, static_skip_ext;
+	struct option_list mimefiles;
+	struct expires_config *expires;
+	size_t expires_n;
+	bool static_gzip_all;
+	struct option_list static_gzip, static_gzip_dir, static_gzip_ext;
+	struct option_list add_headers; /* "Name: value" */
+	struct error_page_config *error_pages;
+	size_t error_pages_n;
 
 	/* beside the app */
 	struct task_config *tasks;

@@ -16,6 +16,14 @@ VASSAL_PARSER(vassal_parse_protocol);
 VASSAL_PARSER(vassal_parse_domain);
 VASSAL_PARSER(vassal_parse_chmod);
 VASSAL_PARSER(vassal_parse_static_map);
+VASSAL_PARSER(vassal_parse_static_map2);
+VASSAL_PARSER(vassal_parse_check_static);
+VASSAL_PARSER(vassal_parse_sendfile_root);
+VASSAL_PARSER(vassal_parse_static_skip_ext);
+VASSAL_PARSER(vassal_parse_expires);
+VASSAL_PARSER(vassal_parse_static_gzip);
+VASSAL_PARSER(vassal_parse_add_header);
+VASSAL_PARSER(vassal_parse_error_page);
 
 VASSAL_PARSER(vassal_parse_python);
 VASSAL_PARSER(vassal_parse_pythonpath);
@@ -42,3 +50,8 @@ VASSAL_PARSER(vassal_parse_logto);
 VASSAL_PARSER(vassal_parse_stats);
 VASSAL_PARSER(vassal_parse_hook);
 VASSAL_PARSER(vassal_parse_print);
+
+/* What the options of files hold (vassal_files.c). */
+int vassal_files_absolute(struct vassal_config *c, int (*make)(char **, const char *, struct err *),
+			  struct err *err);
+void vassal_files_done(struct vassal_config *c);

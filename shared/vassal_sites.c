@@ -1,6 +1,6 @@
 /*
- * vassal_sites - the options that say where an app answers: its own addresses, the domains of the shared port, the
- * paths that are files. See vassal_parse.h.
+ * vassal_sites - the options that say where an app answers: its own addresses, the domains of the shared port. See
+ * vassal_parse.h.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -259,55 +259,4 @@ VASSAL_PARSER(vassal_parse_domain)
 		p += strspn(p, separators);
 	}
 	return 0;
-}
-
-/* -- files ---------------------------------------------------------------------------------------------- */
-
-static int keep_static(struct vassal_config *c, struct static_map_config *map, struct err *err)
-{
-	struct static_map_config *v;
-
-	if (!map->mount || !map->target)
-		return err_set(err, -ENOMEM, "out of memory");
-	v = reallocarray(c->static_maps, c->static_maps_n + 1, sizeof(*v));
-	if (!v)
-		return err_set(err, -ENOMEM, "out of memory");
-	c->static_maps = v;
-	v[c->static_maps_n++] = *map;
-	*map = (struct static_map_config){0};
-	return 0;
-}
-
-VASSAL_PARSER(vassal_parse_static_map)
-{
-	const char *equals = strchr(value, '=');
-	struct static_map_config map = {0};
-	struct span mount, target;
-	int r;
-
-	(void)o;
-	if (!equals)
-		return err_set(err, -EINVAL, "\"%s\" is not /url=/directory", value);
-	mount = span_trim(span_of(value, (size_t)(equals - value)));
-	target = span_trim(span_str(equals + 1));
-	if (target.n == 0)
-		return err_set(err, -EINVAL, "\"%s\" names no directory", value);
-	while (mount.n > 0 && mount.p[mount.n - 1] == '/')
-		mount.n--;
-	while (target.n > 1 && target.p[target.n - 1] == '/')
-		target.n--;
-	if (mount.n > 0 && mount.p[0] != '/') {
-		option_note(notes, where,
-			    "static-map: %.*s is read as /%.*s; uWSGI never matched it",
-			    (int)mount.n, mount.p, (int)mount.n, mount.p);
-		if (asprintf(&map.mount, "/%.*s", (int)mount.n, mount.p) < 0)
-			map.mount = NULL;
-	} else {
-		map.mount = strndup(mount.p, mount.n);
-	}
-	map.target = strndup(target.p, target.n);
-	r = keep_static(config, &map, err);
-	free(map.mount);
-	free(map.target);
-	return r;
 }

@@ -21,6 +21,7 @@
 #include "vassal/front/queue.h"
 #include "vassal/front/record.h"
 #include "vassal/front/state.h"
+#include "vassal/front/static_handover.h"
 #include "vassal/pool/pool.h"
 
 #define GATHER_DATA \
@@ -109,6 +110,7 @@ static bool frame_the_head(struct conn *c, const struct gather *g, struct iovec 
 		.status = g->head.status,
 		.reason = g->reason,
 		.fields = g->fields,
+		.added = f->added,
 		.length = g->head.length,
 		/* a proxy that speaks uwsgi reads no chunks: for it the end of the connection is the end */
 		.minor = c->minor11 && c->protocol == PROTO_HTTP,
@@ -175,6 +177,8 @@ static bool put(struct conn *c, const struct gather *g)
 	char chunk_line[24];
 	unsigned n = 0;
 
+	if (g->has_head && static_hand_over(c, g->head.status, g->reason, g->fields))
+		return false;
 	if (g->has_head && !frame_the_head(c, g, &iov[n++])) {
 		error_answer(c, 500, 0);
 		return false;

@@ -44,6 +44,7 @@ void conns_set_timeouts(struct front *f)
 void conns_init(struct front *f)
 {
 	struct rlimit rl = {0};
+	unsigned others;
 
 	for (unsigned i = 0; i < TIMER_COUNT; i++)
 		timer_list_init(&f->timers[i], 0);
@@ -53,11 +54,9 @@ void conns_init(struct front *f)
 	f->conns_limit =
 		(unsigned)MIN((uint64_t)LIMIT_CONNECTIONS, MAX((uint64_t)rl.rlim_cur / 2, 8));
 	f->fds_limit = (unsigned)MIN((uint64_t)rl.rlim_cur, (uint64_t)INT32_MAX);
-	/* pipes and descriptors of the workers, doors and logs need some too */
-	f->conns_carefree =
-		f->fds_limit > FRONT_OTHER_FDS + LIMIT_SPARE_FDS
-			? (f->fds_limit - FRONT_OTHER_FDS - LIMIT_SPARE_FDS) / LIMIT_CONN_FDS
-			: 0;
+	/* pipes and descriptors of the workers, doors and logs need some too, and files kept open */
+	others = FRONT_OTHER_FDS + LIMIT_SPARE_FDS + 4 * statics_keep(f);
+	f->conns_carefree = f->fds_limit > others ? (f->fds_limit - others) / LIMIT_CONN_FDS : 0;
 	f->ready_last = &f->ready_first;
 }
 
@@ -418,6 +417,11 @@ static int write_with(struct conn *c, struct iovec *iov, unsigned n, int flags)
 int conn_write(struct conn *c, struct iovec *iov, unsigned n)
 {
 	return write_with(c, iov, n, 0);
+}
+
+int conn_write_more(struct conn *c, struct iovec *iov, unsigned n)
+{
+	return write_with(c, iov, n, MSG_MORE);
 }
 
 int conn_write_last(struct conn *c, struct iovec *iov, unsigned n)

@@ -29,6 +29,8 @@ void conn_ready(struct conn *c);
 
 /* Everything is taken: what the socket does not want now waits in the spool. 0, or -errno: the client has gone. */
 int conn_write(struct conn *c, struct iovec *iov, unsigned n);
+/* The same, and the caller gives more at once: by sendfile(), which fills the packet that this begins. */
+int conn_write_more(struct conn *c, struct iovec *iov, unsigned n);
 /*
  * The same for the last bytes of an answer: the caller goes on to conn_answered() at once. They leave together with the
  * end of the connection if that follows: one packet less in each direction, a tenth of what a connection costs.

@@ -3,49 +3,92 @@
  */
 #include "vassal/front/errors.h"
 
+#include <stdio.h>
 #include <sys/uio.h>
 
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
+#include "vassal/front/error_pages.h"
 #include "vassal/front/record.h"
 #include "vassal/front/request_id.h"
 #include "vassal/front/state.h"
 
-/* Of an answer of ours; a HEAD's has none. */
-static uint64_t body_bytes(const char *answer, size_t n)
+/* The page that says so: the operator's, or a line of ours, in buf. */
+static struct span page_of(const struct front *f, const struct conn *c, unsigned status, char *buf,
+			   size_t size, struct span *ret_type)
 {
-	const char *end = memmem(answer, n, "\r\n\r\n", 4);
+	const struct error_page *page = error_pages_find(f->pages, status);
+	const char *end;
+	ssize_t n;
 
-	return end ? n - (size_t)(end + 4 - answer) : 0;
+	if (page) {
+		*ret_type = page->type;
+		return span_of(page->text, page->n);
+	}
+	*ret_type = SPAN("text/plain; charset=utf-8");
+	n = framing_error(buf, size, status, 0, false, false, span_of("", 0), span_str(c->id));
+	end = n > 0 ? memmem(buf, (size_t)n, "\r\n\r\n", 4) : NULL;
+	return end ? span_of(end + 4, (size_t)(buf + n - end - 4)) : span_of("", 0);
 }
 
-void error_answer_after(struct conn *c, unsigned status, unsigned retry_after_s,
-			const struct record *base)
+static void answer(struct conn *c, unsigned status, unsigned retry_after_s, struct span more,
+		   const struct record *base)
 {
 	struct front *f = c->front;
 	struct record r = *base;
-	char buf[1024];
-	struct iovec iov = {.iov_base = buf};
+	char text[1024], fields[512];
+	struct span type;
+	struct span body = page_of(f, c, status, text, sizeof(text), &type);
+	struct framing_facts facts = {.status = status,
+				      .more = more,
+				      .added = f->added,
+				      .length = (int64_t)body.n,
+				      .minor = c->minor11,
+				      .is_head = c->is_head,
+				      .keep_alive = conn_may_keep(c),
+				      .date = span_str(f->date),
+				      .server = SPAN("emperor"),
+				      .request_id = span_str(c->id)};
+	struct iovec iov[2];
 	ssize_t n;
+	int k;
 
-	if (c->id[0] == '\0')
-		request_id_make(&f->ids, c->id);
-	c->answer =
-		(struct answer){.status = status, .begun = true, .keep_alive = conn_may_keep(c)};
-	n = framing_error(buf, sizeof(buf), status, retry_after_s, c->is_head, c->answer.keep_alive,
-			  span_str(f->date), span_str(c->id));
+	k = snprintf(fields, sizeof(fields), "Content-Type: %.*s\r\n", (int)type.n, type.p);
+	if (retry_after_s > 0)
+		k += snprintf(fields + k, sizeof(fields) - (size_t)k, "Retry-After: %u\r\n",
+			      retry_after_s);
+	facts.fields = span_of(fields, (size_t)k);
+	c->answer = (struct answer){.status = status, .begun = true};
+	n = framing_head(f->head_scratch, sizeof(f->head_scratch), &facts, &c->answer.body,
+			 &c->answer.keep_alive);
 	r.status = n > 0 ? status : 0;
-	r.body_bytes = n > 0 ? body_bytes(buf, (size_t)n) : 0;
+	if (n > 0 && c->answer.body == FRAMING_LENGTH)
+		r.body_bytes = body.n;
 	record_request(c, &r);
 	if (n < 0) {
 		conn_kill(c, true);
 		return;
 	}
-	iov.iov_len = (size_t)n;
-	if (conn_write(c, &iov, 1) < 0)
+	iov[0] = (struct iovec){f->head_scratch, (size_t)n};
+	iov[1] = (struct iovec){(char *)(uintptr_t)body.p, (size_t)r.body_bytes};
+	if (conn_write(c, iov, r.body_bytes > 0 ? 2 : 1) < 0)
 		conn_lost(c);
 	else
 		conn_answered(c);
+}
+
+void error_answer_after(struct conn *c, unsigned status, unsigned retry_after_s,
+			const struct record *base)
+{
+	if (c->id[0] == '\0')
+		request_id_make(&c->front->ids, c->id);
+	answer(c, status, retry_after_s, span_of("", 0), base);
+}
+
+void error_answer_fields(struct conn *c, unsigned status, struct span fields,
+			 const struct record *base)
+{
+	answer(c, status, 0, fields, base);
 }
 
 void error_answer(struct conn *c, unsigned status, unsigned retry_after_s)

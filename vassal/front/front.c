@@ -15,6 +15,7 @@
 #include "vassal/front/blame.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/doors.h"
+#include "vassal/front/error_pages.h"
 #include "vassal/front/fusebox.h"
 #include "vassal/front/lifecycle.h"
 #include "vassal/front/link.h"
@@ -146,7 +147,7 @@ static int start(struct front *f, const struct front_setup *setup, struct err *e
 	diskpool_init(&f->disk, f->loop);
 	conns_init(f);
 	live_apply(f);
-	if (static_roots_open(f) < 0)
+	if (error_pages_load(f) < 0 || statics_open(f, &f->statics) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	r = doors_init(f, setup, err);
 	if (r < 0)
@@ -199,6 +200,8 @@ int front_run(struct front_setup *setup, struct err *err)
 	}
 	blame_end(f);
 	triggers_free(f->triggers);
+	statics_free(f->statics);
+	error_pages_free(f->pages);
 	logbook_flush(&f->log, FLUSH_MS);
 	log_flush(FLUSH_MS);
 	return r;

@@ -101,8 +101,8 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 			return head_n;
 		c->close_after = keep;
 	}
-	if (f->roots_n > 0 && in->rq.body == BODY_NONE && c->protocol == PROTO_HTTP &&
-	    static_begin(c, &in->head, &in->rq)) {
+	if (f->statics && in->rq.body == BODY_NONE &&
+	    (c->protocol == PROTO_HTTP || c->protocol == PROTO_UWSGI) && static_begin(c, in)) {
 		c->head_n = c->state == CONN_FILE ? head_n : 0;
 		return head_n;
 	}

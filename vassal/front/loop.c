@@ -215,8 +215,8 @@ static void update_gauges(struct front *f)
 /* An idle front must not wake up four times a second. */
 static void arm_tick(struct front *f)
 {
-	bool wanted = f->conns_n > 0 || f->jobs_n > 0 || f->doors_paused || blame_waits(f) ||
-		      f->order != ORDER_OLDEST_FIRST;
+	bool wanted = f->conns_n > 0 || statics_hold(f) || f->jobs_n > 0 || f->doors_paused ||
+		      blame_waits(f) || f->order != ORDER_OLDEST_FIRST;
 
 	if (wanted && !ev_is_active(&f->tick))
 		ev_timer_again(f->loop, &f->tick);
@@ -314,6 +314,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	overdue_check(f);
 	standing_check(f);
 	exchange_tend(f->exchange);
+	statics_tend(f);
 	blame_tick(f);
 	turn(f);
 }

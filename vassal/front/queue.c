@@ -12,6 +12,7 @@
 #include "vassal/front/record.h"
 #include "vassal/front/standing.h"
 #include "vassal/front/state.h"
+#include "vassal/front/static_file.h"
 
 #define RETRY_AFTER_S 5 /* a full queue of a healthy app is gone by then */
 
@@ -297,6 +298,16 @@ void queue_abandon(struct conn *c, struct record *ret)
 	(void)withdraw(c);
 }
 
+void queue_detach(struct conn *c, struct record *ret)
+{
+	struct front *f = c->front;
+
+	look_at(c, ret);
+	f->jobs[c->slot].conn = NULL;
+	c->slot = -1;
+	timer_clear(&c->timer);
+}
+
 void queue_forget(struct conn *c)
 {
 	struct front *f = c->front;
@@ -308,10 +319,8 @@ void queue_forget(struct conn *c)
 	} else if (c->state == CONN_WAIT && c->slot >= 0) {
 		queue_abandon(c, &r);
 	} else if (c->state == CONN_FILE) {
-		r.status = c->answer.status;
 		board_add(&f->count->client_gone, 1);
-		board_add(&f->count->static_requests, 1);
-		record_request(c, &r);
+		static_lost(c);
 		return;
 	} else if (c->state != CONN_FLUSH) {
 		return;

@@ -29,6 +29,8 @@ void queue_forget(struct conn *c);
  * one had it, and how long, is put on ret.
  */
 void queue_abandon(struct conn *c, struct record *ret);
+/* It will be answered otherwise, though its worker is not done yet: what still comes from there is nobody's. */
+void queue_detach(struct conn *c, struct record *ret);
 /* Waited too long (TIMER_QUEUE). */
 void queue_expire(struct conn *c);
 /* The worker is done with the slot, or dead. */

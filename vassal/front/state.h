@@ -31,9 +31,10 @@
 #include "vassal/proto/request.h"
 
 struct blame;
+struct error_pages;
 struct pool;
 struct static_file;
-struct static_root;
+struct statics;
 struct triggers;
 struct vassal_config;
 
@@ -276,9 +277,10 @@ struct front {
 	struct fuse fuse;
 	bool fuse_blown; /* in the burial that is under way */
 	struct siphash_key digest_key;
-	struct static_root *roots;
+	struct statics *statics;   /* NULL: the app has no files */
+	struct error_pages *pages; /* owned; NULL: plain ones */
+	struct span added;         /* "Name: value\r\n"... of every answer; owned */
 	struct triggers *triggers; /* owned; NULL: none */
-	size_t roots_n;
 
 	char scratch[FRONT_SCRATCH];
 	char head_scratch[LIMIT_RESPONSE_HEAD + 4096];

@@ -1,124 +1,46 @@
 /*
  * static_file - see static_file.h.
+ *
+ * A request walks the maps in their order: what was sent a moment ago is still open (static_cache), what is not is
+ * looked up, in memory or by a disk thread. Then the walk goes on where it was; the head is parsed once more for it.
  */
 #include "vassal/front/static_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
+#include <unistd.h>
 
 #include "shared/clock.h"
+#include "shared/fd.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
+#include "vassal/front/head.h"
 #include "vassal/front/intake.h"
 #include "vassal/front/loop.h"
-#include "vassal/front/patience.h"
-#include "vassal/front/record.h"
-#include "vassal/front/state.h"
+#include "vassal/front/static_inner.h"
 #include "vassal/front/static_path.h"
-#include "vassal/proto/http1.h"
+#include "vassal/front/static_send.h"
 
-#define SMALL_FILE     (64UL * 1024)  /* head and file in one writev */
-#define SEND_PIECE     (256UL * 1024) /* one sendfile, and what a disk thread fetches at once */
-#define SENDS_PER_TURN 4
-#define PAGE           4096
-#define ROOT_AGE_NS    NS_PER_S /* a directory that was replaced by a deploy is noticed after this */
-
-struct static_root {
-	const char *mount, *target; /* config's */
-	int fd;                     /* O_PATH; -1: not there */
-	uint64_t opened_ns;
-};
-
-/* What the client already has. */
-struct wish {
-	char none_match[256];
-	size_t none_match_n;
-	int64_t modified_since; /* -1: not asked */
-};
-
-struct static_file {
-	struct conn *conn;
-	struct static_job *job; /* a disk thread works for us; owns itself */
-	int fd;                 /* -1: not open yet */
-	uint64_t at, left, size;
-	struct wish wish;
-	char path[LIMIT_STATIC_PATH];
-};
+#define ROOT_AGE_NS   NS_PER_S /* a directory that was replaced by a deploy is noticed after this */
+#define SYSTEM_TYPES  "/etc/mime.types"
+#define RETRY_AFTER_S 5
 
 struct static_job {
 	struct diskjob disk; /* owner = struct static_file */
-	int root_fd, fd;     /* ours: duplicates */
-	uint64_t at;
+	struct static_question question;
+	struct static_found found; /* ours until it is taken */
+	int root_fd;               /* ours: a duplicate */
+	int error;
 	char path[LIMIT_STATIC_PATH];
 };
 
-static void job_free(struct static_job *job)
+/* -- the front's part ----------------------------------------------------------------------------------- */
+
+struct static_root *static_root_of(struct front *f, unsigned i)
 {
-	if (job->root_fd >= 0)
-		(void)close(job->root_fd);
-	if (job->fd >= 0)
-		(void)close(job->fd);
-	free(job);
-}
-
-void static_file_free(struct static_file *sf)
-{
-	if (!sf)
-		return;
-	if (sf->job)
-		sf->job->disk.owner = NULL;
-	if (sf->fd >= 0)
-		(void)close(sf->fd);
-	free(sf);
-}
-
-/* Opens a file below root, or root itself when path is "". O_NONBLOCK: a FIFO must not stop us. */
-static int open_below(int root_fd, const char *path, bool cached_only)
-{
-	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
-					  (cached_only ? RESOLVE_CACHED : 0)};
-	char self[64];
-	long fd;
-
-	if (path[0] == '\0') {
-		(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", root_fd);
-		fd = open(self, (int)how.flags);
-	} else {
-		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-	}
-	return fd < 0 ? -errno : (int)fd;
-}
-
-static void work_open(struct diskjob *disk)
-{
-	struct static_job *job = container_of(disk, struct static_job, disk);
-
-	job->fd = open_below(job->root_fd, job->path, false);
-}
-
-/* Touches each page: the next sendfile finds them. */
-static void work_fetch(struct diskjob *disk)
-{
-	const struct static_job *job = container_of(disk, struct static_job, disk);
-	char byte;
-
-	(void)posix_fadvise(job->fd, (off_t)job->at, SEND_PIECE, POSIX_FADV_WILLNEED);
-	for (uint64_t i = 0; i < SEND_PIECE; i += PAGE)
-		if (pread(job->fd, &byte, 1, (off_t)(job->at + i)) <= 0)
-			return;
-}
-
-static struct static_root *root_of(struct front *f, unsigned i)
-{
-	struct static_root *root = &f->roots[i];
+	struct static_root *root = &f->statics->roots[i];
 
 	if (root->fd >= 0 && f->now_ns - root->opened_ns < ROOT_AGE_NS)
 		return root;
@@ -126,263 +48,140 @@ static struct static_root *root_of(struct front *f, unsigned i)
 		(void)close(root->fd);
 	root->fd = open(root->target, O_PATH | O_CLOEXEC);
 	root->opened_ns = f->now_ns;
+	if (root->fd < 0 && !root->said)
+		logbook_say(&f->log, f->wall_ns, "%s: files are looked for there: %s", root->target,
+			    strerror(errno));
+	root->said = root->fd < 0;
 	return root->fd >= 0 ? root : NULL;
 }
 
-int static_roots_open(struct front *f)
+/* A file of types, whole or not at all. */
+static int read_types(struct static_types *t, const char *path)
+{
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char *text = fd < 0 ? NULL : malloc(LIMIT_MIME_BYTES + 1);
+	size_t n = 0;
+	ssize_t got = -1;
+	int r;
+
+	if (!text)
+		return fd < 0 ? -errno : -ENOMEM;
+	while (n <= LIMIT_MIME_BYTES && (got = read(fd, text + n, LIMIT_MIME_BYTES + 1 - n)) > 0)
+		n += (size_t)got;
+	if (got < 0)
+		r = -errno;
+	else
+		r = n > LIMIT_MIME_BYTES ? -EFBIG : static_types_add(t, span_of(text, n));
+	free(text);
+	return r;
+}
+
+static void load_types(struct front *f, struct static_types *t)
+{
+	const struct option_list *files = &f->config->mimefiles;
+
+	t->first = files->n > 0;
+	if (files->n == 0)
+		(void)read_types(t, SYSTEM_TYPES); /* where there is none, the built-in ones do */
+	for (size_t i = 0; i < files->n; i++) {
+		int r = read_types(t, files->v[i]);
+
+		if (r < 0)
+			logbook_say(&f->log, f->wall_ns, "mimefile: %s: %s", files->v[i],
+				    strerror(-r));
+	}
+}
+
+static void add_root(struct statics *s, const struct static_map_config *map)
+{
+	s->roots[s->roots_n++] = (struct static_root){.mount = map->mount,
+						      .target = map->target,
+						      .whole_path = map->kind == STATIC_MAP2,
+						      .fd = -1};
+}
+
+unsigned statics_keep(const struct front *f)
 {
 	const struct vassal_config *g = f->config;
 
-	if (g->static_maps_n == 0)
+	if (g->static_maps_n + g->sendfile_roots_n == 0)
 		return 0;
-	f->roots = calloc(g->static_maps_n, sizeof(*f->roots));
-	if (!f->roots)
+	return MIN((unsigned)LIMIT_STATIC_FILES, f->fds_limit / (8 * HTTP_CODING_COUNT));
+}
+
+int statics_open(struct front *f, struct statics **ret)
+{
+	const struct vassal_config *g = f->config;
+	size_t n = g->static_maps_n + g->sendfile_roots_n;
+	struct statics *s;
+
+	*ret = NULL;
+	if (n == 0)
+		return 0;
+	s = calloc(1, sizeof(*s) + n * sizeof(s->roots[0]));
+	if (!s || static_rules_compile(&s->rules, g) < 0) {
+		statics_free(s);
 		return -ENOMEM;
-	for (size_t i = 0; i < g->static_maps_n; i++) {
-		f->roots[i] = (struct static_root){.mount = g->static_maps[i].mount,
-						   .target = g->static_maps[i].target,
-						   .fd = -1};
-		if (!root_of(f, (unsigned)i))
-			logbook_say(&f->log, f->wall_ns, "static-map %s: %s: %s", f->roots[i].mount,
-				    f->roots[i].target, strerror(errno));
 	}
-	f->roots_n = g->static_maps_n;
+	for (size_t i = 0; i < g->static_maps_n; i++)
+		add_root(s, &g->static_maps[i]);
+	s->maps_n = s->roots_n;
+	for (size_t i = 0; i < g->sendfile_roots_n; i++)
+		add_root(s, &g->sendfile_roots[i]);
+	s->cache.limit = statics_keep(f);
+	load_types(f, &s->types);
+	*ret = f->statics = s;
+	for (unsigned i = 0; i < s->roots_n; i++)
+		(void)static_root_of(f, i);
 	return 0;
 }
 
-static void note_wish(struct wish *w, const struct http_head *head)
+void statics_free(struct statics *s)
 {
-	w->modified_since = -1;
-	w->none_match_n = 0;
-	for (unsigned i = 0; i < head->fields_n; i++) {
-		const struct http_field *fd = &head->fields[i];
-
-		if (span_eq_nocase(fd->name, SPAN("If-None-Match")) &&
-		    fd->value.n <= sizeof(w->none_match)) {
-			memcpy(w->none_match, fd->value.p, fd->value.n);
-			w->none_match_n = fd->value.n;
-		} else if (span_eq_nocase(fd->name, SPAN("If-Modified-Since"))) {
-			w->modified_since = static_path_date(fd->value);
-		}
-	}
+	if (!s)
+		return;
+	static_cache_sweep(&s->cache, UINT64_MAX);
+	for (unsigned i = 0; i < s->roots_n; i++)
+		if (s->roots[i].fd >= 0)
+			(void)close(s->roots[i].fd);
+	static_rules_done(&s->rules);
+	static_types_done(&s->types);
+	free(s);
 }
 
-/* RFC 9110 13.2.2: If-Modified-Since counts only where there is no If-None-Match. */
-static bool is_fresh(const struct wish *w, struct span etag, int64_t mtime_s)
+bool statics_hold(const struct front *f)
 {
-	if (w->none_match_n > 0)
-		return static_path_none_match(span_of(w->none_match, w->none_match_n), etag);
-	return w->modified_since >= 0 && mtime_s <= w->modified_since;
+	return f->statics && f->statics->cache.n > 0;
 }
 
-static ssize_t make_head(struct conn *c, const struct static_file *sf, const struct stat *st)
+void statics_tend(struct front *f)
 {
-	struct front *f = c->front;
-	char fields[512], etag[48], modified[30];
-	int etag_n = snprintf(etag, sizeof(etag), "\"%llx%08lx-%llx\"",
-			      (unsigned long long)st->st_mtim.tv_sec,
-			      (unsigned long)st->st_mtim.tv_nsec, (unsigned long long)st->st_size);
-	struct span type = static_path_type(sf->path);
-	bool fresh = is_fresh(&sf->wish, span_of(etag, (size_t)etag_n), st->st_mtim.tv_sec);
-	struct framing_facts facts = {.status = fresh ? 304 : 200,
-				      .length = fresh ? -1 : st->st_size,
-				      .minor = c->minor11,
-				      .is_head = c->is_head,
-				      .keep_alive = conn_may_keep(c),
-				      .date = span_of(f->date, 29),
-				      .request_id = span_str(c->id)};
-	int n;
-
-	framing_date(modified, st->st_mtim.tv_sec);
-	n = snprintf(fields, sizeof(fields),
-		     "Content-Type: %.*s\r\nLast-Modified: %s\r\nETag: %s\r\n", (int)type.n, type.p,
-		     modified, etag);
-	facts.fields = span_of(fields, (size_t)n);
-	c->answer = (struct answer){.begun = true, .status = facts.status};
-	return framing_head(f->head_scratch, sizeof(f->head_scratch), &facts, &c->answer.body,
-			    &c->answer.keep_alive);
+	if (f->statics)
+		static_cache_sweep(&f->statics->cache, f->now_ns);
 }
 
-static void note_answer(const struct conn *c)
+/* -- a file that takes longer --------------------------------------------------------------------------- */
+
+struct static_file *static_file_new(struct conn *c)
 {
-	struct record r = {.status = c->answer.status, .body_bytes = c->answer.sent};
+	struct static_file *sf = calloc(1, sizeof(*sf));
 
-	board_add(&c->front->count->static_requests, 1);
-	record_request(c, &r);
-}
-
-static void finish(struct conn *c)
-{
-	static_file_free(TAKE_PTR(c->file));
-	note_answer(c);
-	timer_clear(&c->timer);
-	conn_answered(c);
-}
-
-/* The head has promised more than will come: only a reset says so. */
-static void fail(struct conn *c, const char *path, int error)
-{
-	if (error != -EPIPE && error != -ECONNRESET)
-		logbook_say(
-			&c->front->log, c->front->wall_ns, "static file %s [%s]: %s", path, c->id,
-			error == -ENODATA ? "became shorter while it was sent" : strerror(-error));
-	note_answer(c);
-	conn_kill(c, true);
-}
-
-/* The file is open: head, and the body as far as it is at hand. False: it is no regular file. */
-static bool serve(struct conn *c)
-{
-	struct front *f = c->front;
-	struct static_file *sf = c->file;
-	struct iovec iov[2];
-	struct stat st;
-	ssize_t n, got = 0;
-
-	if (fstat(sf->fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return false;
-	n = make_head(c, sf, &st);
-	if (n < 0) {
-		static_file_free(TAKE_PTR(c->file));
-		error_answer(c, 500, 0);
-		return true;
-	}
-	iov[0] = (struct iovec){f->head_scratch, (size_t)n};
-	sf->left = c->answer.body == FRAMING_LENGTH ? (uint64_t)st.st_size : 0;
-	if (sf->left > 0 && sf->left <= SMALL_FILE) {
-		iov[1] = (struct iovec){f->vars_scratch, (size_t)sf->left};
-		got = preadv2(sf->fd, &iov[1], 1, 0, RWF_NOWAIT);
-		got = MAX(got, 0);
-		iov[1].iov_len = (size_t)got;
-	}
-	c->state = CONN_FILE;
-	if (conn_write(c, iov, got > 0 ? 2 : 1) < 0) {
-		conn_lost(c);
-		return true;
-	}
-	sf->at = (uint64_t)got;
-	sf->left -= (uint64_t)got;
-	c->answer.sent = (uint64_t)got;
-	static_continue(c);
-	return true;
-}
-
-static struct static_job *job_new(struct static_file *sf, int root_fd, int fd)
-{
-	struct static_job *job = calloc(1, sizeof(*job));
-
-	if (!job)
+	if (!sf)
 		return NULL;
-	job->disk.owner = sf;
-	job->root_fd = root_fd < 0 ? -1 : fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
-	job->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	job->at = sf->at;
-	memcpy(job->path, sf->path, sizeof(job->path));
-	return job;
+	sf->conn = c;
+	sf->fd = -1;
+	return sf;
 }
 
-static void on_opened(struct diskjob *disk)
+void static_file_free(struct static_file *sf)
 {
-	struct static_job *job = container_of(disk, struct static_job, disk);
-	struct static_file *sf = disk->owner;
-	struct conn *c;
-
-	if (!sf) {
-		job_free(job);
+	if (!sf)
 		return;
-	}
-	c = sf->conn;
-	sf->job = NULL;
-	sf->fd = job->fd >= 0 ? TAKE_FD(job->fd) : -1;
-	job_free(job);
-	if (sf->fd >= 0 && serve(c))
-		return;
-	static_file_free(TAKE_PTR(c->file));
-	intake_complete(c);
-	/* outside a turn nobody wakes the worker that the request was queued for */
-	loop_kick(c->front);
-}
-
-static void on_fetched(struct diskjob *disk)
-{
-	struct static_job *job = container_of(disk, struct static_job, disk);
-	struct static_file *sf = disk->owner;
-
-	if (sf) {
-		sf->job = NULL;
-		static_continue(sf->conn);
-	}
-	job_free(job);
-}
-
-/* Is the next page in memory? If not, a disk thread fetches what comes next. */
-static bool is_warm(struct front *f, struct static_file *sf)
-{
-	char byte;
-	struct iovec iov = {&byte, 1};
-
-	if (preadv2(sf->fd, &iov, 1, (off_t)sf->at, RWF_NOWAIT) >= 0 || errno != EAGAIN)
-		return true;
-	sf->job = job_new(sf, -1, sf->fd);
-	if (!sf->job)
-		return true;
-	sf->job->disk.work = work_fetch;
-	sf->job->disk.done = on_fetched;
-	if (diskpool_submit(&f->disk, &sf->job->disk))
-		return false;
-	job_free(TAKE_PTR(sf->job));
-	return true;
-}
-
-/* 1 = all sent, 0 = waits, or -errno. */
-static int send_pieces(struct conn *c, struct static_file *sf)
-{
-	struct front *f = c->front;
-
-	for (unsigned i = 0; sf->left > 0; i++) {
-		off_t at = (off_t)sf->at;
-		ssize_t n;
-
-		if (i == SENDS_PER_TURN) {
-			conn_ready(c);
-			return 0;
-		}
-		if (!is_warm(f, sf))
-			return 0;
-		n = sendfile(c->fd, sf->fd, &at, (size_t)MIN(sf->left, (uint64_t)SEND_PIECE));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
-		if (n == 0)
-			return -ENODATA; /* became shorter while it was sent */
-		sf->at += (uint64_t)n;
-		sf->left -= (uint64_t)n;
-		c->answer.sent += (uint64_t)n;
-		board_add(&f->count->bytes_out, (uint64_t)n);
-		if (sf->left > 0 && !patience_gave(c, (uint64_t)n))
-			return -ECANCELED;
-	}
-	return 1;
-}
-
-void static_continue(struct conn *c)
-{
-	struct static_file *sf = c->file;
-	int r;
-
-	if (!sf || sf->fd < 0 || sf->job || !spool_empty(&c->out))
-		return;
-	r = send_pieces(c, sf);
-	if (r == 1) {
-		finish(c);
-	} else if (r == -ECANCELED) {
-		return; /* it has ended */
-	} else if (r < 0) {
-		fail(c, sf->path, r);
-	} else if (conn_watch(c) && !timer_is_set(&c->timer)) {
-		patience_begin(c);
-	}
+	if (sf->job)
+		sf->job->owner = NULL;
+	static_entry_leave(sf->entry);
+	free(sf->handed);
+	free(sf);
 }
 
 bool static_waits(const struct conn *c)
@@ -390,74 +189,332 @@ bool static_waits(const struct conn *c)
 	return c->file && c->file->job;
 }
 
-/* 1 = open, 0 = a disk thread will tell, -1 = no such file. */
-static int open_somehow(struct front *f, struct static_file *sf, const struct static_root *root)
-{
-	int fd = open_below(root->fd, sf->path, true);
+/* -- the answer ----------------------------------------------------------------------------------------- */
 
-	if (fd >= 0) {
-		sf->fd = fd;
-		return 1;
-	}
-	/* EINVAL: a kernel before 5.12 does not know RESOLVE_CACHED */
-	if (fd != -EAGAIN && fd != -EINVAL)
-		return -1;
-	sf->job = job_new(sf, root->fd, -1);
-	if (!sf->job)
-		return -1;
-	sf->job->disk.work = work_open;
-	sf->job->disk.done = on_opened;
-	if (diskpool_submit(&f->disk, &sf->job->disk))
-		return 0;
-	job_free(TAKE_PTR(sf->job));
-	return -1;
+/* A directory is asked for without its slash; relative references in its index would go astray. */
+static void redirect(struct conn *c, const struct request *rq)
+{
+	char fields[2 * LIMIT_STATIC_PATH + 64];
+	struct span path = rq->path;
+	int n;
+
+	/* "//host" would be another host */
+	while (path.n > 1 && path.p[1] == '/')
+		path = span_skip(path, 1);
+	n = snprintf(fields, sizeof(fields), "Location: %.*s/%s%.*s\r\n", (int)path.n, path.p,
+		     rq->query.n > 0 ? "?" : "", (int)rq->query.n, rq->query.p);
+	if (n < 0 || (size_t)n >= sizeof(fields))
+		error_answer(c, 404, 0);
+	else
+		error_answer_fields(c, 301, span_of(fields, (size_t)n), &(struct record){0});
 }
 
-static bool begin_below(struct conn *c, const struct static_root *root, const char *path,
-			const struct http_head *head)
+static void refuse(struct conn *c, const struct static_plan *plan, struct static_entry *e,
+		   struct static_handed *handed)
 {
-	struct static_file *sf = calloc(1, sizeof(*sf));
-	int r;
+	struct record r = handed ? handed->record : (struct record){0};
 
-	if (!sf)
-		return false;
-	sf->conn = c;
-	sf->fd = -1;
-	(void)snprintf(sf->path, sizeof(sf->path), "%s", path);
-	note_wish(&sf->wish, head);
-	r = open_somehow(c->front, sf, root);
-	c->file = sf;
-	if (r == 0) {
-		c->state = CONN_FILE;
-		timer_clear(&c->timer);
-		return true;
-	}
-	if (r > 0 && serve(c))
-		return true;
+	if (!handed)
+		board_add(&c->front->count->static_requests, 1);
+	static_entry_leave(e);
 	static_file_free(TAKE_PTR(c->file));
-	return false;
+	timer_clear(&c->timer);
+	error_answer_fields(c, plan->status, span_of(plan->fields, plan->fields_n), &r);
+	free(handed);
 }
 
-bool static_begin(struct conn *c, const struct http_head *head, const struct request *rq)
+static ssize_t make_head(struct conn *c, const struct static_plan *plan,
+			 const struct static_handed *handed)
 {
 	struct front *f = c->front;
-	char path[LIMIT_STATIC_PATH];
+	struct framing_facts facts = {.status = plan->status,
+				      .reason = handed && plan->status == handed->said.status
+							? handed->reason
+							: span_of("", 0),
+				      .fields = handed ? handed->fields : span_of("", 0),
+				      .more = span_of(plan->fields, plan->fields_n),
+				      .added = f->added,
+				      .length = plan->status == 304 ? -1 : (int64_t)plan->length,
+				      .minor = c->minor11,
+				      .is_head = c->is_head,
+				      .keep_alive = conn_may_keep(c),
+				      .date = span_of(f->date, 29),
+				      .request_id = span_str(c->id)};
 
-	if (!rq->is_head && !span_eq(rq->method, SPAN("GET")))
+	c->answer = (struct answer){.begun = true, .status = plan->status};
+	return framing_head(f->head_scratch, sizeof(f->head_scratch), &facts, &c->answer.body,
+			    &c->answer.keep_alive);
+}
+
+void static_serve(struct conn *c, struct static_entry *e, const struct static_ask *ask,
+		  const struct request *rq, struct static_handed *handed)
+{
+	struct front *f = c->front;
+	struct statics *s = f->statics;
+	char boundary[REQUEST_ID_N + 1];
+	struct static_plan plan;
+	struct static_facts facts = {.found = &e->found,
+				     .target = s->roots[e->root].target,
+				     .ask = ask,
+				     .rules = &s->rules,
+				     .types = &s->types,
+				     .is_head = c->is_head,
+				     .now_s = (int64_t)(f->wall_ns / NS_PER_S)};
+	ssize_t n;
+
+	request_id_make(&f->ids, boundary);
+	facts.boundary = span_of(boundary, REQUEST_ID_N);
+	if (rq) {
+		facts.path = rq->path;
+		facts.uri = rq->target;
+	}
+	if (handed)
+		facts.said = handed->said;
+	static_plan_make(&facts, &plan);
+	if (plan.status == 406 || plan.status == 412 || plan.status == 416) {
+		refuse(c, &plan, e, handed);
+		return;
+	}
+	n = make_head(c, &plan, handed);
+	if (n < 0) {
+		plan.status = 500;
+		plan.fields_n = 0;
+		c->answer = (struct answer){0};
+		refuse(c, &plan, e, handed);
+		return;
+	}
+	static_send(c, (size_t)n, &plan, e, handed);
+}
+
+/* -- looking for it ------------------------------------------------------------------------------------- */
+
+static void work_look(struct diskjob *disk)
+{
+	struct static_job *job = container_of(disk, struct static_job, disk);
+
+	job->error = static_look(&job->question, false, &job->found);
+}
+
+static void job_free(struct static_job *job)
+{
+	static_found_done(&job->found);
+	if (job->root_fd >= 0)
+		(void)close(job->root_fd);
+	free(job);
+}
+
+static enum static_outcome answer_found(struct conn *c, unsigned root, const char *path,
+					bool directory, struct static_found *found,
+					const struct static_ask *ask, const struct request *rq,
+					struct static_handed *handed)
+{
+	struct front *f = c->front;
+	struct static_entry *e;
+
+	switch (found->verdict) {
+	case STATIC_NONE:
+		return STATIC_NOT_HERE;
+	case STATIC_MOVED:
+		static_file_free(TAKE_PTR(c->file));
+		board_add(&f->count->static_requests, 1);
+		redirect(c, rq);
+		return STATIC_ANSWERED;
+	case STATIC_FILE:
+		break;
+	}
+	e = static_cache_add(&f->statics->cache, root, path, directory, found, f->now_ns);
+	if (!e)
+		return STATIC_NO_ROOM;
+	static_serve(c, e, ask, rq, handed);
+	return STATIC_ANSWERED;
+}
+
+static void on_looked(struct diskjob *disk);
+
+/* A disk thread is to look. */
+static bool ask_disk(struct conn *c, unsigned root, const struct static_question *q,
+		     struct static_handed *handed)
+{
+	struct front *f = c->front;
+	struct static_file *sf = c->file ? c->file : static_file_new(c);
+	struct static_job *job = sf ? calloc(1, sizeof(*job)) : NULL;
+
+	if (sf && !c->file)
+		c->file = sf;
+	if (!job)
 		return false;
-	for (unsigned i = 0; i < f->roots_n; i++) {
-		const struct static_root *root;
+	for (unsigned i = 0; i < HTTP_CODING_COUNT; i++)
+		job->found.forms[i].fd = -1;
+	job->disk = (struct diskjob){.work = work_look, .done = on_looked, .owner = sf};
+	job->root_fd = fcntl(q->root_fd, F_DUPFD_CLOEXEC, 3);
+	job->question = *q;
+	job->question.root_fd = job->root_fd;
+	(void)snprintf(job->path, sizeof(job->path), "%s", q->path);
+	job->question.path = job->path;
+	if (job->root_fd < 0 || !diskpool_submit(&f->disk, &job->disk)) {
+		job_free(job);
+		return false;
+	}
+	sf->job = &job->disk;
+	sf->root = root;
+	sf->directory = q->directory;
+	sf->handed = handed;
+	c->state = CONN_FILE;
+	timer_clear(&c->timer);
+	return true;
+}
+
+enum static_outcome static_try(struct conn *c, unsigned root, const char *path, bool directory,
+			       const struct static_ask *ask, const struct request *rq,
+			       struct static_handed *handed)
+{
+	struct front *f = c->front;
+	struct statics *s = f->statics;
+	const struct static_root *from;
+	struct static_entry *e = static_cache_find(&s->cache, root, path, directory, f->now_ns);
+	struct static_question q = {.target = s->roots[root].target,
+				    .path = path,
+				    .directory = directory,
+				    .plain = root >= s->maps_n,
+				    .rules = &s->rules};
+	struct static_found found;
+	enum static_outcome outcome;
+	int r;
+
+	if (e && static_form_stands(&e->found.forms[HTTP_CODING_IDENTITY])) {
+		static_serve(c, e, ask, rq, handed);
+		return STATIC_ANSWERED;
+	}
+	if (e) {
+		static_cache_forget(&s->cache, e);
+		static_entry_leave(e);
+	}
+	from = static_root_of(f, root);
+	if (!from)
+		return STATIC_NOT_HERE;
+	q.root_fd = from->fd;
+	r = static_look(&q, true, &found);
+	if (r == -EMFILE || r == -ENFILE) {
+		/* ours to give back first */
+		static_cache_sweep(&s->cache, UINT64_MAX);
+		r = static_look(&q, true, &found);
+	}
+	if (r == -EAGAIN)
+		return ask_disk(c, root, &q, handed) ? STATIC_ANSWERED : STATIC_NO_ROOM;
+	if (r < 0)
+		return STATIC_NO_ROOM;
+	outcome = answer_found(c, root, path, directory, &found, ask, rq, handed);
+	static_found_done(&found);
+	return outcome;
+}
+
+static void refuse_for_want(struct conn *c)
+{
+	struct front *f = c->front;
+
+	static_file_free(TAKE_PTR(c->file));
+	logbook_say(&f->log, f->wall_ns, "static file %s [%s]: out of memory or descriptors",
+		    c->line, c->id);
+	error_answer(c, 503, RETRY_AFTER_S);
+}
+
+/* Walks the maps from one on. False: none of them has it. */
+static bool walk(struct conn *c, const struct parsed_head *in, unsigned from)
+{
+	struct statics *s = c->front->statics;
+	struct span path = in->rq.path;
+	bool slash = path.n > 0 && path.p[path.n - 1] == '/';
+	struct static_ask ask = {0};
+	bool asked = false;
+
+	for (unsigned i = from; i < s->maps_n; i++) {
+		const struct static_root *root = &s->roots[i];
+		char name[LIMIT_STATIC_PATH];
+		bool directory;
 		struct span rest;
 
-		if (!static_path_match(f->roots[i].mount, rq->path, &rest))
+		if (!static_path_match(root->mount, path, &rest) ||
+		    !static_path_decode(root->whole_path ? path : rest, name, &directory))
 			continue;
-		/* a map may name one file: then the mount is its whole path */
-		path[0] = '\0';
-		if (rest.n > 0 && !static_path_decode(rest, path))
-			continue;
-		root = root_of(f, i);
-		if (root && begin_below(c, root, path, head))
+		if (!asked && c->protocol == PROTO_HTTP)
+			static_ask_head(&ask, &in->head);
+		else if (!asked)
+			static_ask_vars(&ask, in->vars.p, in->vars.n);
+		asked = true;
+		switch (static_try(c, i, name, directory || slash, &ask, &in->rq, NULL)) {
+		case STATIC_ANSWERED:
 			return true;
+		case STATIC_NO_ROOM:
+			refuse_for_want(c);
+			return true;
+		case STATIC_NOT_HERE:
+			break;
+		}
 	}
 	return false;
+}
+
+/* The request itself named it: its head was kept. */
+static void go_on(struct conn *c, struct static_job *job, unsigned root, bool directory)
+{
+	struct parsed_head in = {0};
+	struct static_ask ask = {0};
+	enum static_outcome outcome;
+
+	if (head_parse(c, c->in.p + c->in.start, c->head_n, 0, &in) <= 0) {
+		static_file_free(TAKE_PTR(c->file));
+		error_refuse(c, 400, "head cannot be read again");
+		return;
+	}
+	if (c->protocol == PROTO_HTTP)
+		static_ask_head(&ask, &in.head);
+	else
+		static_ask_vars(&ask, in.vars.p, in.vars.n);
+	outcome = job->error < 0 ? STATIC_NO_ROOM
+				 : answer_found(c, root, job->path, directory, &job->found, &ask,
+						&in.rq, NULL);
+	if (outcome == STATIC_NO_ROOM)
+		refuse_for_want(c);
+	if (outcome != STATIC_NOT_HERE || walk(c, &in, root + 1))
+		return;
+	static_file_free(TAKE_PTR(c->file));
+	intake_complete(c);
+}
+
+static void on_looked(struct diskjob *disk)
+{
+	struct static_job *job = container_of(disk, struct static_job, disk);
+	struct static_file *sf = disk->owner;
+	struct static_handed *handed;
+	struct front *f;
+	struct conn *c;
+
+	if (!sf) {
+		job_free(job);
+		return;
+	}
+	c = sf->conn;
+	f = c->front;
+	sf->job = NULL;
+	handed = TAKE_PTR(sf->handed);
+	if (!handed) {
+		go_on(c, job, sf->root, sf->directory);
+	} else {
+		enum static_outcome outcome =
+			job->error < 0 ? STATIC_NO_ROOM
+				       : answer_found(c, sf->root, job->path, sf->directory,
+						      &job->found, &handed->ask, NULL, handed);
+
+		static_handover_end(c, handed, outcome);
+	}
+	job_free(job);
+	/* outside a turn nobody wakes the worker that the request was queued for */
+	loop_kick(f);
+}
+
+bool static_begin(struct conn *c, const struct parsed_head *in)
+{
+	if (!in->rq.is_head && !span_eq(in->rq.method, SPAN("GET")))
+		return false;
+	return walk(c, in, 0);
 }

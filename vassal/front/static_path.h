@@ -1,6 +1,5 @@
 /*
- * static_path - the pure half of static files: which paths belong to a static-map, what a file's type is called, what
- * a conditional request asks for.
+ * static_path - which paths of a URL belong to a map, and which names on disk they are.
  */
 #pragma once
 #include "shared/limits.h"
@@ -9,13 +8,10 @@
 /* Does path lie under mount, on a segment boundary? The rest, still percent-encoded, without leading slashes. */
 bool static_path_match(const char *mount, struct span path, struct span *ret_rest);
 /*
- * Decodes %XX into a relative path for openat(). False for what cannot name a file below a directory: NUL, bad
- * escapes, a ".." segment, an empty path, one that ends with '/', too long.
+ * Decodes %XX into a relative path for openat(), without a slash at its end: *ret_directory says that there was one. ""
+ * is the directory itself. False for what cannot name a file that may be sent: NUL, bad escapes, too long, a segment
+ * that begins with a dot (".." among them) other than .well-known.
  */
-bool static_path_decode(struct span rest, char buf[LIMIT_STATIC_PATH]);
-/* "text/css; charset=utf-8"; application/octet-stream if the ending is unknown. */
-struct span static_path_type(const char *path);
-/* Does If-None-Match (a list, or "*") name this tag? Weak comparison (RFC 9110 8.8.3.2). */
-bool static_path_none_match(struct span field, struct span etag);
-/* IMF-fixdate to seconds, -1 if it is anything else. */
-int64_t static_path_date(struct span text);
+bool static_path_decode(struct span rest, char buf[LIMIT_STATIC_PATH], bool *ret_directory);
+/* The same for an absolute path that the app has chosen: whatever it names, one leading slash is kept. */
+bool static_path_unescape(struct span path, char buf[LIMIT_STATIC_PATH], bool *ret_directory);

@@ -178,8 +178,10 @@ ssize_t framing_head(char *buf, size_t size, const struct framing_facts *f,
 		return -1;
 	put_status_line(&o, f->status, f->reason);
 	put(&o, f->fields);
+	put(&o, f->more);
 	/* 1xx is not the answer yet: what describes the answer and the connection waits for it. */
 	if (f->status >= 200) {
+		put(&o, f->added);
 		put_field(&o, SPAN("Date: "), f->date);
 		put_field(&o, SPAN("Server: "), f->server);
 		put_field(&o, SPAN("X-Request-ID: "), f->request_id);

@@ -16,6 +16,8 @@ struct framing_facts {
 	unsigned status;
 	struct span reason; /* "" = the standard phrase for status */
 	struct span fields; /* "Name: value\r\n"..., already checked */
+	struct span more;   /* the same, from another place */
+	struct span added;  /* the same, of final answers alone */
 	int64_t length;     /* -1 unknown */
 	unsigned minor;     /* of the request: 0 or 1 */
 	bool is_head;

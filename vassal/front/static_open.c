@@ -1,0 +1,147 @@
+/*
+ * static_open - see static_open.h.
+ */
+#include "vassal/front/static_open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "shared/fd.h"
+
+#define READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) /* a FIFO must not stop us */
+
+static int open_how(int root_fd, const char *path, uint64_t flags, uint64_t resolve)
+{
+	struct open_how how = {.flags = flags, .resolve = resolve};
+	long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* What an O_PATH descriptor stands for, to be read. */
+static int open_itself(int fd, int flags)
+{
+	char self[64];
+	int r;
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	r = open(self, flags);
+	return r < 0 ? -errno : r;
+}
+
+/* Without openat2: segment by segment, and no segment may be a link. */
+static int walk(int root_fd, const char *path)
+{
+	_cleanup_(fd_closep) int dir = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
+
+	while (dir >= 0) {
+		size_t n = strcspn(path, "/");
+		char segment[NAME_MAX + 1];
+		int next;
+
+		if (n > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(segment, path, n);
+		segment[n] = '\0';
+		if (strcmp(segment, "..") == 0)
+			return -EXDEV;
+		next = openat(dir, segment,
+			      path[n] ? O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+				      : READ_FLAGS | O_NOFOLLOW);
+		if (next < 0)
+			return -errno;
+		if (!path[n])
+			return next;
+		fd_closep(&dir);
+		dir = next;
+		path += n + 1;
+	}
+	return -errno;
+}
+
+/* The absolute path of what is open. */
+static bool name_of(int fd, char buf[PATH_MAX])
+{
+	char self[64];
+	ssize_t n;
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	n = readlink(self, buf, PATH_MAX - 1);
+	if (n <= 0 || buf[0] != '/')
+		return false;
+	buf[n] = '\0';
+	return true;
+}
+
+/* name, if it is below the directory that dir_fd stands for: below it, and without a further link. */
+static int open_if_below(int dir_fd, const char *name)
+{
+	char dir[PATH_MAX];
+	size_t n;
+
+	if (!name_of(dir_fd, dir))
+		return -EXDEV;
+	n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+	if (strncmp(name, dir, n) != 0)
+		return -EXDEV;
+	if (name[n] == '\0')
+		return open_itself(dir_fd, READ_FLAGS);
+	if (name[n] != '/')
+		return -EXDEV;
+	return open_how(dir_fd, name + n + 1, READ_FLAGS,
+			RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
+}
+
+/* A link leads outside. Where to is looked at without opening it; only a name below a safe directory is opened. */
+static int open_safe(int root_fd, const char *path, const struct option_list *safe)
+{
+	_cleanup_(fd_closep) int probe =
+		open_how(root_fd, path, O_PATH | O_CLOEXEC, RESOLVE_NO_MAGICLINKS);
+	char name[PATH_MAX];
+
+	if (probe < 0)
+		return TAKE_FD(probe);
+	if (!name_of(probe, name))
+		return -EXDEV;
+	for (size_t i = 0; i < safe->n; i++) {
+		_cleanup_(fd_closep) int dir = open(safe->v[i], O_PATH | O_CLOEXEC);
+		int fd = dir < 0 ? -EXDEV : open_if_below(dir, name);
+
+		if (fd >= 0 || fd != -EXDEV)
+			return fd;
+	}
+	return -EXDEV;
+}
+
+static bool is_unknown_call(int error)
+{
+	/* old filters of containers say EPERM to calls that they do not know */
+	return error == -ENOSYS || error == -EPERM;
+}
+
+int static_open(int root_fd, const char *path, const struct option_list *safe, bool cached_only)
+{
+	const uint64_t below = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+	int fd;
+
+	if (path[0] == '\0')
+		return open_itself(root_fd, READ_FLAGS);
+	if (cached_only) {
+		fd = open_how(root_fd, path, READ_FLAGS, below | RESOLVE_CACHED);
+		/* EINVAL: before Linux 5.12; the others ask more of the disk */
+		if (fd == -EINVAL || is_unknown_call(fd) || (fd == -EXDEV && safe && safe->n > 0))
+			return -EAGAIN;
+		return fd;
+	}
+	fd = open_how(root_fd, path, READ_FLAGS, below);
+	if (is_unknown_call(fd))
+		return walk(root_fd, path);
+	if (fd == -EXDEV && safe && safe->n > 0)
+		return open_safe(root_fd, path, safe);
+	return fd;
+}

@@ -1,0 +1,16 @@
+/*
+ * static_open - opens a file below a directory and nowhere else.
+ *
+ * The kernel resolves names below the directory (openat2, RESOLVE_BENEATH): links, "..", renames during the walk lead
+ * outside at no time. Links to elsewhere are followed only where the configuration names their destination
+ * (static-safe). A kernel without openat2 gets no links at all.
+ */
+#pragma once
+#include "shared/option.h"
+
+/*
+ * path is relative, without ".."; "" is root itself. safe: absolute directories, may be NULL. cached_only: -EAGAIN
+ * instead of waiting for a disk. A descriptor for reading, or a negative errno; what it is of (a FIFO, a directory) is
+ * the caller's to ask.
+ */
+int static_open(int root_fd, const char *path, const struct option_list *safe, bool cached_only);
