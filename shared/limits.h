@@ -44,8 +44,14 @@
 	(64UL * 1024)     /* a body that a request slot holds; a longer one is a file */
 #define LIMIT_HEADERS 128 /* fields of one head; browsers send 20, proxies add 10 */
 #define LIMIT_METHOD  32  /* WebDAV's longest is 17; more is 501 (RFC 9112 3) */
-#define LIMIT_UWSGI_VARS \
-	512 /* pairs of one uwsgi packet; a proxy's params and 128 fields are half of it */
+#define LIMIT_CGI_VARS \
+	512 /* variables of one request by uwsgi, FastCGI or SCGI; a proxy's params and 128 fields are half of it */
+#define LIMIT_FASTCGI_QUESTION \
+	256 /* bytes of a FastCGI record that asks for values; all three of them need 51 */
+#define LIMIT_FASTCGI_QUESTIONS \
+	16 /* answers of ours to records that are no request, before one must come: nobody may pile them up */
+#define LIMIT_PROXY_BYTES \
+	4096 /* a PROXY header: 232 bytes and TLVs, of which a client's certificate is the longest */
 #define LIMIT_HOST       255 /* a DNS name is 253 (RFC 1035 2.3.4) plus ":port" of which we keep none */
 #define LIMIT_REQUEST_ID 64 /* an X-Request-ID that we take over; longer ones are replaced */
 #define LIMIT_RESPONSE_HEAD \

@@ -76,7 +76,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = uwsgi_parse((const char *)data, size, &facts, &rq, &vars);
 	if (r == PROTO_BAD)
 		check(rq.status >= 400 && rq.reason && !rq.keep_alive);
-	if (r > 0) {
+	if (r > 0 && rq.ping) {
+		check((size_t)r <= size && vars.n == 0);
+	} else if (r > 0) {
 		check((size_t)r <= size && rq.method.n > 0 && rq.path.n > 0 && !rq.keep_alive);
 		check_vars(&vars);
 		check_prefixes((const char *)data, (size_t)r);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "shared/limits.h"
 #include "shared/vassal_config.h"
@@ -21,6 +22,7 @@
 #include "vassal/front/queue.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
+#include "vassal/proto/uwsgi.h"
 
 #define READS_PER_TURN 4 /* of one connection: others want their turn */
 
@@ -114,6 +116,19 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 	return head_n + body_begin(c, p + head_n, n - head_n, in->rq.expect_continue);
 }
 
+/* uWSGI's --ping: no request, and none is counted. */
+static void answer_ping(struct conn *c)
+{
+	const struct span pong = uwsgi_pong();
+	struct iovec iov = {(char *)(uintptr_t)pong.p, pong.n};
+
+	c->answer.keep_alive = false;
+	if (conn_write(c, &iov, 1) < 0)
+		conn_lost(c);
+	else
+		conn_answered(c);
+}
+
 /* Returns bytes used. 0: more are needed, or the connection has ended. */
 static size_t take_head(struct conn *c, char *p, size_t n)
 {
@@ -133,6 +148,10 @@ static size_t take_head(struct conn *c, char *p, size_t n)
 		return n;
 	}
 	board_add(&c->front->count->bytes_in, (uint64_t)r);
+	if (in.rq.ping) {
+		answer_ping(c);
+		return n;
+	}
 	return begin(c, p, n, (size_t)r, &in);
 }
 

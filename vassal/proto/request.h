@@ -1,15 +1,20 @@
 /*
  * request - what the front must know of a request, whichever protocol brought it. Spans point into the bytes that
- * were parsed. Filled by http1.c and uwsgi.c; the environment itself goes straight into vars (shared/vars.h).
+ * were parsed. Filled by http1.c and cgi.c; the environment itself goes straight into vars (shared/vars.h).
  */
 #pragma once
 #include "shared/span.h"
 
 enum proto_result { PROTO_MORE = 0, PROTO_BAD = -1 }; /* or the number of bytes used, > 0 */
 
-enum proto_kind { PROTO_HTTP, PROTO_UWSGI, PROTO_KIND_COUNT };
+enum proto_kind { PROTO_HTTP, PROTO_UWSGI, PROTO_SCGI, PROTO_FASTCGI, PROTO_KIND_COUNT };
 
-enum body_kind { BODY_NONE, BODY_LENGTH, BODY_CHUNKED };
+enum body_kind {
+	BODY_NONE,
+	BODY_LENGTH,
+	BODY_CHUNKED,
+	BODY_RECORDS, /* FastCGI: ends with an empty record, whatever CONTENT_LENGTH says */
+};
 
 struct request {
 	struct span method, target; /* target as sent (REQUEST_URI) */
@@ -20,6 +25,7 @@ struct request {
 	struct span start; /* X-Request-Start as it came; n = 0 if none */
 	enum body_kind body;
 	uint64_t length; /* BODY_LENGTH; may be 0; at most INT64_MAX */
+	bool has_length; /* BODY_RECORDS: length is what CONTENT_LENGTH says */
 	/*
 	 * HTTP/1.minor that the answer may use. uwsgi: 0, because its proxies read a body of unknown length up
 	 * to the close and take no chunks.
@@ -30,6 +36,7 @@ struct request {
 	bool upgrade;         /* asks for another protocol */
 	bool is_head;
 	bool https;
+	bool ping;          /* uwsgi: no request, answered with uwsgi_pong() */
 	int status;         /* PROTO_BAD: the status to answer */
 	const char *reason; /* PROTO_BAD: static words for the log */
 };

@@ -1,98 +1,17 @@
 /*
- * uwsgi - see uwsgi.h.
- *
- * The packet is read into a bounded table in which the last of equal keys has won; then what the proxy's params left
- * out is derived, and the table goes to vars. A proxy is trusted to say who its client is (that is what the protocol
- * is for), never which code to load.
+ * uwsgi - see uwsgi.h. The packet is read into cgi's table; what it means is said there.
  */
 #include "vassal/proto/uwsgi.h"
 
-#include "shared/http_head.h"
-#include "vassal/proto/names.h"
+#include "vassal/proto/cgi.h"
 
 #define PACKET_HEAD 4
-#define BUCKETS     128
 
-enum modifier { MODIFIER_WSGI = 0, MODIFIER_MANAGE_SCRIPT_NAME = 30 };
-
-struct pair {
-	struct span key, value;
-	uint16_t older; /* index + 1 of the pair before it in its bucket */
-};
-
-struct pairs {
-	unsigned n;
-	uint16_t bucket[BUCKETS]; /* index + 1 of its newest pair */
-	struct pair list[LIMIT_UWSGI_VARS];
-};
-
-/* What the packet says or implies, before it is written. */
-struct derived {
-	struct span method, uri, path_info, script, query, protocol;
-	bool path_is_raw; /* from REQUEST_URI: still percent-encoded */
-	bool https;
-};
-
-static int bad(struct request *rq, int status, const char *reason)
-{
-	rq->status = status;
-	rq->reason = reason;
-	rq->keep_alive = false;
-	return PROTO_BAD;
-}
+enum modifier { MODIFIER_WSGI = 0, MODIFIER_MANAGE_SCRIPT_NAME = 30, MODIFIER_PING = 100 };
 
 static size_t read_u16(const char *p)
 {
 	return (size_t)((unsigned char)p[0] | (unsigned char)p[1] << 8);
-}
-
-static struct pair *find(struct pairs *pairs, struct span key)
-{
-	unsigned i = pairs->bucket[proto_name_hash(key) % BUCKETS];
-
-	while (i > 0 && !span_eq(pairs->list[i - 1].key, key))
-		i = pairs->list[i - 1].older;
-	return i > 0 ? &pairs->list[i - 1] : NULL;
-}
-
-static struct span value_of(struct pairs *pairs, struct span key)
-{
-	const struct pair *pair = find(pairs, key);
-
-	return pair ? pair->value : span_of("", 0);
-}
-
-/* Upper case, digits, '_', as RFC 3875 4.1 names its variables; others ("wsgi.input") are no proxy's business. */
-static bool is_cgi_name(struct span key)
-{
-	for (size_t i = 0; i < key.n; i++) {
-		char c = key.p[i];
-
-		if (!(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '_')
-			return false;
-	}
-	return key.n > 0;
-}
-
-/* False: the table is full. */
-static bool note_pair(struct pairs *pairs, struct span key, struct span value)
-{
-	struct pair *pair;
-	uint16_t *bucket;
-
-	if (!is_cgi_name(key))
-		return true;
-	pair = find(pairs, key);
-	if (pair) {
-		pair->value = value;
-		return true;
-	}
-	if (pairs->n == LIMIT_UWSGI_VARS)
-		return false;
-	bucket = &pairs->bucket[proto_name_hash(key) % BUCKETS];
-	pairs->list[pairs->n] = (struct pair){.key = key, .value = value, .older = *bucket};
-	*bucket = (uint16_t)++pairs->n;
-	return true;
 }
 
 /* One length and its bytes. */
@@ -110,218 +29,17 @@ static bool take_string(struct span *rest, struct span *ret)
 	return true;
 }
 
-static int read_pairs(struct span rest, struct pairs *pairs, struct request *rq)
+static int read_pairs(struct span rest, struct cgi_pairs *pairs, struct request *rq)
 {
-	memset(pairs->bucket, 0, sizeof(pairs->bucket));
-	pairs->n = 0;
 	while (rest.n > 0) {
 		struct span key, value;
 
 		if (!take_string(&rest, &key) || !take_string(&rest, &value))
-			return bad(rq, 400, "uwsgi variables overrun the packet");
-		if (!note_pair(pairs, key, value))
-			return bad(rq, 431, "too many uwsgi variables");
+			return cgi_bad(rq, 400, "uwsgi variables overrun the packet");
+		if (!cgi_add(pairs, key, value))
+			return cgi_bad(rq, 431, "too many uwsgi variables");
 	}
 	return 0;
-}
-
-static bool is_https(struct pairs *pairs)
-{
-	struct span https = value_of(pairs, SPAN("HTTPS"));
-
-	return span_eq_nocase(https, SPAN("on")) || span_eq(https, SPAN("1")) ||
-	       span_eq_nocase(value_of(pairs, SPAN("REQUEST_SCHEME")), SPAN("https")) ||
-	       span_eq_nocase(value_of(pairs, SPAN("UWSGI_SCHEME")), SPAN("https"));
-}
-
-static struct span before_query(struct span uri)
-{
-	const char *q = uri.n > 0 ? memchr(uri.p, '?', uri.n) : NULL;
-
-	return q ? span_of(uri.p, (size_t)(q - uri.p)) : uri;
-}
-
-/*
- * PATH_INFO as sent; else DOCUMENT_URI (which is decoded too); else the path of REQUEST_URI. A SCRIPT_NAME that is
- * the whole path is what nginx's fastcgi_params say for "no idea".
- */
-static void derive_path(struct derived *d, struct pairs *pairs, bool manage_script)
-{
-	const struct pair *info = find(pairs, SPAN("PATH_INFO"));
-
-	if (!info)
-		info = find(pairs, SPAN("DOCUMENT_URI"));
-	d->path_is_raw = !info;
-	d->path_info = info ? info->value : before_query(d->uri);
-	d->script = value_of(pairs, SPAN("SCRIPT_NAME"));
-	if (span_eq(d->path_info, SPAN("*")))
-		d->path_info = span_of("", 0);
-	if (manage_script && proto_path_split(d->path_info, d->script, &d->script))
-		d->path_info = span_skip(d->path_info, d->script.n);
-	else if (span_eq(d->script, d->path_info) || span_eq(d->script, SPAN("/")))
-		d->script = span_of("", 0);
-}
-
-static void derive(struct derived *d, struct pairs *pairs, const struct request_facts *facts,
-		   bool manage_script)
-{
-	const struct pair *query = find(pairs, SPAN("QUERY_STRING"));
-
-	d->method = value_of(pairs, SPAN("REQUEST_METHOD"));
-	d->uri = value_of(pairs, SPAN("REQUEST_URI"));
-	d->protocol = value_of(pairs, SPAN("SERVER_PROTOCOL"));
-	d->https = facts->https || is_https(pairs);
-	derive_path(d, pairs, manage_script);
-	if (query) {
-		d->query = query->value;
-	} else {
-		size_t n = before_query(d->uri).n;
-
-		d->query = n < d->uri.n ? span_skip(d->uri, n + 1) : span_of("", 0);
-	}
-}
-
-static bool has_nul(struct span s)
-{
-	return s.n > 0 && memchr(s.p, '\0', s.n);
-}
-
-static int judge_host(struct span authority, struct request *rq)
-{
-	/* No Host is no error here: an HTTP/1.0 client of the proxy may have sent none. */
-	if (authority.n > 0 && !http_host_split(authority, &rq->host))
-		return bad(rq, 400, "bad HTTP_HOST");
-	return 0;
-}
-
-static int judge_path(const struct derived *d, struct request *rq)
-{
-	if (d->uri.n > 0 && !http_span_is(d->uri, HTTP_TARGET))
-		return bad(rq, 400, "malformed REQUEST_URI");
-	if (has_nul(d->path_info) || has_nul(d->script) ||
-	    (d->path_is_raw && proto_path_holds_nul(d->path_info)))
-		return bad(rq, 400, "NUL in the path");
-	if (d->path_info.n > 0 && d->path_info.p[0] != '/')
-		return bad(rq, 400, "path does not begin with a slash");
-	if (d->script.n > 0 && d->script.p[0] != '/')
-		return bad(rq, 400, "SCRIPT_NAME does not begin with a slash");
-	if (d->uri.n == 0 && d->path_info.n == 0 && d->script.n == 0)
-		return bad(rq, 400, "neither REQUEST_URI nor PATH_INFO");
-	return 0;
-}
-
-static int judge(struct pairs *pairs, const struct derived *d, struct request *rq)
-{
-	struct span length = value_of(pairs, SPAN("CONTENT_LENGTH"));
-	int r;
-
-	if (d->method.n > LIMIT_METHOD || !http_span_is(d->method, HTTP_TOKEN))
-		return bad(rq, 400, "no REQUEST_METHOD");
-	r = judge_path(d, rq);
-	if (r < 0)
-		return r;
-	if (length.n > 0) {
-		if (!http_parse_size(length, &rq->length))
-			return bad(rq, 400, "malformed CONTENT_LENGTH");
-		rq->body = BODY_LENGTH;
-	}
-	return judge_host(value_of(pairs, SPAN("HTTP_HOST")), rq);
-}
-
-static void fill_request(struct pairs *pairs, const struct derived *d, struct request *rq)
-{
-	struct span path = before_query(d->uri);
-
-	rq->method = d->method;
-	rq->target = d->uri.n > 0 ? d->uri : d->path_info;
-	if (path.n > 0 && (path.p[0] == '/' || span_eq(path, SPAN("*"))))
-		rq->path = path;
-	else
-		rq->path = d->path_info.n > 0 ? d->path_info : SPAN("/");
-	if (rq->target.n == 0)
-		rq->target = rq->path;
-	rq->query = d->query;
-	rq->request_id = proto_name_request_id(value_of(pairs, SPAN("HTTP_X_REQUEST_ID")));
-	rq->start = value_of(pairs, SPAN("HTTP_X_REQUEST_START"));
-	rq->is_head = span_eq(d->method, SPAN("HEAD"));
-	rq->https = d->https;
-}
-
-/* Written by write_vars in its own way, or dropped; everything else is copied as the proxy sent it. */
-static bool is_handled(struct span key)
-{
-	static const struct span handled[] = {
-		/* clang-format off */
-		{"REQUEST_METHOD", 14}, {"REQUEST_URI", 11},  {"RAW_URI", 7},	   {"PATH_INFO", 9},
-		{"SCRIPT_NAME", 11},	{"QUERY_STRING", 12}, {"SERVER_PROTOCOL", 15},
-		{"REQUEST_SCHEME", 14}, {"HTTPS", 5},	      {"SERVER_NAME", 11}, {"SERVER_PORT", 11},
-		{"REMOTE_ADDR", 11},	{"REMOTE_PORT", 11},  {"CONTENT_LENGTH", 14},
-		/* never the app's: see names.h */
-		{"HTTP_PROXY", 10}, {"HTTP_CONTENT_LENGTH", 19}, {"HTTP_CONTENT_TYPE", 17},
-		{"HTTP_TRANSFER_ENCODING", 22}, {"HTTP_TE", 7}, {"HTTP_TRAILER", 12},
-		/* clang-format on */
-	};
-
-	/* UWSGI_FILE, UWSGI_SCRIPT, UWSGI_HOME ...: to uWSGI they are orders to load code. */
-	if (span_starts(key, SPAN("UWSGI_")))
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
-		if (span_eq(handled[i], key))
-			return true;
-	return false;
-}
-
-/* The first that is not empty. */
-static struct span either(struct span a, struct span b)
-{
-	return a.n > 0 ? a : b;
-}
-
-static void write_path(const struct derived *d, const struct request_facts *facts,
-		       struct vars *vars)
-{
-	struct span script = d->script;
-	struct span path = d->path_info;
-
-	if (d->path_is_raw) {
-		proto_path_add(vars, path, either(script, facts->script_name));
-		return;
-	}
-	if (script.n == 0 && proto_path_split(path, facts->script_name, &script))
-		path = span_skip(path, script.n);
-	vars_add(vars, SPAN("SCRIPT_NAME"), script);
-	vars_add(vars, SPAN("PATH_INFO"), path);
-}
-
-static void write_vars(struct pairs *pairs, const struct derived *d, const struct request *rq,
-		       const struct request_facts *facts, struct vars *vars)
-{
-	struct span name = either(value_of(pairs, SPAN("SERVER_NAME")), rq->host);
-	struct span port = either(value_of(pairs, SPAN("SERVER_PORT")), facts->server_port);
-	struct span addr = value_of(pairs, SPAN("REMOTE_ADDR"));
-	struct span length = value_of(pairs, SPAN("CONTENT_LENGTH"));
-
-	vars_add(vars, SPAN("REQUEST_METHOD"), d->method);
-	vars_add(vars, SPAN("REQUEST_URI"), rq->target);
-	vars_add(vars, SPAN("RAW_URI"), rq->target);
-	write_path(d, facts, vars);
-	vars_add(vars, SPAN("QUERY_STRING"), d->query);
-	vars_add(vars, SPAN("SERVER_PROTOCOL"), either(d->protocol, SPAN("HTTP/1.0")));
-	vars_add(vars, SPAN("REQUEST_SCHEME"), d->https ? SPAN("https") : SPAN("http"));
-	if (d->https)
-		vars_add(vars, SPAN("HTTPS"), SPAN("on"));
-	/* The two belong together: never the proxy's address with its client's port. */
-	vars_add(vars, SPAN("REMOTE_ADDR"), either(addr, facts->remote_addr));
-	vars_add(vars, SPAN("REMOTE_PORT"),
-		 addr.n > 0 ? value_of(pairs, SPAN("REMOTE_PORT")) : facts->remote_port);
-	vars_add(vars, SPAN("SERVER_NAME"),
-		 either(either(name, facts->server_name), SPAN("localhost")));
-	vars_add(vars, SPAN("SERVER_PORT"), either(port, d->https ? SPAN("443") : SPAN("80")));
-	if (length.n > 0)
-		vars_add(vars, SPAN("CONTENT_LENGTH"), length);
-	for (unsigned i = 0; i < pairs->n; i++)
-		if (!is_handled(pairs->list[i].key))
-			vars_add(vars, pairs->list[i].key, pairs->list[i].value);
 }
 
 /* "GET ", "POST", "HEAD": a packet of modifier 71 with 21573 bytes is somebody's browser. */
@@ -338,30 +56,27 @@ static int judge_packet(const char *p, struct request *rq)
 	unsigned modifier = (unsigned char)p[0];
 
 	if (looks_like_http(p))
-		return bad(rq, 400, "HTTP spoken to a uwsgi socket");
+		return cgi_bad(rq, 400, "HTTP spoken to a uwsgi socket");
+	if (modifier == MODIFIER_PING) {
+		rq->ping = true;
+		return 0;
+	}
 	if (modifier != MODIFIER_WSGI && modifier != MODIFIER_MANAGE_SCRIPT_NAME)
-		return bad(rq, 501, "uwsgi modifier not supported");
+		return cgi_bad(rq, 501, "uwsgi modifier not supported");
 	if (read_u16(p + 1) == 0)
-		return bad(rq, 400, "uwsgi packet without variables");
+		return cgi_bad(rq, 400, "uwsgi packet without variables");
 	return 0;
 }
 
 static int read_request(struct span packet, bool manage_script, const struct request_facts *facts,
 			struct request *rq, struct vars *vars)
 {
-	struct derived d = {0};
-	struct pairs pairs;
-	int r = read_pairs(packet, &pairs, rq);
+	struct cgi_pairs pairs;
+	int r;
 
-	if (r < 0)
-		return r;
-	derive(&d, &pairs, facts, manage_script);
-	r = judge(&pairs, &d, rq);
-	if (r < 0)
-		return r;
-	fill_request(&pairs, &d, rq);
-	write_vars(&pairs, &d, rq, facts, vars);
-	return vars->overflow ? bad(rq, 431, "environment too large") : 0;
+	cgi_begin(&pairs, rq);
+	r = read_pairs(packet, &pairs, rq);
+	return r < 0 ? r : cgi_request(&pairs, manage_script, facts, rq, vars);
 }
 
 long uwsgi_parse(const char *p, size_t n, const struct request_facts *facts, struct request *ret,
@@ -370,14 +85,7 @@ long uwsgi_parse(const char *p, size_t n, const struct request_facts *facts, str
 	size_t size;
 	int r;
 
-	*ret = (struct request){
-		.method = span_of("", 0),
-		.target = span_of("", 0),
-		.path = span_of("", 0),
-		.query = span_of("", 0),
-		.host = span_of("", 0),
-		.request_id = span_of("", 0),
-	};
+	cgi_begin(NULL, ret);
 	if (n < PACKET_HEAD)
 		return PROTO_MORE;
 	r = judge_packet(p, ret);
@@ -386,7 +94,14 @@ long uwsgi_parse(const char *p, size_t n, const struct request_facts *facts, str
 	size = read_u16(p + 1);
 	if (n < PACKET_HEAD + size)
 		return PROTO_MORE;
-	r = read_request(span_of(p + PACKET_HEAD, size),
-			 (unsigned char)p[0] == MODIFIER_MANAGE_SCRIPT_NAME, facts, ret, vars);
+	if (!ret->ping)
+		r = read_request(span_of(p + PACKET_HEAD, size),
+				 (unsigned char)p[0] == MODIFIER_MANAGE_SCRIPT_NAME, facts, ret,
+				 vars);
 	return r < 0 ? r : (long)(PACKET_HEAD + size);
+}
+
+struct span uwsgi_pong(void)
+{
+	return span_of("\x64\0\0\1", PACKET_HEAD);
 }

@@ -7,10 +7,11 @@
 #include "vassal/proto/request.h"
 
 /*
- * MORE, BAD or the packet's length. On success *ret is filled and the environment stands in vars: only CGI names
- * pass (upper case, digits, '_'); UWSGI_FILE and its kin, which would load code, are dropped; the last of equal keys
- * wins; empty CONTENT_LENGTH is absent; PATH_INFO and SCRIPT_NAME are derived when the proxy's params omit them
- * (reference: nginx's stock uwsgi_params). Modifier 0 and 30 are requests; others are BAD 501.
+ * MORE, BAD or the packet's length. On success *ret is filled and the environment stands in vars, as cgi.h says.
+ * Modifier 0 and 30 are requests; 100 is a ping, which has no environment (ret->ping); others are BAD 501.
  */
 long uwsgi_parse(const char *p, size_t n, const struct request_facts *facts, struct request *ret,
 		 struct vars *vars);
+
+/* The answer to a ping: a packet of its own, without a warning. */
+struct span uwsgi_pong(void);

@@ -208,6 +208,8 @@ static void paths_are_derived_when_params_omit_them(void **state)
 		 "/p%20q"}, /* decoded by the proxy already */
 		/* nginx's fastcgi_params: SCRIPT_NAME is the whole path */
 		{{"REQUEST_URI=/x", "DOCUMENT_URI=/x", "SCRIPT_NAME=/x"}, 0, "", "", "/x"},
+		/* Apache's mod_proxy_fcgi and mod_proxy_scgi: the same, decoded, and nothing else */
+		{{"REQUEST_URI=/a%20b?c", "SCRIPT_NAME=/a b"}, 0, "", "", "/a b"},
 		{{"REQUEST_URI=/app/x", "PATH_INFO=/x", "SCRIPT_NAME=/app"}, 0, "", "/app", "/x"},
 		{{"REQUEST_URI=/x", "PATH_INFO=/x", "SCRIPT_NAME=/"}, 0, "", "", "/x"},
 		{{"REQUEST_URI=/app", "PATH_INFO=", "SCRIPT_NAME=/app"}, 0, "", "/app", ""},
@@ -386,7 +388,7 @@ static void packets_of_others_are_named(void **state)
 		{{'P', 'O', 'S', 'T'}, 400, "HTTP spoken to a uwsgi socket"},
 		{{'P', 0, 1, 0}, 501, "uwsgi modifier not supported"},
 		{{5, 1, 0, 0}, 501, "uwsgi modifier not supported"},
-		{{100, 0, 0, 0}, 501, "uwsgi modifier not supported"},
+		{{(char)173, 1, 0, 0}, 501, "uwsgi modifier not supported"},
 		{{0, 0, 0, 0}, 400, "uwsgi packet without variables"},
 	};
 
@@ -401,6 +403,23 @@ static void packets_of_others_are_named(void **state)
 		assert_string_equal(p->rq.reason, cases[i].reason);
 		free(p);
 	}
+}
+
+static void a_ping_is_no_request(void **state)
+{
+	static const char head[] = {100, 3, 0, 0, 'a', 'b', 'c'};
+	struct packet *p = packet_new();
+
+	(void)state;
+	memcpy(p->bytes, head, sizeof(head));
+	assert_int_equal(parse_part(p, 6, &no_facts), PROTO_MORE);
+	assert_int_equal(parse_part(p, 7, &no_facts), 7);
+	assert_true(p->rq.ping);
+	assert_int_equal(p->vars.n, 0);
+	p->bytes[1] = 0;
+	assert_int_equal(parse_part(p, 4, &no_facts), 4);
+	assert_true(span_eq(uwsgi_pong(), span_of("\x64\0\0\1", 4)));
+	free(p);
 }
 
 static void every_prefix_asks_for_more(void **state)
@@ -447,7 +466,7 @@ static void too_many_variables_are_431(void **state)
 	p->n = 4;
 	add(p, "REQUEST_METHOD", "GET");
 	add(p, "REQUEST_URI", "/");
-	for (unsigned i = 0; i < LIMIT_UWSGI_VARS - 2; i++) {
+	for (unsigned i = 0; i < LIMIT_CGI_VARS - 2; i++) {
 		char key[16];
 
 		(void)snprintf(key, sizeof(key), "X_%u", i);
@@ -486,6 +505,7 @@ int main(void)
 		cmocka_unit_test(bad_values_are_refused),
 		cmocka_unit_test(a_nul_in_the_path_is_refused),
 		cmocka_unit_test(packets_of_others_are_named),
+		cmocka_unit_test(a_ping_is_no_request),
 		cmocka_unit_test(every_prefix_asks_for_more),
 		cmocka_unit_test(lengths_that_overrun_the_packet_are_refused),
 		cmocka_unit_test(too_many_variables_are_431),
