@@ -1,0 +1,170 @@
+/*
+ * proxy - see proxy.h. HAProxy's "The PROXY protocol, versions 1 & 2", 2.1 and 2.2.
+ */
+#include "vassal/proto/proxy.h"
+
+#include <arpa/inet.h>
+
+#define V2_HEAD      16
+#define V2_SIGNATURE SPAN("\r\n\r\n\0\r\nQUIT\n")
+
+enum { V2_LOCAL = 0x20, V2_PROXY = 0x21 };
+enum { FAMILY_NONE, FAMILY_INET, FAMILY_INET6, FAMILY_UNIX };
+enum { TRANSPORT_STREAM = 1 };
+
+static long bad(struct proxy *ret, const char *reason)
+{
+	*ret = (struct proxy){.reason = reason};
+	return PROTO_BAD;
+}
+
+/* 0..65535 as the specification writes it: no sign, no zero in front. */
+static bool is_port(struct span s)
+{
+	unsigned v = 0;
+
+	if (s.n == 0 || s.n > 5 || (s.n > 1 && s.p[0] == '0'))
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		v = v * 10 + (unsigned)(s.p[i] - '0');
+	}
+	return v <= UINT16_MAX;
+}
+
+static void write_port(char to[6], unsigned port)
+{
+	char digits[5];
+	size_t i = sizeof(digits);
+
+	do {
+		digits[--i] = (char)('0' + port % 10);
+		port /= 10;
+	} while (port > 0);
+	memcpy(to, digits + i, sizeof(digits) - i);
+	to[sizeof(digits) - i] = '\0';
+}
+
+static void write_address(struct proxy *ret, int family, const uint8_t *raw)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (family == AF_INET6 && memcmp(raw, mapped, sizeof(mapped)) == 0) {
+		family = AF_INET;
+		raw += sizeof(mapped);
+	}
+	(void)inet_ntop(family, raw, ret->addr, sizeof(ret->addr));
+}
+
+/* Up to the next blank, which must be there unless it is the last. */
+static bool take_word(struct span *rest, bool last, struct span *ret)
+{
+	const char *blank = rest->n > 0 ? memchr(rest->p, ' ', rest->n) : NULL;
+
+	if (!blank == !last)
+		return false;
+	*ret = last ? *rest : span_of(rest->p, (size_t)(blank - rest->p));
+	*rest = span_skip(*rest, last ? rest->n : ret->n + 1);
+	return ret->n > 0;
+}
+
+static bool parse_address(int family, struct span word, uint8_t raw[16])
+{
+	char text[46];
+
+	if (word.n >= sizeof(text))
+		return false;
+	memcpy(text, word.p, word.n);
+	text[word.n] = '\0';
+	return inet_pton(family, text, raw) == 1;
+}
+
+/* What stands behind "PROXY ", without CRLF. */
+static bool parse_v1(struct span rest, struct proxy *ret)
+{
+	struct span name, from, to, from_port, to_port;
+	uint8_t raw[16], self[16];
+	int family;
+
+	if (span_eq(rest, SPAN("UNKNOWN")) || span_starts(rest, SPAN("UNKNOWN ")))
+		return true;
+	if (!take_word(&rest, false, &name) || !take_word(&rest, false, &from) ||
+	    !take_word(&rest, false, &to) || !take_word(&rest, false, &from_port) ||
+	    !take_word(&rest, true, &to_port))
+		return false;
+	if (!span_eq(name, SPAN("TCP4")) && !span_eq(name, SPAN("TCP6")))
+		return false;
+	family = name.p[3] == '4' ? AF_INET : AF_INET6;
+	if (!parse_address(family, from, raw) || !parse_address(family, to, self) ||
+	    !is_port(from_port) || !is_port(to_port))
+		return false;
+	ret->known = true;
+	write_address(ret, family, raw);
+	memcpy(ret->port, from_port.p, from_port.n);
+	memcpy(ret->self_port, to_port.p, to_port.n);
+	return true;
+}
+
+static long take_v1(const char *p, size_t n, struct proxy *ret)
+{
+	size_t seen = MIN(n, (size_t)PROXY_V1_MAX);
+	const char *end = memchr(p, '\n', seen);
+
+	if (!end)
+		return n >= PROXY_V1_MAX ? bad(ret, "PROXY line without an end") : PROTO_MORE;
+	if (end - p < 8 || end[-1] != '\r' || !parse_v1(span_of(p + 6, (size_t)(end - p) - 7), ret))
+		return bad(ret, "malformed PROXY line");
+	return end - p + 1;
+}
+
+static unsigned read_u16(const char *p)
+{
+	return (unsigned)(uint8_t)p[0] << 8 | (uint8_t)p[1];
+}
+
+static long take_v2(const char *p, size_t n, struct proxy *ret)
+{
+	static const unsigned needed[] = {0, 12, 36, 216};
+	unsigned command, family, size;
+
+	if (n < V2_HEAD)
+		return PROTO_MORE;
+	command = (uint8_t)p[12];
+	family = (uint8_t)p[13] >> 4;
+	size = read_u16(p + 14);
+	if (command != V2_LOCAL && command != V2_PROXY)
+		return bad(ret, "PROXY header of another version");
+	if (V2_HEAD + size > LIMIT_PROXY_BYTES)
+		return bad(ret, "PROXY header too large");
+	if (command == V2_PROXY && (family > FAMILY_UNIX || size < needed[family]))
+		return bad(ret, "malformed PROXY header");
+	if (n < V2_HEAD + size)
+		return PROTO_MORE;
+	if (command == V2_LOCAL || ((uint8_t)p[13] & 0xf) != TRANSPORT_STREAM)
+		return V2_HEAD + size;
+	if (family == FAMILY_INET || family == FAMILY_INET6) {
+		size_t address = family == FAMILY_INET ? 4 : 16;
+		const char *ports = p + V2_HEAD + 2 * address;
+
+		ret->known = true;
+		write_address(ret, family == FAMILY_INET ? AF_INET : AF_INET6,
+			      (const uint8_t *)p + V2_HEAD);
+		write_port(ret->port, read_u16(ports));
+		write_port(ret->self_port, read_u16(ports + 2));
+	}
+	return V2_HEAD + size;
+}
+
+long proxy_parse(const char *p, size_t n, struct proxy *ret)
+{
+	const struct span v1 = SPAN("PROXY ");
+	const struct span v2 = V2_SIGNATURE;
+
+	*ret = (struct proxy){0};
+	if (span_eq(span_of(p, MIN(n, v1.n)), span_of(v1.p, MIN(n, v1.n))))
+		return n < v1.n ? PROTO_MORE : take_v1(p, n, ret);
+	if (span_eq(span_of(p, MIN(n, v2.n)), span_of(v2.p, MIN(n, v2.n))))
+		return n < v2.n ? PROTO_MORE : take_v2(p, n, ret);
+	return bad(ret, "no PROXY header");
+}
