@@ -407,7 +407,19 @@ def section_chaos(a):
         promise("p99 disturbed / undisturbed", seen["p99"] / quiet["p99"], 3)
 
 
-SECTIONS = ["hello", "connection", "gate", "django", "flask", "memory", "slow", "many", "reload", "recycle", "wake", "nap",
+def section_static(a):
+    sizes = {"1 KiB": 1024, "1 MiB": 1 << 20}
+    folder = servers.files(sizes.values())
+    with running(servers.vassal("hello", 1, "--static-map", "/s=%s" % folder), servers.nginx(folder)) as (us, nginx):
+        for name, size in sizes.items():
+            path = "/s/%d.bin" % size
+            m = in_turn(a, {"vassal, " + name: lambda: cpu_per_request(us, path=path, connections=16, seconds=a.seconds),
+                            "nginx, " + name: lambda: cpu_per_request(nginx, path=path, connections=16, seconds=a.seconds)})
+            # at least 0.6 of nginx's requests per second of CPU for small files, 0.9 for large ones
+            promise("a file of %s: us / nginx" % name, m["vassal, " + name] / m["nginx, " + name], 1.67 if size < 4096 else 1.11)
+
+
+SECTIONS = ["hello", "connection", "gate", "static", "django", "flask", "memory", "slow", "many", "reload", "recycle", "wake", "nap",
             "sleeping", "wait", "chaos"]
 
 

@@ -241,3 +241,28 @@ def gunicorn(app, workers=1, *extra):
     port = free_port()
     return Server("gunicorn", [PYTHON, "/usr/bin/gunicorn", "--bind", "127.0.0.1:%d" % port, "--chdir", folder,
                                "--workers", str(workers), *extra, "%s:%s" % (module, callable_)], port, path=path)
+
+
+def files(sizes):
+    """A folder with a file of each size, named by it."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="emperor-bench-files-"))
+    os.chmod(folder, 0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for size in sizes:
+        (folder / ("%d.bin" % size)).write_bytes(os.urandom(size))
+    return folder
+
+
+def nginx(folder):
+    """nginx as one sets it up for files: sendfile, tcp_nopush, one worker, no access log."""
+    port = free_port()
+    conf = folder / ".nginx.conf"
+    conf.write_text(
+        "daemon off; worker_processes 1; pid %(d)s/.pid; error_log stderr warn;\n"
+        "events { worker_connections 1024; }\n"
+        "http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; default_type application/octet-stream;\n"
+        "client_body_temp_path %(d)s/.b; proxy_temp_path %(d)s/.p; fastcgi_temp_path %(d)s/.f; uwsgi_temp_path %(d)s/.u;\n"
+        "scgi_temp_path %(d)s/.s; server { listen 127.0.0.1:%(port)d; location /s/ { alias %(d)s/; } } }\n"
+        % {"d": folder, "port": port})
+    path = "/s/" + next(f.name for f in folder.iterdir() if f.suffix == ".bin")
+    return Server("nginx", ["/usr/sbin/nginx", "-p", folder, "-c", conf], port, path=path)
