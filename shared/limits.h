@@ -55,8 +55,10 @@
 #define LIMIT_HOST       255 /* a DNS name is 253 (RFC 1035 2.3.4) plus ":port" of which we keep none */
 #define LIMIT_REQUEST_ID 64 /* an X-Request-ID that we take over; longer ones are replaced */
 #define LIMIT_RESPONSE_HEAD \
-	(64UL * 1024)           /* status and fields from the app; more is the app's mistake: 500 */
-#define LIMIT_CHUNK_LINE    256 /* chunk size with extensions (RFC 9112 7.1.1); more is an attack */
+	(64UL * 1024)        /* status and fields from the app; more is the app's mistake: 500 */
+#define LIMIT_CHUNK_LINE 256 /* chunk size with extensions (RFC 9112 7.1.1); more is an attack */
+#define LIMIT_CHUNK_EXTENSIONS \
+	16384 /* of all chunks of a body together: they cost CPU and say nothing that anybody uses */
 #define LIMIT_TRAILER_BYTES 8192 /* trailer section of a chunked body; read and dropped */
 #define LIMIT_FIELD_LINES   4 /* lines of one list field that are looked at, where it may be split */
 #define LIMIT_RANGES \

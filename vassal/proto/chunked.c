@@ -9,6 +9,7 @@
 enum state {
 	SIZE_FIRST, /* at least one digit */
 	SIZE,
+	BLANK, /* before an extension only (RFC 9112 7.1.1: BWS) */
 	EXTENSION,
 	SIZE_LF,
 	DATA,
@@ -54,10 +55,10 @@ static int size_digit(struct chunked *c, char ch)
 	return 0;
 }
 
-static int size_byte(struct chunked *c, char ch)
+static int extension_byte(struct chunked *c, char ch)
 {
-	if (++c->line_n > LIMIT_CHUNK_LINE)
-		return broken(c, "chunk size line too long");
+	if (++c->extensions_n > LIMIT_CHUNK_EXTENSIONS)
+		return broken(c, "chunk extensions too long");
 	if (c->state == EXTENSION) {
 		if (ch == '\r')
 			c->state = SIZE_LF;
@@ -65,12 +66,23 @@ static int size_byte(struct chunked *c, char ch)
 			return broken(c, "control character in a chunk extension");
 		return 0;
 	}
+	if (ch == ' ' || ch == '\t')
+		return 0;
+	return expect(c, ch, ';', EXTENSION, "blank after the chunk size");
+}
+
+static int size_byte(struct chunked *c, char ch)
+{
+	if (++c->line_n > LIMIT_CHUNK_LINE)
+		return broken(c, "chunk size line too long");
+	if (c->state == EXTENSION || c->state == BLANK)
+		return extension_byte(c, ch);
 	if (http_char_is(ch, HTTP_HEX))
 		return size_digit(c, ch);
 	if (c->state == SIZE_FIRST)
 		return broken(c, "chunk without a size");
-	if (ch == ';') {
-		c->state = EXTENSION;
+	if (ch == ';' || ch == ' ' || ch == '\t') {
+		c->state = ch == ';' ? EXTENSION : BLANK;
 		return 0;
 	}
 	return expect(c, ch, '\r', SIZE_LF, "malformed chunk size");
@@ -114,6 +126,7 @@ static int step(struct chunked *c, char ch)
 	switch (c->state) {
 	case SIZE_FIRST:
 	case SIZE:
+	case BLANK:
 	case EXTENSION:
 		return size_byte(c, ch);
 	case SIZE_LF:

@@ -1,6 +1,6 @@
 /*
  * chunked - decodes a chunked body (RFC 9112 7.1) in place, fed in pieces of any size. Extensions are skipped,
- * trailers read and dropped, both bounded. Strict: CRLF only, hexadecimal size without sign or blank.
+ * trailers read and dropped, both bounded. Strict: CRLF only, hexadecimal size without sign, a blank only before ';'.
  */
 #pragma once
 #include "shared/span.h"
@@ -10,6 +10,7 @@ struct chunked {       /* zeroed = at the beginning */
 	uint64_t left; /* of the current chunk */
 	unsigned state;
 	unsigned line_n; /* bytes of the current size line or of the trailers, to bound them */
+	unsigned extensions_n; /* bytes of all extensions so far, for the same */
 	bool done;
 	const char *reason; /* when bad; static */
 };

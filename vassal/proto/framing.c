@@ -118,7 +118,8 @@ struct span framing_reason(unsigned status)
 
 static enum framing_body choose_body(const struct framing_facts *f)
 {
-	if (f->is_head || f->status < 200 || f->status == 204 || f->status == 304)
+	if (f->is_head || f->status < 200 || f->status == 204 || f->status == 205 ||
+	    f->status == 304)
 		return FRAMING_NONE;
 	if (f->length >= 0)
 		return FRAMING_LENGTH;
@@ -138,7 +139,10 @@ static bool says_length(const struct framing_facts *f)
 
 static void put_framing(struct out *o, const struct framing_facts *f, enum framing_body body)
 {
-	if (says_length(f)) {
+	if (f->status == 205) {
+		/* RFC 9110 15.3.6: no content, and that must be said, or the client waits for it */
+		put(o, SPAN("Content-Length: 0\r\n"));
+	} else if (says_length(f)) {
 		put(o, SPAN("Content-Length: "));
 		put_number(o, (uint64_t)f->length);
 		put(o, SPAN("\r\n"));

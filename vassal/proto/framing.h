@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 enum framing_body {
-	FRAMING_NONE,    /* HEAD, 1xx, 204, 304: no body bytes whatever the app gives */
+	FRAMING_NONE,    /* HEAD, 1xx, 204, 205, 304: no body bytes whatever the app gives */
 	FRAMING_LENGTH,  /* Content-Length known */
 	FRAMING_CHUNKED, /* HTTP/1.1, length unknown */
 	FRAMING_CLOSE, /* HTTP/1.0 or uwsgi, length unknown: the end of the connection is the end */

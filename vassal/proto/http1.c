@@ -92,7 +92,26 @@ static void note_field(struct findings *f, const struct http_field *field, struc
 	}
 }
 
-/* Only "chunked", once. Anything after it, or it twice, leaves the end of the body open (RFC 9112 6.3, 7.1). */
+/* ", chunked" and its like; also an empty list. */
+static bool has_empty_element(struct span list)
+{
+	bool empty = true;
+
+	for (size_t i = 0; i < list.n; i++) {
+		if (list.p[i] == ',' && empty)
+			return true;
+		if (list.p[i] == ',')
+			empty = true;
+		else if (list.p[i] != ' ' && list.p[i] != '\t')
+			empty = false;
+	}
+	return empty;
+}
+
+/*
+ * Only "chunked", once. Anything after it, or it twice, leaves the end of the body open (RFC 9112 6.3, 7.1). Empty
+ * elements might be skipped (RFC 9110 5.6.1.2), but a proxy that does not takes the body for the next request.
+ */
 static int judge_coding(struct request *rq, struct span list)
 {
 	unsigned chunked = 0;
@@ -100,6 +119,8 @@ static int judge_coding(struct request *rq, struct span list)
 	bool chunked_last = false;
 	struct span coding;
 
+	if (has_empty_element(list))
+		return bad(rq, 400, "empty element in Transfer-Encoding");
 	while (next_element(&list, &coding)) {
 		chunked_last = span_eq_nocase(coding, SPAN("chunked"));
 		chunked += chunked_last;
@@ -111,8 +132,6 @@ static int judge_coding(struct request *rq, struct span list)
 		return bad(rq, 400, "chunked is not the last transfer coding");
 	if (others > 0)
 		return bad(rq, 501, "transfer coding not supported");
-	if (chunked == 0)
-		return bad(rq, 400, "empty Transfer-Encoding");
 	rq->body = BODY_CHUNKED;
 	return 0;
 }

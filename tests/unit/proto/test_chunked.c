@@ -54,6 +54,8 @@ static const struct {
 	{"4\r\n\r\n\r\n\r\n0\r\n\r\n", "\r\n\r\n", 0},
 	/* 7.1.1: extensions are skipped */
 	{"5;a=b;c=\"d e\"\r\nhello\r\n0;x\r\n\r\n", "hello", 0},
+	/* BWS before one, and in it */
+	{"5 ;a=b\r\nhello\r\n0\t ; x = y\r\n\r\n", "hello", 0},
 	/* 7.1.2: trailers are dropped */
 	{"1\r\nx\r\n0\r\nA: b\r\nContent-Length:9\r\nC:\r\n\r\n", "x", 0},
 	/* what follows belongs to the next request */
@@ -92,7 +94,9 @@ static const struct {
 	BAD("+1\r\n"),
 	BAD(" 1\r\n"),
 	BAD("1 \r\n"),
-	BAD("1\t;a\r\n"),
+	BAD("1 \t\r\n"),
+	BAD("1 1\r\n"),
+	BAD("1 \n"),
 	BAD("0x1\r\n"),
 	BAD("g\r\n"),
 	BAD("1_0\r\n"),
@@ -189,6 +193,26 @@ static void many_short_trailers_are_bounded_too(void **state)
 	assert_int_equal(feed_long(text, n), -1);
 }
 
+static void the_extensions_of_all_chunks_together_are_bounded(void **state)
+{
+	static const char chunk[] = "1;eeeeeeeeeeeeeeeeeeeeeeeeeeeeee\r\nx\r\n";
+	const size_t n = sizeof(chunk) - 1;
+	const size_t counted = 31; /* behind the semicolon, the CR that ends them included */
+	struct chunked c = {0};
+
+	(void)state;
+	for (size_t i = 0; i <= LIMIT_CHUNK_EXTENSIONS / counted; i++) {
+		char copy[sizeof(chunk)];
+		size_t got;
+		ssize_t r;
+
+		memcpy(copy, chunk, sizeof(chunk));
+		r = chunked_feed(&c, copy, n, &got);
+		assert_int_equal(r, i < LIMIT_CHUNK_EXTENSIONS / counted ? (ssize_t)n : -1);
+	}
+	assert_string_equal(c.reason, "chunk extensions too long");
+}
+
 static void nothing_is_taken_after_the_end(void **state)
 {
 	char text[] = "0\r\n\r\nrest";
@@ -210,6 +234,7 @@ int main(void)
 		cmocka_unit_test(the_largest_size_is_int64_max),
 		cmocka_unit_test(size_lines_and_trailers_are_bounded),
 		cmocka_unit_test(many_short_trailers_are_bounded_too),
+		cmocka_unit_test(the_extensions_of_all_chunks_together_are_bounded),
 		cmocka_unit_test(nothing_is_taken_after_the_end),
 	};
 

@@ -52,6 +52,12 @@ static const struct framed cases[] = {
 	 "HTTP/1.1 204 No Content\r\n\r\n", FRAMING_NONE, true},
 	{{.status = 204, .length = -1, .minor = 0, .keep_alive = true},
 	 "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n", FRAMING_NONE, true},
+	/* RFC 9110 15.3.6 */
+	{{.status = 205, .length = 10, .minor = 1, .keep_alive = true},
+	 "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n", FRAMING_NONE, true},
+	{{.status = 205, .length = -1, .minor = 0, .keep_alive = true},
+	 "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n",
+	 FRAMING_NONE, true},
 	{{.status = 304, .length = 0, .minor = 1, .keep_alive = true},
 	 "HTTP/1.1 304 Not Modified\r\n\r\n", FRAMING_NONE, true},
 	{{.status = 304, .length = 5, .minor = 1, .keep_alive = true},

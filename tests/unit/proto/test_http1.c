@@ -101,7 +101,10 @@ static const struct judged judgements[] = {
 	/* RFC 9112 6.1: Transfer-Encoding */
 	{POST "Transfer-Encoding: chunked\r\n\r\n", 0},
 	{POST "Transfer-Encoding: Chunked\r\n\r\n", 0},
-	{POST "Transfer-Encoding: , chunked\r\n\r\n", 0}, /* RFC 9110 5.6.1.2 */
+	{POST "Transfer-Encoding: , chunked\r\n\r\n", 400},
+	{POST "Transfer-Encoding: chunked,\r\n\r\n", 400},
+	{POST "Transfer-Encoding: gzip,\t,chunked\r\n\r\n", 400},
+	{POST "Transfer-Encoding: ,\r\n\r\n", 400},
 	{POST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400},
 	{POST "Content-Length: 5\r\nTransfer-Encoding: identity\r\n\r\n", 400},
 	{"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
