@@ -46,9 +46,12 @@ static void drop(struct arrival *in)
 	client_close(&c);
 }
 
-static bool decide(struct arrivals *a, const struct client *c, struct span bytes, bool late)
+static bool decide(struct arrivals *a, const struct client *c, struct span bytes,
+		   enum arrivals_end end)
 {
-	return a->handler.decide(a->handler.arg, c, bytes, late || bytes.n >= LIMIT_GATE_HEAD);
+	if (end == ARRIVALS_OPEN && bytes.n >= LIMIT_GATE_HEAD)
+		end = ARRIVALS_LATE;
+	return a->handler.decide(a->handler.arg, c, bytes, end);
 }
 
 static void on_bytes(struct arrival *in, struct span fresh)
@@ -64,7 +67,7 @@ static void on_bytes(struct arrival *in, struct span fresh)
 	if (first || in->client.uwsgi || memchr(fresh.p, '\n', fresh.n) ||
 	    in->in.n >= LIMIT_GATE_HEAD) {
 		pollset_del(a->ps, &in->item); /* who takes it may pass it on */
-		if (decide(a, &in->client, first ? fresh : buf_span(&in->in), false)) {
+		if (decide(a, &in->client, first ? fresh : buf_span(&in->in), ARRIVALS_OPEN)) {
 			forget(in);
 			return;
 		}
@@ -74,6 +77,16 @@ static void on_bytes(struct arrival *in, struct span fresh)
 		}
 	}
 	if (first && buf_append(&in->in, fresh.p, fresh.n, LIMIT_GATE_HEAD) < 0)
+		drop(in);
+}
+
+/* Out of the set before the decision, as above. */
+static void settle(struct arrival *in, enum arrivals_end why)
+{
+	pollset_del(in->a->ps, &in->item);
+	if (in->in.n > 0 && decide(in->a, &in->client, buf_span(&in->in), why))
+		forget(in);
+	else /* a browser's connection kept in reserve: there is no question to answer */
 		drop(in);
 }
 
@@ -88,17 +101,9 @@ static void on_event(struct poll_item *item, uint32_t events)
 		return;
 	if (n > 0)
 		on_bytes(in, span_of(scratch, (size_t)n));
+	else if (n == 0)
+		settle(in, ARRIVALS_SHUT);
 	else
-		drop(in);
-}
-
-/* Out of the set before the decision, as above. */
-static void settle(struct arrival *in)
-{
-	pollset_del(in->a->ps, &in->item);
-	if (in->in.n > 0 && decide(in->a, &in->client, buf_span(&in->in), true))
-		forget(in);
-	else /* a browser's connection kept in reserve: there is no question to answer */
 		drop(in);
 }
 
@@ -163,7 +168,7 @@ void arrivals_add(struct arrivals *a, const struct client *c, uint64_t now_ns)
 void arrivals_add_read(struct arrivals *a, const struct client *c, struct span bytes,
 		       uint64_t now_ns)
 {
-	if (bytes.n == 0 || !decide(a, c, bytes, false))
+	if (bytes.n == 0 || !decide(a, c, bytes, ARRIVALS_OPEN))
 		wait_for_more(a, c, bytes, now_ns);
 }
 
@@ -173,7 +178,7 @@ bool arrivals_give_way(struct arrivals *a, uint64_t now_ns)
 
 	if (!oldest || now_ns - oldest->since_ns < LIMIT_GATE_FAIR_S * NS_PER_S)
 		return false;
-	settle(oldest);
+	settle(oldest, ARRIVALS_LATE);
 	return true;
 }
 
@@ -189,14 +194,14 @@ void arrivals_sweep(struct arrivals *a, uint64_t now_ns)
 	while ((oldest = TAILQ_FIRST(&a->list)) &&
 	       /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not follow TAILQ's back links */
 	       oldest->since_ns + LIMIT_GATE_HEAD_S * NS_PER_S <= now_ns)
-		settle(oldest);
+		settle(oldest, ARRIVALS_LATE);
 }
 
 void arrivals_end_all(struct arrivals *a)
 {
 	while (!TAILQ_EMPTY(&a->list))
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not follow TAILQ's back links */
-		settle(TAILQ_FIRST(&a->list));
+		settle(TAILQ_FIRST(&a->list), ARRIVALS_LATE);
 }
 
 size_t arrivals_count(const struct arrivals *a)

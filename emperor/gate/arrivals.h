@@ -12,10 +12,16 @@
 struct arrivals;
 struct err;
 
+/* Why no more bytes are waited for. */
+enum arrivals_end {
+	ARRIVALS_OPEN = 0, /* they are */
+	ARRIVALS_LATE,     /* too many came, or it takes too long */
+	ARRIVALS_SHUT,     /* the client has shut its sending side */
+};
+
 struct arrivals_handler {
-	/* Bytes so far. True: the client was taken. False: not enough yet. late: they are all there will ever be,
-	   so it must be taken. */
-	bool (*decide)(void *arg, const struct client *c, struct span bytes, bool late);
+	/* Bytes so far. True: the client was taken. False: not enough yet; only while end is ARRIVALS_OPEN. */
+	bool (*decide)(void *arg, const struct client *c, struct span bytes, enum arrivals_end end);
 	void *arg;
 };
 

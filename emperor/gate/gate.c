@@ -93,18 +93,20 @@ static void route(struct gate *g, const struct client *c, struct span bytes,
 }
 
 /* Why no more bytes are waited for. */
-static struct answer late_answer(const struct gate *g, struct span bytes)
+static struct answer late_answer(const struct gate *g, struct span bytes, enum arrivals_end end)
 {
 	if (g->stopping)
 		return (struct answer){
 			.status = 503, .why = "the server is stopping", .retry_after_s = 1};
 	if (bytes.n >= LIMIT_GATE_HEAD)
 		return (struct answer){.status = 431, .why = "no Host in all these bytes"};
+	if (end == ARRIVALS_SHUT)
+		return (struct answer){.status = 400, .why = "input ended inside a request"};
 	return (struct answer){.status = 408, .why = "the request did not come in time"};
 }
 
 /* arrivals_handler.decide */
-static bool decide(void *arg, const struct client *c, struct span bytes, bool late)
+static bool decide(void *arg, const struct client *c, struct span bytes, enum arrivals_end end)
 {
 	struct gate *g = arg;
 	struct http_head head;
@@ -117,14 +119,15 @@ static bool decide(void *arg, const struct client *c, struct span bytes, bool la
 		return true;
 	}
 	r = http_head_peek(bytes.p, bytes.n, LIMIT_GATE_HEAD, &head);
-	if (r == HTTP_MORE && !late)
+	if (r == HTTP_MORE && end == ARRIVALS_OPEN)
 		return false;
 	if (r > 0) {
 		route(g, c, bytes, &head);
 		return true;
 	}
-	a = r == HTTP_MORE ? late_answer(g, bytes)
+	a = r == HTTP_MORE ? late_answer(g, bytes, end)
 			   : (struct answer){.status = head.status, .why = head.reason};
+	a.no_body = span_starts(bytes, SPAN("HEAD "));
 	answer(g, c, &a);
 	return true;
 }

@@ -38,7 +38,7 @@ struct standin {
 };
 
 /* arrivals_handler.decide */
-static bool decide(void *arg, const struct client *c, struct span bytes, bool late)
+static bool decide(void *arg, const struct client *c, struct span bytes, enum arrivals_end end)
 {
 	const struct standin *s = arg;
 	struct http_head head = {0};
@@ -48,13 +48,13 @@ static bool decide(void *arg, const struct client *c, struct span bytes, bool la
 	long r;
 
 	if (c->uwsgi) {
-		if (bytes.n < UWSGI_HEAD && !late)
+		if (bytes.n < UWSGI_HEAD && end == ARRIVALS_OPEN)
 			return false;
 	} else if (bytes.p[0] == TLS_HANDSHAKE) {
 		a = (struct answer){.status = 400, .why = "this port speaks HTTP, not HTTPS"};
 	} else {
 		r = http_head_peek(bytes.p, bytes.n, LIMIT_GATE_HEAD, &head);
-		if (r == HTTP_MORE && !late)
+		if (r == HTTP_MORE && end == ARRIVALS_OPEN)
 			return false;
 		if (r < 0)
 			a = (struct answer){.status = head.status, .why = head.reason};

@@ -414,12 +414,27 @@ static void the_answer_to_head_has_no_body(void **state)
 {
 	struct world *w = *state;
 	int fd = dial(w);
+	int refused = dial(w);
 	const char *text;
 
 	say(fd, "HEAD / HTTP/1.1\r\nHost: other.example\r\n\r\n");
 	text = hear(fd);
 	assert_memory_equal(text, "HTTP/1.1 404 ", 13);
 	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+	say(refused, "HEAD / HTTP/1.1\r\nHost: a b\r\n\r\n");
+	text = hear(refused);
+	assert_memory_equal(text, "HTTP/1.1 400 ", 13);
+	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+}
+
+static void who_stops_in_the_middle_of_a_head_is_told(void **state)
+{
+	struct world *w = *state;
+	int fd = dial(w);
+
+	say(fd, "GET / HTTP/1.1\r\nHo");
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	expect_status(fd, 400);
 }
 
 static void an_app_that_is_down_is_answered_for_also_where_clients_wait_already(void **state)
@@ -896,6 +911,7 @@ int main(void)
 		CASE(bad_requests_get_their_answer),
 		CASE(an_answer_survives_a_body_that_nobody_reads),
 		CASE(the_answer_to_head_has_no_body),
+		CASE(who_stops_in_the_middle_of_a_head_is_told),
 		CASE(an_app_that_is_down_is_answered_for_also_where_clients_wait_already),
 		CASE(an_app_that_is_gone_leaves_nobody_waiting),
 		CASE(what_a_front_hands_back_finds_its_app),
