@@ -221,12 +221,13 @@ static int version(struct http_head *h, const char *p, const char *end)
 	return 10;
 }
 
-static long request_line(struct http_head *h, const char *p, const char *end)
+static long request_line(struct http_head *h, const char *p, const char *end, size_t target_max)
 {
 	const char *start = p;
 	const char *q;
 	int r;
 
+	h->method = h->target = span_of("", 0);
 	h->hosts_n = h->fields_n = 0;
 	if (p < end && *p == '\r') {
 		if (end - p < 2)
@@ -245,6 +246,8 @@ static long request_line(struct http_head *h, const char *p, const char *end)
 	h->method = span_of(p, (size_t)(q - p));
 	p = q + 1;
 	q = skip(p, end, HTTP_TARGET);
+	if ((size_t)(q - p) > target_max)
+		return bad(h, 414, "target too long");
 	if (q == end)
 		return HTTP_MORE;
 	if (q == p || *q != ' ')
@@ -332,7 +335,7 @@ static int note_host(struct http_head *h, struct span value)
 	return 1;
 }
 
-static long fields(struct http_head *h, const char *p, const char *end)
+static long fields(struct http_head *h, const char *p, const char *end, unsigned max)
 {
 	const char *start = p;
 	int last;
@@ -341,7 +344,7 @@ static long fields(struct http_head *h, const char *p, const char *end)
 		struct http_field *f = &h->fields[h->fields_n];
 		long r;
 
-		if (h->fields_n == LIMIT_HEADERS)
+		if (h->fields_n == max)
 			return bad(h, 431, "too many fields");
 		r = field_line(h, p, end, f);
 		if (r <= 0)
@@ -374,22 +377,31 @@ static bool worth_parsing(const char *p, size_t n, size_t scanned)
 	return false;
 }
 
-long http_head_parse(const char *p, size_t n, size_t limit, size_t scanned, struct http_head *ret)
+long http_head_parse_within(const char *p, size_t n, const struct http_limits *limits,
+			    size_t scanned, struct http_head *ret)
 {
+	const size_t limit = limits->head;
 	const char *end = p + MIN(n, limit);
 	long line, rest;
 
 	if (scanned > 0 && scanned <= n && n < limit && !worth_parsing(p, n, scanned))
 		return HTTP_MORE;
-	line = request_line(ret, p, end);
+	line = request_line(ret, p, end, limits->target);
 	if (line == HTTP_MORE && n >= limit)
 		return bad(ret, 414, "request line too long");
 	if (line <= 0)
 		return line;
-	rest = fields(ret, p + line, end);
+	rest = fields(ret, p + line, end, MIN(limits->fields, (unsigned)LIMIT_HEADERS));
 	if (rest == HTTP_MORE && n >= limit)
 		return bad(ret, 431, "head too large");
 	return rest <= 0 ? rest : line + rest;
+}
+
+long http_head_parse(const char *p, size_t n, size_t limit, size_t scanned, struct http_head *ret)
+{
+	const struct http_limits limits = {limit, limit, LIMIT_HEADERS};
+
+	return http_head_parse_within(p, n, &limits, scanned, ret);
 }
 
 static long peek_host(struct http_head *h, const char *p, const char *end)
@@ -417,7 +429,7 @@ static long peek_host(struct http_head *h, const char *p, const char *end)
 long http_head_peek(const char *p, size_t n, size_t limit, struct http_head *ret)
 {
 	const char *end = p + MIN(n, limit);
-	long line = request_line(ret, p, end);
+	long line = request_line(ret, p, end, limit);
 	long rest;
 
 	if (line == HTTP_MORE && n >= limit)

@@ -19,7 +19,8 @@ struct http_field {
 };
 
 struct http_head {
-	struct span method, target; /* target as sent */
+	struct span method,
+		target; /* target as sent; when HTTP_BAD: n = 0 if it did not get so far */
 	/*
 	 * From an absolute-form target if there is one (RFC 9112 3.2.2), else from Host; without port and
 	 * trailing dot, brackets of an IPv6 literal kept; n = 0 if none.
@@ -37,13 +38,21 @@ struct http_head {
 	const char *reason; /* when HTTP_BAD: a few words for the log, static */
 };
 
+struct http_limits {
+	size_t head;     /* bytes: more is 431, or 414 when the request line alone has them */
+	size_t target;   /* bytes: more is 414 */
+	unsigned fields; /* at most LIMIT_HEADERS: more is 431 */
+};
+
 /*
- * Bytes of the whole head (request line to empty line, both included), HTTP_MORE, or HTTP_BAD. limit: bytes a head
- * may have (431, or 414 when the request line alone passes it). scanned: how many bytes an earlier call, which said
+ * Bytes of the whole head (request line to empty line, both included), HTTP_MORE, or HTTP_BAD. scanned: how many bytes an earlier call, which said
  * HTTP_MORE, has seen (0 at first); a slow sender must not cost a rescan from the beginning each time. It never
  * changes the verdict, but a bad one may come only with the end of the head. One empty line before the request line
  * is skipped (RFC 9112 2.2) and counted. On HTTP_MORE *ret means nothing.
  */
+long http_head_parse_within(const char *p, size_t n, const struct http_limits *limits,
+			    size_t scanned, struct http_head *ret);
+/* The same where only the head's bytes have a limit of their own. */
 long http_head_parse(const char *p, size_t n, size_t limit, size_t scanned, struct http_head *ret);
 
 /*

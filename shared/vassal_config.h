@@ -150,10 +150,13 @@ struct vassal_config {
 	bool no_new_privs;
 
 	/* requests */
-	unsigned buffer_size;    /* bytes of a head: more is 431 */
-	uint64_t limit_post;     /* bytes of a body: more is 413; 0 = unlimited */
-	unsigned post_buffering; /* bytes of a body kept in memory */
-	unsigned keepalive_s;    /* idle connection; 0 = no keep-alive */
+	unsigned buffer_size;        /* bytes of a head: more is 431 */
+	unsigned limit_uri;          /* bytes of a target: more is 414; 0 = as buffer_size */
+	unsigned limit_headers;      /* fields of a head: more is 431 */
+	uint64_t limit_post;         /* bytes of a body: more is 413; 0 = unlimited */
+	unsigned post_buffering;     /* bytes of a body kept in memory */
+	unsigned keepalive_s;        /* idle connection; 0 = no keep-alive */
+	unsigned keepalive_requests; /* of one connection; 0 = unlimited */
 	unsigned header_timeout_s, body_timeout_s, socket_timeout_s;
 	uint64_t min_rate;   /* bytes per second of a body or an answer, on average; 0 = none */
 	unsigned queue_size; /* requests waiting; more get 503 */

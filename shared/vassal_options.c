@@ -363,6 +363,13 @@ const struct option vassal_options[] = {
 	LIVE_CUSTOM("buffer-size", NULL, vassal_parse_head_bytes, "64k", 1024, 0, "bytes",
 	       "Bytes of a request's head, at most 64k; a longer one is answered 431", "32k",
 	       OPTION_CLEAN),
+	LIVE_NUMBER("limit-uri", NULL, OPTION_UINT, unsigned, limit_uri, "0", 0, LIMIT_HEAD_BYTES,
+	       "bytes",
+	       "Bytes of a request's target (path and query), a longer one is answered 414; 0 is as "
+	       "many as buffer-size", "8192", 0),
+	LIVE_NUMBER("limit-headers", NULL, OPTION_UINT, unsigned, limit_headers, "128", 1,
+	       LIMIT_HEADERS, "fields",
+	       "Fields of a request's head, more are answered 431", "64", 0),
 	LIVE_NUMBER("limit-post", NULL, OPTION_U64, uint64_t, limit_post, "0", 0, 0, "bytes",
 	       "Bytes of a request's body, a longer one is answered 413; 0 is no limit", "100M",
 	       0),
@@ -372,6 +379,10 @@ const struct option vassal_options[] = {
 	LIVE_CUSTOM("keepalive", "http-keepalive", vassal_parse_keepalive, "75", 0, 86400, "seconds",
 	       "Seconds that a connection may wait for its next request; true is the default, "
 	       "false closes after each", "30", OPTION_CLEAN),
+	LIVE_NUMBER("keepalive-requests", NULL, OPTION_UINT, unsigned, keepalive_requests, "0", 0, 0,
+	       "requests",
+	       "Requests that a connection may bring, then it is closed behind an answer that says "
+	       "so; 0 is no limit", "1000", 0),
 	LIVE_NUMBER("header-timeout", "http-headers-timeout", OPTION_SECONDS, unsigned,
 	       header_timeout_s, "20", 1, 86400, NULL,
 	       "Time for a whole head, from its first byte", "10", 0),

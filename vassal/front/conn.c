@@ -257,8 +257,10 @@ void conn_close(struct conn *c)
 bool conn_may_keep(const struct conn *c)
 {
 	const struct front *f = c->front;
+	const unsigned requests = f->config->keepalive_requests;
 
 	return c->wants_keep && !c->close_after && f->config->keepalive_s > 0 &&
+	       (requests == 0 || c->requests_n < requests) &&
 	       !(c->route && (c->route->flags & PASS_ONE_REQUEST)) &&
 	       (f->phase == PHASE_SERVING || f->heir_fd >= 0);
 }

@@ -36,6 +36,12 @@ static struct request_facts facts_of(const struct conn *c)
 long head_parse(struct conn *c, const char *p, size_t n, size_t scanned, struct parsed_head *ret)
 {
 	struct front *f = c->front;
+	const size_t head_bytes = MIN((size_t)f->config->buffer_size, (size_t)LIMIT_HEAD_BYTES);
+	const struct http_limits limits = {
+		.head = head_bytes,
+		.target = f->config->limit_uri > 0 ? f->config->limit_uri : head_bytes,
+		.fields = f->config->limit_headers,
+	};
 	long r;
 
 	if (c->protocol == PROTO_UWSGI) {
@@ -44,11 +50,13 @@ long head_parse(struct conn *c, const char *p, size_t n, size_t scanned, struct 
 		vars_init(&ret->vars, f->vars_scratch, VARS_ROOM);
 		return uwsgi_parse(p, n, &facts, &ret->rq, &ret->vars);
 	}
-	r = http_head_parse(p, n, MIN((size_t)f->config->buffer_size, (size_t)LIMIT_HEAD_BYTES),
-			    scanned, &ret->head);
+	r = http_head_parse_within(p, n, &limits, scanned, &ret->head);
 	if (r == HTTP_BAD) {
 		ret->rq.status = ret->head.status;
 		ret->rq.reason = ret->head.reason;
+		ret->rq.method = ret->head.method;
+		ret->rq.target = ret->head.target;
+		ret->rq.is_head = span_eq(ret->head.method, SPAN("HEAD"));
 		return PROTO_BAD;
 	}
 	if (r > 0 && http1_request(&ret->head, &ret->rq) == PROTO_BAD)

@@ -106,6 +106,7 @@ struct conn {
 		is_trusted; /* the peer: a proxy that may say since when it had a request */
 	bool wants_keep;    /* the client and the protocol allow another request */
 	bool chunked_in;
+	unsigned requests_n; /* that it has brought to us so far */
 	int fd;
 	int slot; /* CONN_WAIT; else -1 */
 	uint16_t listener;

@@ -99,6 +99,7 @@ static inline struct front *rig_make(unsigned slots, unsigned queue_size)
 					   .queue_timeout_s = 60,
 					   .queue_size = queue_size,
 					   .buffer_size = 65536,
+					   .limit_headers = 128,
 					   .post_buffering = 65536,
 					   .disable_logging = true};
 	f->config = &r->config;

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <limits.h>
+
 #include "shared/http_head.h"
 
 #define LIMIT 8192
@@ -297,6 +299,41 @@ static void a_head_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(void *
 	assert_int_equal(h.status, 431);
 }
 
+static void a_target_of_exactly_its_limit_is_taken_and_one_byte_more_is_414(void **state)
+{
+	static const char text[] = "GET /abc?d HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n";
+	const size_t n = sizeof(text) - 1;
+	struct http_limits limits = {.head = LIMIT, .target = 6, .fields = 2};
+	struct http_head h;
+
+	(void)state;
+	assert_int_equal(http_head_parse_within(text, n, &limits, 0, &h), n);
+	limits.target = 5;
+	assert_int_equal(http_head_parse_within(text, n, &limits, 0, &h), HTTP_BAD);
+	assert_int_equal(h.status, 414);
+	/* as soon as it is too long, and never before */
+	assert_int_equal(http_head_parse_within(text, 9, &limits, 0, &h), HTTP_MORE);
+	assert_int_equal(http_head_parse_within(text, 10, &limits, 0, &h), HTTP_BAD);
+	assert_int_equal(h.status, 414);
+}
+
+static void fields_have_a_limit_that_may_be_lower(void **state)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n";
+	const size_t n = sizeof(text) - 1;
+	struct http_limits limits = {.head = LIMIT, .target = LIMIT, .fields = 1};
+	struct http_head h;
+
+	(void)state;
+	assert_int_equal(http_head_parse_within(text, n, &limits, 0, &h), HTTP_BAD);
+	assert_int_equal(h.status, 431);
+	limits.fields = 2;
+	assert_int_equal(http_head_parse_within(text, n, &limits, 0, &h), n);
+	/* the array has its own end, whatever the caller wants */
+	limits.fields = UINT_MAX;
+	assert_int_equal(http_head_parse_within(text, n, &limits, 0, &h), n);
+}
+
 static size_t make_fields(char *buf, unsigned count)
 {
 	size_t n = 0;
@@ -482,6 +519,8 @@ int main(void)
 		cmocka_unit_test(a_bare_lf_is_seen_although_the_rest_was_scanned),
 		cmocka_unit_test(what_follows_the_head_is_left_alone),
 		cmocka_unit_test(a_head_of_exactly_the_limit_is_taken_and_one_byte_more_is_not),
+		cmocka_unit_test(a_target_of_exactly_its_limit_is_taken_and_one_byte_more_is_414),
+		cmocka_unit_test(fields_have_a_limit_that_may_be_lower),
 		cmocka_unit_test(one_field_more_than_the_limit_is_431),
 		cmocka_unit_test(values_are_trimmed_and_names_keep_their_case),
 		cmocka_unit_test(the_authority_is_where_the_host_came_from),
