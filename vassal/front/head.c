@@ -136,18 +136,31 @@ static void note_start(struct conn *c, struct span start)
 			f->config->queue_timeout_s);
 }
 
-void head_note(struct conn *c, const struct parsed_head *in)
+static void note_id(struct conn *c, const struct request *rq)
 {
-	const struct request *rq = &in->rq;
-	struct front *f = c->front;
-
-	note_line(c, rq);
 	if (rq->request_id.n > 0 && rq->request_id.n < sizeof(c->id)) {
 		memcpy(c->id, rq->request_id.p, rq->request_id.n);
 		c->id[rq->request_id.n] = '\0';
 	} else {
-		request_id_make(&f->ids, c->id);
+		request_id_make(&c->front->ids, c->id);
 	}
+}
+
+void head_note_refused(struct conn *c, const struct parsed_head *in)
+{
+	if (in->rq.target.n > 0)
+		note_line(c, &in->rq);
+	note_id(c, &in->rq);
+	c->is_head = in->rq.is_head;
+}
+
+void head_note(struct conn *c, const struct parsed_head *in)
+{
+	const struct request *rq = &in->rq;
+
+	note_line(c, rq);
+	note_id(c, rq);
+	c->requests_n++;
 	c->is_head = rq->is_head;
 	c->minor11 = rq->minor > 0;
 	c->https = rq->https;

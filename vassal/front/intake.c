@@ -144,6 +144,7 @@ static size_t take_head(struct conn *c, char *p, size_t n)
 	c->scanned = 0;
 	if (r < 0) {
 		c->body_left = 1; /* who knows what it would have been followed by */
+		head_note_refused(c, &in);
 		error_refuse(c, (unsigned)in.rq.status, in.rq.reason);
 		return n;
 	}

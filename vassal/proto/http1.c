@@ -172,14 +172,14 @@ int http1_request(const struct http_head *head, struct request *ret)
 		.minor = head->minor,
 		.is_head = span_eq(head->method, SPAN("HEAD")),
 	};
+	for (unsigned i = 0; i < head->fields_n; i++)
+		note_field(&f, &head->fields[i], ret);
 	if (head->hosts_n > 1)
 		return bad(ret, 400, "Host twice"); /* RFC 9112 3.2 */
 	if (head->hosts_n == 0 && head->minor > 0)
 		return bad(ret, 400, "no Host");
 	if (proto_path_holds_nul(head->path))
 		return bad(ret, 400, "NUL in the path");
-	for (unsigned i = 0; i < head->fields_n; i++)
-		note_field(&f, &head->fields[i], ret);
 	r = judge_body(ret, &f);
 	if (r < 0)
 		return r;
