@@ -200,7 +200,6 @@ int front_run(struct front_setup *setup, struct err *err)
 	}
 	blame_end(f);
 	triggers_free(f->triggers);
-	statics_free(f->statics);
 	error_pages_free(f->pages);
 	logbook_flush(&f->log, FLUSH_MS);
 	log_flush(FLUSH_MS);

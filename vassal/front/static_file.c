@@ -120,7 +120,9 @@ int statics_open(struct front *f, struct statics **ret)
 		return 0;
 	s = calloc(1, sizeof(*s) + n * sizeof(s->roots[0]));
 	if (!s || static_rules_compile(&s->rules, g) < 0) {
-		statics_free(s);
+		if (s)
+			static_rules_done(&s->rules);
+		free(s);
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < g->static_maps_n; i++)
@@ -134,19 +136,6 @@ int statics_open(struct front *f, struct statics **ret)
 	for (unsigned i = 0; i < s->roots_n; i++)
 		(void)static_root_of(f, i);
 	return 0;
-}
-
-void statics_free(struct statics *s)
-{
-	if (!s)
-		return;
-	static_cache_sweep(&s->cache, UINT64_MAX);
-	for (unsigned i = 0; i < s->roots_n; i++)
-		if (s->roots[i].fd >= 0)
-			(void)close(s->roots[i].fd);
-	static_rules_done(&s->rules);
-	static_types_done(&s->types);
-	free(s);
 }
 
 bool statics_hold(const struct front *f)
