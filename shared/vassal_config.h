@@ -156,6 +156,7 @@ struct vassal_config {
 	uint64_t limit_post;         /* bytes of a body: more is 413; 0 = unlimited */
 	unsigned post_buffering;     /* bytes of a body kept in memory */
 	unsigned keepalive_s;        /* idle connection; 0 = no keep-alive */
+	bool early_hints;            /* 103 is sent */
 	unsigned keepalive_requests; /* of one connection; 0 = unlimited */
 	unsigned header_timeout_s, body_timeout_s, socket_timeout_s;
 	uint64_t min_rate;   /* bytes per second of a body or an answer, on average; 0 = none */

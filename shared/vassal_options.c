@@ -397,6 +397,10 @@ const struct option vassal_options[] = {
 	       "bytes per second",
 	       "What a client must send of a body, or read of an answer, on average, after the "
 	       "first body-timeout or socket-timeout; 0 is no minimum", "500", 0),
+	SWITCH("early-hints", NULL, early_hints, "false",
+	       "Sends what the app gives to wsgi.early_hints to HTTP/1.1 clients, as 103; not for "
+	       "apps behind a proxy that takes 103 for the answer, as nginx before 1.29 does",
+	       "true"),
 	LIVE_NUMBER("queue-size", NULL, OPTION_UINT, unsigned, queue_size, "256", 1, 1000, "requests",
 	       "Requests that may wait for a process; more are answered 503", "100", 0),
 	LIVE_NUMBER("queue-timeout", NULL, OPTION_SECONDS, unsigned, queue_timeout_s, "60", 1, 86400,

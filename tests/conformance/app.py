@@ -64,6 +64,20 @@ def _dated(environ, start_response):
     return [b"dated"]
 
 
+def _hints(environ, start_response):
+    hint = environ.get("wsgi.early_hints", lambda headers: None)
+    hint([("Link", "</a.css>; rel=preload")])
+    hint([("Link", "</b.js>; rel=preload")])
+    start_response("200 OK", [("Content-Length", "6")])
+    return [b"hinted"]
+
+
+def _split_hints(environ, start_response):
+    environ.get("wsgi.early_hints", lambda headers: None)([("Link", "</a>\r\nX-Injected: evil")])
+    start_response("200 OK", [("Content-Length", "6")])
+    return [b"hinted"]
+
+
 def _dump(environ, start_response):
     source = environ["wsgi.input"]
     if environ.get("wsgi.input_terminated"):
@@ -79,7 +93,7 @@ def _dump(environ, start_response):
 SHAPES = {
     "/probe": _plain(b"probe"), "/stream": _stream, "/204": _bare("204 No Content"), "/304": _bare("304 Not Modified"),
     "/205": _bare("205 Reset Content"), "/unchanged": _unchanged, "/short": _short, "/raises": _raises,
-    "/raises_late": _raises_late, "/dated": _dated, "/empty": _plain(b""),
+    "/raises_late": _raises_late, "/dated": _dated, "/empty": _plain(b""), "/hints": _hints, "/split_hints": _split_hints,
 }
 
 

@@ -1,6 +1,6 @@
 """What answers look like (RFC 9110 6, 8, 15): bodies where there may be none, lengths, Date, request ids, failures."""
 
-from http_case import CLOSE, case, chunked, get, ok, post, refused
+from http_case import CLOSE, KEEP, case, chunked, get, ok, post, refused
 
 HEAD = ("HEAD",)
 
@@ -33,7 +33,15 @@ CASES = [
     ok("a failure with chunks behind", "9110 15.6.1", chunked(b"1\r\na\r\n0\r\n\r\n").replace(b"POST /", b"POST /raises"), want=500),
     case("an answer that breaks off is no whole one", "9112 8", get(target=b"/raises_late"), [], CLOSE, cut=True, probe=False),
     case("an answer that is shorter than it says", "9112 8", get(target=b"/short"), [], CLOSE, cut=True, probe=False),
-    # what only we promise: peers make and pass none
+    # what is not every server's: early hints, request ids
+    case("early hints to 1.1", "8297 2", get(target=b"/hints"), [103, 103, 200], KEEP, body=b"hinted",
+         has=(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n",)),
+    case("early hints to HEAD", "8297 2", get(target=b"/hints", method=b"HEAD"), [103, 103, 200], KEEP, methods=HEAD),
+    case("early hints, then a request", "8297 2", get(target=b"/hints") + get(target=b"/2"), [103, 103, 200, 200], KEEP,
+         sees=(b"PATH_INFO='/2'",)),
+    case("no early hints to 1.0", "9110 15.2", get(target=b"/hints", version=b"HTTP/1.0"), 200, CLOSE, body=b"hinted",
+         lacks=(b" 103 ",)),
+    ok("early hints that would split the answer", "9110 5.5", get(target=b"/split_hints"), want=500, lacks=(b" 103 ", b"evil")),
     ok("a request id is taken over", "X-Request-ID", get(b"X-Request-ID: abc-123\r\n"), has=(b"x-request-id: abc-123\r\n",)),
     ok("a request id is made", "X-Request-ID", get(), has=(b"\r\nx-request-id: ",)),
     ok("the app's own request id", "X-Request-ID", get(target=b"/dated"), has=(b"x-request-id: of-the-app\r\n",)),

@@ -31,7 +31,7 @@ def free_port():
 
 
 def vassal(port, folder):
-    arguments = [a for name, value in OPTIONS.items() for a in ("--" + name, value)]
+    arguments = ["--%s=%s" % item for item in OPTIONS.items()]
     return [BUILD / "bin" / "vassal", "--http", "127.0.0.1:%d" % port, "--chdir", folder, "--module", "app", *arguments]
 
 

@@ -297,7 +297,8 @@ unsigned rig_send(struct rig *r, const struct rig_request *q)
 	if (slot < 0)
 		abort();
 	e = exchange_request(r->x, (unsigned)slot);
-	*e = (struct exchange_request){.queued_ns = clock_now_ns(), .flags = EXCHANGE_HTTP11};
+	*e = (struct exchange_request){.queued_ns = clock_now_ns(),
+				       .flags = q->is_old ? 0 : EXCHANGE_HTTP11};
 	if (str_eq(q->method, "HEAD"))
 		e->flags |= EXCHANGE_HEAD;
 	(void)snprintf(e->line, sizeof(e->line), "%s %s", q->method, q->target);
@@ -323,6 +324,18 @@ static void take_head(struct answer *a, const struct frame *f)
 	       MIN((size_t)h.fields_n, sizeof(a->fields) - 1));
 }
 
+static void take_interim(struct answer *a, const struct frame *f)
+{
+	size_t n = strlen(a->hints);
+	struct frame_head h;
+
+	memcpy(&h, f->p, sizeof(h));
+	if (h.status != 103 || h.reason_n != 0 || h.fields_n >= sizeof(a->hints) - n)
+		abort();
+	memcpy(a->hints + n, f->p + sizeof(h), h.fields_n);
+	a->hints_n++;
+}
+
 static void take_frame(struct answer *a, const struct frame *f)
 {
 	struct frame_end end;
@@ -342,6 +355,9 @@ static void take_frame(struct answer *a, const struct frame *f)
 		memcpy(&end, f->p, sizeof(end));
 		a->end = end.flags;
 		a->ended = true;
+		break;
+	case FRAME_INTERIM:
+		take_interim(a, f);
 		break;
 	case FRAME_BROKEN:
 		abort();

@@ -38,6 +38,8 @@ struct answer {
 	int64_t length;
 	char reason[128];
 	char fields[8192]; /* "Name: value\r\n"... terminated */
+	char hints[512];   /* fields of all interim answers, terminated */
+	unsigned hints_n;  /* interim answers */
 	char *body;        /* owned */
 	size_t body_n;
 	unsigned data_frames;
@@ -50,6 +52,7 @@ struct rig_request {
 	const char *const *vars; /* "NAME=value", NULL at the end; or NULL */
 	struct span body;
 	bool as_file;
+	bool is_old; /* HTTP/1.0 */
 };
 
 /* items: "key=value", NULL at the end. workers are forked and waited for. False: rig->text says why. */

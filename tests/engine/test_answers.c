@@ -15,7 +15,7 @@
 static int start_with(void **state, const char *module)
 {
 	static struct rig r;
-	const char *const items[] = {module, "pythonpath=" RIG_APPS, NULL};
+	const char *const items[] = {module, "pythonpath=" RIG_APPS, "early-hints=true", NULL};
 
 	*state = &r;
 	if (rig_start(&r, items, 1, 1))
@@ -304,9 +304,40 @@ static void what_an_app_keeps_is_cut_off_from_later_requests(void **state)
 			&(struct rig_request){
 				.method = "POST", .target = "/keep", .body = SPAN("secret")},
 			&a);
-		assert_string_equal(a.body, "ValueError RuntimeError RuntimeError");
+		assert_string_equal(a.body, "ValueError RuntimeError RuntimeError RuntimeError");
 		answer_done(&a);
 	}
+}
+
+static void early_hints_go_ahead_of_the_answer_to_who_understands_them(void **state)
+{
+	struct rig *r = *state;
+	struct answer a;
+
+	rig_get(r, "/hints", &a);
+	assert_int_equal(a.hints_n, 2);
+	assert_string_equal(a.hints, "Link: </a.css>; rel=preload\r\n"
+				     "Link: </b.js>; rel=preload\r\nX-Two: 2\r\n");
+	assert_int_equal(a.status, 200);
+	assert_string_equal(a.fields, "Content-Type: text/plain\r\n");
+	assert_string_equal(a.body, "hinted");
+	answer_done(&a);
+	rig_ask(r, &(struct rig_request){.method = "GET", .target = "/hints", .is_old = true}, &a);
+	assert_int_equal(a.hints_n, 0);
+	assert_int_equal(a.status, 200);
+	assert_string_equal(a.body, "hinted");
+	answer_done(&a);
+}
+
+static void bad_early_hints_raise_and_nothing_of_them_goes(void **state)
+{
+	struct rig *r = *state;
+	struct answer a;
+
+	rig_get(r, "/bad_hints", &a);
+	assert_string_equal(a.body, "VVVVTVTTTT");
+	assert_int_equal(a.hints_n, 0);
+	answer_done(&a);
 }
 
 static void an_environ_holds_what_it_must_and_raw_bytes_as_latin_1(void **state)
@@ -414,6 +445,8 @@ int main(void)
 		cmocka_unit_test(statuses_are_read_as_pep_3333_and_habit_have_them),
 		cmocka_unit_test(head_gives_the_length_and_no_bytes),
 		cmocka_unit_test(what_an_app_keeps_is_cut_off_from_later_requests),
+		cmocka_unit_test(early_hints_go_ahead_of_the_answer_to_who_understands_them),
+		cmocka_unit_test(bad_early_hints_raise_and_nothing_of_them_goes),
 		cmocka_unit_test(an_environ_holds_what_it_must_and_raw_bytes_as_latin_1),
 		cmocka_unit_test(names_that_clients_invent_neither_grow_nor_mix_up),
 		cmocka_unit_test(a_traceback_is_logged_once_with_the_request),

@@ -10,6 +10,7 @@
 struct callable {
 	PyObject_HEAD vectorcallfunc call;
 	struct lane *lane; /* NULL: its request is over */
+	callable_fn *fn;   /* of early hints */
 };
 
 static struct lane *get_lane(PyObject *self)
@@ -34,6 +35,21 @@ static PyObject *call_write(PyObject *self, PyObject *const *args, size_t nargsf
 	if (response_write(l, args[0]) < 0)
 		return NULL;
 	Py_RETURN_NONE;
+}
+
+static PyObject *call_early_hints(PyObject *self, PyObject *const *args, size_t nargsf,
+				  PyObject *kwnames)
+{
+	struct lane *l = get_lane(self);
+
+	if (!l)
+		return NULL;
+	if (PyVectorcall_NARGS(nargsf) != 1 || (kwnames && PyTuple_GET_SIZE(kwnames) > 0)) {
+		PyErr_SetString(PyExc_TypeError,
+				"wsgi.early_hints() takes exactly one argument, the headers");
+		return NULL;
+	}
+	return ((struct callable *)self)->fn(l, args[0]);
 }
 
 /* exc_info is the only argument that apps pass by name. Borrowed; None if absent. NULL with an exception. */
@@ -131,7 +147,7 @@ static void callable_dealloc(PyObject *self)
 
 static PyTypeObject callable_type = {
 	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "emperor.Callable",
-	.tp_doc = "start_response or write of one request (PEP 3333)",
+	.tp_doc = "start_response, write or wsgi.early_hints of one request",
 	.tp_basicsize = sizeof(struct callable),
 	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
 	.tp_dealloc = callable_dealloc,
@@ -151,6 +167,7 @@ static struct callable *make(struct lane *l, vectorcallfunc call)
 	if (c) {
 		c->call = call;
 		c->lane = l;
+		c->fn = NULL;
 	}
 	return c;
 }
@@ -163,6 +180,15 @@ struct callable *callable_new_start_response(struct lane *l)
 struct callable *callable_new_write(struct lane *l)
 {
 	return make(l, call_write);
+}
+
+struct callable *callable_new_early_hints(struct lane *l, callable_fn *fn)
+{
+	struct callable *c = make(l, call_early_hints);
+
+	if (c)
+		c->fn = fn;
+	return c;
 }
 
 void callable_release(struct callable **c)

@@ -181,6 +181,7 @@ static int put_constants(struct environ_maker *m, bool multithread, bool multipr
 	       put(d, "wsgi.input_terminated", PyBool_FromLong(1)) |
 	       put(d, "wsgi.input", PyUnicode_FromString("")) |
 	       put(d, "emperor.request_id", PyUnicode_FromString("")) |
+	       put(d, "wsgi.early_hints", PyUnicode_FromString("")) |
 	       put(d, "SCRIPT_NAME", PyUnicode_FromString("")) |
 	       put(d, "PATH_INFO", PyUnicode_FromString("")) |
 	       put(d, "QUERY_STRING", PyUnicode_FromString(""));
@@ -222,9 +223,11 @@ int environ_start(struct environ_maker *m, bool multithread, bool multiprocess)
 	m->input_key = PyUnicode_InternFromString("wsgi.input");
 	m->scheme_key = PyUnicode_InternFromString("wsgi.url_scheme");
 	m->id_key = PyUnicode_InternFromString("emperor.request_id");
+	m->early_hints_key = PyUnicode_InternFromString("wsgi.early_hints");
 	m->http = PyUnicode_InternFromString("http");
 	m->https = PyUnicode_InternFromString("https");
-	if (!m->constants || !m->input_key || !m->scheme_key || !m->id_key || !m->http || !m->https)
+	if (!m->constants || !m->input_key || !m->scheme_key || !m->id_key || !m->early_hints_key ||
+	    !m->http || !m->https)
 		return -1;
 	if (put_constants(m, multithread, multiprocess) < 0 || widen(m->constants) < 0)
 		return -1;

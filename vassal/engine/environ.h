@@ -21,7 +21,7 @@ struct environ_name {
 
 struct environ_maker {
 	PyObject *constants; /* template */
-	PyObject *input_key, *scheme_key, *id_key;
+	PyObject *input_key, *scheme_key, *id_key, *early_hints_key;
 	PyObject *http, *https;
 	struct environ_name names[2 * ENVIRON_SETS];
 };

@@ -10,6 +10,7 @@
 #include "shared/scoreboard.h"
 #include "vassal/engine/body.h"
 #include "vassal/engine/callable.h"
+#include "vassal/engine/early_hints.h"
 #include "vassal/engine/engine.h"
 #include "vassal/engine/forked.h"
 #include "vassal/engine/interrupt.h"
@@ -63,6 +64,7 @@ static void cut_off(struct lane *l)
 	}
 	callable_release(&l->start_response);
 	callable_release(&l->write);
+	early_hints_release(l);
 	l->id = l->line = "";
 }
 
@@ -72,6 +74,7 @@ void lane_done(struct lane *l)
 	Py_CLEAR(l->input);
 	Py_CLEAR(l->start_response);
 	Py_CLEAR(l->write);
+	Py_CLEAR(l->early_hints);
 	PyMem_RawFree(l->head.p);
 	l->head.p = NULL;
 }
@@ -157,7 +160,7 @@ int lane_run(struct lane *l, const struct lane_request *r)
 	PyObject *env = prepare(l, r) == 0
 				? environ_make(&l->engine->environ, &source, (PyObject *)l->input)
 				: NULL;
-	int result = env ? call_app(l, env) : -1;
+	int result = env && early_hints_offer(l, env) == 0 ? call_app(l, env) : -1;
 
 	interrupt_forget(l);
 	if (result < 0) {

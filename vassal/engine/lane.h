@@ -37,7 +37,7 @@ struct lane {
 	struct board_worker *worker_board;
 
 	/* reused from request to request unless the app kept them */
-	struct callable *start_response, *write;
+	struct callable *start_response, *write, *early_hints;
 	struct input *input;
 
 	/* the request in work */

@@ -156,7 +156,7 @@ static int raise_err(const struct err *err)
 	return -1;
 }
 
-static int set_field(struct lane *l, PyObject *pair)
+static int set_field(struct head *h, PyObject *pair)
 {
 	struct span name;
 	struct span value;
@@ -170,7 +170,7 @@ static int set_field(struct lane *l, PyObject *pair)
 	if (native(PyTuple_GET_ITEM(pair, 0), "header name", &name) < 0 ||
 	    native(PyTuple_GET_ITEM(pair, 1), "header value", &value) < 0)
 		return -1;
-	return head_field(&l->head, name, value, &err) < 0 ? raise_err(&err) : 0;
+	return head_field(h, name, value, &err) < 0 ? raise_err(&err) : 0;
 }
 
 /* Of an exact or derived list or tuple. Functions and not the macros in place: those fill a line with branches. */
@@ -184,7 +184,7 @@ static PyObject *item_at(PyObject *seq, Py_ssize_t i) /* borrowed */
 	return PySequence_Fast_GET_ITEM(seq, i);
 }
 
-static int set_fields(struct lane *l, PyObject *headers)
+int response_set_fields(struct head *h, PyObject *headers)
 {
 	/* A str's text is immutable and no Python code runs here, so the borrowed items stay. */
 	if (!PyList_Check(headers) && !PyTuple_Check(headers)) {
@@ -193,7 +193,7 @@ static int set_fields(struct lane *l, PyObject *headers)
 		return -1;
 	}
 	for (Py_ssize_t i = 0; i < count(headers); i++)
-		if (set_field(l, item_at(headers, i)) < 0)
+		if (set_field(h, item_at(headers, i)) < 0)
 			return -1;
 	return 0;
 }
@@ -208,7 +208,7 @@ int response_set_head(struct lane *l, PyObject *status, PyObject *headers)
 		return -1;
 	if (head_begin(&l->head, text, &err) < 0)
 		return raise_err(&err);
-	if (set_fields(l, headers) == 0)
+	if (response_set_fields(&l->head, headers) == 0)
 		return 0;
 	l->head.n = 0; /* half a head is none */
 	return -1;
@@ -225,15 +225,32 @@ static int check_bytes(PyObject *item)
 	return -1;
 }
 
+/* Nobody of the app's copies has a client. */
+static int check_original(const char *what)
+{
+	if (!forked_is())
+		return 0;
+	PyErr_Format(PyExc_RuntimeError, "%s: this process was forked by the app and has no client",
+		     what);
+	return -1;
+}
+
+int response_interim(struct lane *l, struct head *h)
+{
+	if (check_original("wsgi.early_hints()") < 0)
+		return -1;
+	if (is_gone(l))
+		return 0;
+	head_finish(h);
+	return put_frame(l, FRAME_INTERIM, h->p, h->n, true);
+}
+
 int response_write(struct lane *l, PyObject *data)
 {
 	if (check_bytes(data) < 0)
 		return -1;
-	if (forked_is()) {
-		PyErr_SetString(PyExc_RuntimeError,
-				"write(): this process was forked by the app and has no client");
+	if (check_original("write()") < 0)
 		return -1;
-	}
 	if (PyBytes_GET_SIZE(data) == 0 || is_gone(l))
 		return 0;
 	return send_data(l, PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data), true);

@@ -8,10 +8,15 @@
 
 #include "shared/base.h"
 
+struct head;
 struct lane;
 
 /* start_response(): checks everything, keeps a head that has not been sent. */
 int response_set_head(struct lane *l, PyObject *status, PyObject *headers);
+/* The app's fields into a head, checked. */
+int response_set_fields(struct head *h, PyObject *headers);
+/* An interim answer, at once; nothing for a client that has gone. */
+int response_interim(struct lane *l, struct head *h);
 /* write(): the head if it is due, then these bytes, at once. */
 int response_write(struct lane *l, PyObject *data);
 /* The app's iterable, to its end or until nobody wants more; then what is due of the head. Does not close() it. */

@@ -126,10 +126,12 @@ uint64_t exchange_taken_ns(const struct exchange *x, unsigned slot);
 /* -- front: answers ------------------------------------------------------------------------------------- */
 
 enum frame_kind {
-	FRAME_HEAD = 1,   /* struct frame_head, then fields as "Name: value\r\n" */
-	FRAME_DATA = 2,   /* body bytes */
-	FRAME_END = 3,    /* struct frame_end */
-	FRAME_BROKEN = 4, /* never sent: what peek says of nonsense */
+	FRAME_HEAD = 1, /* struct frame_head, then fields as "Name: value\r\n" */
+	FRAME_DATA = 2, /* body bytes */
+	FRAME_END = 3,  /* struct frame_end */
+	/* struct frame_head and fields of an answer that is not yet the answer: 103. Any number, all before HEAD */
+	FRAME_INTERIM = 4,
+	FRAME_BROKEN = 5, /* never sent: what peek says of nonsense */
 };
 
 struct frame_head {

@@ -32,6 +32,7 @@ struct gather {
 	unsigned slot, frames;
 	struct frame last;
 	bool has_head, has_end, broken;
+	bool is_interim; /* one frame, and head and fields are its own */
 	struct frame_head head;
 	struct span reason, fields;
 	struct frame_end end;
@@ -42,19 +43,24 @@ struct gather {
 
 enum step { STEP_NOTHING, STEP_DONE, STEP_STALLED };
 
-static bool take_head(struct gather *g, const struct frame *fr)
+static bool take_fields(struct gather *g, const struct frame *fr, unsigned lowest, unsigned highest)
 {
-	if (g->has_head || g->data_n > 0 || fr->n < sizeof(g->head))
+	if (fr->n < sizeof(g->head))
 		return false;
 	/* one copy, then only the copy is believed: the ring may change under us */
 	memcpy(&g->head, fr->p, sizeof(g->head));
-	if (g->head.status < 200 || g->head.status > 999 ||
+	if (g->head.status < lowest || g->head.status > highest ||
 	    (uint64_t)g->head.reason_n + g->head.fields_n > fr->n - sizeof(g->head))
 		return false;
 	g->reason = span_of((const char *)fr->p + sizeof(g->head), g->head.reason_n);
 	g->fields = span_of(g->reason.p + g->reason.n, g->head.fields_n);
-	g->has_head = true;
 	return true;
+}
+
+static bool take_head(struct gather *g, const struct frame *fr)
+{
+	g->has_head = !g->has_head && g->data_n == 0 && take_fields(g, fr, 200, 999);
+	return g->has_head;
 }
 
 static bool take_frame(struct gather *g, const struct frame *fr)
@@ -73,6 +79,10 @@ static bool take_frame(struct gather *g, const struct frame *fr)
 		memcpy(&g->end, fr->p, sizeof(g->end));
 		g->has_end = true;
 		return true;
+	case FRAME_INTERIM:
+		/* 101 would end HTTP on this connection */
+		g->is_interim = take_fields(g, fr, 103, 103);
+		return g->is_interim;
 	case FRAME_BROKEN:
 		break;
 	}
@@ -86,10 +96,12 @@ static void gather(struct front *f, unsigned lane, struct gather *g)
 
 	g->slot = g->frames = g->data_n = 0;
 	g->data_bytes = 0;
-	g->has_head = g->has_end = g->broken = false;
-	while (!g->has_end && g->data_n < GATHER_DATA &&
+	g->has_head = g->has_end = g->broken = g->is_interim = false;
+	while (!g->has_end && !g->is_interim && g->data_n < GATHER_DATA &&
 	       exchange_peek(f->exchange, lane, &at, &fr)) {
 		if (fr.kind != FRAME_BROKEN && g->frames > 0 && fr.slot != g->slot)
+			return;
+		if (fr.kind == FRAME_INTERIM && g->frames > 0)
 			return;
 		if (fr.kind == FRAME_BROKEN || !f->jobs[fr.slot].used || !take_frame(g, &fr)) {
 			g->broken = g->frames == 0; /* what came before it is used first */
@@ -196,6 +208,29 @@ static bool put(struct conn *c, const struct gather *g)
 	return true;
 }
 
+/* 103, if the client understands it (RFC 9110 15.2). False: it has gone. */
+static bool put_interim(struct conn *c, const struct gather *g)
+{
+	struct front *f = c->front;
+	const struct framing_facts facts = {
+		.status = g->head.status, .fields = g->fields, .length = -1, .minor = 1};
+	enum framing_body body;
+	bool keep_alive;
+	struct iovec iov = {.iov_base = f->head_scratch};
+	ssize_t n;
+
+	if (!c->minor11 || c->protocol != PROTO_HTTP)
+		return true;
+	n = framing_head(f->head_scratch, sizeof(f->head_scratch), &facts, &body, &keep_alive);
+	if (n < 0)
+		return true;
+	iov.iov_len = (size_t)n;
+	if (conn_write(c, &iov, 1) == 0)
+		return true;
+	conn_lost(c);
+	return false;
+}
+
 static struct record times_of(const struct front *f, unsigned lane, const struct gather *g)
 {
 	uint64_t queued_ns = f->jobs[g->slot].queued_ns;
@@ -288,7 +323,8 @@ static enum step step(struct front *f, unsigned lane, struct gather *g, bool dea
 	c = job->conn;
 	if (!c)
 		goto consume;
-	if (g->has_head == c->answer.begun && !failed_unseen(c, g))
+	if (g->is_interim ? c->answer.begun
+			  : g->has_head == c->answer.begun && !failed_unseen(c, g))
 		return broken(f, lane);
 	if (g->has_head && !g->has_end && dead && !end_stands(f, lane, g))
 		return STEP_NOTHING;
@@ -300,7 +336,10 @@ static enum step step(struct front *f, unsigned lane, struct gather *g, bool dea
 	/* a dead worker's ring ends here: it is little, and waits for no room */
 	if (!dead && spool_room(&c->out, &f->out_limits) == 0)
 		return STEP_STALLED;
-	if (failed_unseen(c, g)) {
+	if (g->is_interim) {
+		if (!put_interim(c, g))
+			job->conn = NULL;
+	} else if (failed_unseen(c, g)) {
 		struct record r = times_of(f, lane, g);
 
 		job->conn = NULL;

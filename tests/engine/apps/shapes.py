@@ -233,15 +233,42 @@ kept = []
 def keep(environ, start_response):
     """Keeps what belongs to the server beyond the request, and uses what an earlier request kept."""
     problems = []
-    for old_input, old_start, old_write in kept:
-        for use in (lambda: old_input.read(), lambda: old_start("200 OK", []), lambda: old_write(b"x")):
+    for old_input, old_start, old_write, old_hints in kept:
+        for use in (lambda: old_input.read(), lambda: old_start("200 OK", []), lambda: old_write(b"x"), lambda: old_hints([])):
             try:
                 use()
             except (ValueError, RuntimeError) as e:
                 problems.append(type(e).__name__)
     write = start_response("200 OK", [("Content-Type", "text/plain")])
-    kept[:] = [(environ["wsgi.input"], start_response, write)]
+    kept[:] = [(environ["wsgi.input"], start_response, write, environ["wsgi.early_hints"])]
     return [" ".join(problems).encode()]
+
+
+def hints(environ, start_response):
+    """Early hints before, between and behind: those behind come too late for anybody."""
+    hint = environ["wsgi.early_hints"]
+    hint([("Link", "</a.css>; rel=preload")])
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    hint([])
+    hint([("Link", "</b.js>; rel=preload"), ("X-Two", "2")])
+    yield b"hinted"
+    hint([("Link", "</late.js>; rel=preload")])
+
+
+def bad_hints(environ, start_response):
+    found = []
+    for headers in ([("X", "a\r\nb: c")], [("X Y", "a")], [("Connection", "close")], [("Content-Length", "3")], [("X", 1)],
+                    [("X", "\u20ac")], {"X": "1"}, ["X"], None):
+        try:
+            environ["wsgi.early_hints"](headers)
+        except (ValueError, TypeError) as e:
+            found.append(type(e).__name__[0])
+    try:
+        environ["wsgi.early_hints"]()
+    except TypeError:
+        found.append("T")
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return ["".join(found).encode()]
 
 
 def environ_dump(environ, start_response):

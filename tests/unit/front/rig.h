@@ -187,6 +187,18 @@ static inline void worker_head(struct front *f, unsigned slot, unsigned status, 
 	exchange_reply_commit(f->exchange, 0, slot, FRAME_HEAD, sizeof(h), publish);
 }
 
+static inline void worker_interim(struct front *f, unsigned slot, unsigned status,
+				  const char *fields)
+{
+	struct frame_head h = {
+		.status = (uint16_t)status, .fields_n = (uint32_t)strlen(fields), .length = -1};
+	uint8_t *p = exchange_reply_room(f->exchange, 0, sizeof(h) + h.fields_n);
+
+	memcpy(p, &h, sizeof(h));
+	memcpy(p + sizeof(h), fields, h.fields_n);
+	exchange_reply_commit(f->exchange, 0, slot, FRAME_INTERIM, sizeof(h) + h.fields_n, true);
+}
+
 static inline void worker_data(struct front *f, unsigned slot, const char *text, size_t n,
 			       bool publish)
 {

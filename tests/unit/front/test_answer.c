@@ -98,6 +98,69 @@ static void a_length_that_nobody_gave_is_known_when_all_is_there(void **state)
 	rig_free(f);
 }
 
+static void early_hints_reach_only_who_understands_them(void **state)
+{
+	static const struct {
+		const char *request, *begins;
+	} cases[] = {
+		{GET11, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+			"HTTP/1.1 103 Early Hints\r\nLink: </b>\r\n\r\nHTTP/1.1 200 OK\r\n"},
+		{HEAD11, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+			 "HTTP/1.1 103 Early Hints\r\nLink: </b>\r\n\r\nHTTP/1.1 200 OK\r\n"},
+		{GET10, "HTTP/1.1 200 OK\r\n"},
+		{KEEP10, "HTTP/1.1 200 OK\r\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct front *f = rig_make(4, 4);
+		char got[4096];
+		bool closed;
+		unsigned slot;
+		int end;
+
+		(void)rig_ask(f, cases[i].request, &end);
+		slot = worker_take(f);
+		worker_interim(f, slot, 103, "Link: </a>\r\n");
+		rig_drain(f);
+		/* not until the answer comes: they are early */
+		if (cases[i].begins[9] == '1')
+			assert_int_equal(recv(end, got, sizeof(got), MSG_PEEK), 40);
+		worker_interim(f, slot, 103, "Link: </b>\r\n");
+		worker_head(f, slot, 200, 5, false);
+		worker_data(f, slot, "hello", 5, false);
+		worker_end(f, slot, 0);
+		rig_drain(f);
+		(void)rig_read(end, got, sizeof(got), &closed);
+		if (strncmp(got, cases[i].begins, strlen(cases[i].begins)) != 0)
+			fail_msg("case %zu:\n%s", i, got);
+		assert_int_equal(the_rig->killed, 0);
+		(void)close(end);
+		rig_free(f);
+	}
+}
+
+static void early_hints_out_of_order_or_of_another_status_end_the_worker(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct front *f = rig_make(4, 4);
+		unsigned slot;
+		int end;
+
+		(void)rig_ask(f, GET11, &end);
+		slot = worker_take(f);
+		if (i == 0)
+			worker_head(f, slot, 200, 5, true);
+		worker_interim(f, slot, i == 0 ? 103 : 101, "Link: </a>\r\n");
+		rig_drain(f);
+		rig_drain(f);
+		assert_int_equal(the_rig->killed, 1);
+		(void)close(end);
+		rig_free(f);
+	}
+}
+
 static void frames_out_of_order_end_the_worker_and_nothing_else(void **state)
 {
 	struct front *f = rig_make(4, 4);
@@ -170,6 +233,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_shape_is_framed_as_its_request_can_read_it),
 		cmocka_unit_test(a_length_that_nobody_gave_is_known_when_all_is_there),
+		cmocka_unit_test(early_hints_reach_only_who_understands_them),
+		cmocka_unit_test(early_hints_out_of_order_or_of_another_status_end_the_worker),
 		cmocka_unit_test(frames_out_of_order_end_the_worker_and_nothing_else),
 		cmocka_unit_test(a_lane_waits_for_a_slow_client_without_keeping_the_front_awake),
 	};
