@@ -112,7 +112,7 @@ static int open_safe(int root_fd, const char *path, const struct option_list *sa
 		_cleanup_(fd_closep) int dir = open(safe->v[i], O_PATH | O_CLOEXEC);
 		int fd = dir < 0 ? -EXDEV : open_if_below(dir, name);
 
-		if (fd >= 0 || fd != -EXDEV)
+		if (fd != -EXDEV)
 			return fd;
 	}
 	return -EXDEV;

@@ -46,7 +46,7 @@ struct static_plan {
 	char fields[STATIC_FIELDS];
 };
 
-void static_plan_make(const struct static_facts *facts, struct static_plan *ret);
+void static_plan_make(const struct static_facts *f, struct static_plan *p);
 /* What goes before part i, or behind the last. Returns its length. */
 size_t static_plan_part(struct span boundary, struct span type, const struct http_range *part,
 			uint64_t size, bool first, char buf[STATIC_PART_HEAD]);

@@ -172,41 +172,55 @@ static int check_end(const struct static_file *sf)
 	return (uint64_t)st.st_size < sf->size ? -ENODATA : 1;
 }
 
+/* Where a part has ended the next begins. 1 = none is left, 0 = there is something to send, or no room, or -errno. */
+static int advance(struct conn *c, struct static_file *sf)
+{
+	while (sf->left == 0 && spool_empty(&c->out)) {
+		int r = next_part(c, sf);
+
+		if (r != 0)
+			return r < 0 ? r : check_end(sf);
+	}
+	return 0;
+}
+
+/* One piece. Bytes sent, or -errno. */
+static ssize_t send_piece(struct conn *c, struct static_file *sf)
+{
+	off_t at = (off_t)sf->at;
+	ssize_t n;
+
+	do
+		n = sendfile(c->fd, sf->fd, &at, (size_t)MIN(sf->left, (uint64_t)SEND_PIECE));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (n == 0)
+		return -ENODATA; /* became shorter while it was sent */
+	sf->at += (uint64_t)n;
+	sf->left -= (uint64_t)n;
+	c->answer.sent += (uint64_t)n;
+	board_add(&c->front->count->bytes_out, (uint64_t)n);
+	return n;
+}
+
 /* 1 = all sent, 0 = waits, or -errno. */
 static int send_pieces(struct conn *c, struct static_file *sf)
 {
-	struct front *f = c->front;
-
 	for (unsigned i = 0;; i++) {
-		off_t at;
-		ssize_t n;
-		int r;
+		ssize_t n = advance(c, sf);
 
-		while (sf->left == 0) {
-			r = next_part(c, sf);
-			if (r != 0)
-				return r < 0 ? r : check_end(sf);
-			if (!spool_empty(&c->out)) /* no room even for its head */
-				return 0;
-		}
+		if (n != 0 || !spool_empty(&c->out))
+			return (int)n;
 		if (i == SENDS_PER_TURN) {
 			conn_ready(c);
 			return 0;
 		}
-		if (!is_warm(f, sf))
+		if (!is_warm(c->front, sf))
 			return 0;
-		at = (off_t)sf->at;
-		n = sendfile(c->fd, sf->fd, &at, (size_t)MIN(sf->left, (uint64_t)SEND_PIECE));
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = send_piece(c, sf);
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
-		if (n == 0)
-			return -ENODATA; /* became shorter while it was sent */
-		sf->at += (uint64_t)n;
-		sf->left -= (uint64_t)n;
-		c->answer.sent += (uint64_t)n;
-		board_add(&f->count->bytes_out, (uint64_t)n);
+			return n == -EAGAIN ? 0 : (int)n;
 		if (sf->left > 0 && !patience_gave(c, (uint64_t)n))
 			return -ECANCELED;
 	}

@@ -107,7 +107,7 @@ static int64_t days_from_civil(unsigned year, unsigned month, unsigned day)
 	unsigned of_era = y % 400;
 	unsigned of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
 
-	return (int64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year -
+	return (int64_t)era * 146097 + (int64_t)of_era * 365 + of_era / 4 - of_era / 100 + of_year -
 	       DAYS_OF_1970;
 }
 
@@ -124,8 +124,8 @@ static int64_t seconds_of(const struct date *d)
 	if (d->year < FIRST_YEAR || d->day < 1 || d->day > days_of(d->year, d->month) ||
 	    d->hour > 23 || d->minute > 59 || d->second > 60)
 		return HTTP_DATE_NONE;
-	return days_from_civil(d->year, d->month, d->day) * DAY_S + d->hour * 3600 +
-	       d->minute * 60 + d->second;
+	return days_from_civil(d->year, d->month, d->day) * DAY_S + (int64_t)d->hour * 3600 +
+	       (int64_t)d->minute * 60 + d->second;
 }
 
 /* Sunday, 06-Nov-94 08:49:37 GMT. More than 50 years ahead is the last century (RFC 9110 5.6.7). */
