@@ -115,6 +115,12 @@ static void check_tasks(const struct vassal_config *c, const struct config_items
 static int check_app(const struct vassal_config *c, const struct config_items *items,
 		     struct inifile_notes *notes, struct err *err)
 {
+	if (!c->module && !c->wsgi_file && c->static_maps_n > 0) {
+		inifile_notes_add(notes, file_of(items), 0,
+				  "neither module nor wsgi-file: files alone are served, without "
+				  "Python");
+		return 0;
+	}
 	if (!c->module && !c->wsgi_file)
 		return err_set(err, -EINVAL,
 			       "%s: neither module nor wsgi-file: there is no app to run",

@@ -589,5 +589,57 @@ class Answers(Files):
         eventually(lambda: "File too large" in other.output(), 10, "the page is too large")
 
 
+class Bare(Files):
+    """Files and no app: no Python runs."""
+
+    def test_alone(self):
+        page = self.folder / "404.html"
+        page.write_bytes(b"gone")
+        self.port = harness.free_port()
+        self.process = self.vassal("--http", "127.0.0.1:%d" % self.port, "--static-map", "/s=%s" % self.root, "--static-index", "index.html",
+                                   "--error-page-404", str(page))
+        self.said("serving")
+        for name, method, path, status, body, allow in (
+                ("a file", "GET", "/s/sub/b.txt", 200, b"sub", None),
+                ("15.5.5 none", "GET", "/s/nothing", 404, b"gone", None),
+                ("no listing", "GET", "/s/", 404, b"gone", None),
+                ("15.5.5 outside the map", "GET", "/", 404, b"gone", None),
+                ("HEAD of none", "HEAD", "/s/nothing", 404, b"", None),
+                ("15.5.6 another method", "DELETE", "/s/sub/b.txt", 405, None, "GET, HEAD"),
+                ("15.5.6 of a path that is no file", "PROPFIND", "/x", 405, None, "GET, HEAD"),
+                ("15.4.2 a directory", "GET", "/s/site", 301, None, None)):
+            with self.subTest(row=name):
+                answer = self.get(path, method=method)
+                self.assertEqual((answer.status, answer.headers["Allow"]), (status, allow))
+                if body is not None:
+                    self.assertEqual(answer.body, body)
+        data = raw(self.port, b"POST /s/sub/b.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+        self.assertTrue(data.startswith(b"HTTP/1.1 405 ") and b"\r\nConnection: close\r\n" in data)
+        self.assertFalse(self.process.strays())  # neither mold nor worker
+        for sig in (harness.signal.SIGTTIN, harness.signal.SIGTTOU):
+            self.process.process.send_signal(sig)
+        self.assertEqual(self.get("/s/sub/b.txt").status, 200)
+
+    def test_under_an_emperor_with_and_without_an_app(self):
+        emperor = self.emperor()
+        ini = "[vassal]\ndomain = f.test\nstatic-map = /s=%s\n" % self.root
+        emperor.write("f", ini)
+        emperor.wait_up("f", "/s/sub/b.txt")
+        self.assertEqual(emperor.get("f", "/").status, 404)
+        scaled = emperor.ctl_text("scale", "f", "3")
+        self.assertNotEqual(scaled.returncode, 0)
+        self.assertIn("files alone are served", scaled.stdout + scaled.stderr)
+        emperor.ctl("reload", "f")
+        emperor.write("f", ini + "chdir = %s\nmodule = handover\n" % harness.APPS)
+        emperor.wait_up("f", "/")
+        self.assertEqual(emperor.get("f", "/s/sub/b.txt").body, b"sub")
+        emperor.write("f", ini + "harakiri = 5\n")
+        emperor.wait_up("f", "/", status=404)
+        emperor.write("f", ini + "harakiri = 6\nprocesses = 3\n")  # changes in place
+        eventually(lambda: "harakiri: 5 -> 6" in emperor.output(), 10, "the change is told")
+        self.assertEqual(emperor.get("f", "/s/sub/b.txt").body, b"sub")
+        self.assertEqual(emperor.state("f")["state"], "running")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

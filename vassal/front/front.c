@@ -11,6 +11,7 @@
 #include "shared/err.h"
 #include "shared/log.h"
 #include "shared/vassal_config.h"
+#include "vassal/front/bare.h"
 #include "vassal/front/beside.h"
 #include "vassal/front/blame.h"
 #include "vassal/front/conn.h"
@@ -34,10 +35,10 @@
 /* As uWSGI means them. */
 static void scale_by_one(struct front *f, bool up)
 {
-	unsigned now = pool_processes(f->pool);
+	unsigned now = f->pool ? pool_processes(f->pool) : 0;
 	struct err err = {0};
 
-	if (pool_scale(f->pool, up ? now + 1 : now - 1, &err) < 0)
+	if (f->pool && pool_scale(f->pool, up ? now + 1 : now - 1, &err) < 0)
 		logbook_say(&f->log, f->wall_ns, "%s: %s", up ? "SIGTTIN" : "SIGTTOU", err.text);
 }
 
@@ -159,6 +160,8 @@ static int start(struct front *f, const struct front_setup *setup, struct err *e
 		return r;
 	link_init(f, setup->link_fd);
 	link_say(f, MSG_HELLO, (uint64_t)getpid(), 0, "");
+	if (bare_start(f))
+		return 0;
 	with_exchange.exchange = f->exchange;
 	return pool_start(&f->pool, f->loop, &with_exchange, &workers_events, f, err);
 }

@@ -13,6 +13,7 @@
 
 #include "shared/limits.h"
 #include "shared/vassal_config.h"
+#include "vassal/front/bare.h"
 #include "vassal/front/body.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
@@ -28,6 +29,10 @@
 
 void intake_complete(struct conn *c)
 {
+	if (c->front->bare) {
+		bare_answer(c, NULL);
+		return;
+	}
 	queue_add_kept(c);
 }
 
@@ -106,6 +111,10 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 	if (f->statics && in->rq.body == BODY_NONE &&
 	    (c->protocol == PROTO_HTTP || c->protocol == PROTO_UWSGI) && static_begin(c, in)) {
 		c->head_n = c->state == CONN_FILE ? head_n : 0;
+		return head_n;
+	}
+	if (f->bare) {
+		bare_answer(c, &in->rq);
 		return head_n;
 	}
 	if (body_is_here(c, &in->rq, n - head_n, &body_n) && queue_is_open(f) &&

@@ -7,6 +7,7 @@
 #include "shared/err.h"
 #include "shared/log.h"
 #include "shared/vassal_config.h"
+#include "vassal/front/bare.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/doors.h"
 #include "vassal/front/doze.h"
@@ -80,7 +81,10 @@ static void stop_pool(struct front *f, unsigned grace_s)
 	if (f->phase >= PHASE_STOPPING)
 		return;
 	f->phase = PHASE_STOPPING;
-	pool_stop(f->pool, grace_s);
+	if (f->pool)
+		pool_stop(f->pool, grace_s);
+	else
+		bare_stop(f);
 }
 
 static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
@@ -126,7 +130,7 @@ void lifecycle_drain(struct front *f, unsigned grace_s, int heir_fd)
 			(void)close(heir_fd);
 		if (grace_s == 0) {
 			ending_now(f);
-			if (f->phase == PHASE_STOPPING)
+			if (f->phase == PHASE_STOPPING && f->pool)
 				pool_stop(f->pool, 0);
 			stop_pool(f, 0);
 			tasks_drain(f->tasks, 0, false);

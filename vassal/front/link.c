@@ -61,7 +61,7 @@ static void on_reopen(struct front *f, const struct msg *m, int *fd)
 static void on_renew(struct front *f, const struct msg *m, int *fd)
 {
 	(void)fd;
-	if (m->a < f->shape.workers)
+	if (f->pool && m->a < f->shape.workers)
 		pool_renew(f->pool, (unsigned)m->a);
 }
 
@@ -88,7 +88,8 @@ static void on_config(struct front *f, const struct msg *m, int *fd)
 static void on_scale(struct front *f, const struct msg *m, int *fd)
 {
 	struct err err = {0};
-	int r = pool_scale(f->pool, (unsigned)MIN(m->a, (uint64_t)UINT32_MAX), &err);
+	int r = f->pool ? pool_scale(f->pool, (unsigned)MIN(m->a, (uint64_t)UINT32_MAX), &err)
+			: err_set(&err, -EINVAL, "there is no app: files alone are served");
 
 	(void)fd;
 	answer(f, m, r < 0 ? err.text : "");

@@ -53,9 +53,9 @@ int live_configure(struct front *f, int fd, struct err *err)
 	if (r == 0)
 		r = vassal_config_build(&items, &whole, &notes, err);
 	/* who was told another number by command or signal keeps it, unless the file has got another one too */
-	if (r == 0 && whole.processes == f->config->processes)
+	if (r == 0 && f->pool && whole.processes == f->config->processes)
 		whole.processes = pool_processes(f->pool);
-	if (r == 0)
+	if (r == 0 && f->pool)
 		r = pool_configure(f->pool, &whole, err);
 	if (r == 0)
 		r = vassal_config_take_live(f->config, &items, err);

@@ -207,12 +207,13 @@ struct front {
 	enum phase phase;
 	int exit_code;
 	bool alone;
+	bool bare;        /* files and no app: pool is NULL */
 	bool serve_asked; /* MSG_SERVE came before the pool was ready */
 
 	/* loop */
 	int epoll_fd;
 	ev_io epoll_io;
-	ev_timer tick, drain_timer;
+	ev_timer tick, drain_timer, bare_timer;
 	ev_idle more;
 	ev_prepare before_sleep;
 	ev_check after_sleep;

@@ -17,6 +17,8 @@ struct built {
 	struct vassal_config c;
 };
 
+static bool without_app;
+
 static int try(const char *lines, struct built *b, struct err *err)
 {
 	const struct inifile_facts facts = {.path = "/etc/v/blog.ini", .cpus = 4};
@@ -24,7 +26,8 @@ static int try(const char *lines, struct built *b, struct err *err)
 	int r;
 
 	*b = (struct built){0};
-	(void)snprintf(text, sizeof(text), "[uwsgi]\nmodule = m\nchdir = /srv/app\n%s\n", lines);
+	(void)snprintf(text, sizeof(text), "[uwsgi]\n%schdir = /srv/app\n%s\n",
+		       without_app ? "" : "module = m\n", lines);
 	r = inifile_parse(text, strlen(text), &facts, &b->items, &b->notes, err);
 	return r < 0 ? r : vassal_config_build(&b->items, &b->c, &b->notes, err);
 }
@@ -182,6 +185,24 @@ static void there_is_an_end_to_each_list(void **state)
 	}
 }
 
+static void files_need_no_app(void **state)
+{
+	struct err err = {0};
+	struct built b;
+
+	(void)state;
+	without_app = true;
+	b = build("static-map = /s=/x");
+	assert_int_equal(b.notes.n, 1);
+	assert_non_null(strstr(b.notes.v[0].text, "files alone are served"));
+	done(&b);
+	/* what an app hands over needs one */
+	assert_true(try("sendfile-root = /x", &b, &err) < 0);
+	assert_non_null(strstr(err.text, "there is no app to run"));
+	done(&b);
+	without_app = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +212,7 @@ int main(void)
 		cmocka_unit_test(relative_names_begin_at_chdir),
 		cmocka_unit_test(added_fields_are_written_in_one_way),
 		cmocka_unit_test(there_is_an_end_to_each_list),
+		cmocka_unit_test(files_need_no_app),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
