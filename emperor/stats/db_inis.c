@@ -3,7 +3,7 @@
  *
  * A role that was restarted is told again what is in force, and an app that sleeps and wakes runs by the same ini in one
  * generation after the other: that is the last row already, which then stands for these generations too. Their numbers begin
- * anew with an emperor that begins anew, so that one may stand for several rows; the last of them counts.
+ * anew where the emperor's run directory was lost, so that one may stand for several rows; the last of them counts.
  */
 #include "emperor/stats/db_inner.h"
 

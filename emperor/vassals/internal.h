@@ -35,6 +35,7 @@
 #include "emperor/vassals/vassals.h"
 #include "emperor/watch/fingerprint.h"
 #include "shared/backoff.h"
+#include "shared/buf.h"
 #include "shared/msg.h"
 #include <ev.h>
 
@@ -140,7 +141,11 @@ struct app {
 	uint64_t reloaded_ns;     /* when the last one was let through */
 	struct version *previous; /* a reference: what to come back to; NULL: nothing */
 	struct version *rolled; /* a reference: what came back, and is started instead of wanted */
-	char *rolled_why;       /* owned */
+	struct version *
+		bad; /* a reference: what was rolled back from, while rolled is there; NULL: unknown */
+	struct version *
+		ended; /* a reference: what ran when an emperor before was stopped, until another serves */
+	char *rolled_why;                 /* owned */
 	struct probation_count old_count; /* of previous */
 	ev_timer probation;
 	unsigned restarts;
@@ -159,8 +164,11 @@ struct app {
 	bool unsaved;     /* what the next emperor must know has changed */
 	bool begun;       /* adopted: an earlier emperor had begun to start it */
 	bool begun_later; /* ... and that can go on only when its processes have gone */
-	bool rests;       /* stopped by command while the emperor ends: the next one leaves it so */
-	bool was_gone;    /* ... and its ini was deleted before that */
+	bool rested; /* an emperor that was stopped has left what it had decided, and no process */
+	struct buf
+		last_words; /* owned: what is written down of it when it is forgotten, for it is not deleted */
+	bool rests;    /* stopped by command while the emperor ends: the next one leaves it so */
+	bool was_gone; /* ... and its ini was deleted before that */
 
 	bool queued; /* waits for its turn to start */
 	struct app *queue_next;
@@ -337,6 +345,8 @@ void rollback_edited(struct app *a);
 void rollback_describe(const struct app *a, struct saved *s);
 void rollback_go_on(struct app *a, const struct saved *s, struct ini *ini, struct ini *old_ini);
 void rollback_watch_on(struct app *a, const struct saved *s, bool same_board);
+/* It is about to start after a stop of the emperor: another release than the bad one is tried. */
+void rollback_rested(struct app *a);
 /* While a->rolled is there: what to start. */
 int rollback_load(struct app *a, struct loaded **ret, struct err *err);
 struct ini *rollback_ini(const struct app *a);
@@ -378,6 +388,8 @@ int persist_open(struct vassals *v, const char *run_dir, struct err *err);
 void persist_mark(const struct app *a);
 void persist_now(struct app *a);
 void persist_flush(struct vassals *v);
+/* The emperor stops: what is decided by now outlives it. Before the app is told. */
+void persist_end(struct app *a);
 /* The app is forgotten. */
 void persist_forget(struct app *a);
 /* "APP L 3": the name of its descriptor with this tag (KEPT_*) and number. */

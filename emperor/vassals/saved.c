@@ -46,7 +46,8 @@ static const struct text_row texts[] = {
 
 static const struct number_row numbers[] = {
 	NUMBER(id, UINT32_MAX), NUMBER(ids, UINT32_MAX),
-	NUMBER(state, APP_STATE_COUNT - 1), NUMBER(gone, 1), NUMBER(begun, 1), NUMBER(good, 1),
+	NUMBER(state, APP_STATE_COUNT - 1), NUMBER(gone, 1), NUMBER(begun, 1), NUMBER_SINCE(ended, 1, 3),
+	NUMBER(good, 1),
 	NUMBER(rolled, 1), NUMBER_SINCE(trial, 1, 2),
 	NUMBER_SINCE(base_requests, UINT64_MAX, 2), NUMBER_SINCE(base_errors, UINT64_MAX, 2),
 	NUMBER(scaled, UINT32_MAX),
@@ -59,6 +60,7 @@ static const struct number_row numbers[] = {
 	NUMBER(owner, UINT32_MAX), NUMBER(roots, 1), NUMBER(file_owner, UINT32_MAX), NUMBER(file_roots, 1),
 	NUMBER_SINCE(old_number, UINT64_MAX, 2), NUMBER_SINCE(old_owner, UINT32_MAX, 2), NUMBER_SINCE(old_roots, 1, 2),
 	NUMBER_SINCE(old_requests, UINT64_MAX, 2), NUMBER_SINCE(old_errors, UINT64_MAX, 2),
+	NUMBER_SINCE(served, UINT64_MAX, 3), NUMBER_SINCE(bad_number, UINT64_MAX, 3),
 };
 
 /* Their lengths stand in the last line, and they follow it. */
@@ -68,6 +70,7 @@ static const struct span_row spans[] = {
 	{ offsetof(struct saved, config), LIMIT_CONFIG_BLOB, 2 },
 	{ offsetof(struct saved, old_ini), LIMIT_INI_BYTES, 2 },
 	{ offsetof(struct saved, old_config), LIMIT_CONFIG_BLOB, 2 },
+	{ offsetof(struct saved, bad_config), LIMIT_CONFIG_BLOB, 3 },
 };
 
 #define PART(field, most)   { #field, offsetof(struct saved_generation, field), most, 1 }

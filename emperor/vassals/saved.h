@@ -3,8 +3,8 @@
  * known, its doors, whether it is to run, and the bytes that served last. Text, a field a line; a digest at the end
  * tells a file that is torn. Pure: bytes to a value and back.
  *
- * A line more or less, or another meaning of one, is another version. The one before is still read, so that an upgrade
- * takes over as a crash does; what it does not say is 0 and empty. Any other is refused.
+ * A line more or less, or another meaning of one, is another version. Those before are still read, so that an upgrade
+ * takes over as a crash does; what they do not say is 0 and empty. Any other is refused.
  */
 #pragma once
 #include "emperor/app_state.h"
@@ -17,11 +17,11 @@
 struct buf;
 struct err;
 
-#define SAVED_VERSION 2
+#define SAVED_VERSION 3
 #define SAVED_OLDEST  1 /* was: no configurations, nothing of probation and rollback */
 #define SAVED_DOORS   ((size_t)2 * (LIMIT_LISTENERS + 1))
 #define SAVED_HEAD    (64UL * 1024) /* all but the spans: 34 doors and two reasons are 7 KB */
-#define SAVED_BYTES   (3UL * LIMIT_INI_BYTES + 2UL * LIMIT_CONFIG_BLOB + SAVED_HEAD)
+#define SAVED_BYTES   (3UL * LIMIT_INI_BYTES + 3UL * LIMIT_CONFIG_BLOB + SAVED_HEAD)
 #define SAVED_TEXT    512
 
 struct saved_generation {
@@ -47,7 +47,9 @@ struct saved {
 	uint64_t state;   /* enum app_state */
 	uint64_t gone;    /* its ini is deleted, it drains */
 	uint64_t begun;   /* a generation was starting, or was to start */
-	uint64_t good;    /* ini has served: it is what to come back to */
+	uint64_t
+		ended; /* by an emperor that was stopped: nothing of it runs, this is what was decided */
+	uint64_t good; /* ini has served: it is what to come back to */
 	uint64_t
 		rolled; /* it was rolled back, or is about to be: those bytes count, not the file's */
 	uint64_t trial; /* what serves is on probation: since serving_ns, and from the base on */
@@ -64,6 +66,8 @@ struct saved {
 		old_number; /* of the generation that ran what to come back to; 0: there is nothing */
 	uint64_t old_owner, old_roots;     /* of old_ini */
 	uint64_t old_requests, old_errors; /* while that one served */
+	uint64_t served;                   /* generation that serves; 0: none */
+	uint64_t bad_number; /* of the generation that was rolled back from; 0: unknown */
 	struct saved_generation generations[LIMIT_BANKS];
 	size_t generations_n;
 	struct saved_door doors[SAVED_DOORS];
@@ -75,6 +79,7 @@ struct saved {
 	struct span
 		config; /* config_items.h: by which the front that serves runs, or what was rolled back */
 	struct span old_ini, old_config;
+	struct span bad_config; /* what was rolled back from */
 };
 
 /* -EFBIG: more than SAVED_BYTES. */

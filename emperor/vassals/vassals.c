@@ -352,6 +352,8 @@ void vassals_shut_down(struct vassals *v, vassals_done_fn *fn, void *arg)
 		a->rests = (a->state == APP_STOPPED || a->state == APP_STOPPING) && !a->gone &&
 			   !a->begun;
 		a->was_gone = a->gone;
+		if (!a->gone && !a->dead)
+			persist_end(a);
 		a->gone = true;
 		persist_mark(a);
 		if (a->state != APP_STOPPING)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -123,10 +124,20 @@ class Adoption(Succession):
         # no trace of who is gone
         self.assertEqual(sorted(p.name for p in (g.run_dir / "state").iterdir()),
                          sorted("%s.state" % n for n in ("asleep", "broken", "dead", "edited", "failed", "rolled", "same", "stopped")))
-        # an end is an end: nothing but what rests stays for the next
+        # an end is an end: of each app stays what was decided, and nothing that could be taken for a process or a door
         g.ctl("stop", "stopped")
+        (g.vassals / "broken.ini").unlink()
+        eventually(lambda: g.state("broken") is None, 10, "it is forgotten")
         g.stop()
-        self.assertEqual([p.name for p in (g.run_dir / "state").iterdir()], ["stopped.state"])
+        left = {p.name: p.read_bytes() for p in (g.run_dir / "state").iterdir()}
+        self.assertEqual(sorted(left), sorted("%s.state" % n for n in ("asleep", "dead", "edited", "failed", "rolled", "same", "stopped")))
+        for name, data in left.items():
+            self.assertIn(b"\nended 1\n", data, name)
+            self.assertIn(b"\nbegun %d\n" % (name != "stopped.state"), data, name)
+            self.assertIsNone(re.search(rb"\n(generation|door) ", data), name)
+            for row in (b"board", b"gate_end", b"front_end"):
+                self.assertIn(b"\n%s 0\n" % row, data, name)
+        self.assertEqual(sorted(p.name for p in g.run_dir.iterdir()), ["state"])
 
     def test_an_upgrade_costs_no_request_and_no_process(self):
         own = free_port()

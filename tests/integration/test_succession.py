@@ -327,11 +327,11 @@ class Versions(State):
             head, _, rest = b.partition(b"\nspans ")
             sizes, _, bodies = rest.partition(b"\n")
             ini, file_ini = (int(n) for n in sizes.split()[:2])
-            for row in (b"rolled_why", b"trial", b"base_requests", b"base_errors", b"old_number", b"old_owner",
-                        b"old_roots", b"old_requests", b"old_errors"):
+            for row in (b"rolled_why", b"ended", b"trial", b"base_requests", b"base_errors", b"old_number", b"old_owner",
+                        b"old_roots", b"old_requests", b"old_errors", b"served", b"bad_number"):
                 head, n = re.subn(rb"\n%s [^\n]*(?=\n)" % row, b"", head)
                 self.assertEqual(n, 1, row)
-            return (re.sub(rb"^saved 2\n", b"saved 1\n", head) + b"\nini %d %d\n" % (ini, file_ini)
+            return (re.sub(rb"^saved 3\n", b"saved 1\n", head) + b"\nini %d %d\n" % (ini, file_ini)
                     + bodies[: ini + file_ini])
 
         self.restate(e, "a", to_version_1)
@@ -339,7 +339,7 @@ class Versions(State):
         now = f.state("a")
         self.assertEqual((now["pid"], now["generation"], now["state"]), (before["pid"], 1, "running"))
         # and from now on in this emperor's version
-        eventually(lambda: self.saved(f, "a").startswith(b"saved 2\n"), 10, "it is written down anew")
+        eventually(lambda: self.saved(f, "a").startswith(b"saved 3\n"), 10, "it is written down anew")
         f.ctl("reload", "a")
         for load in loads:
             load.more()
