@@ -1,7 +1,9 @@
 """Existing uWSGI inis, broken ones, logs, and the commands that show them."""
 
+import contextlib
 import json
 import os
+import pty
 import pwd
 import socket
 import subprocess
@@ -193,6 +195,29 @@ class Logs(Case):
         objects = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([o["line"] for o in objects], lines)
         self.assertEqual([o["time"] for o in objects if o["line"].startswith(o["time"] or "-")], stamps)
+
+    def test_what_an_app_prints_commands_no_terminal_and_reaches_a_pipe_as_it_is(self):
+        code = self.folder / "code"
+        code.mkdir()
+        (code / "loud.py").write_text("import sys\nsys.stdout.buffer.write(b'\\x1b[31mred\\x9b0m\\n')\nsys.stdout.flush()\n"
+                                      "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'x']\n")
+        e = self.emperor()
+        e.drop("loud", "loud", app=code)
+        e.wait_up("loud")
+        command = [str(harness.BIN / "emperorctl"), "--run-dir", str(e.run_dir), "logs", "loud"]
+        eventually(lambda: b"\x1b[31mred\x9b0m\n" in subprocess.run(command, capture_output=True, timeout=60).stdout, 10)
+        master, slave = pty.openpty()
+        try:
+            subprocess.run(command, stdout=slave, timeout=60, check=True)
+            os.close(slave)
+            shown = b""
+            with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+                while True:
+                    shown += os.read(master, 65536)
+        finally:
+            os.close(master)
+        self.assertIn(b"\\x1b[31mred\\x9b0m\r\n", shown)
+        self.assertNotIn(b"\x1b", shown)
 
     def test_logs_command_shows_and_follows(self):
         e = self.emperor()
