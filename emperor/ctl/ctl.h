@@ -16,7 +16,7 @@ struct ctl {
 	const char *app;     /* "" = none named; the file of check */
 	const char *number;  /* "" = none given */
 	const char *command;
-	bool json, follow, no_wait, all, history;
+	bool json, follow, no_wait, all, history, full;
 	uint64_t generation; /* 0 = not given */
 	unsigned lines;      /* -n; 0 = not given */
 	FILE *out;

@@ -2,6 +2,7 @@
  * show - see ctl.h. Fields that an older or newer emperor does not send are shown as nothing.
  */
 #include "emperor/ctl/ctl.h"
+#include "emperor/ctl/plain.h"
 #include "emperor/ctl/table.h"
 #include "shared/clock.h"
 
@@ -46,6 +47,9 @@ static void make_reason(const struct ctl *c, const json_t *app, char *buf, size_
 
 	if (!reason[0])
 		reason = last_line(text(app, "last_error"));
+	/* Fewer workers than it may have is no failure, but looks like one. */
+	if (!reason[0])
+		reason = text(app, "pool");
 	if (next > 0)
 		(void)snprintf(buf, size, "next try in %s%s%.*s",
 			       human_age(wait, next - MIN(next, c->wall_ns / NS_PER_S)),
@@ -54,20 +58,30 @@ static void make_reason(const struct ctl *c, const json_t *app, char *buf, size_
 		(void)snprintf(buf, size, "%.*s", (int)strcspn(reason, "\n"), reason);
 }
 
+/* Those that live, of those that its ini or a command lets it have. An emperor that does not say so: as many. */
+static void say_workers(const json_t *app, char *buf, size_t size)
+{
+	uint64_t allowed = number(app, "workers");
+	uint64_t alive = json_object_get(app, "alive") ? number(app, "alive") : allowed;
+
+	(void)snprintf(buf, size, "%u/%u", (unsigned)alive, (unsigned)allowed);
+}
+
 static void add_status_row(const struct ctl *c, struct table *t, const json_t *app)
 {
 	char generation[HUMAN_MAX], pid[HUMAN_MAX], since[HUMAN_MAX], workers[HUMAN_MAX],
-		memory[HUMAN_MAX], requests[HUMAN_MAX], queue[HUMAN_MAX], reason[512];
+		busy[HUMAN_MAX], memory[HUMAN_MAX], requests[HUMAN_MAX], queue[HUMAN_MAX],
+		reason[512];
 	bool lives = number(app, "pid") > 0;
 
-	(void)snprintf(workers, sizeof(workers), "%u/%u", (unsigned)number(app, "busy"),
-		       (unsigned)number(app, "workers"));
+	say_workers(app, workers, sizeof(workers));
 	make_reason(c, app, reason, sizeof(reason));
 	table_add(t, (const char *const[]){
 			     text(app, "name"), text(app, "state"),
 			     human_count(generation, number(app, "generation")),
 			     lives ? human_count(pid, number(app, "pid")) : "-",
 			     human_age(since, age(c, number(app, "since"))), lives ? workers : "-",
+			     lives ? human_count(busy, number(app, "busy")) : "-",
 			     lives ? human_bytes(memory, number(app, "memory")) : "-",
 			     human_count(requests, number(app, "requests")),
 			     lives ? human_count(queue, number(app, "queue")) : "-", reason});
@@ -81,7 +95,9 @@ static void print_field(FILE *out, const char *name, const char *value)
 	while (*value) {
 		size_t n = strcspn(value, "\n");
 
-		(void)fprintf(out, "%12s  %.*s\n", before, (int)n, value);
+		(void)fprintf(out, "%12s  ", before);
+		plain_put(out, value, n);
+		(void)fputc('\n', out);
 		value += n + (value[n] == '\n');
 		before = "";
 	}
@@ -107,12 +123,6 @@ static void show_task(const struct ctl *c, const json_t *task)
 	print_field(c->out, text(task, "kind"), line);
 }
 
-/* Pages that processes share are split between them, where the front has come to measure that. */
-static uint64_t held(const json_t *app, const char *pss, const char *rss)
-{
-	return number(app, pss) > 0 ? number(app, pss) : number(app, rss);
-}
-
 static void show_memory(const struct ctl *c, const json_t *app)
 {
 	char all[HUMAN_MAX], front[HUMAN_MAX], mold[HUMAN_MAX], workers[HUMAN_MAX],
@@ -120,11 +130,15 @@ static void show_memory(const struct ctl *c, const json_t *app)
 
 	if (number(app, "memory") == 0)
 		return;
-	(void)snprintf(line, sizeof(line), "%s: front %s, mold %s, workers %s",
-		       human_bytes(all, number(app, "memory")),
-		       human_bytes(front, held(app, "front_pss", "front_rss")),
-		       human_bytes(mold, held(app, "mold_pss", "mold_rss")),
-		       human_bytes(workers, held(app, "workers_pss", "workers_rss")));
+	(void)human_bytes(all, number(app, "memory"));
+	if (!json_object_get(app, "front_memory")) {
+		print_field(c->out, "memory", all);
+		return;
+	}
+	(void)snprintf(line, sizeof(line), "%s: front %s, mold %s, workers %s", all,
+		       human_bytes(front, number(app, "front_memory")),
+		       human_bytes(mold, number(app, "mold_memory")),
+		       human_bytes(workers, number(app, "workers_memory")));
 	print_field(c->out, "memory", line);
 }
 
@@ -147,24 +161,25 @@ static void show_app(const struct ctl *c, const json_t *app)
 		       (unsigned)number(app, "generation"), (unsigned)number(app, "pid"),
 		       (unsigned)number(app, "uid"));
 	print_field(c->out, "generation", line);
-	(void)snprintf(line, sizeof(line), "%u of %u busy, %u waiting",
-		       (unsigned)number(app, "busy"), (unsigned)number(app, "workers"),
-		       (unsigned)number(app, "queue"));
+	say_workers(app, a, sizeof(a));
+	(void)snprintf(line, sizeof(line), "%s, %u busy, %u waiting", a,
+		       (unsigned)number(app, "busy"), (unsigned)number(app, "queue"));
 	print_field(c->out, "workers", line);
 	show_memory(c, app);
 	print_field(c->out, "pool", text(app, "pool"));
 	if (number(app, "scaled") > 0) {
-		(void)snprintf(
-			line, sizeof(line),
-			"to %u processes by command, until the next reload or another number in "
-			"its ini",
-			(unsigned)number(app, "scaled"));
+		(void)snprintf(line, sizeof(line),
+			       "to %u process%s by command, until the next reload or another "
+			       "number in its ini",
+			       (unsigned)number(app, "scaled"),
+			       number(app, "scaled") == 1 ? "" : "es");
 		print_field(c->out, "scaled", line);
 	}
-	(void)snprintf(line, sizeof(line), "%s, %s exceptions, %s answers 5xx",
+	(void)snprintf(line, sizeof(line), "%s, %s exception%s, %s answer%s 5xx",
 		       human_count(a, number(app, "requests")),
-		       human_count(b, number(app, "exceptions")),
-		       human_count((char[HUMAN_MAX]){0}, number(app, "errors_5xx")));
+		       human_count(b, number(app, "exceptions")), PLURAL(number(app, "exceptions")),
+		       human_count((char[HUMAN_MAX]){0}, number(app, "errors_5xx")),
+		       PLURAL(number(app, "errors_5xx")));
 	print_field(c->out, "requests", line);
 	print_field(c->out, "restarts", human_count(a, number(app, "restarts")));
 	for (size_t i = 0; i < json_array_size(json_object_get(app, "tasks")); i++)
@@ -176,15 +191,16 @@ static void show_app(const struct ctl *c, const json_t *app)
 void show_status(const struct ctl *c, const json_t *answer)
 {
 	const json_t *apps = json_object_get(answer, "apps");
-	struct table t = {.columns = 10,
-			  .right = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8};
+	struct table t = {.columns = 11,
+			  .right = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 |
+				   1 << 9};
 
 	if (c->app[0]) {
 		show_app(c, json_array_get(apps, 0));
 		return;
 	}
-	table_add(&t, (const char *const[]){"NAME", "STATE", "GEN", "PID", "FOR", "BUSY", "MEMORY",
-					    "REQUESTS", "QUEUE", "REASON"});
+	table_add(&t, (const char *const[]){"NAME", "STATE", "GEN", "PID", "FOR", "WORKERS", "BUSY",
+					    "MEMORY", "REQUESTS", "QUEUE", "REASON"});
 	for (size_t i = 0; i < json_array_size(apps); i++)
 		add_status_row(c, &t, json_array_get(apps, i));
 	(void)table_print(&t, c->out, c->width);

@@ -44,12 +44,13 @@ static void numbers_read_as_people_say_them(void **state)
 	}
 }
 
-static const char *shown(void (*show)(const struct ctl *c, const json_t *answer), const char *app,
-			 const char *text)
+typedef void show_fn(const struct ctl *c, const json_t *answer);
+
+static const char *shown_so(show_fn *show, const char *app, bool full, const char *text)
 {
 	static char buf[4096];
 	FILE *out = fmemopen(buf, sizeof(buf), "w");
-	const struct ctl c = {.app = app, .out = out, .wall_ns = 1000 * NS_PER_S};
+	const struct ctl c = {.app = app, .out = out, .full = full, .wall_ns = 1000 * NS_PER_S};
 	json_t *answer = json_loads(text, 0, NULL);
 
 	assert_non_null(out);
@@ -60,19 +61,28 @@ static const char *shown(void (*show)(const struct ctl *c, const json_t *answer)
 	return buf;
 }
 
+static const char *shown(show_fn *show, const char *app, const char *text)
+{
+	return shown_so(show, app, false, text);
+}
+
 static void status_shows_each_app_in_a_row_with_its_reason(void **state)
 {
-	const char *text =
-		shown(show_status, "",
-		      "{\"apps\": [{\"name\": \"blog\", \"state\": \"running\", \"pid\": 7,"
-		      " \"generation\": 3, \"since\": 940, \"busy\": 1, \"workers\": 2,"
-		      " \"memory\": 10485760, \"requests\": 41},"
-		      "{\"name\": \"shop\", \"state\": \"backoff\", \"next_try\": 1005,"
-		      " \"last_error\": \"Traceback\\n  x\\nImportError: no y\\n\"}]}");
+	const char *text = shown(
+		show_status, "",
+		"{\"apps\": [{\"name\": \"blog\", \"state\": \"running\", \"pid\": 7,"
+		" \"generation\": 3, \"since\": 940, \"busy\": 1, \"alive\": 2, \"workers\": 4,"
+		" \"pool\": \"2 of 4 processes are enough just now (least 1)\","
+		" \"memory\": 10485760, \"requests\": 41},"
+		"{\"name\": \"shop\", \"state\": \"backoff\", \"next_try\": 1005,"
+		" \"last_error\": \"Traceback\\n  x\\nImportError: no y\\n\"}]}");
 
 	(void)state;
 	assert_non_null(strstr(text, "NAME  STATE"));
-	assert_non_null(strstr(text, "blog  running    3    7  1m00s   1/2     10M        41"));
+	assert_non_null(strstr(
+		text,
+		"blog  running    3    7  1m00s      2/4     1     10M        41      0  2 of 4 "
+		"processes are enough just now (least 1)\n"));
 	assert_non_null(strstr(text, "next try in 5s: ImportError: no y\n"));
 }
 
@@ -97,8 +107,8 @@ static void the_view_of_one_app_says_who_holds_its_memory(void **state)
 	const char *text =
 		shown(show_status, "blog",
 		      "{\"apps\": [{\"name\": \"blog\", \"memory\": 41943040, \"rss\": 104857600,"
-		      " \"front_rss\": 9437184, \"front_pss\": 3145728, \"mold_rss\": 20971520,"
-		      " \"workers_rss\": 73400320, \"workers_pss\": 17825792}]}");
+		      " \"front_memory\": 3145728, \"mold_memory\": 20971520,"
+		      " \"workers_memory\": 17825792}]}");
 
 	(void)state;
 	assert_non_null(strstr(text, "memory  40M: front 3.0M, mold 20M, workers 17M\n"));
@@ -189,7 +199,7 @@ static void a_blame_record_says_what_why_and_where(void **state)
 
 	(void)state;
 	assert_string_equal(
-		out, "-  crashed  GET /x [31m\n"
+		out, "-  crashed  GET /x\\x1b[31m\n"
 		     "    why       killed by signal 11\n"
 		     "    answered  502 after 1.5ms in worker 2 (pid 77), 10us in the queue\n"
 		     "    memory    2.0M resident, 1.0M more than before the request\n"
@@ -209,9 +219,47 @@ static void a_blame_record_says_what_why_and_where(void **state)
 			    "nothing is on record\n");
 }
 
+/* Ten lines of one thread and two of another; the newer log goes on where the older ended. */
+static const char long_blames[] =
+	"{\"blames\": [{\"kind\": \"timeout\", \"request\": \"GET /b\", \"status\": 504,"
+	" \"stacks\": \"Thread 0x2 (x):\\n  other\\nCurrent thread 0x1 (x):\\n  f1\\n  f2\\n"
+	"  f3\\n  f4\\n  f5\\n  f6\\n  f7\\n  f8\\n  f9\\n\","
+	" \"log\": \"e three\\nfour\\nfive\\n\"},"
+	" {\"kind\": \"slow\", \"request\": \"GET /b\", \"log\": \"two\\nline three\\nfour\\n\"},"
+	" {\"kind\": \"slow\", \"request\": \"GET /a\","
+	" \"log\": \"1\\n2\\n3\\n4\\n5\\n6\\n7\\ntwo\\nline three\\nfour\\n\"}]}";
+
+static void blame_is_short_and_shows_each_line_of_the_log_once(void **state)
+{
+	const char *out = shown(show_blame, "blog", long_blames);
+
+	(void)state;
+	assert_non_null(strstr(out, "    stacks\n        Current thread 0x1 (x):\n          f1\n"));
+	assert_non_null(strstr(out, "          f7\n        (4 more lines with --full)\n"
+				    "    log before it, since the record below\n        five\n"));
+	assert_non_null(strstr(out, "    log       nothing since the record below\n"));
+	assert_non_null(strstr(out, "    log before it\n        (5 more lines with --full)\n"
+				    "        6\n        7\n        two\n        line three\n"
+				    "        four\n"));
+	assert_null(strstr(out, "other"));
+}
+
+static void blame_in_full_leaves_nothing_out(void **state)
+{
+	const char *out = shown_so(show_blame, "blog", true, long_blames);
+
+	(void)state;
+	assert_non_null(strstr(out, "    stacks\n        Thread 0x2 (x):\n          other\n"));
+	assert_non_null(strstr(out, "          f9\n    log before it"));
+	assert_non_null(strstr(out, "    log before it\n        1\n        2\n        3\n"));
+	assert_null(strstr(out, "--full"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(blame_is_short_and_shows_each_line_of_the_log_once),
+		cmocka_unit_test(blame_in_full_leaves_nothing_out),
 		cmocka_unit_test(a_blame_record_says_what_why_and_where),
 		cmocka_unit_test(numbers_read_as_people_say_them),
 		cmocka_unit_test(status_shows_each_app_in_a_row_with_its_reason),
