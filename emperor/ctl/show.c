@@ -251,21 +251,40 @@ void show_stats(const struct ctl *c, const json_t *answer)
 	table_done(&t);
 }
 
+/* Of a text with lines, the later ones: a traceback stands under what failed where one app's events are looked at. */
+static void add_lines(struct table *t, const char *lines)
+{
+	while (*lines) {
+		size_t n = strcspn(lines, "\n");
+		char line[512];
+
+		(void)snprintf(line, sizeof(line), "  %.*s", (int)n, lines);
+		table_add(t, (const char *const[]){"", "", "", "", line});
+		lines += n + (lines[n] == '\n');
+	}
+}
+
+static void add_event(const struct ctl *c, struct table *t, const json_t *e)
+{
+	char time[HUMAN_MAX], generation[HUMAN_MAX], last[512];
+	const char *whole = text(e, "text"), *line = last_line(whole);
+
+	(void)snprintf(last, sizeof(last), "%.*s", (int)strcspn(line, "\n"), line);
+	table_add(t, (const char *const[]){human_time(time, number(e, "time")), text(e, "app"),
+					   human_count(generation, number(e, "generation")),
+					   text(e, "kind"), last});
+	if (c->app[0] && line != whole)
+		add_lines(t, whole);
+}
+
 void show_events(const struct ctl *c, const json_t *answer)
 {
 	const json_t *events = json_object_get(answer, "events");
 	struct table t = {.columns = 5, .right = 1 << 2};
 
 	table_add(&t, (const char *const[]){"TIME", "APP", "GEN", "EVENT", "TEXT"});
-	for (size_t i = 0; i < json_array_size(events); i++) {
-		const json_t *e = json_array_get(events, i);
-		char time[HUMAN_MAX], generation[HUMAN_MAX];
-
-		table_add(&t,
-			  (const char *const[]){human_time(time, number(e, "time")), text(e, "app"),
-						human_count(generation, number(e, "generation")),
-						text(e, "kind"), text(e, "text")});
-	}
+	for (size_t i = 0; i < json_array_size(events); i++)
+		add_event(c, &t, json_array_get(events, i));
 	(void)table_print(&t, c->out, c->width);
 	table_done(&t);
 }

@@ -188,7 +188,7 @@ static void do_keep_old(struct app *a, const char *why)
 	if (a->rolled)
 		rollback_forget(a);
 	app_prune_doors(a);
-	tell_change(a, EVENT_FAILED, a->last_error ? a->last_error : why);
+	tell_change_of(a, a->failed, EVENT_FAILED, a->last_error ? a->last_error : why);
 }
 
 static void do_back_off(struct app *a, const char *why)
@@ -215,7 +215,7 @@ static void do_back_off(struct app *a, const char *why)
 		(void)snprintf(text, sizeof(text), "failure %u in a row, next try in %.1f s",
 			       a->backoff.failures, wait_s);
 	log_warning("%s: %s; a change of %s or a command tries at once", a->name, text, a->file);
-	tell_change(a, EVENT_FAILED, a->last_error ? a->last_error : why);
+	tell_change_of(a, a->failed, EVENT_FAILED, a->last_error ? a->last_error : why);
 	tell_change(a, EVENT_BACKOFF, text);
 }
 

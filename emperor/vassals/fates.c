@@ -28,6 +28,7 @@ static void short_reason(const char *text, char *buf, size_t size)
 static void note_failure(struct app *a, uint64_t number, enum fail_phase phase, const char *text)
 {
 	app_put_text(&a->last_error, "%s", text);
+	a->failed = number;
 	/* A traceback is one record: the log indents its later lines. */
 	log_error("%s: generation %" PRIu64 " failed (%s)%s%s", a->name, number,
 		  msg_phase_name(phase), *text ? ": " : "", text);
@@ -68,6 +69,7 @@ static void serving_lost(struct app *a, struct generation *g, const char *how, b
 	if (!said)
 		log_error("%s: %s", a->name, why);
 	app_put_text(&a->last_error, "%s", why);
+	a->failed = g->number;
 	app_event(a, healthy ? LIFE_LOST : LIFE_LOST_EARLY, why);
 	if (a->state == APP_STARTING)
 		tell_change(a, EVENT_NOTE, why);

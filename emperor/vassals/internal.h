@@ -149,6 +149,7 @@ struct app {
 	struct probation_count old_count; /* of previous */
 	ev_timer probation;
 	unsigned restarts;
+	uint64_t failed; /* the generation that failed last */
 
 	struct generation *generations; /* all whose process lives */
 	struct generation *serving, *candidate;
@@ -463,3 +464,5 @@ int room_check(unsigned wanted, struct err *err);
 
 /* state, reason or generation changed; kind: enum board_event_kind or 0. */
 void tell_change(const struct app *a, unsigned event_kind, const char *text);
+/* The same, of a generation that neither serves nor starts any more. */
+void tell_change_of(const struct app *a, uint64_t number, unsigned event_kind, const char *text);

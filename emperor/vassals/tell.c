@@ -191,7 +191,19 @@ void tell_gone(const struct app *a)
 	observe(a, &info, true, 0, "");
 }
 
-void tell_change(const struct app *a, unsigned event_kind, const char *text)
+/* Of a traceback the end says what happened: where there is no room for all, whole lines of its beginning are left out. */
+static const char *fit(const char *text)
+{
+	size_t n = strlen(text);
+	const char *newline;
+
+	if (n < ROLE_TEXT)
+		return text;
+	newline = strchr(text + n - (ROLE_TEXT - 1), '\n');
+	return newline && newline[1] ? newline + 1 : text;
+}
+
+void tell_change_of(const struct app *a, uint64_t number, unsigned event_kind, const char *text)
 {
 	struct app_info info;
 
@@ -203,13 +215,18 @@ void tell_change(const struct app *a, unsigned event_kind, const char *text)
 		struct role_msg m = {
 			.kind = STATS_EVENT,
 			.a = event_kind,
-			.b = info.generation,
+			.b = number > 0 ? number : info.generation,
 			.d = clock_wall_ns(),
 		};
 
-		to(a, ROLE_ID_STATS, &m, text, NULL, 0);
+		to(a, ROLE_ID_STATS, &m, fit(text), NULL, 0);
 	}
 	observe(a, &info, false, event_kind, text);
+}
+
+void tell_change(const struct app *a, unsigned event_kind, const char *text)
+{
+	tell_change_of(a, 0, event_kind, text);
 }
 
 void tell_app_to(const struct app *a, enum role_id role)

@@ -168,6 +168,22 @@ class Change(Case):
         e.drop("a", "hello")
         e.wait_up("a")
 
+    def test_a_generation_that_failed_is_in_the_history_by_its_own_number_with_its_traceback(self):
+        e = self.emperor()
+        e.drop("a")
+        e.wait_up("a")
+        e.drop("a", "no_such_module_at_all")
+
+        def failed():
+            return [ev for ev in e.ctl("events", "a")["events"] if ev["kind"] == "failed"]
+
+        event = eventually(failed, 10, "the event")[0]
+        self.assertEqual((event["generation"], e.state("a")["generation"]), (2, 1))
+        self.assertIn("ModuleNotFoundError", event["text"].strip().splitlines()[-1])
+        text = e.ctl_text("events").stdout
+        self.assertRegex(text, r"a +2 +failed +.*ModuleNotFoundError: No module named 'no_such_module_at_all'\n")
+        self.assertNotIn("Traceback", text)
+
     def test_two_apps_that_claim_one_name_the_second_is_refused(self):
         e = self.emperor()
         e.drop("first", "named", "env = NAME=first", domain="same.test")

@@ -175,6 +175,26 @@ static void events_show_when_who_and_what(void **state)
 	assert_non_null(strstr(text, "  blog    2  reloaded  touched\n"));
 }
 
+static void
+a_traceback_is_its_last_line_among_events_of_all_and_whole_among_those_of_one(void **state)
+{
+	static const char answer[] =
+		"{\"events\": [{\"time\": 1000, \"app\": \"blog\", \"generation\": 3, \"kind\": "
+		"\"failed\", \"text\": \"Traceback:\\n  File x\\nKeyError: 'a'\\n\"}]}";
+	const char *text = shown(show_events, "", answer);
+
+	(void)state;
+	assert_non_null(strstr(text, "  blog    3  failed  KeyError: 'a'\n"));
+	assert_null(strstr(text, "Traceback"));
+	text = shown(show_events, "blog", answer);
+	assert_non_null(strstr(text, "  blog    3  failed  KeyError: 'a'\n"));
+	text = strstr(text, "  Traceback:\n");
+	assert_non_null(text);
+	text = strstr(text, "    File x\n");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "  KeyError: 'a'\n"));
+}
+
 static void an_answer_without_fields_hurts_nobody(void **state)
 {
 	(void)state;
@@ -270,6 +290,8 @@ int main(void)
 		cmocka_unit_test(what_was_not_measured_is_a_dash_and_no_zero),
 		cmocka_unit_test(a_text_that_ends_its_line_leaves_no_blank_one),
 		cmocka_unit_test(events_show_when_who_and_what),
+		cmocka_unit_test(
+			a_traceback_is_its_last_line_among_events_of_all_and_whole_among_those_of_one),
 		cmocka_unit_test(an_answer_without_fields_hurts_nobody),
 	};
 

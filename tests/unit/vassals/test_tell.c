@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "shared/clock.h"
+#include "shared/scoreboard.h"
 #include "tests/unit/vassals/fixture.h"
 
 #define SAID_MAX 32
@@ -15,7 +16,7 @@
 struct said {
 	enum role_id id;
 	struct role_msg m;
-	char text[64];
+	char text[ROLE_TEXT];
 	ino_t fd;        /* of the first descriptor; 0: none */
 	char shown[128]; /* what a STATS_INI has in it */
 	int nfds;
@@ -300,6 +301,30 @@ static void an_event_is_told_with_its_text_and_a_mere_change_is_none(void **stat
 	assert_string_equal(heard(STATS_EVENT)->text, "why");
 }
 
+static void what_failed_is_told_by_its_own_number_and_of_a_long_text_the_end(void **state)
+{
+	struct world *w = *state;
+	char text[3 * ROLE_TEXT] = "";
+
+	w->app.numbers = 4;
+	tell_change_of(&w->app, 9, EVENT_FAILED, "why");
+	assert_int_equal(heard(STATS_EVENT)->m.b, 9);
+	for (unsigned i = 0; i < 200; i++)
+		(void)snprintf(text + 10 * (size_t)i, sizeof(text) - 10 * (size_t)i, "line %04u\n",
+			       i);
+	forget();
+	tell_change(&w->app, EVENT_FAILED, text);
+	assert_int_equal(heard(STATS_EVENT)->m.b, 4);
+	assert_int_equal(strncmp(heard(STATS_EVENT)->text, "line 0", 6), 0);
+	assert_true(strlen(heard(STATS_EVENT)->text) > ROLE_TEXT - 20);
+	assert_non_null(strstr(heard(STATS_EVENT)->text, "line 0199\n"));
+	/* one line has no better end */
+	memset(text, 'x', 2 * ROLE_TEXT);
+	forget();
+	tell_change(&w->app, EVENT_FAILED, text);
+	assert_int_equal(strncmp(heard(STATS_EVENT)->text, text, ROLE_TEXT - 1), 0);
+}
+
 static void both_roles_and_observers_hear_that_it_is_gone(void **state)
 {
 	struct world *w = *state;
@@ -322,6 +347,7 @@ int main(void)
 		CASE(a_new_stats_role_hears_board_state_and_stats_socket_but_no_event),
 		CASE(the_history_hears_what_runs_without_its_secrets),
 		CASE(an_event_is_told_with_its_text_and_a_mere_change_is_none),
+		CASE(what_failed_is_told_by_its_own_number_and_of_a_long_text_the_end),
 		CASE(both_roles_and_observers_hear_that_it_is_gone),
 	};
 
