@@ -61,7 +61,7 @@ enum role_kind {
 	STATS_EVENT, /* app = id, a = enum board_event_kind, b = generation, d = wall ns; text = what happened */
 	STATS_STOP, /* store what is in hand, exit */
 	/* app = id, a = digest, b = generation, d = wall ns since when; fd: sealed memfd, the bytes that it runs by, secrets
-	   masked, of at most LIMIT_INI_SHOWN */
+	   masked, of at most LIMIT_INI_SHOWN; text = where its code lies, links resolved, "" unknown */
 	STATS_INI,
 	ROLE_KIND_COUNT,
 };

@@ -12,7 +12,7 @@
 
 static void add_report(void *arg, const struct app_info *info)
 {
-	(void)json_array_append_new(arg, report_app(info, NULL));
+	(void)json_array_append_new(arg, report_app(info, NULL, NULL));
 }
 
 static bool find_app(struct client *c, const char *name, struct app_info *ret)
@@ -26,6 +26,15 @@ static bool find_app(struct client *c, const char *name, struct app_info *ret)
 	return false;
 }
 
+static void add_detail(struct vassals *vassals, const struct app_info *info, json_t *apps)
+{
+	struct app_release release;
+
+	vassals_release(vassals, info->name, &release);
+	(void)json_array_append_new(apps,
+				    report_app(info, vassals_notes(vassals, info->name), &release));
+}
+
 static void run_status(struct client *c, const struct command *cmd)
 {
 	struct vassals *vassals = c->control->vassals;
@@ -37,8 +46,7 @@ static void run_status(struct client *c, const struct command *cmd)
 	root = client_make_reply(true);
 	apps = json_array();
 	if (cmd->app[0])
-		(void)json_array_append_new(apps,
-					    report_app(&info, vassals_notes(vassals, cmd->app)));
+		add_detail(vassals, &info, apps);
 	else
 		vassals_visit(vassals, add_report, apps);
 	if (root)

@@ -5,6 +5,8 @@
 #include <jansson.h>
 
 struct app_info;
+struct app_release;
 
 /* notes: "file:line: text" lines, or NULL to leave them out. */
-json_t *report_app(const struct app_info *info, const char *notes);
+json_t *report_app(const struct app_info *info, const char *notes,
+		   const struct app_release *release);

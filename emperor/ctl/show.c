@@ -6,6 +6,8 @@
 #include "emperor/ctl/table.h"
 #include "shared/clock.h"
 
+#include <limits.h>
+
 static uint64_t number(const json_t *obj, const char *key)
 {
 	json_int_t n = json_integer_value(json_object_get(obj, key));
@@ -142,6 +144,31 @@ static void show_memory(const struct ctl *c, const json_t *app)
 	print_field(c->out, "memory", line);
 }
 
+/* Which code runs, and which is not started although its ini asks for it. */
+static void show_release(const struct ctl *c, const json_t *app)
+{
+	char at[HUMAN_MAX], line[2 * PATH_MAX], from[PATH_MAX + 64] = "an unknown version";
+	uint64_t generation = number(app, "held_generation");
+
+	if (text(app, "release")[0]) {
+		(void)snprintf(line, sizeof(line), "%s since %s", text(app, "release"),
+			       human_time(at, number(app, "release_since")));
+		print_field(c->out, "release", line);
+	}
+	if (!json_is_true(json_object_get(app, "held")))
+		return;
+	if (generation > 0)
+		(void)snprintf(from, sizeof(from), "%s (generation %u)",
+			       text(app, "held_release")[0] ? text(app, "held_release")
+							    : "what ran",
+			       (unsigned)generation);
+	(void)snprintf(line, sizeof(line),
+		       "rolled back from %s: not started again until its ini changes or a reload "
+		       "is asked for",
+		       from);
+	print_field(c->out, "held", line);
+}
+
 static void show_app(const struct ctl *c, const json_t *app)
 {
 	char a[HUMAN_MAX], b[HUMAN_MAX], line[128];
@@ -161,6 +188,7 @@ static void show_app(const struct ctl *c, const json_t *app)
 		       (unsigned)number(app, "generation"), (unsigned)number(app, "pid"),
 		       (unsigned)number(app, "uid"));
 	print_field(c->out, "generation", line);
+	show_release(c, app);
 	say_workers(app, a, sizeof(a));
 	(void)snprintf(line, sizeof(line), "%s, %u busy, %u waiting", a,
 		       (unsigned)number(app, "busy"), (unsigned)number(app, "queue"));
@@ -292,9 +320,9 @@ void show_events(const struct ctl *c, const json_t *answer)
 void show_inis(const struct ctl *c, const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "inis");
-	struct table t = {.columns = 4, .right = 1 << 1 | 1 << 2};
+	struct table t = {.columns = 5, .right = 1 << 1 | 1 << 2};
 
-	table_add(&t, (const char *const[]){"SINCE", "GEN", "BYTES", "DIGEST"});
+	table_add(&t, (const char *const[]){"SINCE", "GEN", "BYTES", "DIGEST", "RELEASE"});
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *row = json_array_get(list, i);
 		char time[HUMAN_MAX], generation[HUMAN_MAX], bytes[HUMAN_MAX];
@@ -303,7 +331,7 @@ void show_inis(const struct ctl *c, const json_t *answer)
 			  (const char *const[]){human_time(time, number(row, "time")),
 						human_count(generation, number(row, "generation")),
 						human_count(bytes, number(row, "bytes")),
-						text(row, "digest")});
+						text(row, "digest"), text(row, "release")});
 	}
 	(void)table_print(&t, c->out, c->width);
 	table_done(&t);

@@ -48,6 +48,7 @@ struct record_ini { /* the bytes stand behind it */
 	int64_t id; /* given by the database */
 	uint64_t wall_ns, generation, digest;
 	char app[LIMIT_NAME];
+	char release[RECORD_TEXT]; /* where its code lies; "" unknown */
 	size_t n;
 	char bytes[];
 };

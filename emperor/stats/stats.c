@@ -300,6 +300,7 @@ static int take_ini(struct stats *s, const struct role_msg *m, int ini_fd, struc
 		record->digest = m->a;
 		record->n = n;
 		(void)snprintf(record->app, sizeof(record->app), "%s", a->name);
+		(void)snprintf(record->release, sizeof(record->release), "%s", m->text);
 		memcpy(record->bytes, bytes, n);
 		store_add_ini(s->store, record);
 	}

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "emperor/vassals/release.h"
 #include "shared/err.h"
 #include "shared/log.h"
 
@@ -55,6 +56,20 @@ void vassals_inis(struct vassals *v, const char *name, struct app_inis *ret)
 		ret->serving = span_of(a->serving->ini->bytes, a->serving->ini->n);
 	if (previous)
 		ret->previous = span_of(previous->bytes, previous->n);
+}
+
+void vassals_release(struct vassals *v, const char *name, struct app_release *ret)
+{
+	const struct app *a = find(v, name);
+	const struct generation *g = a ? a->serving : NULL;
+
+	*ret = (struct app_release){0};
+	if (g) {
+		release_path(span_of(g->config, g->config ? g->config_n : 0), ret->path);
+		ret->since_wall_ns = g->serving_wall_ns;
+	}
+	if (a)
+		rollback_held(a, ret);
 }
 
 static struct app *find_or_say(const struct vassals *v, const char *name, struct err *err)

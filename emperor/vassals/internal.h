@@ -353,6 +353,8 @@ int rollback_load(struct app *a, struct loaded **ret, struct err *err);
 struct ini *rollback_ini(const struct app *a);
 /* What a rollback would bring back; NULL: nothing. Borrowed. */
 const struct ini *rollback_previous(const struct app *a);
+/* What is not started because it was rolled back from. */
+void rollback_held(const struct app *a, struct app_release *ret);
 /* The file has changed or somebody wants it as it is: it is tried again. */
 void rollback_forget(struct app *a);
 int rollback_by_command(struct app *a, struct err *err);

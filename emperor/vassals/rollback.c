@@ -19,6 +19,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "emperor/vassals/release.h"
 #include "emperor/vassals/saved.h"
 #include "shared/clock.h"
 #include "shared/config_diff.h"
@@ -378,6 +379,16 @@ struct ini *rollback_ini(const struct app *a)
 const struct ini *rollback_previous(const struct app *a)
 {
 	return a->previous && !a->rolled ? a->previous->ini : NULL;
+}
+
+void rollback_held(const struct app *a, struct app_release *ret)
+{
+	ret->held = a->rolled != NULL;
+	if (!a->rolled || !a->bad)
+		return;
+	ret->held_number = a->bad->number;
+	release_path(span_of(a->bad->config, a->bad->config ? a->bad->config_n : 0),
+		     ret->held_back);
 }
 
 void rollback_forget(struct app *a)

@@ -4,6 +4,7 @@
  */
 #include "emperor/vassals/internal.h"
 
+#include "emperor/vassals/release.h"
 #include "shared/buf.h"
 #include "shared/clock.h"
 #include "shared/fd.h"
@@ -156,6 +157,7 @@ void tell_ini(const struct app *a, uint64_t since_wall_ns)
 	struct buf shown = {0};
 	struct role_msg m = {.kind = STATS_INI, .b = g->number, .d = since_wall_ns};
 	struct span bytes;
+	char release[PATH_MAX];
 	int r;
 
 	if (!a->v->setup.roles || !g->ini)
@@ -166,8 +168,9 @@ void tell_ini(const struct app *a, uint64_t since_wall_ns)
 	if (r == 0 && bytes.n > 0)
 		r = fd_sealed_memfd(&fd, "emperor-ini", bytes.p, bytes.n);
 	buf_done(&shown);
+	release_path(span_of(g->config, g->config ? g->config_n : 0), release);
 	if (fd >= 0)
-		to(a, ROLE_ID_STATS, &m, NULL, &fd, 1);
+		to(a, ROLE_ID_STATS, &m, release, &fd, 1);
 	else if (r < 0)
 		log_warning("%s: its ini is not in the history: %s", a->name, strerror(-r));
 }

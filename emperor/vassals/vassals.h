@@ -7,6 +7,7 @@
 #include "shared/base.h"
 #include "shared/limits.h"
 #include "shared/span.h"
+#include <limits.h>
 #include <sys/types.h>
 
 struct err;
@@ -48,6 +49,15 @@ struct app_inis {
 	struct span serving, previous; /* what rollback brings back */
 };
 void vassals_inis(struct vassals *v, const char *name, struct app_inis *ret);
+/* Which code runs, for people. */
+struct app_release {
+	char path[PATH_MAX]; /* links resolved; "" unknown, or nothing serves */
+	uint64_t since_wall_ns;
+	bool held;                /* it was rolled back: what its ini asks for is not started */
+	char held_back[PATH_MAX]; /* where the code of that lies; "" unknown */
+	uint64_t held_number;     /* the generation that ran it; 0 unknown */
+};
+void vassals_release(struct vassals *v, const char *name, struct app_release *ret);
 /* The notes of its ini, "file:line: text" one per line; "" if none. Borrowed. */
 const char *vassals_notes(struct vassals *v, const char *name);
 

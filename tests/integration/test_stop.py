@@ -79,6 +79,25 @@ class Stop(Succession):
         g.wait_up("one")
         self.assertEqual((g.get("one").text, g.wait_state("one", "running")["reason"]), ("r2", ""))
 
+    def test_status_and_history_name_the_release_that_runs_and_the_one_that_is_held(self):
+        e = self.rolled_back()
+        r1, r2 = (str((self.folder / r).resolve()) for r in ("r1", "r2"))
+        for _ in range(2):
+            now = e.ctl("status", "one")["apps"][0]
+            self.assertEqual((now["release"], now["held"], now["held_release"], now["held_generation"]), (r1, True, r2, 2))
+            text = e.ctl_text("status", "one").stdout
+            self.assertRegex(text, r"release +%s since 20" % r1)
+            self.assertRegex(text, r"held +rolled back from %s \(generation 2\)" % r2)
+            e = self.again(e)
+        e.ctl("reload", "one")
+        now = e.ctl("status", "one")["apps"][0]
+        self.assertEqual((now["release"], now["held"]), (r2, False))
+
+        def history():
+            return [row["release"] for row in e.ctl("ini", "one", "--history")["inis"]]
+
+        eventually(lambda: history() == [r2, r1, r2, r1], 10, "what ran when")
+
     def test_a_cut_by_max_workers_makes_no_bad_release_a_good_one(self):
         e = self.emperor("--max-workers", "1")
         e.drop("one", "site_app", "processes = 3", app=self.current)

@@ -175,6 +175,26 @@ static void events_show_when_who_and_what(void **state)
 	assert_non_null(strstr(text, "  blog    2  reloaded  touched\n"));
 }
 
+static void the_release_that_runs_is_shown_and_the_one_that_is_held(void **state)
+{
+	const char *text =
+		shown(show_status, "blog",
+		      "{\"apps\": [{\"name\": \"blog\", \"release\": \"/srv/r1\", "
+		      "\"release_since\": 1000, "
+		      "\"held\": true, \"held_release\": \"/srv/r2\", \"held_generation\": 4}]}");
+
+	(void)state;
+	assert_non_null(strstr(text, "     release  /srv/r1 since 1970-01-01 "));
+	assert_non_null(
+		strstr(text, "        held  rolled back from /srv/r2 (generation 4): not "));
+	text = shown(show_status, "blog",
+		     "{\"apps\": [{\"name\": \"blog\", \"held\": true, \"held_release\": \"\"}]}");
+	assert_null(strstr(text, "release"));
+	assert_non_null(strstr(text, "rolled back from an unknown version: not"));
+	text = shown(show_status, "blog", "{\"apps\": [{\"name\": \"blog\", \"held\": false}]}");
+	assert_null(strstr(text, "held"));
+}
+
 static void
 a_traceback_is_its_last_line_among_events_of_all_and_whole_among_those_of_one(void **state)
 {
@@ -290,6 +310,7 @@ int main(void)
 		cmocka_unit_test(what_was_not_measured_is_a_dash_and_no_zero),
 		cmocka_unit_test(a_text_that_ends_its_line_leaves_no_blank_one),
 		cmocka_unit_test(events_show_when_who_and_what),
+		cmocka_unit_test(the_release_that_runs_is_shown_and_the_one_that_is_held),
 		cmocka_unit_test(
 			a_traceback_is_its_last_line_among_events_of_all_and_whole_among_those_of_one),
 		cmocka_unit_test(an_answer_without_fields_hurts_nobody),

@@ -413,6 +413,36 @@ static void inis_are_listed_newest_first_and_shown_by_their_generation(void **st
 	db_close(db);
 }
 
+static void an_ini_that_leads_to_another_release_is_news(void **state)
+{
+	static const struct {
+		const char *release;
+		unsigned rows;
+	} told[] = {{"/srv/r1", 1}, {"/srv/r1", 1}, {"/srv/r2", 2}, {"/srv/r1", 3}};
+	struct fixture *f = *state;
+	struct db *db = open_db(f);
+	struct record_ini *i = calloc(1, sizeof(*i));
+
+	assert_non_null(i);
+	(void)snprintf(i->app, sizeof(i->app), "blog");
+	for (size_t k = 0; k < ARRAY_SIZE(told); k++) {
+		i->generation = k + 1;
+		(void)snprintf(i->release, sizeof(i->release), "%s", told[k].release);
+		assert_int_equal(db_add_ini(db, i, &f->err), 0);
+		assert_int_equal(inis(f, db, "blog", 0).n, told[k].rows);
+		assert_string_equal(inis(f, db, "blog", 0).first.release, told[k].release);
+	}
+	assert_string_equal(inis(f, db, "blog", 3).first.release, "/srv/r2");
+	free(i);
+	db_close(db);
+	/* a build that knew no releases */
+	run_sql(f->path, "ALTER TABLE inis DROP COLUMN release;");
+	db = open_db(f);
+	assert_int_equal(inis(f, db, "blog", 0).n, 3);
+	assert_string_equal(inis(f, db, "blog", 0).first.release, "");
+	db_close(db);
+}
+
 static void an_app_keeps_its_last_inis_and_the_one_in_force_whatever_its_age(void **state)
 {
 	uint64_t now_ns = NOW_S * NS_PER_S, day_ns = 86400 * NS_PER_S, rows;
@@ -682,6 +712,7 @@ int main(void)
 		TEST(an_app_keeps_its_last_blame_records_and_no_others),
 		TEST(a_database_of_an_older_build_gets_its_table_of_blame_records),
 		TEST(inis_are_listed_newest_first_and_shown_by_their_generation),
+		TEST(an_ini_that_leads_to_another_release_is_news),
 		TEST(an_app_keeps_its_last_inis_and_the_one_in_force_whatever_its_age),
 		TEST(pruning_takes_old_blame_records_too),
 		TEST(pruning_removes_what_is_old_and_nothing_else),
