@@ -283,6 +283,7 @@ void rollback_describe(const struct app *a, struct saved *s)
 	s->old_roots = old->ini->roots;
 	s->old_requests = a->old_count.requests;
 	s->old_errors = a->old_count.errors;
+	s->old_wanted = old->wanted;
 	s->old_ini = span_of(old->ini->bytes, old->ini->n);
 	s->old_config = span_of(old->config, old->config ? old->config_n : 0);
 }
@@ -294,6 +295,8 @@ void rollback_go_on(struct app *a, const struct saved *s, struct ini *ini, struc
 	a->old_count = (struct probation_count){s->old_requests, s->old_errors};
 	if (s->old_number > 0 && old_ini)
 		a->previous = version_new(s->old_number, old_ini, s->old_config);
+	if (a->previous)
+		a->previous->wanted = (unsigned)s->old_wanted;
 	if (s->ended && !s->rolled)
 		a->ended = version_new(s->served ? s->served : s->numbers, ini, s->config);
 	if (!s->rolled)
@@ -302,6 +305,8 @@ void rollback_go_on(struct app *a, const struct saved *s, struct ini *ini, struc
 		a->bad = version_new(s->bad_number, NULL, s->bad_config);
 	/* Under way, it is what was to come back; else it has, and is what served last. */
 	a->rolled = a->previous ? version_ref(a->previous) : version_new(0, ini, s->config);
+	if (a->rolled && !a->previous)
+		a->rolled->wanted = (unsigned)s->cut_from;
 	if (!*why) /* an emperor that did not write it down */
 		why = s->state == APP_RUNNING && *s->reason ? s->reason : ROLLED_BEFORE;
 	app_put_text(&a->rolled_why, "%s", why);

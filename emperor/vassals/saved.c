@@ -60,6 +60,7 @@ static const struct number_row numbers[] = {
 	NUMBER(owner, UINT32_MAX), NUMBER(roots, 1), NUMBER(file_owner, UINT32_MAX), NUMBER(file_roots, 1),
 	NUMBER_SINCE(old_number, UINT64_MAX, 2), NUMBER_SINCE(old_owner, UINT32_MAX, 2), NUMBER_SINCE(old_roots, 1, 2),
 	NUMBER_SINCE(old_requests, UINT64_MAX, 2), NUMBER_SINCE(old_errors, UINT64_MAX, 2),
+	NUMBER_SINCE(old_wanted, UINT32_MAX, 3),
 	NUMBER_SINCE(served, UINT64_MAX, 3), NUMBER_SINCE(bad_number, UINT64_MAX, 3),
 };
 

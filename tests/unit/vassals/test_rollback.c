@@ -359,21 +359,27 @@ static void the_release_that_ran_comes_back_wherever_its_link_leads(void **state
 	expect_chdir(w, "/srv/r1");
 }
 
+static void expect_processes(struct world *w, unsigned n)
+{
+	struct loaded *l = NULL;
+	struct err err = {0};
+
+	assert_int_equal(rollback_load(&w->app, &l, &err), 0);
+	assert_int_equal(l->config.processes, n);
+	assert_int_equal(strtoul(config_items_get(&l->items, "processes"), NULL, 10), n);
+	loaded_unref(l);
+}
+
 /* max-workers had left it 1 of 8: when it comes back it asks for 8 again, and is granted what there is then. */
 static void what_was_cut_comes_back_with_all_that_its_ini_wants(void **state)
 {
 	struct world *w = *state;
-	struct loaded *l = NULL;
-	struct err err = {0};
 
 	w->g[0]->loaded->wanted = 8;
 	serve(w, 0);
 	serve(w, 1);
 	assert_int_equal(rollback_by_command(&w->app, NULL), 0);
-	assert_int_equal(rollback_load(&w->app, &l, &err), 0);
-	assert_int_equal(l->config.processes, 8);
-	assert_string_equal(config_items_get(&l->items, "processes"), "8");
-	loaded_unref(l);
+	expect_processes(w, 8);
 }
 
 /* -- the next emperor ----------------------------------------------------------------------------------- */
@@ -493,6 +499,7 @@ static void a_rollback_that_was_only_begun_is_still_to_come(void **state)
 	struct buf out = {0};
 	struct saved s;
 
+	w->g[0]->loaded->wanted = 8; /* max-workers had left it fewer */
 	serve(w, 0);
 	serve(w, 1);
 	assert_int_equal(rollback_by_command(&w->app, NULL), 0);
@@ -501,6 +508,7 @@ static void a_rollback_that_was_only_begun_is_still_to_come(void **state)
 	take_over(next, &s, 1, 1);
 	rollback_watch_on(&next->app, &s, true);
 	assert_ptr_equal(rollback_ini(&next->app), next->ini[0]);
+	expect_processes(next, 8);
 	assert_string_equal(next->app.rolled_why,
 			    "rolled back by command to what generation 1 ran");
 	expect_chdir(next, "/srv/r1");
