@@ -276,6 +276,8 @@ void rollback_describe(const struct app *a, struct saved *s)
 		s->bad_number = a->bad->number;
 		s->bad_config = span_of(a->bad->config, a->bad->config ? a->bad->config_n : 0);
 	}
+	if (a->rolled)
+		s->old_wanted = a->rolled->wanted;
 	if (!old)
 		return;
 	s->old_number = old->number;
@@ -306,7 +308,7 @@ void rollback_go_on(struct app *a, const struct saved *s, struct ini *ini, struc
 	/* Under way, it is what was to come back; else it has, and is what served last. */
 	a->rolled = a->previous ? version_ref(a->previous) : version_new(0, ini, s->config);
 	if (a->rolled && !a->previous)
-		a->rolled->wanted = (unsigned)s->cut_from;
+		a->rolled->wanted = (unsigned)s->old_wanted;
 	if (!*why) /* an emperor that did not write it down */
 		why = s->state == APP_RUNNING && *s->reason ? s->reason : ROLLED_BEFORE;
 	app_put_text(&a->rolled_why, "%s", why);

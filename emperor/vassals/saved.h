@@ -66,8 +66,9 @@ struct saved {
 		old_number; /* of the generation that ran what to come back to; 0: there is nothing */
 	uint64_t old_owner, old_roots;     /* of old_ini */
 	uint64_t old_requests, old_errors; /* while that one served */
-	uint64_t old_wanted;               /* processes, where max-workers had left it fewer; 0 */
-	uint64_t served;                   /* generation that serves; 0: none */
+	uint64_t
+		old_wanted; /* processes of that, or of what came back, if max-workers had left fewer; 0 */
+	uint64_t served;     /* generation that serves; 0: none */
 	uint64_t bad_number; /* of the generation that was rolled back from; 0: unknown */
 	struct saved_generation generations[LIMIT_BANKS];
 	size_t generations_n;

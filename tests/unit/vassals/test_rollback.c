@@ -525,6 +525,7 @@ static void what_came_back_is_what_starts_whether_it_runs_or_sleeps(void **state
 {
 	struct world *w = *state;
 
+	w->g[0]->loaded->wanted = 8;
 	serve(w, 0);
 	serve(w, 1);
 	assert_int_equal(rollback_by_command(&w->app, NULL), 0);
@@ -549,6 +550,7 @@ static void what_came_back_is_what_starts_whether_it_runs_or_sleeps(void **state
 		assert_null(next->app.previous);
 		assert_false(is_watched(next));
 		expect_chdir(next, "/srv/r1");
+		expect_processes(next, 8);
 		assert_int_equal(tear_down((void **)&next), 0);
 		buf_done(&out);
 	}
