@@ -31,6 +31,10 @@
 #define LIMIT_LANES   512 /* workers x threads of one app: exchange lanes and scoreboard rows */
 #define LIMIT_BANKS \
 	4 /* generations of one app alive at once: one serving, one starting, two draining */
+#define LIMIT_RESTARTS_HELD \
+	3 /* fronts lost in a row while clients wait for the next one: some 2 s of back-off; more is a loop */
+#define LIMIT_RESTARTS_ASKED \
+	5 /* fronts that leave within seconds because they were told to (TERM); more are a loop as well */
 #define LIMIT_TASKS 16 /* daemons and timed jobs of one app: the scoreboard has a row for each */
 #define LIMIT_TASK_RUNS \
 	4 /* runs of one timed job at once, if it may run beside itself: a minute's job that hangs must not pile up */

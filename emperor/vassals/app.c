@@ -243,15 +243,16 @@ void app_fill_info(const struct app *a, struct app_info *ret)
 		.since_wall_ns = a->state == APP_RUNNING && a->serving ? a->serving->serving_wall_ns
 								       : a->since_wall_ns,
 		.next_try_wall_ns =
-			waits ? clock_wall_ns() +
-					(a->backoff.next_ns > now ? a->backoff.next_ns - now : 0)
+			waits ? clock_wall_ns() + (a->restart.backoff.next_ns > now
+							   ? a->restart.backoff.next_ns - now
+							   : 0)
 			      : 0,
 		.generation = g ? g->number : a->numbers,
 		.pid = g ? g->pid : 0,
 		.uid = l ? l->uid : geteuid(),
 		.gid = l ? l->gid : getegid(),
 		.restarts = a->restarts,
-		.failures = a->backoff.failures,
+		.failures = a->restart.failures,
 		.newest = a->numbers,
 		.scaled = a->serving ? a->serving->scaled : 0,
 		.domains = l ? l->domains : "",

@@ -14,6 +14,7 @@
  *   fates.c       what becomes of it: ready, failed, lost, gone
  *   sleep.c       apps without processes: their doors are watched
  *   limits.c      limits that change in place
+ *   restart.c     when it is tried again, and who waits
  *   rollback.c    what served before comes back if the new is worse
  *   want.c        reloads that are asked for: one after the other
  *   machine.c     limits of the machine, over all apps
@@ -31,10 +32,10 @@
 #include "emperor/vassals/load.h"
 #include "emperor/vassals/logpipe.h"
 #include "emperor/vassals/probation.h"
+#include "emperor/vassals/restart.h"
 #include "emperor/vassals/roles.h"
 #include "emperor/vassals/vassals.h"
 #include "emperor/watch/fingerprint.h"
-#include "shared/backoff.h"
 #include "shared/buf.h"
 #include "shared/msg.h"
 #include <ev.h>
@@ -134,7 +135,7 @@ struct app {
 	enum app_state state;
 	char *reason, *last_error, *notes; /* owned, or NULL */
 	uint64_t since_wall_ns;
-	struct backoff backoff;
+	struct restart restart;
 	ev_timer retry;
 	ev_timer want;  /* a reload that was asked for waits a moment for others of its kind */
 	char *want_why; /* owned; the first of them */
@@ -292,8 +293,10 @@ void sleep_check_ini(struct app *a, const char *why);
 /* fates.c */
 void app_generation_ready(struct generation *g, uint64_t import_us, uint64_t workers);
 void app_generation_failed(struct generation *g, enum fail_phase phase, const char *text);
-/* Its process has been reaped. */
-void app_generation_exited(struct generation *g, const char *how);
+/* Its process has been reaped; in_order: it exited with 0. */
+void app_generation_exited(struct generation *g, const char *how, bool in_order);
+/* It has stopped taking connections, though nobody here has told it to. */
+void app_generation_leaves(struct generation *g);
 /* It has had nothing to do for so long; it has stopped taking connections and leaves. */
 void app_generation_idle(struct generation *g, uint64_t idle_ms);
 void app_generation_asleep(struct generation *g, uint64_t idle_ms);

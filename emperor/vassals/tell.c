@@ -32,24 +32,23 @@ static unsigned retry_after_s(const struct app *a)
 
 	if (a->state == APP_STOPPED || a->state == APP_STOPPING)
 		return RETRY_STOPPED_S;
-	if (a->state == APP_BACKOFF && a->backoff.next_ns > now)
-		return (unsigned)((a->backoff.next_ns - now) / NS_PER_S) + RETRY_SOON_S;
+	if (a->state == APP_BACKOFF && a->restart.backoff.next_ns > now)
+		return (unsigned)((a->restart.backoff.next_ns - now) / NS_PER_S) + RETRY_SOON_S;
 	return RETRY_SOON_S;
 }
 
 /*
- * While an app starts, its clients wait at the door; where no generation can come soon, nobody waits. What has failed
- * and is tried again by itself will most likely fail again: its clients wait no more until it serves.
+ * While an app starts, its clients wait at the door; where no generation can come soon, nobody waits: see restart.h.
  */
 static bool is_absent(const struct app *a)
 {
 	switch (a->state) {
 	case APP_STOPPED:
 	case APP_STOPPING:
-	case APP_BACKOFF:
 		return true;
+	case APP_BACKOFF:
 	case APP_STARTING:
-		return a->backoff.failures > 0;
+		return restart_refuses(&a->restart);
 	default:
 		return false;
 	}

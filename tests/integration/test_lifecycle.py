@@ -236,6 +236,62 @@ class Ends(Case):
         eventually(lambda: e.state("a")["pid"] not in (0, row["pid"]), 15, "another front")
         e.wait_up("a")
 
+    def end(self, e, sig):
+        """Its front gets sig, and another one serves."""
+        pid = e.wait_state("a", "running")["pid"]
+        os.kill(pid, sig)
+        eventually(lambda: (lambda s: s["state"] == "running" and s["pid"] != pid)(e.state("a")), 20, "another front")
+
+    def ask_while(self, e, port, ends):
+        """Statuses of new connections, at the shared port and at its own, until ends() has been and it serves again."""
+        seen, over = {}, threading.Event()
+
+        def ask(get):
+            while not over.is_set():
+                try:
+                    status = get()
+                except OSError as problem:  # in the hands of the one that died
+                    status = type(problem).__name__
+                seen[status] = seen.get(status, 0) + 1
+
+        threads = [threading.Thread(target=ask, args=(get,)) for get in
+                   (lambda: e.get("a", timeout=20).status, lambda: request(port, host="a.test", timeout=20).status)]
+        for t in threads:
+            t.start()
+        eventually(lambda: seen.get(200, 0) > 20)
+        ends()
+        n = seen[200]
+        eventually(lambda: seen[200] > n + 20, 20, "it serves again")
+        over.set()
+        for t in threads:
+            t.join()
+        return seen
+
+    def test_a_front_that_dies_young_is_back_at_once_and_who_comes_waits(self):
+        e = self.emperor()
+        port = harness.free_port()
+        e.drop("a", extra="http = 127.0.0.1:%d" % port)
+        e.wait_up("a")
+        for n in range(1, 4):  # at once, then after short waits: at the door, not with 503
+            seen = self.ask_while(e, port, lambda: self.end(e, signal.SIGKILL))
+            self.assertNotIn(503, seen)
+            self.assertEqual(e.state("a")["restarts"], n)
+        self.assertEqual(len([x for x in e.ctl("events", "a")["events"] if x["kind"] == "failed"]), 3)
+
+    def test_a_front_that_is_told_to_end_ends_in_order_and_another_one_follows_at_once(self):
+        e = self.emperor()
+        port = harness.free_port()
+        e.drop("a", extra="http = 127.0.0.1:%d" % port)
+        e.wait_up("a")
+        for n in range(1, 4):
+            seen = self.ask_while(e, port, lambda: self.end(e, signal.SIGTERM))
+            self.assertEqual(set(seen), {200}, "nobody notices")
+            row = e.state("a")
+            self.assertEqual((row["restarts"], row["failures"], row["last_error"]), (n, 0, ""))
+        events = e.ctl("events", "a")["events"]
+        self.assertEqual([x for x in events if x["kind"] in ("failed", "backoff")], [])
+        self.assertEqual(len([x for x in events if "told to end by a signal" in x["text"]]), 3)
+
     def test_a_front_that_loses_its_emperor_keeps_serving(self):
         e = self.emperor()
         port = harness.free_port()

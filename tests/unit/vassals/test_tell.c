@@ -145,13 +145,41 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void be(struct world *w, enum app_state state, unsigned failures)
+static void be_after(struct world *w, enum app_state state, unsigned failures, bool unready)
 {
 	w->app.state = state;
-	w->app.backoff.failures = failures;
-	w->app.backoff.next_ns = clock_now_ns() + 30 * NS_PER_S;
+	w->app.restart.failures = failures;
+	w->app.restart.unready = unready;
+	w->app.restart.backoff.next_ns = clock_now_ns() + 30 * NS_PER_S;
 	forget();
 	tell_change(&w->app, 0, "");
+}
+
+/* What fails never gets ready. */
+static void be(struct world *w, enum app_state state, unsigned failures)
+{
+	be_after(w, state, failures, failures > 0);
+}
+
+static void who_has_served_before_is_waited_for(void **state)
+{
+	static const struct {
+		enum app_state state;
+		unsigned failures;
+		enum gate_state gate;
+	} cases[] = {
+		{APP_STARTING, 1, GATE_SERVING},
+		{APP_BACKOFF, LIMIT_RESTARTS_HELD, GATE_SERVING},
+		{APP_STARTING, LIMIT_RESTARTS_HELD, GATE_SERVING},
+		{APP_BACKOFF, LIMIT_RESTARTS_HELD + 1, GATE_DOWN},
+		{APP_STARTING, LIMIT_RESTARTS_HELD + 1, GATE_DOWN},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		be_after(w, cases[i].state, cases[i].failures, false);
+		assert_int_equal(heard(GATE_STATE)->m.a, cases[i].gate);
+	}
 }
 
 static void the_gate_hears_whether_to_wait_or_to_refuse(void **state)
@@ -341,6 +369,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(the_gate_hears_whether_to_wait_or_to_refuse),
+		CASE(who_has_served_before_is_waited_for),
 		CASE(own_listeners_are_lent_once_while_it_is_absent_and_taken_back_once),
 		CASE(a_door_that_the_app_no_longer_wants_is_not_lent),
 		CASE(a_new_gate_is_told_all_of_it_again),
