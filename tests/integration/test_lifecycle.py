@@ -292,6 +292,22 @@ class Ends(Case):
         self.assertEqual([x for x in events if x["kind"] in ("failed", "backoff")], [])
         self.assertEqual(len([x for x in events if "told to end by a signal" in x["text"]]), 3)
 
+    def test_while_a_mold_waits_for_its_next_try_status_says_why(self):
+        e = self.emperor()
+        e.drop("a", extra="processes = 1")
+        e.wait_up("a")
+
+        def mold():
+            return next((p for p in harness.descendants(e.process.pid) if harness.title(p) == "a mold"), None)
+
+        for _ in range(3):  # again at once, after half a second, after one
+            old = eventually(mold, 10, "a mold")
+            os.kill(old, signal.SIGKILL)
+            eventually(lambda: mold() != old)
+        reason = eventually(lambda: (lambda t: t if "mold" in t else None)(e.ctl_text("status").stdout))
+        self.assertRegex(reason, r"the mold died \(killed by signal 9 \(Killed\)\): another (in [12] s at most|starts)")
+        eventually(lambda: "mold" not in e.ctl_text("status").stdout, 10, "the next one is there")
+
     def test_a_front_that_loses_its_emperor_keeps_serving(self):
         e = self.emperor()
         port = harness.free_port()

@@ -64,13 +64,30 @@ static void look_around(struct pool *pool, uint64_t now_ns)
 	}
 }
 
+/* Workers that are missing wait for it. */
+static void show_mold(const struct pool *pool, char line[BOARD_LINE])
+{
+	const struct policy *p = &pool->policy;
+	uint64_t now_ns = clock_now_ns();
+	uint64_t due_ns = policy_mold_due_ns(p, now_ns);
+
+	if (p->mold == MOLD_NONE)
+		(void)snprintf(line, BOARD_LINE, "%.120s: another in %llu s at most",
+			       pool->mold.why,
+			       (due_ns > now_ns ? due_ns - now_ns : 0) / NS_PER_S + 1);
+	else
+		(void)snprintf(line, BOARD_LINE, "%.120s: another starts", pool->mold.why);
+}
+
 /* For emperorctl status. */
 static void show_target(struct pool *pool)
 {
 	const struct policy *p = &pool->policy;
 	char *line = pool->setup.bank->pool;
 
-	if (p->phase != PHASE_SERVE || p->target == p->config.processes)
+	if (p->phase == PHASE_SERVE && pool->mold.why[0] && p->mold != MOLD_READY)
+		show_mold(pool, line);
+	else if (p->phase != PHASE_SERVE || p->target == p->config.processes)
 		(void)snprintf(line, BOARD_LINE, "%s", pool->refork.why);
 	else if (p->target == 0)
 		(void)snprintf(line, BOARD_LINE, "naps: the next request has a worker forked");
