@@ -281,6 +281,48 @@ static void a_mold_that_dies_while_serving_costs_no_worker(_unused_ void **state
 	assert_int_equal(count_state(&p, SLOT_READY), 4);
 }
 
+/* Makes and loses a mold n times as soon as it may be made, from *at_ns on; the longest wait. */
+static uint64_t lose_molds(struct policy *p, unsigned n, bool ready, uint64_t *at_ns)
+{
+	uint64_t longest = 0;
+
+	while (n-- > 0) {
+		uint64_t next;
+
+		policy_mold_gone(p, *at_ns);
+		next = run(p, *at_ns).mold_spawn ? *at_ns : policy_wake_ns(p, *at_ns);
+		longest = MAX(longest, next - *at_ns);
+		*at_ns = next;
+		(void)run(p, *at_ns);
+		assert_int_equal(p->mold, MOLD_STARTING);
+		if (ready)
+			policy_mold_ready(p);
+	}
+	return longest;
+}
+
+static void a_mold_that_had_been_ready_is_back_within_seconds(_unused_ void **state)
+{
+	struct policy_config c = config_of(4);
+	struct policy p;
+	uint64_t at_ns = 2 * S;
+
+	serve(&p, &c);
+	assert_in_range(lose_molds(&p, 20, true, &at_ns), POLICY_REMOLD_NS / 2, POLICY_REMOLD_NS);
+	/* One that cannot import at all costs an import for each try, and the workers serve. */
+	assert_in_range(lose_molds(&p, 12, false, &at_ns), BACKOFF_MAX_NS / 2, BACKOFF_MAX_NS);
+	/* But nobody waits that long where none serves. */
+	policy_mold_gone(&p, at_ns);
+	assert_int_equal(run(&p, at_ns).mold_spawn, 0);
+	for (unsigned i = 0; i < c.capacity; i++)
+		policy_gone(&p, i, at_ns);
+	assert_int_equal(run(&p, at_ns).mold_spawn, 0);
+	assert_int_equal(policy_wake_ns(&p, at_ns), at_ns + POLICY_REMOLD_NS);
+	assert_int_equal(run(&p, at_ns + POLICY_REMOLD_NS).mold_spawn, 1);
+	at_ns += POLICY_REMOLD_NS;
+	assert_in_range(lose_molds(&p, 10, false, &at_ns), 1, POLICY_REMOLD_NS);
+}
+
 static void a_mold_that_hangs_in_a_fork_is_killed_and_made_again(_unused_ void **state)
 {
 	struct policy_config c = config_of(1);
@@ -371,6 +413,7 @@ int main(void)
 		cmocka_unit_test(a_start_that_takes_too_long_shows_where_it_hangs_then_fails),
 		cmocka_unit_test(nothing_fails_a_generation_that_has_served),
 		cmocka_unit_test(a_mold_that_dies_while_serving_costs_no_worker),
+		cmocka_unit_test(a_mold_that_had_been_ready_is_back_within_seconds),
 		cmocka_unit_test(a_mold_that_hangs_in_a_fork_is_killed_and_made_again),
 		cmocka_unit_test(a_worker_that_leaves_by_itself_is_replaced_without_a_storm),
 		cmocka_unit_test(a_stop_retires_everyone_then_kills_what_is_left),
