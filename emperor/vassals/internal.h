@@ -4,6 +4,7 @@
  *   vassals.c     the table: reconcile, the end of each loop turn
  *   commands.c    what people ask of it
  *   queue.c       whose turn it is to start
+ *   handover.c    an ini that was renamed: names and listeners first
  *   app.c         one app: birth, death, what others may know
  *   actions.c     what lifecycle decides is done here
  *   launch.c      from the bytes of an ini to a candidate
@@ -117,14 +118,16 @@ struct app {
 	struct ini *good;   /* the bytes that served last; NULL */
 	bool use_good;      /* wanted has failed, and good is tried in turn with it */
 	bool gone;          /* the file was deleted: forget the app once it has drained */
-	bool dead;          /* forgotten; collected at the end of the turn */
-	bool said_user;     /* that it names no user, and which one it runs as */
-	unsigned hurries;   /* candidates in a row that made way for a newer one */
-	bool again;         /* it has changed since; once more when the candidate is through */
-	bool conflict;      /* failed because of another app's claim on a name */
-	bool awake;         /* somebody has asked for it: an app on demand starts too */
-	bool watched;       /* its doors are in the set of those that wake */
-	uint64_t woken_ns;  /* a connection woke it then, and it does not serve yet; 0 */
+	bool yields;    /* gone, but stops only when who came in the same look has what it leaves */
+	bool comes;     /* in such a look */
+	bool dead;      /* forgotten; collected at the end of the turn */
+	bool said_user; /* that it names no user, and which one it runs as */
+	unsigned hurries;  /* candidates in a row that made way for a newer one */
+	bool again;        /* it has changed since; once more when the candidate is through */
+	bool conflict;     /* failed because of another app's claim on a name */
+	bool awake;        /* somebody has asked for it: an app on demand starts too */
+	bool watched;      /* its doors are in the set of those that wake */
+	uint64_t woken_ns; /* a connection woke it then, and it does not serve yet; 0 */
 	unsigned
 		cut_from; /* processes that it wants, of which max-workers gave it fewer; 0: it has all */
 	unsigned cut_tried;                                    /* so many were asked for last */
@@ -200,8 +203,9 @@ struct vassals {
 	int wake_fd;               /* owned: the epoll set of the doors of sleeping apps */
 	ev_io wake_io;
 	bool routes_changed;
-	char *routes_text; /* owned: what was published last */
-	bool name_freed;   /* an app has given up a name */
+	char *routes_text;        /* owned: what was published last */
+	bool name_freed;          /* an app has given up a name */
+	uint64_t yields_until_ns; /* some app yields, until then at most; 0 */
 
 	struct {
 		vassals_observer_fn *fn;
@@ -424,6 +428,14 @@ void vassals_unqueue(struct vassals *v, struct app *a);
 /* Starts who is due. */
 void vassals_pump(struct vassals *v);
 
+/* handover.c */
+/* Its ini is gone, and another has come with the same look. */
+void handover_begin(struct app *a);
+/* It is about to open what l wants: what those who yield have of it comes over. */
+void handover_doors(struct app *a, const struct loaded *l);
+/* At the end of a turn, when names have been published: who yields may stop. */
+void handover_end(struct vassals *v);
+
 /* vassals.c */
 int vassals_insert(struct vassals *v, struct app *a);
 void vassals_bury(struct vassals *v, struct generation *g);
@@ -450,6 +462,8 @@ void tell_app(const struct app *a);
 void tell_app_to(const struct app *a, enum role_id role);
 /* Whether it may pass connections on, and where it stands in for the app. */
 void tell_gate(const struct app *a);
+/* The gate gives back what it was lent: the doors go to another app. */
+void tell_gate_of_move(const struct app *a);
 /* The stats socket of what the app is to others. */
 void tell_stats_door(const struct app *a);
 /* What serves runs by these bytes since then: a copy for showing. */

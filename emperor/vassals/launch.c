@@ -87,7 +87,10 @@ int app_open_doors(struct app *a, const struct loaded *l, struct door_set *ret, 
 {
 	char place[ERR_TEXT_MAX];
 	bool clamped;
-	int r = doors_open(&a->doors, l, ret, &clamped, err);
+	int r;
+
+	handover_doors(a, l);
+	r = doors_open(&a->doors, l, ret, &clamped, err);
 
 	if (r < 0)
 		(void)err_prefix(err, "%s",

@@ -197,7 +197,8 @@ static void describe(struct saved *s, const struct app *a, const struct kept *li
 		.id = a->id,
 		.ids = a->v->ids,
 		.state = (uint64_t)a->state,
-		.gone = a->v->shutting_down ? a->was_gone : a->gone,
+		/* The next emperor finds out that an ini is gone which has not been acted on. */
+		.gone = (a->v->shutting_down ? a->was_gone : a->gone) && !a->yields,
 		.begun = is_begun(a),
 		.scaled = a->serving ? a->serving->scaled : 0,
 		.cut_from = a->serving ? a->cut_from : 0,

@@ -97,6 +97,19 @@ static void tell_gate_listeners(const struct app *a)
 	}
 }
 
+void tell_gate_of_move(const struct app *a)
+{
+	for (size_t i = 0; i < a->doors.n; i++) {
+		struct door *door = &a->doors.v[i];
+		const struct role_msg m = {.kind = GATE_LISTENER_GONE, .b = door->number};
+
+		if (door->lent < 0)
+			continue;
+		door->lent = -1;
+		to(a, ROLE_ID_GATE, &m, NULL, NULL, 0);
+	}
+}
+
 void tell_gate(const struct app *a)
 {
 	tell_gate_state(a);

@@ -25,6 +25,33 @@ static unsigned descriptors(pid_t pid)
 	return n;
 }
 
+static void who_waits_for_an_app_that_goes_gets_the_one_that_has_its_name_by_then(void **state)
+{
+	static const char question[] = "GET /a HTTP/1.1\r\nHost: blog.example\r\n\r\n";
+	const struct role_msg gone = {.kind = GATE_APP_GONE, .app = BLOG};
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < 2; i++) {
+		int fd = dial(w);
+		struct pass p;
+
+		say(fd, question);
+		assert_false(nothing_waits(w, BLOG));
+		tell_one_route(w, SHOP);
+		if (i == 0)
+			tell_state(w, BLOG, GATE_DOWN);
+		else
+			tell(w, &gone, NULL, NULL, 0);
+		p = take_pass(w, SHOP);
+		assert_true(span_eq(p.bytes, span_str(question)));
+		assert_true(nothing_waits(w, BLOG));
+		(void)close(p.fd);
+		(void)close(fd);
+		tell_routes(w, 1);
+		tell_state(w, BLOG, GATE_SERVING);
+	}
+}
+
 static void what_a_front_hands_back_finds_its_app(void **state)
 {
 	static const char second[] = "GET /shop/2 HTTP/1.1\r\nHost: blog.example\r\n\r\n"
@@ -139,6 +166,7 @@ static void a_crowd_gets_one_request_unless_all_apps_are_one_users(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(who_waits_for_an_app_that_goes_gets_the_one_that_has_its_name_by_then),
 		CASE(what_a_front_hands_back_finds_its_app),
 		CASE(an_idle_connection_of_an_app_that_ends_serves_another),
 		CASE(half_a_head_may_be_handed_back),

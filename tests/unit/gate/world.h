@@ -68,6 +68,21 @@ static inline void tell_routes(struct world *w, uint32_t epoch)
 	(void)close(fd);
 }
 
+/* All of it is one app's. */
+static inline void tell_one_route(struct world *w, uint32_t app)
+{
+	const struct {
+		struct routes_head head;
+		struct route route;
+	} table = {{.magic = ROUTES_MAGIC, .epoch = 9, .routes_n = 1}, {.app = app}};
+	const struct role_msg m = {.kind = GATE_ROUTES};
+	int fd = -1;
+
+	assert_int_equal(fd_sealed_memfd(&fd, "routes", &table, sizeof(table)), 0);
+	tell(w, &m, NULL, &fd, 1);
+	(void)close(fd);
+}
+
 static inline void tell_app(struct world *w, uint32_t app, uint64_t uid)
 {
 	const struct role_msg m = {.kind = GATE_APP, .app = app, .a = uid};
