@@ -165,6 +165,10 @@ static int read_saved(const struct vassals *v, const char *name, struct buf *byt
 		return err_prefix(err, "state/%s.state", name), r;
 	if (!str_eq(ret->name, name))
 		return err_set(err, -EBADMSG, "state/%s.state: speaks of \"%s\"", name, ret->name);
+	if (ret->later)
+		log_info(
+			"%s: is written down by a later build: what is known of that is taken over",
+			name);
 	/* After a boot nothing of it runs; that it was stopped by command still holds. */
 	if (!str_eq(ret->boot, persist_boot())) {
 		ret->generations_n = ret->doors_n = 0;

@@ -3,8 +3,10 @@
  * known, its doors, whether it is to run, and the bytes that served last. Text, a field a line; a digest at the end
  * tells a file that is torn. Pure: bytes to a value and back.
  *
- * A line more or less, or another meaning of one, is another version. Those before are still read, so that an upgrade
- * takes over as a crash does; what they do not say is 0 and empty. Any other is refused.
+ * A line more or less is another version. Those before are still read, so that an upgrade takes over as a crash does; what
+ * they do not say is 0 and empty. So are later ones, for the way back: their further lines, numbers and spans are passed
+ * over. For that a line, once there, keeps its place and its meaning: what means something else gets another name, and a
+ * build that must not guess misses the old one and refuses.
  */
 #pragma once
 #include "emperor/app_state.h"
@@ -38,6 +40,7 @@ struct saved_door {
 };
 
 struct saved {
+	bool later; /* decoded from a later version: there may be more than is known here */
 	char name[LIMIT_NAME];
 	char file[PATH_MAX]; /* path of its ini */
 	char boot[64];       /* of the machine: pids and descriptors are this boot's */

@@ -328,7 +328,7 @@ class Versions(State):
             sizes, _, bodies = rest.partition(b"\n")
             ini, file_ini = (int(n) for n in sizes.split()[:2])
             for row in (b"rolled_why", b"ended", b"trial", b"base_requests", b"base_errors", b"old_number", b"old_owner",
-                        b"old_roots", b"old_requests", b"old_errors", b"served", b"bad_number"):
+                        b"old_roots", b"old_requests", b"old_errors", b"old_wanted", b"served", b"bad_number"):
                 head, n = re.subn(rb"\n%s [^\n]*(?=\n)" % row, b"", head)
                 self.assertEqual(n, 1, row)
             return (re.sub(rb"^saved 3\n", b"saved 1\n", head) + b"\nini %d %d\n" % (ini, file_ini)
@@ -345,6 +345,26 @@ class Versions(State):
             load.more()
             self.assertEqual(load.end(), [])
 
+    def test_what_a_later_version_wrote_down_is_taken_over_as_far_as_it_is_known(self):
+        own = free_port()
+        e = self.emperor()
+        e.drop("a", extra="disable-logging = true\nhttp-socket = 127.0.0.1:%d" % own)
+        e.wait_up("a")
+        before = e.state("a")
+        loads = [Load(e.port, "a.test"), Load(own, "a.test")]
+        for load in loads:
+            load.more()
+        self.kill(e)
+        self.restate(e, "a", lambda b: re.sub(rb"\nstate ", b"\nmood 7\nstate ", re.sub(rb"^saved \d+\n", b"saved 99\ncolour red\n", b)))
+        f = self.successor(e)
+        self.assertIn("a: is written down by a later build", f.output())
+        now = f.state("a")
+        self.assertEqual((now["pid"], now["generation"], now["state"]), (before["pid"], 1, "running"))
+        f.ctl("reload", "a")
+        for load in loads:
+            load.more()
+            self.assertEqual(load.end(), [])
+
     def test_what_is_written_down_in_a_version_that_nobody_knows_is_refused_and_requests_in_hand_end_well(self):
         e = self.emperor()
         e.drop("a", module="slow", extra="processes = 2")
@@ -353,9 +373,9 @@ class Versions(State):
         slow = self.slow_request(e.port, "a.test", "/?3")
         eventually(lambda: e.state("a")["busy"] == 1, 10, "it is in hand")
         self.kill(e)
-        self.restate(e, "a", lambda b: re.sub(rb"^saved \d+\n", b"saved 99\n", b))
+        self.restate(e, "a", lambda b: re.sub(rb"^saved \d+\n", b"saved 99\n", b).replace(b"\nnumbers ", b"\ncounts "))
         f = self.successor(e)
-        self.assertIn("a: not taken over: state/a.state: is of version 99", f.output())
+        self.assertIn("a: not taken over: state/a.state: is of version 99, and \"numbers\" is not as", f.output())
         f.wait_up("a")
         self.assertTrue(slow.is_alive(), "before the old front had drained")
         slow.join()

@@ -220,8 +220,9 @@ static void a_file_of_another_version_says_so(void **state)
 	static const struct {
 		const char *text, *says;
 	} cases[] = {
-		{"saved 0\nname x\n", "version 0, and this emperor knows only 1 to 3"},
-		{"saved 4\nname x\n", "version 4, and this emperor knows only 1 to 3"},
+		{"saved 0\nname x\n", "version 0, and this emperor knows only 1 and later"},
+		{"saved 4\nname x\n", "version 4, and \"file\" is not as in version 3"},
+		{"saved 4\nname x\nspans 0\nfile y\n", "version 4, and \"file\" is not as"},
 		{"saved 4294967296\nname x\n", "is no app's state"},
 	};
 
@@ -236,6 +237,70 @@ static void a_file_of_another_version_says_so(void **state)
 			fail_msg("case %zu: %s", i, err.text);
 		buf_done(&out);
 	}
+}
+
+struct edit { /* of a text, in its order */
+	const char *at, *instead;
+};
+
+static void edit(struct buf *out, const struct edit *e, size_t n, char *text, size_t size)
+{
+	(void)snprintf(text, size, "%.*s", (int)(out->n - 22), out->p + out->start);
+	for (size_t i = 0; i < n; i++) {
+		char *at = strstr(text, e[i].at);
+		char *rest;
+
+		if (!at)
+			fail_msg("no %s in\n%s", e[i].at, text);
+		rest = strdup(at + strlen(e[i].at));
+		assert_non_null(rest);
+		(void)snprintf(at, size - (size_t)(at - text), "%s%s", e[i].instead, rest);
+		free(rest);
+	}
+}
+
+/* The way back to this build: what it knows is taken, wherever more was put beside it. */
+static void of_a_later_version_what_is_known_is_taken(void **state)
+{
+	static const struct edit more[] = {
+		{"saved 3\n", "saved 9\ncolour red\n"},
+		{"\nstate ", "\nmood 7\nstate "},
+		{"\nid 7\n", "\nid 7 8 9\n"},
+		{"\ngeneration 11", "\nlist a\nlist b\ngeneration 11"},
+		{" 0 0 0\ngeneration 12", " 0 0 0 5\ngeneration 12"},
+		{"\ndoor 1", "\nwindow 1\ndoor 1"},
+		{"\nspans ", "\nlast of all\nspans "},
+		{" 22 4 3\n", " 22 4 3 5\n"},
+		{"\nendbad", "\nendbadfresh"},
+	};
+	static const struct edit renamed[] = {{"saved 3\n", "saved 9\n"},
+					      {"\nold_number ", "\nolder_number "}};
+	struct saved was, now;
+	struct buf good = {0}, out = {0}, bad = {0};
+	struct err err = {0};
+	char text[4096];
+
+	(void)state;
+	fill(&was);
+	/* no zero byte, so that it can be edited as a text */
+	was.config = SPAN("a");
+	encode(&was, &good);
+	edit(&good, more, ARRAY_SIZE(more), text, sizeof(text));
+	if (decode_text(text, &out, &now, &err) < 0)
+		fail_msg("%s\n%s", err.text, text);
+	assert_true(now.later);
+	expect_spans(&now, &was);
+	now.later = false;
+	assert_memory_equal(&now, &was, sizeof(now));
+	/* what means something else has another name: nobody guesses */
+	good.n = good.start = 0;
+	encode(&was, &good);
+	edit(&good, renamed, ARRAY_SIZE(renamed), text, sizeof(text));
+	assert_int_equal(decode_text(text, &bad, &now, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "\"old_number\" is not as in version 3"));
+	buf_done(&good);
+	buf_done(&out);
+	buf_done(&bad);
 }
 
 /* As the emperors before this one have written it: an upgrade must not cost the apps a start. */
@@ -384,6 +449,7 @@ int main(void)
 		cmocka_unit_test(every_changed_byte_is_torn),
 		cmocka_unit_test(values_out_of_range_are_refused),
 		cmocka_unit_test(a_file_of_another_version_says_so),
+		cmocka_unit_test(of_a_later_version_what_is_known_is_taken),
 		cmocka_unit_test(a_file_of_version_1_is_read),
 		cmocka_unit_test(a_file_of_version_2_is_read),
 		cmocka_unit_test(the_format_of_this_version_is_as_it_was),
