@@ -49,10 +49,13 @@ static void run_status(struct client *c, const struct command *cmd)
 		add_detail(vassals, &info, apps);
 	else
 		vassals_visit(vassals, add_report, apps);
-	if (root)
+	if (root) {
 		json_put(root, "apps", apps);
-	else
+		if (!cmd->app[0])
+			json_put(root, "roles", report_roles(vassals));
+	} else {
 		json_decref(apps);
+	}
 	client_reply(c, root);
 }
 

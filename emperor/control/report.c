@@ -99,3 +99,26 @@ json_t *report_app(const struct app_info *info, const char *notes,
 	put_board(obj, info);
 	return obj;
 }
+
+static void add_role(void *arg, const struct role_info *info)
+{
+	json_t *obj = json_object();
+
+	if (!obj)
+		return;
+	json_put_text(obj, "name", info->name);
+	json_put_u64(obj, "pid", (uint64_t)info->pid);
+	json_put_u64(obj, "deaths", info->deaths);
+	json_put_u64(obj, "last_death", info->died_wall_ns / NS_PER_S);
+	json_put_text(obj, "last_death_how", info->how);
+	(void)json_array_append_new(arg, obj);
+}
+
+json_t *report_roles(const struct vassals *vassals)
+{
+	json_t *all = json_array();
+
+	if (all)
+		vassals_visit_roles(vassals, add_role, all);
+	return all;
+}

@@ -216,6 +216,24 @@ static void show_app(const struct ctl *c, const json_t *app)
 	print_field(c->out, "notes", text(app, "notes"));
 }
 
+/* Only of those that have died: else there is nothing to say. */
+static void show_roles(const struct ctl *c, const json_t *roles)
+{
+	for (size_t i = 0; i < json_array_size(roles); i++) {
+		const json_t *role = json_array_get(roles, i);
+		char n[HUMAN_MAX], since[HUMAN_MAX], line[256];
+
+		if (number(role, "deaths") == 0)
+			continue;
+		(void)snprintf(line, sizeof(line), "%s has died %s times, the last time %s ago: %s",
+			       text(role, "name"), human_count(n, number(role, "deaths")),
+			       human_age(since, age(c, number(role, "last_death"))),
+			       text(role, "last_death_how"));
+		plain_put(c->out, line, strlen(line));
+		(void)fputc('\n', c->out);
+	}
+}
+
 void show_status(const struct ctl *c, const json_t *answer)
 {
 	const json_t *apps = json_object_get(answer, "apps");
@@ -233,6 +251,7 @@ void show_status(const struct ctl *c, const json_t *answer)
 		add_status_row(c, &t, json_array_get(apps, i));
 	(void)table_print(&t, c->out, c->width);
 	table_done(&t);
+	show_roles(c, json_object_get(answer, "roles"));
 }
 
 /* A time that no request of the window has given is no 0us. */

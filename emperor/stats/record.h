@@ -10,6 +10,8 @@
 #define RECORD_COUNTERS 40
 #define RECORD_TEXT     1024 /* ROLE_TEXT, and more than BOARD_EVENT_TEXT */
 
+#define RECORD_NO_APP "#emperor" /* whose events are no app's: no ini of that name is taken */
+
 enum record_gauge {
 	GAUGE_WORKERS,
 	GAUGE_BUSY,

@@ -17,6 +17,17 @@ static struct app *find(const struct vassals *v, const char *name)
 	return NULL;
 }
 
+void vassals_visit_roles(const struct vassals *v,
+			 void (*fn)(void *arg, const struct role_info *info), void *arg)
+{
+	for (unsigned i = 0; v->setup.roles && i < ROLE_ID_COUNT; i++) {
+		struct role_info info;
+
+		roles_fill_info(v->setup.roles, (enum role_id)i, &info);
+		fn(arg, &info);
+	}
+}
+
 void vassals_visit(struct vassals *v, vassals_visit_fn *fn, void *arg)
 {
 	for (size_t i = 0; i < v->n; i++) {

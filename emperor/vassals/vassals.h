@@ -42,6 +42,16 @@ struct app_info {
 typedef void vassals_visit_fn(void *arg, const struct app_info *info);
 
 void vassals_visit(struct vassals *v, vassals_visit_fn *fn, void *arg);
+/* gate, stats and keeper, as far as there are any. */
+struct role_info {
+	const char *name;
+	pid_t pid;       /* 0: not there */
+	unsigned deaths; /* that nobody wanted, since this emperor began */
+	uint64_t died_wall_ns;
+	const char *how; /* the last time; borrowed */
+};
+void vassals_visit_roles(const struct vassals *v,
+			 void (*fn)(void *arg, const struct role_info *info), void *arg);
 /* False if there is no such app. */
 bool vassals_find(struct vassals *v, const char *name, struct app_info *ret_info);
 /* The bytes that its generations were started from; p NULL: there are none. */

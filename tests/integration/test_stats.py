@@ -118,6 +118,32 @@ class Stats(Case):
         eventually(lambda: e.state("a") is None)
         self.assertEqual(len(e.ctl("ini", "a", "--history")["inis"]), 3)
 
+    def test_the_death_of_each_role_is_in_the_history_and_counted(self):
+        e = self.emperor()
+        e.drop("a")
+        e.wait_up("a")
+
+        def pid(role):
+            return next((p for p in harness.descendants(e.process.pid) if harness.title(p) == "emperor: " + role), None)
+
+        def deaths():
+            return {r["name"]: r["deaths"] for r in e.ctl("status")["roles"]}
+
+        self.assertEqual(deaths(), {"gate": 0, "stats": 0, "keeper": 0})
+        self.assertNotIn("died", e.ctl_text("status").stdout)
+        eventually(lambda: e.ctl_text("events").returncode == 0)
+        for role in ("gate", "keeper", "stats"):  # the one that writes it down last
+            old = eventually(lambda: pid(role), 10)
+            os.kill(old, signal.SIGKILL)
+            eventually(lambda: pid(role) not in (None, old), 10, "another " + role)
+        events = eventually(lambda: (lambda v: v if len(v) == 3 else None)(
+            [x for x in e.ctl("events")["events"] if x["kind"] == "role died"]), 10, "all three")
+        self.assertEqual(sorted(x["text"] for x in events),
+                         [role + ": killed by signal 9 (Killed)" for role in ("gate", "keeper", "stats")])
+        self.assertEqual({x["app"] for x in events}, {"#emperor"})
+        self.assertEqual(deaths(), {"gate": 1, "stats": 1, "keeper": 1})
+        self.assertRegex(e.ctl_text("status").stdout, r"\nkeeper has died 1 times, the last time \S+ ago: killed by signal 9 \(Killed\)\n")
+
     def test_the_emperors_view_lists_vassals(self):
         e = self.emperor()
         e.drop("a")
