@@ -155,12 +155,14 @@ int vassals_rollback(struct vassals *v, const char *name, struct err *err)
 int vassals_scale(struct vassals *v, const char *name, unsigned processes, struct err *err)
 {
 	struct app *a = find_or_say(v, name, err);
+	unsigned room;
 
 	if (!a)
 		return -ENOENT;
-	if (machine_room(a, processes) < processes)
-		return err_set(err, -EDQUOT, "%s: max-workers leaves it %u processes", name,
-			       machine_room(a, processes));
+	room = machine_room(a, processes);
+	if (room < processes)
+		return err_set(err, -EDQUOT, "%s: max-workers leaves it %u process%s", name, room,
+			       room == 1 ? "" : "es");
 	return limits_scale(a, processes, "by command", err);
 }
 

@@ -24,22 +24,32 @@ static void short_reason(const char *text, char *buf, size_t size)
 	(void)snprintf(buf, size, "%.*s", (int)(n - (size_t)(start - text)), start);
 }
 
-/* Keeps the text for people, and writes it down once. */
-static void note_failure(struct app *a, uint64_t number, enum fail_phase phase, const char *text)
+/*
+ * Keeps the text for people, and writes n bytes of it down. A traceback is one record: the log indents its later lines.
+ */
+static void note_failure(struct app *a, uint64_t number, enum fail_phase phase, const char *text,
+			 size_t n)
 {
 	app_put_text(&a->last_error, "%s", text);
 	a->failed = number;
-	/* A traceback is one record: the log indents its later lines. */
-	log_error("%s: generation %" PRIu64 " failed (%s)%s%s", a->name, number,
-		  msg_phase_name(phase), *text ? ": " : "", text);
+	log_error("%s: generation %" PRIu64 " failed (%s)%s%.*s", a->name, number,
+		  msg_phase_name(phase), n > 0 ? ": " : "", (int)n, text);
 }
 
-void app_candidate_failed(struct app *a, uint64_t number, enum fail_phase phase, const char *text)
+/*
+ * What of a front's text is not in the emperor's log yet: below its first line it is what the app's own processes had
+ * said, and where the app has no file for that, it comes there by itself.
+ */
+static size_t unsaid(const struct generation *g, const char *text)
+{
+	return g->loaded->config.logto ? strlen(text) : strcspn(text, "\n");
+}
+
+static void candidate_failed(struct app *a, enum fail_phase phase, const char *text)
 {
 	char reason[256];
 	char why[320];
 
-	note_failure(a, number, phase, text);
 	if (a->state == APP_STARTING)
 		restart_unready(&a->restart);
 	short_reason(text, reason, sizeof(reason));
@@ -47,12 +57,19 @@ void app_candidate_failed(struct app *a, uint64_t number, enum fail_phase phase,
 	app_event(a, LIFE_FAILED, why);
 }
 
+void app_candidate_failed(struct app *a, uint64_t number, enum fail_phase phase, const char *text)
+{
+	note_failure(a, number, phase, text, strlen(text));
+	candidate_failed(a, phase, text);
+}
+
 void app_generation_ready(struct generation *g, uint64_t import_us, uint64_t workers)
 {
+	uint64_t n = MIN(workers, (uint64_t)LIMIT_WORKERS);
 	char why[128];
 
-	(void)snprintf(why, sizeof(why), "%" PRIu64 " workers, imported in %" PRIu64 " ms",
-		       MIN(workers, (uint64_t)LIMIT_WORKERS), import_us / 1000);
+	(void)snprintf(why, sizeof(why), "%" PRIu64 " worker%s, imported in %" PRIu64 " ms", n,
+		       PLURAL(n), import_us / 1000);
 	app_event(g->app, LIFE_READY, why);
 }
 
@@ -119,9 +136,10 @@ void app_generation_failed(struct generation *g, enum fail_phase phase, const ch
 		g->part = PART_LEAVING;
 		/* It exits by itself; it is not waited for longer than that. */
 		generation_end(g, 0);
-		app_candidate_failed(a, g->number, phase, text);
+		note_failure(a, g->number, phase, text, unsaid(g, text));
+		candidate_failed(a, phase, text);
 	} else if (g == a->serving) {
-		note_failure(a, g->number, phase, text);
+		note_failure(a, g->number, phase, text, unsaid(g, text));
 		generation_end(g, g->loaded->config.graceful_timeout_s);
 		serving_lost(a, g, text, true);
 	} else {

@@ -119,6 +119,21 @@ static enum plan_kind judge_live(struct plan *p, const struct generation *g, con
 	return PLAN_RELOAD;
 }
 
+/* What a command has set is in no ini, and ends with the generation or with another number in the ini. */
+static void tell_scaled(struct plan *p, enum plan_kind kind, const struct generation *g,
+			const struct loaded *l)
+{
+	bool ends = kind == PLAN_RELOAD ||
+		    (kind == PLAN_LIMITS && g->loaded->config.processes != l->config.processes);
+	size_t n = strlen(p->text);
+
+	if (g->scaled == 0)
+		return;
+	(void)snprintf(p->text + n, sizeof(p->text) - n, "%s%u process%s by command%s",
+		       n > 0 ? "; " : "", g->scaled, g->scaled == 1 ? "" : "es",
+		       ends ? ", until then" : " stay in force");
+}
+
 /* Against what serves: the items that it was started with. */
 static enum plan_kind compare(struct plan *p, const struct generation *g, const struct loaded *l,
 			      bool touched)
@@ -147,6 +162,7 @@ static enum plan_kind compare(struct plan *p, const struct generation *g, const 
 			       changes);
 		kind = PLAN_NOTHING;
 	}
+	tell_scaled(p, kind, g, l);
 	config_diff_done(&d);
 	config_items_done(&was);
 	return kind;
@@ -185,8 +201,9 @@ static enum plan_kind judge_new(struct plan *p, const struct row *r)
 		(void)snprintf(from, sizeof(from),
 			       "renamed from %s: that app stops, and this one starts anew; ",
 			       name_of(r->renamed));
-	(void)snprintf(p->text, sizeof(p->text), "%s%s%s%s, uid %u", from, l->domains,
-		       *l->domains && *l->addresses ? ", " : "", l->addresses, (unsigned)l->uid);
+	(void)snprintf(p->text, sizeof(p->text), "%s%s%s%s%suid %u", from, l->domains,
+		       *l->domains && *l->addresses ? ", " : "", l->addresses,
+		       *l->domains || *l->addresses ? ", " : "", (unsigned)l->uid);
 	return PLAN_START;
 }
 

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import pwd
+import re
 import socket
 import subprocess
 import time
@@ -97,6 +98,28 @@ class Broken(Case):
         done = e.ctl_text("check", str(self.folder / "bad.ini"))
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout + done.stderr, r'bad\.ini:3: harakiri: "5x"')
+
+    def test_a_traceback_stands_once_in_the_log_of_the_emperor(self):
+        code = self.folder / "code"
+        code.mkdir()
+        (code / "bad.py").write_text("import no_such_module_at_all\n")
+        log = self.folder / "open" / "bad.log"
+        log.parent.mkdir()
+        os.chmod(log.parent, 0o777)
+        e = self.emperor()
+        for name, extra in (("bad", ""), ("filed", "logto = %s" % log)):
+            before = len(e.output())
+            e.drop(name, "bad", app=code, extra=extra)
+            e.wait_state(name, "backoff")
+            said = eventually(lambda name=name, before=before: re.search(r"(?s)^.*%s: failure 1 in a row" % name, e.output()[before:])).group()
+            # what the app has said, or what the emperor has: never both
+            self.assertRegex(said, r"%s: generation 1 failed \(import\): module = bad: ModuleNotFoundError: No module named 'no_such" % name)
+            if name == "bad":
+                eventually(lambda: "bad: Traceback" in e.output())
+            self.assertNotIn("filed: Traceback", e.output())
+            self.assertEqual("\n\tTraceback" in said, name == "filed", said)
+            self.assertIn("Traceback", e.state(name)["last_error"])
+        self.assertIn("Traceback", log.read_text())
 
     def test_check_finds_what_the_emperor_refuses_and_all_of_it(self):
         e = self.emperor()

@@ -9,6 +9,7 @@
 #include "vassal/pool/inner.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -92,9 +93,25 @@ static void show_target(struct pool *pool)
 	else if (p->target == 0)
 		(void)snprintf(line, BOARD_LINE, "naps: the next request has a worker forked");
 	else
-		(void)snprintf(line, BOARD_LINE,
-			       "%u of %u processes are enough just now (least %u)", p->target,
-			       p->config.processes, p->config.least);
+		(void)snprintf(line, BOARD_LINE, "%u of %u processes %s enough just now (least %u)",
+			       p->target, p->config.processes, p->target == 1 ? "is" : "are",
+			       p->config.least);
+}
+
+/* The request that was waited for may have been taken since: then those that wait now are the reason left to tell. */
+static void tell_growth(struct pool *pool)
+{
+	const struct policy *p = &pool->policy;
+	uint64_t waited_ms = (clock_now_ns() - p->oldest_ns) / NS_PER_MS;
+
+	if (waited_ms > 0)
+		pool_event(pool, EVENT_NOTE, 0,
+			   "%u of %u processes from now on: a request waited %" PRIu64 " ms",
+			   p->target, p->config.processes, waited_ms);
+	else
+		pool_event(pool, EVENT_NOTE, 0,
+			   "%u of %u processes from now on: %u request%s for a worker", p->target,
+			   p->config.processes, p->waiting, p->waiting == 1 ? " waits" : "s wait");
 }
 
 /* Someone who reads the log must be able to follow the number of workers. */
@@ -111,9 +128,7 @@ static void tell_target(struct pool *pool, unsigned before)
 	else if (before == 0)
 		pool_event(pool, EVENT_NOTE, 0, "awake: a request ends the nap");
 	else if (p->target > before && p->waiting > 0)
-		pool_event(pool, EVENT_NOTE, 0,
-			   "%u of %u processes from now on: a request waited %llu ms", p->target,
-			   p->config.processes, (clock_now_ns() - p->oldest_ns) / NS_PER_MS);
+		tell_growth(pool);
 }
 
 static void on_step(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int revents)
