@@ -6,17 +6,11 @@
 #include "shared/inifile.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "shared/err.h"
-#include "shared/fd.h"
 #include "shared/inifile_parts.h"
 #include "shared/span.h"
-
-#define READ_STEP 8192 /* bytes of one read(): most inis come whole */
 
 struct source {              /* a file that is being run, or one of its sections */
 	const char *name;    /* for messages */
@@ -384,6 +378,8 @@ int inifile_parse(const char *bytes, size_t n, const struct inifile_facts *facts
 	};
 	int r = ini_magic_fill(&magic, facts, facts->path, NULL, err);
 
+	if (facts->sources)
+		inifile_sources_done(facts->sources);
 	if (r == 0) {
 		s.dir = magic.v['d'];
 		r = run_bytes(&run, &s, bytes, n, err);
@@ -396,48 +392,5 @@ int inifile_parse(const char *bytes, size_t n, const struct inifile_facts *facts
 		return r;
 	}
 	*ret_items = run.items;
-	return 0;
-}
-
-/* All of it, at most LIMIT_INI_BYTES. *ret may hold something on failure too. */
-static int read_all(int fd, struct buf *ret)
-{
-	ssize_t got = 1;
-
-	while (got > 0) {
-		char *p = buf_reserve(ret, READ_STEP, LIMIT_INI_BYTES + READ_STEP);
-
-		if (!p)
-			return -ENOMEM;
-		got = read(fd, p, READ_STEP);
-		if (got < 0)
-			return -errno;
-		buf_commit(ret, (size_t)got);
-		if (ret->n > LIMIT_INI_BYTES)
-			return -E2BIG;
-	}
-	return 0;
-}
-
-int inifile_read(const char *path, char **ret_bytes, size_t *ret_n, struct err *err)
-{
-	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct buf bytes = {0};
-	struct stat st;
-	int r;
-
-	if (fd < 0)
-		return err_set(err, -errno, "%s: cannot open: %s", path, strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(err, -EINVAL, "%s: not a regular file", path);
-	r = read_all(fd, &bytes);
-	if (r < 0) {
-		buf_done(&bytes);
-		if (r == -E2BIG)
-			return err_set(err, r, "%s: more than %d bytes", path, LIMIT_INI_BYTES);
-		return err_set(err, r, "%s: cannot read: %s", path, strerror(-r));
-	}
-	*ret_bytes = bytes.p;
-	*ret_n = bytes.n;
 	return 0;
 }

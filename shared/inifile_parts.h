@@ -71,6 +71,9 @@ int ini_value_file(struct ini_run *run, const char *path, const char *dir, char 
 		   size_t *ret_n, struct err *err);
 /* dir/path unless path is absolute. The caller's; NULL: out of memory. */
 char *ini_value_path(const char *path, const char *dir);
+/* The configuration depends on this file; st: as it was found, NULL: it was not there. */
+void ini_value_source(struct ini_run *run, const char *path, enum inifile_source_use use,
+		      const struct stat *st);
 const char *ini_value_env(char *const *environ_now, struct span name);
 
 /* -- conditions and loops ------------------------------------------------------------------------------- */

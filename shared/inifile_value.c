@@ -5,7 +5,6 @@
  * than the items there are.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "shared/err.h"
@@ -128,33 +127,6 @@ static int on_env(void *arg, struct span inside, struct buf *out, struct err *er
 }
 
 /* -- @(file) -------------------------------------------------------------------------------------------- */
-
-char *ini_value_path(const char *path, const char *dir)
-{
-	char *joined;
-
-	if (path[0] == '/')
-		return strdup(path);
-	return asprintf(&joined, "%s%s", dir, path) < 0 ? NULL : joined;
-}
-
-int ini_value_file(struct ini_run *run, const char *path, const char *dir, char **ret,
-		   size_t *ret_n, struct err *err)
-{
-	char *full;
-	int r;
-
-	if (!run->facts->allow_files)
-		return err_set(err, -EPERM, "%s: this ini may not read other files", path);
-	if (run->files++ >= INI_FILES_MAX)
-		return err_set(err, -E2BIG, "%s: more than %d files", path, INI_FILES_MAX);
-	full = ini_value_path(path, dir);
-	if (!full)
-		return no_memory(err);
-	r = inifile_read(full, ret, ret_n, err);
-	free(full);
-	return r;
-}
 
 struct file_arg {
 	struct ini_run *run;

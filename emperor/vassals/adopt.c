@@ -224,6 +224,7 @@ static int adopt(struct vassals *v, struct saved *s, struct err *err)
 		/* One that was stopped with its emperor has no claims until it starts. */
 		if (!a->rested) {
 			adopt_fronts(a, s, ini, take_board_and_gate(a, s));
+			includes_adopted(a);
 			settle(a, s);
 		}
 		r = vassals_insert(v, a);

@@ -164,7 +164,7 @@ int app_new(struct app **ret, struct vassals *v, const char *name, const char *f
 	rollback_init(a);
 	(void)snprintf(a->name, sizeof(a->name), "%s", name);
 	a->file = strdup(file);
-	r = a->file ? 0 : err_set(err, -ENOMEM, "%s: out of memory", name);
+	r = a->file && includes_new(a) == 0 ? 0 : err_set(err, -ENOMEM, "%s: out of memory", name);
 	/* Where descriptors are few, those that start come first: the others are opened when it is their turn. */
 	if (r == 0 && room_is_wide())
 		r = app_open(a, err);
@@ -216,6 +216,7 @@ void app_free(struct app *a)
 	loaded_unref(a->face);
 	ini_unref(a->wanted);
 	ini_unref(a->good);
+	includes_done(a);
 	free(a->file);
 	free(a->problem);
 	free(a->reason);

@@ -8,6 +8,7 @@
  *   app.c         one app: birth, death, what others may know
  *   actions.c     what lifecycle decides is done here
  *   launch.c      from the bytes of an ini to a candidate
+ *   includes.c    the files that an ini reads beside itself
  *   generation.c  one process tree: timers, exit
  *   generation_birth.c   what its front is given
  *   generation_link.c    what its front says
@@ -38,6 +39,7 @@
 #include "emperor/vassals/vassals.h"
 #include "emperor/watch/fingerprint.h"
 #include "shared/buf.h"
+#include "shared/inifile_sources.h"
 #include "shared/msg.h"
 #include <ev.h>
 
@@ -113,11 +115,13 @@ struct app {
 	char *file;      /* owned */
 	const char *dir; /* borrowed from the options */
 	struct fingerprint print;
-	char *problem;      /* owned: why the file as it is cannot be taken; NULL */
-	struct ini *wanted; /* the file's bytes as they are; NULL with a problem */
-	struct ini *good;   /* the bytes that served last; NULL */
-	bool use_good;      /* wanted has failed, and good is tried in turn with it */
-	bool gone;          /* the file was deleted: forget the app once it has drained */
+	char *problem;                    /* owned: why the file as it is cannot be taken; NULL */
+	struct ini *wanted;               /* the file's bytes as they are; NULL with a problem */
+	struct inifile_sources *includes; /* owned: what these read beside themselves */
+	bool includes_newer;              /* adopted: some of it may be newer than what serves */
+	struct ini *good;                 /* the bytes that served last; NULL */
+	bool use_good;                    /* wanted has failed, and good is tried in turn with it */
+	bool gone;      /* the file was deleted: forget the app once it has drained */
 	bool yields;    /* gone, but stops only when who came in the same look has what it leaves */
 	bool comes;     /* in such a look */
 	bool dead;      /* forgotten; collected at the end of the turn */
@@ -372,9 +376,21 @@ void want_init(struct app *a);
 void want_reload(struct app *a, const char *why);
 void want_done(struct app *a);
 
+/* includes.c */
+int includes_new(struct app *a);
+void includes_done(struct app *a);
+/* It was taken over: which files its ini reads, and whether they were changed meanwhile. */
+void includes_adopted(struct app *a);
+/* Would the next look find one changed? */
+bool includes_differ(const struct app *a);
+/* Looks at those of all apps. */
+void includes_follow(struct vassals *v);
+
 /* limits.c */
 /* The file has changed: does that need no new generation? Then its front has been told, and the outcome follows. */
 bool limits_change(struct app *a);
+/* The same for what its ini reads; what names it. True too if the values are those that serve: nothing is to be done. */
+bool limits_follow(struct app *a, const char *what);
 int limits_scale(struct app *a, unsigned processes, const char *why, struct err *err);
 /* Its front has answered. */
 void limits_answered(struct generation *g, uint64_t serial, const char *why_not);

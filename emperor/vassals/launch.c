@@ -46,6 +46,7 @@ int app_parse(const struct app *a, const struct ini *ini, struct loaded **ret, s
 	source.n = ini->n;
 	source.owner = ini->owner;
 	source.roots = ini->roots;
+	source.sources = ini == a->wanted ? a->includes : NULL;
 	return load_ini(&source, a->v->setup.rules, ret, err);
 }
 

@@ -153,8 +153,8 @@ static enum plan_kind compare(struct plan *p, const struct generation *g, const 
 			   touched ? "its ini was touched" : "");
 	if (d.n > 0 && d.live)
 		kind = judge_live(p, g, l);
-	/* The emperor has seen this file: a link in a path leads elsewhere since, or it was rolled back. */
-	if (d.n > 0 && !p->staged && !touched) {
+	/* The emperor has seen these files: a link in a path leads elsewhere since, or it was rolled back. */
+	if (d.n > 0 && !p->staged && !touched && !includes_differ(g->app)) {
 		char changes[TEXT_MAX];
 
 		memcpy(changes, p->text, sizeof(changes));
@@ -178,6 +178,7 @@ static enum plan_kind judge_known(struct plan *p, const struct app *a, const str
 				  const struct loaded *l)
 {
 	bool touched = !p->staged && fingerprint_compare(&a->print, &e->print) != FINGERPRINT_SAME;
+	bool same;
 
 	if (a->gone)
 		return say(p, PLAN_START, "its ini is back");
@@ -185,11 +186,13 @@ static enum plan_kind judge_known(struct plan *p, const struct app *a, const str
 		return say(p, PLAN_NOTHING, "it stays stopped until a command starts it");
 	if (a->serving)
 		return compare(p, a->serving, l, touched);
-	if (same_bytes(a, e) && !touched)
+	same = same_bytes(a, e) && !touched;
+	if (same && !includes_differ(a))
 		return say(p, PLAN_NOTHING, app_state_name(a->state));
-	return say(p, a->state == APP_SLEEPING ? PLAN_NOTHING : PLAN_START,
-		   a->state == APP_SLEEPING ? "it sleeps, and starts anew when it is woken"
-					    : "its ini has changed");
+	if (a->state == APP_SLEEPING)
+		return say(p, PLAN_NOTHING, "it sleeps, and starts anew when it is woken");
+	return say(p, PLAN_START,
+		   same ? "a file that its ini reads has changed" : "its ini has changed");
 }
 
 static enum plan_kind judge_new(struct plan *p, const struct row *r)

@@ -269,6 +269,7 @@ void vassals_reconcile(struct vassals *v, struct scan *scan)
 	renamed = has_renames(actions, n);
 	for (size_t i = 0; i < n; i++)
 		act(v, scan, &actions[i], known, renamed);
+	includes_follow(v);
 }
 
 /* -- for main ------------------------------------------------------------------------------------------- */

@@ -68,6 +68,23 @@ class Adoption(Succession):
         now = f.state("one")
         self.assertEqual((now["pid"], now["generation"]), (was["pid"], was["generation"]))
 
+    def test_included_files_are_followed_by_the_next_emperor(self):
+        incs = {name: self.folder / (name + ".inc") for name in ("edited", "later")}
+        e = self.emperor("--rescan", "1")
+        for name, inc in incs.items():
+            inc.write_text("[vassal]\nharakiri = 50\n")
+            e.drop(name, extra="ini = %s" % inc)
+            e.wait_up(name)
+        was = {name: e.state(name)["pid"] for name in incs}
+        self.kill(e)
+        incs["edited"].write_text("[vassal]\nharakiri = 60\n")
+        f = self.successor(e, "--rescan", "1")
+        eventually(lambda: "edited: generation 1: limits changed: harakiri: 50 -> 60" in f.output())
+        self.assertNotIn("later: a file that its ini reads", f.output())
+        incs["later"].write_text("[vassal]\nharakiri = 70\n")
+        eventually(lambda: "later: generation 1: limits changed: harakiri: 50 -> 70" in f.output())
+        self.assertEqual({name: f.state(name)["pid"] for name in incs}, was)
+
     def test_what_changed_while_there_was_no_emperor_is_found(self):
         e = self.emperor()
         for name in ("edited", "deleted", "stopped", "dead", "same", "failed", "rolled"):
