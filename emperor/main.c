@@ -302,6 +302,8 @@ static int wire_parts(struct emperor *e, struct err *err)
 		.run_dir = e->rundir.path,
 		.db = e->options.db,
 		.stats_socket = e->stats_path,
+		.defaults = &e->options.vassal_defaults,
+		.no_cgroup = e->cgroup.dir ? NULL : e->cgroup.why,
 		.gate_user = geteuid() == 0 ? e->options.gate_user : NULL,
 		.stats_user = geteuid() == 0 ? e->options.stats_user : NULL,
 		.dirs = e->dirs,

@@ -311,7 +311,7 @@ static int run_range(struct ini_run *run, const struct source *s, size_t from, s
 	int r = 0;
 
 	while (from < to && r >= 0)
-		r = run_one(run, s, &from, to, item, depth, err);
+		r = ini_forgive(run, run_one(run, s, &from, to, item, depth, err), err);
 	return r < 0 ? r : 0;
 }
 
@@ -321,7 +321,8 @@ static int run_bytes(struct ini_run *run, struct source *s, const char *bytes, s
 		     struct err *err)
 {
 	struct ini_lines lines = {0};
-	int r = ini_lines_read(bytes, n, s->name, s->magic, &lines, run->notes, err);
+	int r = ini_lines_read(bytes, n, s->name, s->magic, &lines, run->notes, run->facts->errors,
+			       err);
 
 	if (r < 0)
 		return r;
@@ -376,8 +377,12 @@ int inifile_parse(const char *bytes, size_t n, const struct inifile_facts *facts
 		.section = facts->section,
 		.magic = &magic,
 	};
-	int r = ini_magic_fill(&magic, facts, facts->path, NULL, err);
+	struct err own = {0};
+	int r;
 
+	if (!err)
+		err = &own;
+	r = ini_magic_fill(&magic, facts, facts->path, NULL, err);
 	if (facts->sources)
 		inifile_sources_done(facts->sources);
 	if (r == 0) {

@@ -14,6 +14,8 @@ struct inifile_facts {       /* what magic variables and conditions refer to; al
 	char *const *environ;    /* $(NAME), if-env */
 	unsigned cpus;           /* %k: what affinity and cgroup allow */
 	bool allow_files; /* includes and @(file) may be read (false for tenants' files under a root emperor) */
+	struct inifile_notes
+		*errors; /* what can be gone on after goes there; NULL: the first ends it */
 	struct inifile_sources *sources; /* filled, on failure too; NULL: nobody wants to know */
 };
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -61,6 +62,38 @@ int inifile_read(const char *path, char **ret_bytes, size_t *ret_n, struct err *
 	struct stat st;
 
 	return inifile_read_stat(path, ret_bytes, ret_n, &st, err);
+}
+
+void ini_note_error(struct inifile_notes *errors, const char *file, struct err *err)
+{
+	const char *text = err->text;
+	size_t n = strcspn(text, ":");
+	char name[NAME_MAX + 1];
+	char *end = NULL;
+	unsigned line = 0;
+
+	(void)snprintf(name, sizeof(name), "%s", file);
+	if (text[n] == ':' && n > 0 && n < sizeof(name)) {
+		line = (unsigned)strtoul(text + n + 1, &end, 10);
+		if (end > text + n + 1 && strncmp(end, ": ", 2) == 0) {
+			(void)snprintf(name, sizeof(name), "%.*s", (int)n, text);
+			text = end + 2;
+		} else {
+			line = 0;
+		}
+	}
+	inifile_notes_add(errors, name, line, "%s", text);
+	*err = (struct err){0};
+}
+
+int ini_forgive(const struct ini_run *run, int r, struct err *err)
+{
+	const char *slash = strrchr(run->facts->path, '/');
+
+	if (r >= 0 || !run->facts->errors || r == -ENOMEM || r == -E2BIG)
+		return r;
+	ini_note_error(run->facts->errors, slash ? slash + 1 : run->facts->path, err);
+	return 0;
 }
 
 char *ini_value_path(const char *path, const char *dir)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "emperor/control/report.h"
+#include "shared/config_items.h"
 #include "shared/err.h"
 
 static void add_report(void *arg, const struct app_info *info)
@@ -153,6 +154,34 @@ static void run_upgrade(struct client *c, const struct command *cmd)
 		client_reply(c, client_make_reply(true));
 }
 
+static json_t *list_dirs(const struct control_facts *f)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->dirs_n; i++)
+		json_push(list, json_text(f->dirs[i], strlen(f->dirs[i])));
+	return list;
+}
+
+/* A key without a value has none. */
+static json_t *list_defaults(const struct config_items *items)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; items && i < items->n; i++) {
+		const struct config_item *it = &items->v[i];
+		json_t *row = json_object();
+
+		json_put_text(row, "key", it->key);
+		if (it->has_value)
+			json_put_text(row, "value", it->value);
+		json_put_text(row, "file", it->file);
+		json_put_u64(row, "line", it->line);
+		json_push(list, row);
+	}
+	return list;
+}
+
 static void run_where(struct client *c, const struct command *cmd)
 {
 	const struct control_facts *f = &c->control->facts;
@@ -163,6 +192,9 @@ static void run_where(struct client *c, const struct command *cmd)
 		json_put_text(root, "run_dir", f->run_dir ? f->run_dir : "");
 		json_put_text(root, "db", f->db ? f->db : "");
 		json_put_text(root, "stats_socket", f->stats_socket ? f->stats_socket : "");
+		json_put(root, "vassals", list_dirs(f));
+		json_put(root, "defaults", list_defaults(f->defaults));
+		json_put_text(root, "no_cgroup", f->no_cgroup ? f->no_cgroup : "");
 		json_put_text(root, "gate_user", f->gate_user ? f->gate_user : "");
 		json_put_text(root, "stats_user", f->stats_user ? f->stats_user : "");
 	}

@@ -13,8 +13,10 @@ struct vassals;
 
 struct control_facts { /* borrowed */
 	const char *run_dir, *db, *stats_socket;
-	const char *gate_user, *stats_user; /* of the roles; NULL: they run as we do */
-	const char *const *dirs;            /* of the vassals */
+	const struct config_items *defaults; /* of all vassals; may be NULL */
+	const char *no_cgroup;               /* why limit-memory is not in force; NULL: it is */
+	const char *gate_user, *stats_user;  /* of the roles; NULL: they run as we do */
+	const char *const *dirs;             /* of the vassals */
 	size_t dirs_n;
 	bool tyrant;
 	const char *program; /* where we were started from, "": not known */

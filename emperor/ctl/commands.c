@@ -340,7 +340,7 @@ static const struct ctl_command commands[] = {
 	 false, run_events, NULL},
 	{"blame", "APP [N] [--full]", "requests that were slow, or went down with a worker", 1, 2,
 	 "nv", false, run_blame, NULL},
-	{"check", "FILE", "every error and note of an ini; needs no emperor", 1, 1, "", true,
+	{"check", "[--config EMPEROR.INI] FILE", "every error and note of an ini", 1, 1, "c", true,
 	 ctl_check, NULL},
 	{"plan", "[DIR]", "what the inis, or those of DIR, would change; changes nothing", 0, 1, "",
 	 false, ctl_plan, NULL},

@@ -13,6 +13,7 @@ enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 struct ctl {
 	struct remote remote;
 	const char *run_dir; /* --run-dir; NULL: not given */
+	const char *config;  /* --config: emperor.ini; NULL: not given */
 	const char *app;     /* "" = none named; the file of check */
 	const char *number;  /* "" = none given */
 	const char *command;

@@ -24,6 +24,7 @@ static void print_help(FILE *out)
 		    "  --no-wait      do not wait for the outcome\n"
 		    "  -n N           so many lines or events\n"
 		    "  -v, --full     of blame: all of the stacks and logs\n"
+		    "  --config FILE  of check: whose defaults for all apps count\n"
 		    "  --history      of ini: the last ones, and since when\n"
 		    "  --generation N of ini: the one of that generation\n"
 		    "  --help, --version\n",
@@ -96,6 +97,7 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 		{"follow", no_argument, NULL, 'f'},
 		{"lines", required_argument, NULL, 'n'},
 		{"full", no_argument, NULL, 'v'},
+		{"config", required_argument, NULL, 'c'},
 		{"history", no_argument, NULL, 'H'},
 		{"generation", required_argument, NULL, 'g'},
 		{"help", no_argument, NULL, 'h'},
@@ -122,6 +124,9 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 		case 'n':
 			if (!parse_lines(optarg, &c->lines))
 				return usage_error("-n takes a number from 1 to 100000") + 1;
+			break;
+		case 'c':
+			c->config = optarg;
 			break;
 		case 'g':
 			if (!parse_generation(optarg, &c->generation))

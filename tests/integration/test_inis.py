@@ -144,6 +144,32 @@ class Broken(Case):
         self.assertEqual([line.split(":")[1] for line in done.stdout.splitlines() if line.startswith("many.ini:") and
                           "note" not in line], ["2", "3", "4", "5", " neither module nor wsgi-file"], done.stdout)
 
+    def test_check_knows_what_the_emperor_that_runs_has_and_says(self):
+        port, other = harness.free_port(), harness.free_port()
+        e = self.emperor("--vassal-default", "threads=3")
+        mine = e.drop("mine", extra="http = 127.0.0.1:%d" % port)
+        e.drop("theirs", extra="http = 127.0.0.1:%d" % other)
+        e.wait_up("mine")
+        e.wait_up("theirs")
+        done = e.ctl_text("check", str(mine))
+        self.assertEqual((done.returncode, "in use" in done.stdout), (0, False), done.stdout)
+        elsewhere = self.folder / "new.ini"
+        text = "[vassal]\ndomain = %s\nchdir = %s\nmodule = hello\nhttp = 127.0.0.1:%d\nshow-config = true\n"
+        elsewhere.write_text(text % ("mine.test", harness.APPS, harness.free_port()))
+        done = subprocess.run([str(harness.BIN / "emperorctl"), "--run-dir", str(e.run_dir), "check", "new.ini"],
+                              cwd=self.folder, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn('new.ini:2: note: mine.test: the app "mine" of the emperor that runs has it', done.stdout)
+        self.assertIn("\nthreads = 3\n", done.stdout)
+        elsewhere.write_text(text % ("new.test", harness.APPS, other))
+        done = e.ctl_text("check", str(elsewhere))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('new.ini:5: http: 127.0.0.1:%d: the app "theirs" has this address' % other, done.stdout)
+        beside = e.write("beside", text % ("mine.test", harness.APPS, harness.free_port()))
+        done = e.ctl_text("check", str(beside))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("beside.ini:2: mine.test: mine.ini:2 has it too: one of the two will be refused", done.stdout)
+
     def test_check_warns_of_an_ini_that_a_root_emperor_refuses(self):
         if os.getuid() != 0:
             return  # only root's emperor refuses
