@@ -311,6 +311,7 @@ static int wire_parts(struct emperor *e, struct err *err)
 		.tyrant = e->options.tyrant,
 		.program = e->program,
 		.began_wall_ns = clock_wall_ns(),
+		.keeper_version = ROLE_VERSION,
 		.upgrade = takeover_upgrade,
 		.upgrade_arg = e,
 	};
@@ -490,6 +491,9 @@ int main(int argc, char **argv)
 			return dump(argv[i] + sizeof(DUMP_OPTIONS) - 1);
 		if (str_eq(argv[i], "--version"))
 			return printf("emperor %s\n", EMPEROR_VERSION) > 0 ? 0 : 1;
+		/* for emperorctl upgrade */
+		if (str_eq(argv[i], "--speaks"))
+			return printf("keeper %d\n", ROLE_VERSION) > 0 ? 0 : 1;
 	}
 	return run(argc, argv);
 }

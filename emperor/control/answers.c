@@ -137,6 +137,7 @@ static void run_version(struct client *c, const struct command *cmd)
 		if (c->control->facts.program)
 			json_put_text(root, "program", c->control->facts.program);
 		json_put_u64(root, "pid", (uint64_t)getpid());
+		json_put_u64(root, "keeper_version", c->control->facts.keeper_version);
 		json_put_u64(root, "began_ns", c->control->facts.began_wall_ns);
 	}
 	client_reply(c, root);

@@ -21,6 +21,7 @@ struct control_facts { /* borrowed */
 	bool tyrant;
 	const char *program; /* where we were started from, "": not known */
 	uint64_t began_wall_ns;
+	unsigned keeper_version; /* what we speak with the keeper */
 	/* Becomes the program at path (NULL: that at the same place) soon after it returned 0; NULL: cannot. */
 	int (*upgrade)(void *arg, const char *path, struct err *err);
 	void *upgrade_arg;

@@ -216,6 +216,14 @@ class Adoption(Succession):
             self.assertEqual(done.returncode, 1, what)
             self.assertIn("%s: is no emperor that starts here" % (other / "emperor"), done.stderr, what)
             self.assertEqual(e.ctl("version")["began_ns"], began, what)
+        # the keeper would not understand it: it would be gone at once, and no emperor there
+        wrapper = '#!/bin/sh\n[ "$1" = --speaks ] && { %s; }\nexec ' + str(good) + ' "$@"\n'
+        (other / "emperor").write_text(wrapper % "echo keeper 99; exit 0")
+        os.chmod(other / "emperor", 0o755)
+        done = e.ctl_text("upgrade")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("speaks version 99 with the keeper, the emperor that runs 2", done.stderr)
+        self.assertEqual(e.ctl("version")["began_ns"], began)
         # others could have put it there: it is not even tried
         touched = self.folder / "touched"
         (other / "emperor").write_text("#!/bin/sh\ntouch %s\n" % touched)
@@ -224,6 +232,13 @@ class Adoption(Succession):
         self.assertFalse(touched.exists())
         good.rename(other / "emperor")
         self.assertEqual(e.ctl_text("upgrade").returncode, 0)
+        self.assertNotEqual(e.ctl("version")["began_ns"], began)
+        self.assertEqual(e.state("a")["pid"], pid)
+        # one from before it could say what it speaks
+        began = e.ctl("version")["began_ns"]
+        good.write_text(wrapper.replace(str(good), str(other / "emperor")) % "exit 2")
+        os.chmod(good, 0o755)
+        self.assertEqual(e.ctl_text("upgrade", str(good)).returncode, 0)
         self.assertNotEqual(e.ctl("version")["began_ns"], began)
         self.assertEqual(e.state("a")["pid"], pid)
 
