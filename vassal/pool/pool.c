@@ -27,15 +27,20 @@
 #define LOOK_S        ((double)POLICY_GROW_NS / 1e9)
 #define STEP_MIN_S    1e-3 /* the loop's clock may lag behind ours: no busy turn before a deadline */
 
-static void arm(struct pool *pool)
+/*
+ * asked_ns: when policy had nothing more to do. What has fallen due since is due at once; reckoned from now it would count as
+ * seen, and nothing would ever happen again.
+ */
+static void arm(struct pool *pool, uint64_t asked_ns)
 {
 	uint64_t now_ns = clock_now_ns();
-	uint64_t at_ns = policy_wake_ns(&pool->policy, now_ns);
+	uint64_t at_ns = policy_wake_ns(&pool->policy, asked_ns);
+	uint64_t wait_ns = at_ns > now_ns ? at_ns - now_ns : 0;
 
 	ev_timer_stop(pool->loop, &pool->step);
 	if (!at_ns)
 		return;
-	ev_timer_set(&pool->step, MAX((double)(at_ns - now_ns) / 1e9, STEP_MIN_S), 0.);
+	ev_timer_set(&pool->step, MAX((double)wait_ns / 1e9, STEP_MIN_S), 0.);
 	ev_timer_start(pool->loop, &pool->step);
 }
 
@@ -136,18 +141,19 @@ static void on_step(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int rev
 	struct pool *pool = container_of(w, struct pool, step);
 	unsigned target = pool->policy.target;
 	struct policy_action a;
+	uint64_t now_ns;
 
 	pool->pressed = false;
 	look_around(pool, clock_now_ns());
 	refork_before_nap(pool, clock_now_ns());
-	while (policy_next(&pool->policy, clock_now_ns(), &a)) {
+	while (policy_next(&pool->policy, now_ns = clock_now_ns(), &a)) {
 		tell_target(pool, target);
 		target = pool->policy.target;
 		act_carry_out(pool, &a);
 	}
 	tell_target(pool, target);
 	show_target(pool);
-	arm(pool);
+	arm(pool, now_ns);
 }
 
 /* Memory has a limit, or there are more workers than the least. */
@@ -362,8 +368,8 @@ void pool_pressure(struct pool *pool)
 		return;
 	pool->pressed = true;
 	look_around(pool, clock_now_ns());
-	arm(pool);
-	look_again(pool);
+	arm(pool, clock_now_ns());
+	look_again(pool); /* what has just fallen due is seen then */
 	if (pool->policy.target == 0)
 		pool_kick(pool);
 }

@@ -102,24 +102,39 @@ static void a_look_is_answered_by_the_main_thread_whoever_else_would(_unused_ vo
 	end(&b);
 }
 
-static void stacks_of_those_killed_together_are_not_mixed(_unused_ void **state)
+/* How many of three that are killed together have told of themselves; whatever is told is of that one alone. */
+static unsigned tell_three(void)
 {
 	static struct bench b;
 	char wanted[64];
+	unsigned own = 0;
 
 	serve(&b, "stubborn", 3);
 	for (unsigned i = 0; i < 3; i++)
 		pool_kill(b.pool, i, "harakiri");
 	for (unsigned i = 1; i <= 3; i++) {
-		assert_true(await(&b, &b.stacks, i, 2));
+		assert_true(await(&b, &b.stacks, i, 10));
+		if (!b.stacks_text[0])
+			continue;
+		own++;
 		(void)snprintf(wanted, sizeof(wanted), "%d.py", (int)b.stacks_pid);
 		assert_non_null(strstr(b.stacks_text, wanted));
 		assert_ptr_equal(strstr(b.stacks_text, ".py"), strrchr(b.stacks_text, '.'));
 	}
-	assert_int_equal(b.deaths, 0);
-	assert_true(await(&b, &b.deaths, 3, 2));
+	assert_true(await(&b, &b.deaths, 3, 10));
 	assert_null(strstr(b.output, CREW_STACKS_END));
 	end(&b);
+	return own;
+}
+
+static void stacks_of_those_killed_together_are_not_mixed(_unused_ void **state)
+{
+	unsigned own = 0;
+
+	/* On a busy machine one may come to it only after its turn: then nothing is told of it, which is no mixture. */
+	for (unsigned tries = 0; tries < 20 && own < 3; tries++)
+		own = tell_three();
+	assert_int_equal(own, 3);
 }
 
 int main(int argc, char **argv)

@@ -3,6 +3,25 @@
  */
 #include "tests/unit/pool/bench.h"
 
+static uint64_t
+	look_ns; /* what each look at the clock costs: the machine does something else meanwhile */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	static uint64_t late_ns;
+	int r = __real_clock_gettime(clock, ts);
+	uint64_t at_ns = (uint64_t)ts->tv_sec * NS_PER_S + (uint64_t)ts->tv_nsec;
+
+	late_ns += look_ns;
+	at_ns += late_ns;
+	ts->tv_sec = (time_t)(at_ns / NS_PER_S);
+	ts->tv_nsec = (long)(at_ns % NS_PER_S);
+	return r;
+}
+
 static void a_failed_import_is_told_in_its_own_words(_unused_ void **state)
 {
 	static const char *const fakes[] = {"mold-fails", "worker-fails"};
@@ -62,6 +81,27 @@ static void a_start_that_hangs_fails_with_the_stacks(_unused_ void **state)
 		assert_int_equal(b.phase, FAIL_START);
 		assert_non_null(strstr(b.fail_text, "not ready within 1 s (startup-timeout)"));
 		assert_non_null(strstr(b.fail_text, "STACKS of a fake"));
+		end(&b);
+	}
+}
+
+/* A busy machine: between the question what is to be done and the one when to ask again, something falls due. */
+static void what_falls_due_between_two_looks_at_the_clock_is_done(_unused_ void **state)
+{
+	static const unsigned shares[] = {4, 3, 2, 1};
+
+	for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
+		static struct bench b;
+
+		begin(&b, "mold-hangs", 1);
+		b.config.startup_timeout_s = 1;
+		start(&b);
+		assert_true(await_text(&b, b.output, "a mold that hangs\n", 20));
+		look_ns = STACKS_GRACE_MS * NS_PER_MS / shares[i] - NS_PER_MS;
+		(void)await(&b, &b.failed, 1, 60);
+		look_ns = 0;
+		assert_int_equal(b.failed, 1);
+		assert_int_equal(b.phase, FAIL_START);
 		end(&b);
 	}
 }
@@ -173,6 +213,7 @@ int main(int argc, char **argv)
 		TEST(a_failed_import_is_told_in_its_own_words),
 		TEST(a_silent_death_at_start_is_told_with_its_last_words),
 		TEST(a_start_that_hangs_fails_with_the_stacks),
+		TEST(what_falls_due_between_two_looks_at_the_clock_is_done),
 		TEST(an_engine_that_does_not_run_fails_with_the_reason),
 		TEST(an_exit_before_the_pid_is_known_is_not_lost),
 		TEST(a_death_after_ready_is_not_called_one_before_it),
