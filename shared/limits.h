@@ -126,13 +126,14 @@
 #define LIMIT_CONTROL_CONNS 64   /* clients of the control socket at once */
 #define LIMIT_STATS_CONNS   64   /* clients of the stats sockets at once */
 #define LIMIT_STATS_HEAD    4096 /* bytes of an HTTP request to a stats socket; browsers send 1 KB */
-#define LIMIT_STATS_SNIFF_MS \
-	10 /* a client of a stats socket that is silent for so long wants bare JSON */
-#define LIMIT_STATS_S       10   /* one answer of a stats socket, from accept to the last byte */
-#define LIMIT_STATS_EVENTS  1000 /* rows of one /events answer: about 300 KB */
-#define LIMIT_STATS_BLAMES  100  /* rows of one /blame answer: 1 MB if all have long stacks */
-#define LIMIT_STATS_INIS    20   /* rows of one /inis answer: all that an app has */
-#define LIMIT_STATS_MINUTES 1440 /* rows of one /history answer: a day, about 1 MB */
+/* A client of a stats socket that is silent for so long wants bare JSON. On a busy machine one that speaks HTTP may be
+ * kept from its CPU for tens of ms between its connect and its request. */
+#define LIMIT_STATS_SNIFF_MS 100
+#define LIMIT_STATS_S        10   /* one answer of a stats socket, from accept to the last byte */
+#define LIMIT_STATS_EVENTS   1000 /* rows of one /events answer: about 300 KB */
+#define LIMIT_STATS_BLAMES   100  /* rows of one /blame answer: 1 MB if all have long stacks */
+#define LIMIT_STATS_INIS     20   /* rows of one /inis answer: all that an app has */
+#define LIMIT_STATS_MINUTES  1440 /* rows of one /history answer: a day, about 1 MB */
 #define LIMIT_BYTECODE \
 	(8L * 1024 *   \
 	 1024) /* one .pyc that the engine reads itself; the largest of Debian's has 0.6 MB */
