@@ -326,6 +326,8 @@ void persist_end(struct app *a)
 {
 	struct saved s;
 
+	if (a->v->state_dir_fd < 0)
+		return;
 	buf_done(&a->last_words);
 	describe_end(&s, a);
 	/* Without memory for it the next emperor starts it as it would any. */
