@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -184,6 +185,40 @@ static void a_death_that_nobody_wanted_is_counted_with_how(void **state)
 	answering = NO_CHILD;
 }
 
+static void without_descriptors_a_role_is_told_all_the_same(void **state)
+{
+	struct roles_setup setup = {.loop = ev_default_loop(0),
+				    .environ_now = environ,
+				    .fresh = nothing,
+				    .gone = nothing};
+	const struct role_msg m = {.kind = KEEPER_KEEP};
+	struct rlimit few, limit;
+	struct roles *roles;
+	pid_t pid;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	answering = TALKING;
+	assert_int_equal(roles_new(&roles, &setup, NULL), 0);
+	roles_start(roles);
+	pid = wait_for_another(setup.loop, roles, 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int i = 0; i < 3; i++)
+		roles_tell(roles, ROLE_ID_GATE, &m, "x", &null, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_true(roles_link(roles, ROLE_ID_GATE) >= 0); /* else it has been given up */
+	assert_int_equal(roles_pid(roles, ROLE_ID_GATE), pid);
+	roles_kill_all(roles);
+	while (roles_alive(roles))
+		(void)ev_run(setup.loop, EVRUN_ONCE);
+	roles_free(roles);
+	(void)close(null);
+	answering = NO_CHILD;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +226,7 @@ int main(void)
 		cmocka_unit_test(a_role_that_answers_stays),
 		cmocka_unit_test(a_role_that_stands_still_is_replaced),
 		cmocka_unit_test(a_death_that_nobody_wanted_is_counted_with_how),
+		cmocka_unit_test(without_descriptors_a_role_is_told_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
