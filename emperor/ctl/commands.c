@@ -379,6 +379,6 @@ const struct ctl_command *ctl_command_find(const char *name)
 void ctl_commands_print(FILE *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		(void)fprintf(out, "  %-9s%-23s%s\n", commands[i].name, commands[i].usage,
+		(void)fprintf(out, "  %-9s%-34s%s\n", commands[i].name, commands[i].usage,
 			      commands[i].help);
 }

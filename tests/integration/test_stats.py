@@ -339,6 +339,11 @@ class NoEmperor(Case):
     def test_help_explains_every_command(self):
         done = self.ctl("--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+        commands = done.stdout.split("Commands:\n")[1].split("\n\n")[0].splitlines()
+        self.assertGreater(len(commands), 15)
+        for line in commands:
+            self.assertRegex(line, r"^  \w+ .*  \S")
+            self.assertLess(len(line), 110)
         for command in ("status", "stats", "events", "check", "reload", "stop", "start", "logs", "reopen", "version"):
             self.assertRegex(done.stdout, r"(?m)^  %s .*\S  +\w+" % command if command != "version" else r"(?m)^  version  +\w+")
 
