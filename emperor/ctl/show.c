@@ -119,8 +119,9 @@ static void show_task(const struct ctl *c, const json_t *task)
 	if (number(task, "next") > 0)
 		(void)snprintf(next, sizeof(next), ", next: %s",
 			       human_time(a, number(task, "next")));
-	(void)snprintf(line, sizeof(line), "%s: %s%s, %s starts, %s failed%s%s", text(task, "name"),
-		       text(task, "state"), state, human_count(a, number(task, "starts")),
+	(void)snprintf(line, sizeof(line), "%s: %s%s, %s start%s, %s failed%s%s",
+		       text(task, "name"), text(task, "state"), state,
+		       human_count(a, number(task, "starts")), PLURAL(number(task, "starts")),
 		       human_count(b, number(task, "failures")), end, next);
 	print_field(c->out, text(task, "kind"), line);
 }

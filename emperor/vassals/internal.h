@@ -376,15 +376,12 @@ void want_init(struct app *a);
 void want_reload(struct app *a, const char *why);
 void want_done(struct app *a);
 
-/* includes.c */
+/* includes.c: the files that its ini reads */
 int includes_new(struct app *a);
 void includes_done(struct app *a);
-/* It was taken over: which files its ini reads, and whether they were changed meanwhile. */
-void includes_adopted(struct app *a);
-/* Would the next look find one changed? */
-bool includes_differ(const struct app *a);
-/* Looks at those of all apps. */
-void includes_follow(struct vassals *v);
+void includes_adopted(struct app *a);      /* which they are, and were they changed meanwhile? */
+bool includes_differ(const struct app *a); /* would the next look find one changed? */
+void includes_follow(struct vassals *v);   /* looks at those of all apps */
 
 /* limits.c */
 /* The file has changed: does that need no new generation? Then its front has been told, and the outcome follows. */
