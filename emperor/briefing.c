@@ -68,6 +68,7 @@ static void tell_stats(struct emperor *e)
 	if (e->extra_stats_fd >= 0)
 		roles_tell(e->roles, ROLE_ID_STATS, &listener, "", &e->extra_stats_fd, 1);
 	vassals_tell_role(e->vassals, ROLE_ID_STATS);
+	roles_tell_deaths(e->roles);
 }
 
 static void keep(const struct emperor *e, const char *what, const char *name, int fd)

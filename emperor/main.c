@@ -302,6 +302,8 @@ static int wire_parts(struct emperor *e, struct err *err)
 		.run_dir = e->rundir.path,
 		.db = e->options.db,
 		.stats_socket = e->stats_path,
+		.defaults = &e->options.vassal_defaults,
+		.no_cgroup = e->cgroup.dir ? NULL : e->cgroup.why,
 		.gate_user = geteuid() == 0 ? e->options.gate_user : NULL,
 		.stats_user = geteuid() == 0 ? e->options.stats_user : NULL,
 		.dirs = e->dirs,
@@ -309,6 +311,7 @@ static int wire_parts(struct emperor *e, struct err *err)
 		.tyrant = e->options.tyrant,
 		.program = e->program,
 		.began_wall_ns = clock_wall_ns(),
+		.keeper_version = ROLE_VERSION,
 		.upgrade = takeover_upgrade,
 		.upgrade_arg = e,
 	};
@@ -488,6 +491,9 @@ int main(int argc, char **argv)
 			return dump(argv[i] + sizeof(DUMP_OPTIONS) - 1);
 		if (str_eq(argv[i], "--version"))
 			return printf("emperor %s\n", EMPEROR_VERSION) > 0 ? 0 : 1;
+		/* for emperorctl upgrade */
+		if (str_eq(argv[i], "--speaks"))
+			return printf("keeper %d\n", ROLE_VERSION) > 0 ? 0 : 1;
 	}
 	return run(argc, argv);
 }

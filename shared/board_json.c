@@ -30,6 +30,10 @@ void board_json_memory(json_t *obj, const struct board_app_memory *m)
 	json_put_u64(obj, "memory", all.held);
 	json_put_u64(obj, "rss", all.rss);
 	json_put_u64(obj, "pss", all.pss);
+	/* What "memory" is the sum of: a part of which nothing but rss is known yet counts with that. */
+	json_put_u64(obj, "front_memory", m->front.held);
+	json_put_u64(obj, "mold_memory", m->mold.held);
+	json_put_u64(obj, "workers_memory", m->workers.held);
 	json_put_u64(obj, "front_rss", m->front.rss);
 	json_put_u64(obj, "front_pss", m->front.pss);
 	json_put_u64(obj, "mold_rss", m->mold.rss);

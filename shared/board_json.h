@@ -6,8 +6,8 @@
 #include "shared/scoreboard.h"
 
 /*
- * Of the whole app: "memory" (bytes that it holds), "rss", "pss"; and of them "front_rss", "front_pss", "mold_rss", "mold_pss",
- * "workers_rss", "workers_pss".
+ * Of the whole app: "memory" (bytes that it holds), which is the sum of "front_memory", "mold_memory" and "workers_memory";
+ * "rss", "pss", and of them "front_rss", "front_pss", "mold_rss", "mold_pss", "workers_rss", "workers_pss".
  */
 void board_json_memory(json_t *obj, const struct board_app_memory *m);
 

@@ -56,8 +56,9 @@ static struct span trim(struct span s)
 /* Is the end of s one of the words that a secret's name has in it? */
 static bool ends_secret(struct span s)
 {
-	static const char *const words[] = {"pass", "pwd",        "secret", "token",
-					    "key",  "credential", "private"};
+	static const char *const words[] = {"pass",   "pwd",    "secret",     "token",
+					    "key",    "auth",   "credential", "private",
+					    "bearer", "cookie", "salt",       "dsn"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		size_t n = strlen(words[i]);
@@ -156,23 +157,115 @@ static void advance(struct reader *r, size_t to)
 	}
 }
 
+static size_t skip_blanks(struct span text, size_t at)
+{
+	while (at < text.n && is_blank(text.p[at]))
+		at++;
+	return at;
+}
+
+/* "Bearer x" names its secret with a blank between, wherever it stands. */
+static bool is_scheme(struct span name)
+{
+	static const char *const names[] = {"bearer"};
+
+	while (name.n > 0 && is_quote(name.p[0]))
+		name = span_skip(name, 1);
+	return is_any(name, names, ARRAY_SIZE(names));
+}
+
 /* After what was read so far, is the next thing a secret? Then it begins at the result, else 0. */
 static size_t secret_after(const struct reader *r)
 {
 	struct span text = r->text;
-	size_t next = r->at + 1;
+	size_t next;
 	char c = text.p[r->at];
 
 	if (!r->secret || (c != '=' && c != ':' && !is_blank(c)))
 		return 0;
 	/* --password x */
-	if (is_blank(c) && text.p[r->name_at] != '-')
+	if (is_blank(c) && text.p[r->name_at] != '-' &&
+	    !is_scheme(span_of(text.p + r->name_at, r->at - r->name_at)))
 		return 0;
-	while (next < text.n && is_blank(text.p[next]))
-		next++;
+	next = skip_blanks(text, r->at + 1);
 	/* another option: this one was a switch */
 	if (next >= text.n || (is_blank(c) && text.p[next] == '-'))
 		return 0;
+	return next;
+}
+
+/* What begins at next, behind r->at. A header's value has blanks ("Authorization: Basic x"): to its quote, or the end. */
+static size_t secret_length(const struct reader *r, size_t next)
+{
+	struct span rest = span_skip(r->text, next);
+	size_t n = 0;
+
+	if (r->text.p[r->at] != ':' || next == r->at + 1 || is_quote(rest.p[0]))
+		return MAX(value_length(rest, "&"), (size_t)1);
+	while (n < rest.n && !is_quote(rest.p[n]))
+		n++;
+	return n;
+}
+
+/*
+ * Flags of one letter behind which well-known programs (mysql, redis-cli, ldapsearch, curl, smbclient) take a secret.
+ * Others mean something else by them, and lose a port or a name here.
+ */
+static const struct flag {
+	const char *name;
+	bool glued;       /* -pSECRET too */
+	bool numbers;     /* a number may be one: not where it is a count elsewhere */
+	const char *with; /* only if one of these is in it: "user:password" */
+} flags[] = {
+	{"-pw", false, true, NULL}, {"-p", true, true, NULL},   {"-a", false, true, NULL},
+	{"-w", false, false, NULL}, {"-u", false, false, ":%"}, {"-U", false, false, ":%"},
+};
+
+static bool has_any(struct span s, const char *of)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] && strchr(of, s.p[i]))
+			return true;
+	return false;
+}
+
+static bool is_number(struct span s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
+		n++;
+	return n == s.n;
+}
+
+/* What flag hides, if it stands where a word begins: *ret_n bytes from the result on; 0: nothing. */
+static size_t flagged_by(const struct flag *f, struct span text, size_t at, size_t *ret_n)
+{
+	size_t n = strlen(f->name);
+	size_t next = at + n;
+	struct span value;
+
+	if (next >= text.n || memcmp(text.p + at, f->name, n) != 0 ||
+	    (!f->glued && !is_blank(text.p[next])))
+		return 0;
+	next = skip_blanks(text, next);
+	if (next >= text.n || (next > at + n && text.p[next] == '-'))
+		return 0;
+	value = span_of(text.p + next, value_length(span_skip(text, next), ""));
+	if ((f->with && !has_any(value, f->with)) || (!f->numbers && is_number(value)))
+		return 0;
+	*ret_n = value.n;
+	return next;
+}
+
+static size_t flagged(const struct reader *r, size_t *ret_n)
+{
+	size_t next = 0;
+
+	if (r->text.p[r->at] != '-' || (r->at > 0 && !is_blank(r->text.p[r->at - 1])))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(flags) && next == 0; i++)
+		next = flagged_by(&flags[i], r->text, r->at, ret_n);
 	return next;
 }
 
@@ -195,7 +288,13 @@ static void put_value(struct mask *m, struct span text)
 	while (r.at < text.n && !m->full) {
 		bool url = r.at + 3 <= text.n && memcmp(text.p + r.at, "://", 3) == 0;
 		size_t user = url ? user_after(&r) : 0;
-		size_t secret = url ? 0 : secret_after(&r);
+		size_t n = 0;
+		size_t secret = url ? 0 : flagged(&r, &n);
+
+		if (secret == 0 && !url) {
+			secret = secret_after(&r);
+			n = secret > 0 ? secret_length(&r, secret) : 0;
+		}
 
 		if (user > 0) {
 			put(m, "://", 3);
@@ -204,8 +303,7 @@ static void put_value(struct mask *m, struct span text)
 		} else if (secret > 0) {
 			put(m, text.p + r.at, secret - r.at);
 			put_mask(m);
-			advance(&r, secret + MAX(value_length(span_skip(text, secret), "&"),
-						 (size_t)1));
+			advance(&r, secret + n);
 		} else {
 			put(m, text.p + r.at, url ? 3 : 1);
 			advance(&r, r.at + (url ? 3 : 1));

@@ -6,17 +6,11 @@
 #include "shared/inifile.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "shared/err.h"
-#include "shared/fd.h"
 #include "shared/inifile_parts.h"
 #include "shared/span.h"
-
-#define READ_STEP 8192 /* bytes of one read(): most inis come whole */
 
 struct source {              /* a file that is being run, or one of its sections */
 	const char *name;    /* for messages */
@@ -317,7 +311,7 @@ static int run_range(struct ini_run *run, const struct source *s, size_t from, s
 	int r = 0;
 
 	while (from < to && r >= 0)
-		r = run_one(run, s, &from, to, item, depth, err);
+		r = ini_forgive(run, run_one(run, s, &from, to, item, depth, err), err);
 	return r < 0 ? r : 0;
 }
 
@@ -327,7 +321,8 @@ static int run_bytes(struct ini_run *run, struct source *s, const char *bytes, s
 		     struct err *err)
 {
 	struct ini_lines lines = {0};
-	int r = ini_lines_read(bytes, n, s->name, s->magic, &lines, run->notes, err);
+	int r = ini_lines_read(bytes, n, s->name, s->magic, &lines, run->notes, run->facts->errors,
+			       err);
 
 	if (r < 0)
 		return r;
@@ -382,8 +377,14 @@ int inifile_parse(const char *bytes, size_t n, const struct inifile_facts *facts
 		.section = facts->section,
 		.magic = &magic,
 	};
-	int r = ini_magic_fill(&magic, facts, facts->path, NULL, err);
+	struct err own = {0};
+	int r;
 
+	if (!err)
+		err = &own;
+	r = ini_magic_fill(&magic, facts, facts->path, NULL, err);
+	if (facts->sources)
+		inifile_sources_done(facts->sources);
 	if (r == 0) {
 		s.dir = magic.v['d'];
 		r = run_bytes(&run, &s, bytes, n, err);
@@ -396,48 +397,5 @@ int inifile_parse(const char *bytes, size_t n, const struct inifile_facts *facts
 		return r;
 	}
 	*ret_items = run.items;
-	return 0;
-}
-
-/* All of it, at most LIMIT_INI_BYTES. *ret may hold something on failure too. */
-static int read_all(int fd, struct buf *ret)
-{
-	ssize_t got = 1;
-
-	while (got > 0) {
-		char *p = buf_reserve(ret, READ_STEP, LIMIT_INI_BYTES + READ_STEP);
-
-		if (!p)
-			return -ENOMEM;
-		got = read(fd, p, READ_STEP);
-		if (got < 0)
-			return -errno;
-		buf_commit(ret, (size_t)got);
-		if (ret->n > LIMIT_INI_BYTES)
-			return -E2BIG;
-	}
-	return 0;
-}
-
-int inifile_read(const char *path, char **ret_bytes, size_t *ret_n, struct err *err)
-{
-	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct buf bytes = {0};
-	struct stat st;
-	int r;
-
-	if (fd < 0)
-		return err_set(err, -errno, "%s: cannot open: %s", path, strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(err, -EINVAL, "%s: not a regular file", path);
-	r = read_all(fd, &bytes);
-	if (r < 0) {
-		buf_done(&bytes);
-		if (r == -E2BIG)
-			return err_set(err, r, "%s: more than %d bytes", path, LIMIT_INI_BYTES);
-		return err_set(err, r, "%s: cannot read: %s", path, strerror(-r));
-	}
-	*ret_bytes = bytes.p;
-	*ret_n = bytes.n;
 	return 0;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "shared/config_items.h"
+#include "shared/inifile_sources.h"
 
 struct inifile_facts {       /* what magic variables and conditions refer to; all borrowed */
 	const char *path;    /* as given: %o; absolute path %p, %d, %n ... come from it */
@@ -13,6 +14,9 @@ struct inifile_facts {       /* what magic variables and conditions refer to; al
 	char *const *environ;    /* $(NAME), if-env */
 	unsigned cpus;           /* %k: what affinity and cgroup allow */
 	bool allow_files; /* includes and @(file) may be read (false for tenants' files under a root emperor) */
+	struct inifile_notes
+		*errors; /* what can be gone on after goes there; NULL: the first ends it */
+	struct inifile_sources *sources; /* filled, on failure too; NULL: nobody wants to know */
 };
 
 #define INIFILE_NOTE_TEXT 512 /* a note is one line for a terminal; cut, never grown */
@@ -40,8 +44,11 @@ void inifile_notes_done(struct inifile_notes *notes);
 int inifile_parse(const char *bytes, size_t n, const struct inifile_facts *facts,
 		  struct config_items *ret_items, struct inifile_notes *notes, struct err *err);
 
-/* Reads a file of at most LIMIT_INI_BYTES, without following a final link if nofollow. Bytes are the caller's. */
+/* Reads a file of at most LIMIT_INI_BYTES. Bytes are the caller's. */
 int inifile_read(const char *path, char **ret_bytes, size_t *ret_n, struct err *err);
+/* ret_st: of the file that the bytes are from; left alone if there is none. */
+int inifile_read_stat(const char *path, char **ret_bytes, size_t *ret_n, struct stat *ret_st,
+		      struct err *err);
 
 /* For facts.cpus: what affinity and the cgroup's quota (/sys/fs/cgroup/cpu.max) allow; at least 1. */
 unsigned inifile_count_cpus(void);

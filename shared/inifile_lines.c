@@ -21,6 +21,7 @@ struct text { /* the state of the reader and the handler */
 	unsigned number;
 	struct ini_lines *lines;
 	struct inifile_notes *notes;
+	struct inifile_notes *errors; /* NULL: the first ends it */
 	struct err *err;
 	int r;
 };
@@ -97,6 +98,9 @@ static int prepare(struct text *t, struct span raw, char *out, size_t size)
 
 	free(t->line);
 	t->line = NULL;
+	/* Of what is no text, no other line is worth a word. */
+	if (has_binary(raw))
+		t->errors = NULL;
 	if (r < 0)
 		return r;
 	if (line.n == 0 || line.p[0] == ';' || line.p[0] == '#') {
@@ -115,6 +119,15 @@ static int prepare(struct text *t, struct span raw, char *out, size_t size)
 	return 0;
 }
 
+/* A line that is wrong is told and left out, if somebody wants to know of the others too. */
+static int forgive(struct text *t, int r)
+{
+	if (!t->errors || r == -ENOMEM)
+		return r;
+	ini_note_error(t->errors, t->file, t->err);
+	return 0;
+}
+
 static char *on_read(char *str, int num, void *stream)
 {
 	struct text *t = stream;
@@ -122,6 +135,10 @@ static char *on_read(char *str, int num, void *stream)
 	if (t->r < 0 || t->rest.n == 0)
 		return NULL;
 	t->r = prepare(t, next_line(t), str, (size_t)num);
+	if (t->r < 0 && forgive(t, t->r) == 0) {
+		t->r = 0;
+		(void)snprintf(str, (size_t)num, ";\n");
+	}
 	return t->r < 0 ? NULL : str;
 }
 
@@ -197,8 +214,10 @@ static int on_option(void *user, const char *section, const char *name, const ch
 	(void)name, (void)value;
 	if (t->r < 0)
 		return 0;
-	if (key.n == 0)
-		return fail(t, -EINVAL, "there is no key before =") == 0;
+	if (key.n == 0) {
+		t->r = forgive(t, fail(t, -EINVAL, "there is no key before ="));
+		return t->r == 0;
+	}
 	e = add_entry(lines);
 	if (!e)
 		return fail(t, -ENOMEM, "out of memory") == 0;
@@ -231,7 +250,8 @@ static struct span skip_bom(struct span s)
 }
 
 int ini_lines_read(const char *bytes, size_t n, const char *file, const struct ini_magic *magic,
-		   struct ini_lines *ret, struct inifile_notes *notes, struct err *err)
+		   struct ini_lines *ret, struct inifile_notes *notes, struct inifile_notes *errors,
+		   struct err *err)
 {
 	struct ini_lines lines = {0};
 	struct text t = {
@@ -240,6 +260,7 @@ int ini_lines_read(const char *bytes, size_t n, const char *file, const struct i
 		.rest = skip_bom(span_of(bytes, n)),
 		.lines = &lines,
 		.notes = notes,
+		.errors = errors,
 		.err = err,
 	};
 	int bad;
@@ -250,7 +271,8 @@ int ini_lines_read(const char *bytes, size_t n, const char *file, const struct i
 	bad = ini_parse_stream(read_and_section, &t, on_option, &t);
 	free(t.line);
 	if (t.r == 0 && bad > 0)
-		t.r = err_set(err, -EINVAL, "%s:%d: a section's name ends with ]", file, bad);
+		t.r = forgive(&t, err_set(err, -EINVAL, "%s:%d: a section's name ends with ]", file,
+					  bad));
 	else if (t.r == 0 && bad < 0)
 		t.r = err_set(err, -ENOMEM, "out of memory");
 	if (t.r < 0) {

@@ -34,8 +34,10 @@ struct ini_magic { /* value of %X for each X; NULL: unknown. Owned. */
 	char *v[128];
 };
 
+/* errors: where a bad line goes, so that the others are read; NULL: the first ends it. */
 int ini_lines_read(const char *bytes, size_t n, const char *file, const struct ini_magic *magic,
-		   struct ini_lines *ret, struct inifile_notes *notes, struct err *err);
+		   struct ini_lines *ret, struct inifile_notes *notes, struct inifile_notes *errors,
+		   struct err *err);
 void ini_lines_done(struct ini_lines *lines);
 
 /* Of the file at path. first: where the capitals come from, those of the first file; NULL for that one itself. */
@@ -57,6 +59,14 @@ struct ini_run { /* one configuration being read */
 	unsigned char *state; /* per item, while they are expanded: see inifile_value.c */
 };
 
+/*
+ * r as it is, unless it is an error that can be gone on after and somebody collects those (facts->errors): then it is told
+ * there, and 0. Limits and memory are not forgiven.
+ */
+int ini_forgive(const struct ini_run *run, int r, struct err *err);
+/* "file:line: text" of err as an entry of its own; where it has no such beginning, file. Empties err. */
+void ini_note_error(struct inifile_notes *errors, const char *file, struct err *err);
+
 /* n more bytes of values, of LIMIT_CONFIG_BLOB: more could not be handed to the app anyway. */
 int ini_value_spend(struct ini_run *run, size_t n, struct err *err);
 /* For a value that is needed at once (include, conditions): $(ENV), @(file), %(names so far). The caller's. */
@@ -71,6 +81,9 @@ int ini_value_file(struct ini_run *run, const char *path, const char *dir, char 
 		   size_t *ret_n, struct err *err);
 /* dir/path unless path is absolute. The caller's; NULL: out of memory. */
 char *ini_value_path(const char *path, const char *dir);
+/* The configuration depends on this file; st: as it was found, NULL: it was not there. */
+void ini_value_source(struct ini_run *run, const char *path, enum inifile_source_use use,
+		      const struct stat *st);
 const char *ini_value_env(char *const *environ_now, struct span name);
 
 /* -- conditions and loops ------------------------------------------------------------------------------- */

@@ -5,14 +5,13 @@
  * than the items there are.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "shared/err.h"
 #include "shared/inifile_parts.h"
 #include "shared/span.h"
 
-enum state { RAW, BUSY, DONE };
+enum state { RAW, BUSY, DONE, BAD };
 
 static int no_memory(struct err *err)
 {
@@ -128,33 +127,6 @@ static int on_env(void *arg, struct span inside, struct buf *out, struct err *er
 }
 
 /* -- @(file) -------------------------------------------------------------------------------------------- */
-
-char *ini_value_path(const char *path, const char *dir)
-{
-	char *joined;
-
-	if (path[0] == '/')
-		return strdup(path);
-	return asprintf(&joined, "%s%s", dir, path) < 0 ? NULL : joined;
-}
-
-int ini_value_file(struct ini_run *run, const char *path, const char *dir, char **ret,
-		   size_t *ret_n, struct err *err)
-{
-	char *full;
-	int r;
-
-	if (!run->facts->allow_files)
-		return err_set(err, -EPERM, "%s: this ini may not read other files", path);
-	if (run->files++ >= INI_FILES_MAX)
-		return err_set(err, -E2BIG, "%s: more than %d files", path, INI_FILES_MAX);
-	full = ini_value_path(path, dir);
-	if (!full)
-		return no_memory(err);
-	r = inifile_read(full, ret, ret_n, err);
-	free(full);
-	return r;
-}
 
 struct file_arg {
 	struct ini_run *run;
@@ -434,7 +406,7 @@ static int expand_item(struct ini_run *run, size_t i, const char *dir, struct er
 	char *value = NULL;
 	int r;
 
-	if (run->state[i] == DONE)
+	if (run->state[i] == DONE || run->state[i] == BAD) /* has been told */
 		return 0;
 	if (run->state[i] == BUSY)
 		return err_set(err, -ELOOP, "%%(%s) refers to itself", item->key);
@@ -458,6 +430,26 @@ int ini_value_now(struct ini_run *run, const char *value, const char *dir, char 
 	return expand(run, value, dir, true, ret, err);
 }
 
+/* What a bad value was to mean is not known: nothing else is to be said of it. */
+static void drop_bad(struct ini_run *run)
+{
+	struct config_items *items = &run->items;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < items->n; i++) {
+		struct config_item *item = &items->v[i];
+
+		if (run->state[i] != BAD) {
+			items->v[kept++] = *item;
+			continue;
+		}
+		free(item->key);
+		free(item->value);
+		free(item->file);
+	}
+	items->n = kept;
+}
+
 int ini_value_all(struct ini_run *run, const char *dir, struct err *err)
 {
 	int r = 0;
@@ -470,9 +462,13 @@ int ini_value_all(struct ini_run *run, const char *dir, struct err *err)
 		const struct config_item *item = &run->items.v[i];
 
 		r = expand_item(run, i, dir, err);
-		if (r < 0)
+		if (r < 0) {
 			(void)err_prefix(err, "%s:%u: %s", item->file, item->line, item->key);
+			run->state[i] = BAD;
+			r = ini_forgive(run, r, err);
+		}
 	}
+	drop_bad(run);
 	free(run->state);
 	run->state = NULL;
 	return r;

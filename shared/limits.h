@@ -31,6 +31,10 @@
 #define LIMIT_LANES   512 /* workers x threads of one app: exchange lanes and scoreboard rows */
 #define LIMIT_BANKS \
 	4 /* generations of one app alive at once: one serving, one starting, two draining */
+#define LIMIT_RESTARTS_HELD \
+	3 /* fronts lost in a row while clients wait for the next one: some 2 s of back-off; more is a loop */
+#define LIMIT_RESTARTS_ASKED \
+	5 /* fronts that leave within seconds because they were told to (TERM); more are a loop as well */
 #define LIMIT_TASKS 16 /* daemons and timed jobs of one app: the scoreboard has a row for each */
 #define LIMIT_TASK_RUNS \
 	4 /* runs of one timed job at once, if it may run beside itself: a minute's job that hangs must not pile up */
@@ -152,13 +156,14 @@
 #define LIMIT_CONTROL_CONNS 64   /* clients of the control socket at once */
 #define LIMIT_STATS_CONNS   64   /* clients of the stats sockets at once */
 #define LIMIT_STATS_HEAD    4096 /* bytes of an HTTP request to a stats socket; browsers send 1 KB */
-#define LIMIT_STATS_SNIFF_MS \
-	10 /* a client of a stats socket that is silent for so long wants bare JSON */
-#define LIMIT_STATS_S       10   /* one answer of a stats socket, from accept to the last byte */
-#define LIMIT_STATS_EVENTS  1000 /* rows of one /events answer: about 300 KB */
-#define LIMIT_STATS_BLAMES  100  /* rows of one /blame answer: 1 MB if all have long stacks */
-#define LIMIT_STATS_INIS    20   /* rows of one /inis answer: all that an app has */
-#define LIMIT_STATS_MINUTES 1440 /* rows of one /history answer: a day, about 1 MB */
+/* A client of a stats socket that is silent for so long wants bare JSON. On a busy machine one that speaks HTTP may be
+ * kept from its CPU for tens of ms between its connect and its request. */
+#define LIMIT_STATS_SNIFF_MS 100
+#define LIMIT_STATS_S        10   /* one answer of a stats socket, from accept to the last byte */
+#define LIMIT_STATS_EVENTS   1000 /* rows of one /events answer: about 300 KB */
+#define LIMIT_STATS_BLAMES   100  /* rows of one /blame answer: 1 MB if all have long stacks */
+#define LIMIT_STATS_INIS     20   /* rows of one /inis answer: all that an app has */
+#define LIMIT_STATS_MINUTES  1440 /* rows of one /history answer: a day, about 1 MB */
 #define LIMIT_BYTECODE \
 	(8L * 1024 *   \
 	 1024) /* one .pyc that the engine reads itself; the largest of Debian's has 0.6 MB */

@@ -197,6 +197,7 @@ enum board_event_kind {
 	EVENT_REFUSED,     /* what a command asked for */
 	EVENT_ROLLED_BACK, /* an older version of it serves again */
 	EVENT_TASK,        /* a daemon or timed job started, ended, was killed */
+	EVENT_ROLE_DIED,   /* gate, stats or keeper: of no app */
 	EVENT_KIND_COUNT,
 };
 

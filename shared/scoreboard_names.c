@@ -109,6 +109,7 @@ const char *board_event_name(unsigned kind)
 		[EVENT_LIMITS] = "limits",
 		[EVENT_REFUSED] = "refused",
 		[EVENT_ROLLED_BACK] = "rolled back",
+		[EVENT_ROLE_DIED] = "role died",
 	};
 
 	return name_of(names, ARRAY_SIZE(names), kind);

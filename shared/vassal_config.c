@@ -104,14 +104,6 @@ static int absolute_paths(struct vassal_config *c, struct err *err)
 	return r;
 }
 
-static void check_tasks(const struct vassal_config *c, const struct config_items *items,
-			struct inifile_notes *notes)
-{
-	if (c->tasks_n > 0 && c->sleep_after_s > 0)
-		note_key(notes, items, "sleep-after",
-			 "has no effect: an app with daemons or timed jobs does not sleep");
-}
-
 static int check_app(const struct vassal_config *c, const struct config_items *items,
 		     struct inifile_notes *notes, struct err *err)
 {
@@ -130,7 +122,6 @@ static int check_app(const struct vassal_config *c, const struct config_items *i
 			 "stands beside module: it is used if the module cannot be imported");
 	if (c->module && strchr(c->module, ':') && c->callable)
 		note_key(notes, items, "callable", "ignored: module already names its object");
-	check_tasks(c, items, notes);
 	return 0;
 }
 

@@ -8,11 +8,12 @@
 #include <stdio.h>
 
 #include "emperor/control/report.h"
+#include "shared/config_items.h"
 #include "shared/err.h"
 
 static void add_report(void *arg, const struct app_info *info)
 {
-	(void)json_array_append_new(arg, report_app(info, NULL));
+	(void)json_array_append_new(arg, report_app(info, NULL, NULL));
 }
 
 static bool find_app(struct client *c, const char *name, struct app_info *ret)
@@ -26,6 +27,15 @@ static bool find_app(struct client *c, const char *name, struct app_info *ret)
 	return false;
 }
 
+static void add_detail(struct vassals *vassals, const struct app_info *info, json_t *apps)
+{
+	struct app_release release;
+
+	vassals_release(vassals, info->name, &release);
+	(void)json_array_append_new(apps,
+				    report_app(info, vassals_notes(vassals, info->name), &release));
+}
+
 static void run_status(struct client *c, const struct command *cmd)
 {
 	struct vassals *vassals = c->control->vassals;
@@ -37,14 +47,16 @@ static void run_status(struct client *c, const struct command *cmd)
 	root = client_make_reply(true);
 	apps = json_array();
 	if (cmd->app[0])
-		(void)json_array_append_new(apps,
-					    report_app(&info, vassals_notes(vassals, cmd->app)));
+		add_detail(vassals, &info, apps);
 	else
 		vassals_visit(vassals, add_report, apps);
-	if (root)
+	if (root) {
 		json_put(root, "apps", apps);
-	else
+		if (!cmd->app[0])
+			json_put(root, "roles", report_roles(vassals));
+	} else {
 		json_decref(apps);
+	}
 	client_reply(c, root);
 }
 
@@ -125,6 +137,7 @@ static void run_version(struct client *c, const struct command *cmd)
 		if (c->control->facts.program)
 			json_put_text(root, "program", c->control->facts.program);
 		json_put_u64(root, "pid", (uint64_t)getpid());
+		json_put_u64(root, "keeper_version", c->control->facts.keeper_version);
 		json_put_u64(root, "began_ns", c->control->facts.began_wall_ns);
 	}
 	client_reply(c, root);
@@ -142,6 +155,34 @@ static void run_upgrade(struct client *c, const struct command *cmd)
 		client_reply(c, client_make_reply(true));
 }
 
+static json_t *list_dirs(const struct control_facts *f)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->dirs_n; i++)
+		json_push(list, json_text(f->dirs[i], strlen(f->dirs[i])));
+	return list;
+}
+
+/* A key without a value has none. */
+static json_t *list_defaults(const struct config_items *items)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; items && i < items->n; i++) {
+		const struct config_item *it = &items->v[i];
+		json_t *row = json_object();
+
+		json_put_text(row, "key", it->key);
+		if (it->has_value)
+			json_put_text(row, "value", it->value);
+		json_put_text(row, "file", it->file);
+		json_put_u64(row, "line", it->line);
+		json_push(list, row);
+	}
+	return list;
+}
+
 static void run_where(struct client *c, const struct command *cmd)
 {
 	const struct control_facts *f = &c->control->facts;
@@ -152,6 +193,9 @@ static void run_where(struct client *c, const struct command *cmd)
 		json_put_text(root, "run_dir", f->run_dir ? f->run_dir : "");
 		json_put_text(root, "db", f->db ? f->db : "");
 		json_put_text(root, "stats_socket", f->stats_socket ? f->stats_socket : "");
+		json_put(root, "vassals", list_dirs(f));
+		json_put(root, "defaults", list_defaults(f->defaults));
+		json_put_text(root, "no_cgroup", f->no_cgroup ? f->no_cgroup : "");
 		json_put_text(root, "gate_user", f->gate_user ? f->gate_user : "");
 		json_put_text(root, "stats_user", f->stats_user ? f->stats_user : "");
 	}

@@ -13,12 +13,15 @@ struct vassals;
 
 struct control_facts { /* borrowed */
 	const char *run_dir, *db, *stats_socket;
-	const char *gate_user, *stats_user; /* of the roles; NULL: they run as we do */
-	const char *const *dirs;            /* of the vassals */
+	const struct config_items *defaults; /* of all vassals; may be NULL */
+	const char *no_cgroup;               /* why limit-memory is not in force; NULL: it is */
+	const char *gate_user, *stats_user;  /* of the roles; NULL: they run as we do */
+	const char *const *dirs;             /* of the vassals */
 	size_t dirs_n;
 	bool tyrant;
 	const char *program; /* where we were started from, "": not known */
 	uint64_t began_wall_ns;
+	unsigned keeper_version; /* what we speak with the keeper */
 	/* Becomes the program at path (NULL: that at the same place) soon after it returned 0; NULL: cannot. */
 	int (*upgrade)(void *arg, const char *path, struct err *err);
 	void *upgrade_arg;

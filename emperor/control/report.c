@@ -59,7 +59,17 @@ static void put_board(json_t *obj, const struct app_info *info)
 	board_unmap(board);
 }
 
-json_t *report_app(const struct app_info *info, const char *notes)
+static void put_release(json_t *obj, const struct app_release *r)
+{
+	json_put_text(obj, "release", r->path);
+	json_put_u64(obj, "release_since", r->since_wall_ns / NS_PER_S);
+	json_put(obj, "held", json_boolean(r->held));
+	json_put_text(obj, "held_release", r->held_back);
+	json_put_u64(obj, "held_generation", r->held_number);
+}
+
+json_t *report_app(const struct app_info *info, const char *notes,
+		   const struct app_release *release)
 {
 	json_t *obj = json_object();
 
@@ -84,6 +94,31 @@ json_t *report_app(const struct app_info *info, const char *notes)
 	json_put_u64(obj, "warnings", info->warnings);
 	if (notes)
 		json_put_text(obj, "notes", notes);
+	if (release)
+		put_release(obj, release);
 	put_board(obj, info);
 	return obj;
+}
+
+static void add_role(void *arg, const struct role_info *info)
+{
+	json_t *obj = json_object();
+
+	if (!obj)
+		return;
+	json_put_text(obj, "name", info->name);
+	json_put_u64(obj, "pid", (uint64_t)info->pid);
+	json_put_u64(obj, "deaths", info->deaths);
+	json_put_u64(obj, "last_death", info->died_wall_ns / NS_PER_S);
+	json_put_text(obj, "last_death_how", info->how);
+	(void)json_array_append_new(arg, obj);
+}
+
+json_t *report_roles(const struct vassals *vassals)
+{
+	json_t *all = json_array();
+
+	if (all)
+		vassals_visit_roles(vassals, add_role, all);
+	return all;
 }

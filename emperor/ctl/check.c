@@ -22,17 +22,19 @@ struct remark { /* of an error or a note, as they are printed */
 /* What stops the reader stands alone: "file:line: reason" of the dialect, or why there is nothing to read. */
 static void add_fatal(struct check *k, const struct err *err)
 {
-	size_t n = strlen(k->file);
+	const char *const names[] = {k->file, k->path};
 	const char *text = err->text;
 	unsigned line = 0;
 	char *end;
 
-	if (strncmp(text, k->file, n) == 0 && text[n] == ':' && text[n + 1] != ' ') {
-		line = (unsigned)strtoul(text + n + 1, &end, 10);
-		text = strncmp(end, ": ", 2) == 0 ? end + 2 : end;
-	} else if (strncmp(text, k->path, strlen(k->path)) == 0 &&
-		   strncmp(text + strlen(k->path), ": ", 2) == 0) {
-		text += strlen(k->path) + 2;
+	for (size_t i = 0; i < ARRAY_SIZE(names) && text == err->text; i++) {
+		size_t n = strlen(names[i]);
+
+		if (strncmp(text, names[i], n) != 0 || text[n] != ':')
+			continue;
+		text += n + 1;
+		line = (unsigned)strtoul(text, &end, 10);
+		text = strncmp(end, ": ", 2) == 0 ? end + 2 : text + strspn(text, " ");
 	}
 	inifile_notes_add(&k->errors, k->file, line, "%s", text);
 }
@@ -45,13 +47,16 @@ static void read_file(struct check *k)
 					    .vassals_dir = copy ? dirname(copy) : ".",
 					    .environ = environ,
 					    .cpus = inifile_count_cpus(),
-					    .allow_files = true};
+					    .allow_files = true,
+					    .errors = &k->errors};
 	struct err err = {0};
 	size_t n = 0;
 	int r = inifile_read(k->path, &bytes, &n, &err);
 
 	if (r == 0)
 		r = inifile_parse(bytes, n, &facts, &k->items, &k->notes, &err);
+	if (r == 0)
+		r = check_defaults(k, &k->items, &err);
 	if (r < 0) {
 		add_fatal(k, &err);
 		return;
@@ -177,6 +182,8 @@ int ctl_check(const struct ctl *c)
 		.path = c->app, .run_dir = c->run_dir, .file = slash ? slash + 1 : c->app};
 	int code;
 
+	k.config_path = c->config;
+	check_ask(&k);
 	read_file(&k);
 	code = k.errors.n > 0 ? CTL_FAILED : CTL_OK;
 	if (!c->json)
@@ -187,5 +194,6 @@ int ctl_check(const struct ctl *c)
 	config_items_done(&k.items);
 	inifile_notes_done(&k.notes);
 	inifile_notes_done(&k.errors);
+	check_forget(&k);
 	return code;
 }

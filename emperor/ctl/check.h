@@ -3,21 +3,30 @@
  */
 #pragma once
 #include "shared/vassal_config.h"
+#include <jansson.h>
 #include <stdio.h>
 
 struct check {
 	const char *path;
-	const char *run_dir; /* of an emperor that may run; NULL: where one may */
-	const char *file;    /* its last part, which is how items call it */
+	const char *run_dir;     /* of an emperor that may run; NULL: where one may */
+	const char *file;        /* its last part, which is how items call it */
+	const char *config_path; /* emperor.ini, for its defaults; NULL: those of one that runs */
+	json_t *where, *apps;    /* owned: what one that runs says; NULL: none does */
 	struct config_items items;
 	struct vassal_config config;
 	struct inifile_notes notes;
 	struct inifile_notes errors;
 };
 
+/* check_emperor.c: asks one that runs. */
+void check_ask(struct check *k);
+void check_forget(struct check *k);
+/* Puts the defaults for all apps before the items, as an emperor does. */
+int check_defaults(const struct check *k, struct config_items *items, struct err *err);
+
 /*
  * check_world.c: what the emperor would refuse although every line is well-formed: users, directories and files that
- * are not there, an ini that is not root's, an app that nobody can reach. config was built without a fatal error.
+ * are not there, addresses and names that others have, an ini that is not root's, an app that nobody can reach. config was built without a fatal error.
  */
 void check_world(struct check *k);
 

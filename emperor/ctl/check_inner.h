@@ -3,6 +3,7 @@
  */
 #pragma once
 #include "emperor/ctl/check.h"
+#include "shared/address.h"
 #include "shared/privs.h"
 #include <limits.h>
 
@@ -20,8 +21,27 @@ void check_say(struct check *k, struct inifile_notes *to, const char *key, const
 /* May a root emperor believe the ini? */
 bool check_is_roots(const struct check *k);
 
+/* check_emperor.c */
+#define CHECK_NAME 256
+/* What the app would be called. */
+void check_name(const struct check *k, char name[CHECK_NAME]);
+/* Which app of the emperor that runs listens there; NULL: none. Borrowed. */
+const char *check_holder(const struct check *k, const struct address *a);
+/* "" if it is not there. */
+const char *check_text(const json_t *obj, const char *key);
+
+/* check_doors.c: addresses of its own, and its pidfile. */
+void check_doors(const struct world *w);
+/* check_names.c: does another app have one of its names? */
+void check_names(struct check *k);
+/* check_machine.c: does this machine have what it asks for? */
+void check_machine(struct check *k);
+
 /* check_roles.c: no app may run as gate or stats do. */
 void check_role_users(struct check *k, uid_t uid);
 
 /* check_log.c: can its log be written where the ini says? Nothing is made or changed. */
 void check_log(const struct world *w);
+/* May this user write the file, or make it if it is not there? Can it make any file beside path? 0 or -errno. */
+int check_try_write(const struct privs *p, const char *path);
+int check_try_folder(const struct privs *p, const char *path);

@@ -41,16 +41,26 @@ static int try_write(const char *path)
 	return errno == ENOENT ? try_dir(path) : -errno;
 }
 
-static int try_as(const struct privs *p, const char *path)
+static int try_as(const struct privs *p, const char *path, int (*try)(const char *path))
 {
 	struct privs_fs was = {0};
 	int r = privs_fs_enter(p->uid, p->gid, p->groups, p->groups_n, &was);
 
 	if (r < 0)
 		return r;
-	r = try_write(path);
+	r = try(path);
 	privs_fs_leave(&was);
 	return r;
+}
+
+int check_try_write(const struct privs *p, const char *path)
+{
+	return try_as(p, path, try_write);
+}
+
+int check_try_folder(const struct privs *p, const char *path)
+{
+	return try_as(p, path, try_dir);
 }
 
 static bool is_denied(int r)
@@ -104,7 +114,7 @@ void check_log(const struct world *w)
 			path);
 		return;
 	}
-	r = try_as(&w->privs, path);
+	r = check_try_write(&w->privs, path);
 	if (is_denied(r))
 		r = try_as_root(k, path);
 	if (is_denied(r))

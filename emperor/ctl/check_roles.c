@@ -3,14 +3,8 @@
  * be ours to read: an emperor that runs says it; else it is who they run as if nothing is said.
  */
 #include "emperor/ctl/check_inner.h"
-#include "emperor/ctl/remote.h"
 #include "emperor/options.h"
 #include "shared/err.h"
-
-static const char *text(const json_t *answer, const char *key)
-{
-	return json_string_value(json_object_get(answer, key));
-}
 
 static void judge(struct check *k, uid_t uid, const char *option, const char *user,
 		  const char *harm)
@@ -27,18 +21,12 @@ static void judge(struct check *k, uid_t uid, const char *option, const char *us
 
 void check_role_users(struct check *k, uid_t uid)
 {
-	struct remote remote = {0};
-	struct err err = {0};
-	json_t *answer = NULL;
 	const char *gate = ROOT_GATE_USER, *stats = ROOT_STATS_USER;
 
-	if (remote_find(k->run_dir, &remote, &err) == 0 &&
-	    remote_command(&remote, "where", "", &answer, NULL, &err) == 0 &&
-	    text(answer, "gate_user")) {
-		gate = text(answer, "gate_user");
-		stats = text(answer, "stats_user");
+	if (json_object_get(k->where, "gate_user")) {
+		gate = check_text(k->where, "gate_user");
+		stats = check_text(k->where, "stats_user");
 	}
 	judge(k, uid, "gate-user", gate, "the connections of every app");
 	judge(k, uid, "stats-user", stats, "the statistics of every app");
-	json_decref(answer);
 }

@@ -61,6 +61,9 @@ static void check_users(struct world *w)
 		r = judge(w->k, "uid", "", privs_lookup(c->uid, NULL, NULL, 0, &p, &err), &err);
 	if (c->uid && r == 0)
 		check_role_users(w->k, p.uid);
+	if (c->uid && r == 0 && p.uid == 0)
+		check_say(w->k, &w->k->notes, "uid",
+			  "uid = %s: whoever breaks into the app is root on this machine", c->uid);
 	if (c->gid)
 		group = judge(w->k, "gid", "", privs_lookup(NULL, c->gid, NULL, 0, &p, &err), &err);
 	for (size_t i = 0; i < c->add_gid.n; i++)
@@ -293,6 +296,9 @@ void check_world(struct check *k)
 	check_code(&w);
 	check_static_maps(&w);
 	check_log(&w);
+	check_doors(&w);
+	check_machine(k);
 	check_owner(k);
+	check_names(k);
 	check_reach(k);
 }

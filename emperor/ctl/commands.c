@@ -338,9 +338,9 @@ static const struct ctl_command commands[] = {
 	{"stats", "[APP]", "requests, times, errors and memory", 0, 1, "", false, run_stats, NULL},
 	{"events", "[APP] [-n N]", "what happened: starts, reloads, failures, kills", 0, 1, "n",
 	 false, run_events, NULL},
-	{"blame", "APP [N]", "requests that were slow, or went down with a worker", 1, 2, "n",
-	 false, run_blame, NULL},
-	{"check", "FILE", "every error and note of an ini; needs no emperor", 1, 1, "", true,
+	{"blame", "APP [N] [--full]", "requests that were slow, or went down with a worker", 1, 2,
+	 "nv", false, run_blame, NULL},
+	{"check", "[--config EMPEROR.INI] FILE", "every error and note of an ini", 1, 1, "c", true,
 	 ctl_check, NULL},
 	{"plan", "[DIR]", "what the inis, or those of DIR, would change; changes nothing", 0, 1, "",
 	 false, ctl_plan, NULL},
@@ -379,6 +379,6 @@ const struct ctl_command *ctl_command_find(const char *name)
 void ctl_commands_print(FILE *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		(void)fprintf(out, "  %-9s%-23s%s\n", commands[i].name, commands[i].usage,
+		(void)fprintf(out, "  %-9s%-34s%s\n", commands[i].name, commands[i].usage,
 			      commands[i].help);
 }

@@ -13,10 +13,11 @@ enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 struct ctl {
 	struct remote remote;
 	const char *run_dir; /* --run-dir; NULL: not given */
+	const char *config;  /* --config: emperor.ini; NULL: not given */
 	const char *app;     /* "" = none named; the file of check */
 	const char *number;  /* "" = none given */
 	const char *command;
-	bool json, follow, no_wait, all, history;
+	bool json, follow, no_wait, all, history, full;
 	uint64_t generation; /* 0 = not given */
 	unsigned lines;      /* -n; 0 = not given */
 	FILE *out;

@@ -1,7 +1,7 @@
 /*
  * logs - `emperorctl logs APP`: the last lines of an app, from its scoreboard. Nobody is asked but the emperor, for the
  * descriptor; so the log of an app that hangs can be read, and of one that is gone. What is in the ring is the app's
- * own: on a terminal, control characters are taken out. Generations that ran side by side are shown in one order of time.
+ * own: on a terminal, what could command it is shown escaped; a pipe gets the bytes as they are. Generations that ran side by side are shown in one order of time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 
 #include "emperor/ctl/ctl.h"
 #include "emperor/ctl/merge.h"
+#include "emperor/ctl/plain.h"
 #include "shared/err.h"
 #include "shared/json.h"
 #include "shared/scoreboard.h"
@@ -38,13 +39,12 @@ static size_t sort_banks(const struct scoreboard *b, unsigned order[LIMIT_BANKS]
 	return n;
 }
 
-/* A line of the app must not command the terminal it is read on. */
 static void print_plain(const struct ctl *c, const struct merge_line *line)
 {
-	for (size_t i = 0; c->width > 0 && i < line->n; i++)
-		if (((unsigned char)line->p[i] < 0x20 && line->p[i] != '\t') || line->p[i] == 0x7f)
-			line->p[i] = '?';
-	(void)fwrite(line->p, 1, line->n, c->out);
+	if (c->width > 0)
+		plain_put(c->out, line->p, line->n);
+	else
+		(void)fwrite(line->p, 1, line->n, c->out);
 	(void)fputc('\n', c->out);
 }
 

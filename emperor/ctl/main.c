@@ -23,6 +23,8 @@ static void print_help(FILE *out)
 		    "  --json         answers as JSON, for programs\n"
 		    "  --no-wait      do not wait for the outcome\n"
 		    "  -n N           so many lines or events\n"
+		    "  -v, --full     of blame: all of the stacks and logs\n"
+		    "  --config FILE  of check: whose defaults for all apps count\n"
 		    "  --history      of ini: the last ones, and since when\n"
 		    "  --generation N of ini: the one of that generation\n"
 		    "  --help, --version\n",
@@ -85,7 +87,7 @@ static int unknown_option(char **argv)
 }
 
 /* Options into *c; given: their letters. 0, or the exit code + 1 where there is no more to do. */
-static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_dir, char given[8])
+static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_dir, char given[16])
 {
 	static const struct option options[] = {
 		{"run-dir", required_argument, NULL, 'd'},
@@ -94,6 +96,8 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 		{"no-wait", no_argument, NULL, 'w'},
 		{"follow", no_argument, NULL, 'f'},
 		{"lines", required_argument, NULL, 'n'},
+		{"full", no_argument, NULL, 'v'},
+		{"config", required_argument, NULL, 'c'},
 		{"history", no_argument, NULL, 'H'},
 		{"generation", required_argument, NULL, 'g'},
 		{"help", no_argument, NULL, 'h'},
@@ -103,7 +107,7 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 	int o;
 
 	opterr = 0;
-	while ((o = getopt_long(argc, argv, ":fn:h", options, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, ":fn:hv", options, NULL)) != -1) {
 		switch (o) {
 		case 'd':
 			*ret_dir = optarg;
@@ -121,6 +125,9 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 			if (!parse_lines(optarg, &c->lines))
 				return usage_error("-n takes a number from 1 to 100000") + 1;
 			break;
+		case 'c':
+			c->config = optarg;
+			break;
 		case 'g':
 			if (!parse_generation(optarg, &c->generation))
 				return usage_error("--generation takes a number from 1 on") + 1;
@@ -136,6 +143,7 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 		c->no_wait |= o == 'w';
 		c->follow |= o == 'f';
 		c->history |= o == 'H';
+		c->full |= o == 'v';
 		if (!strchr(given, o))
 			given[strlen(given)] = (char)o;
 	}
@@ -159,7 +167,7 @@ int main(int argc, char **argv)
 	struct err err = {0};
 	const struct ctl_command *cmd;
 	const char *dir = NULL;
-	char given[8] = "";
+	char given[16] = "";
 	unsigned args;
 	int r = parse_options(argc, argv, &c, &dir, given);
 

@@ -14,6 +14,8 @@
 
 #define CHUNK      ((size_t)16 * 1024)
 #define ANSWER_MAX ((size_t)64 * 1024 * 1024) /* LIMIT_APPS apps at their most talkative */
+/* Who is kept from its CPU between connect and write for LIMIT_STATS_SNIFF_MS gets bare JSON, and asks again. */
+#define STATS_TRIES 5
 
 static int dial(const char *dir, const char *name, int *ret_fd)
 {
@@ -150,32 +152,51 @@ int remote_command(const struct remote *r, const char *verb, const char *argumen
 	return rc;
 }
 
-int remote_stats(const struct remote *r, const char *target, json_t **ret_answer, struct err *err)
+/* Asks once: the bytes of the answer and a NUL. */
+static int ask_stats(const struct remote *r, const char *request, struct buf *in)
 {
 	_cleanup_(fd_closep) int fd = -1;
+	int rc = dial(r->dir, "stats.sock", &fd);
+
+	if (rc == 0)
+		rc = fd_write_all(fd, request, strlen(request));
+	if (rc == 0)
+		rc = read_all(fd, in, NULL);
+	if (rc == 0)
+		rc = buf_append(in, "", 1, ANSWER_MAX + 1);
+	return rc;
+}
+
+static const char *body_of(const struct buf *in)
+{
+	const char *text = buf_span(in).p;
+	const char *end = strncmp(text, "HTTP/1.", 7) == 0 ? strstr(text, "\r\n\r\n") : NULL;
+
+	return end ? end + 4 : NULL;
+}
+
+int remote_stats(const struct remote *r, const char *target, json_t **ret_answer, struct err *err)
+{
 	_cleanup_(buf_done) struct buf in = {0};
 	char request[512];
-	const char *body;
+	const char *body = NULL;
 	long status;
-	int rc = dial(r->dir, "stats.sock", &fd);
+	int rc = 0;
 	int n = snprintf(request, sizeof(request),
 			 "GET %s HTTP/1.0\r\nHost: emperor\r\nConnection: close\r\n\r\n", target);
 
-	if (rc < 0)
-		return err_set(err, rc, "%s/stats.sock: %s", r->dir, strerror(-rc));
 	if (n < 0 || (size_t)n >= sizeof(request))
 		return err_set(err, -EINVAL, "%s: this is no app's name", target);
-	rc = fd_write_all(fd, request, (size_t)n);
-	if (rc == 0)
-		rc = read_all(fd, &in, NULL);
-	if (rc == 0)
-		rc = buf_append(&in, "", 1, ANSWER_MAX + 1);
+	for (unsigned i = 0; i < STATS_TRIES && !body && rc == 0; i++) {
+		buf_done(&in);
+		rc = ask_stats(r, request, &in);
+		if (rc == 0)
+			body = body_of(&in);
+	}
 	if (rc < 0)
 		return err_set(err, rc, "%s/stats.sock: %s", r->dir, strerror(-rc));
-	body = strstr(buf_span(&in).p, "\r\n\r\n");
-	if (!body || strncmp(buf_span(&in).p, "HTTP/1.", 7) != 0)
+	if (!body)
 		return err_set(err, -EPROTO, "%s/stats.sock: the answer is no HTTP", r->dir);
-	body += 4;
 	status = strtol(buf_span(&in).p + sizeof("HTTP/1.1"), NULL, 10);
 	rc = parse(body, in.n - 1 - (size_t)(body - buf_span(&in).p), ret_answer, "the stats role",
 		   err);

@@ -2,8 +2,11 @@
  * show - see ctl.h. Fields that an older or newer emperor does not send are shown as nothing.
  */
 #include "emperor/ctl/ctl.h"
+#include "emperor/ctl/plain.h"
 #include "emperor/ctl/table.h"
 #include "shared/clock.h"
+
+#include <limits.h>
 
 static uint64_t number(const json_t *obj, const char *key)
 {
@@ -46,6 +49,9 @@ static void make_reason(const struct ctl *c, const json_t *app, char *buf, size_
 
 	if (!reason[0])
 		reason = last_line(text(app, "last_error"));
+	/* Fewer workers than it may have is no failure, but looks like one. */
+	if (!reason[0])
+		reason = text(app, "pool");
 	if (next > 0)
 		(void)snprintf(buf, size, "next try in %s%s%.*s",
 			       human_age(wait, next - MIN(next, c->wall_ns / NS_PER_S)),
@@ -54,20 +60,30 @@ static void make_reason(const struct ctl *c, const json_t *app, char *buf, size_
 		(void)snprintf(buf, size, "%.*s", (int)strcspn(reason, "\n"), reason);
 }
 
+/* Those that live, of those that its ini or a command lets it have. An emperor that does not say so: as many. */
+static void say_workers(const json_t *app, char *buf, size_t size)
+{
+	uint64_t allowed = number(app, "workers");
+	uint64_t alive = json_object_get(app, "alive") ? number(app, "alive") : allowed;
+
+	(void)snprintf(buf, size, "%u/%u", (unsigned)alive, (unsigned)allowed);
+}
+
 static void add_status_row(const struct ctl *c, struct table *t, const json_t *app)
 {
 	char generation[HUMAN_MAX], pid[HUMAN_MAX], since[HUMAN_MAX], workers[HUMAN_MAX],
-		memory[HUMAN_MAX], requests[HUMAN_MAX], queue[HUMAN_MAX], reason[512];
+		busy[HUMAN_MAX], memory[HUMAN_MAX], requests[HUMAN_MAX], queue[HUMAN_MAX],
+		reason[512];
 	bool lives = number(app, "pid") > 0;
 
-	(void)snprintf(workers, sizeof(workers), "%u/%u", (unsigned)number(app, "busy"),
-		       (unsigned)number(app, "workers"));
+	say_workers(app, workers, sizeof(workers));
 	make_reason(c, app, reason, sizeof(reason));
 	table_add(t, (const char *const[]){
 			     text(app, "name"), text(app, "state"),
 			     human_count(generation, number(app, "generation")),
 			     lives ? human_count(pid, number(app, "pid")) : "-",
 			     human_age(since, age(c, number(app, "since"))), lives ? workers : "-",
+			     lives ? human_count(busy, number(app, "busy")) : "-",
 			     lives ? human_bytes(memory, number(app, "memory")) : "-",
 			     human_count(requests, number(app, "requests")),
 			     lives ? human_count(queue, number(app, "queue")) : "-", reason});
@@ -81,7 +97,9 @@ static void print_field(FILE *out, const char *name, const char *value)
 	while (*value) {
 		size_t n = strcspn(value, "\n");
 
-		(void)fprintf(out, "%12s  %.*s\n", before, (int)n, value);
+		(void)fprintf(out, "%12s  ", before);
+		plain_put(out, value, n);
+		(void)fputc('\n', out);
 		value += n + (value[n] == '\n');
 		before = "";
 	}
@@ -101,16 +119,11 @@ static void show_task(const struct ctl *c, const json_t *task)
 	if (number(task, "next") > 0)
 		(void)snprintf(next, sizeof(next), ", next: %s",
 			       human_time(a, number(task, "next")));
-	(void)snprintf(line, sizeof(line), "%s: %s%s, %s starts, %s failed%s%s", text(task, "name"),
-		       text(task, "state"), state, human_count(a, number(task, "starts")),
+	(void)snprintf(line, sizeof(line), "%s: %s%s, %s start%s, %s failed%s%s",
+		       text(task, "name"), text(task, "state"), state,
+		       human_count(a, number(task, "starts")), PLURAL(number(task, "starts")),
 		       human_count(b, number(task, "failures")), end, next);
 	print_field(c->out, text(task, "kind"), line);
-}
-
-/* Pages that processes share are split between them, where the front has come to measure that. */
-static uint64_t held(const json_t *app, const char *pss, const char *rss)
-{
-	return number(app, pss) > 0 ? number(app, pss) : number(app, rss);
 }
 
 static void show_memory(const struct ctl *c, const json_t *app)
@@ -120,12 +133,41 @@ static void show_memory(const struct ctl *c, const json_t *app)
 
 	if (number(app, "memory") == 0)
 		return;
-	(void)snprintf(line, sizeof(line), "%s: front %s, mold %s, workers %s",
-		       human_bytes(all, number(app, "memory")),
-		       human_bytes(front, held(app, "front_pss", "front_rss")),
-		       human_bytes(mold, held(app, "mold_pss", "mold_rss")),
-		       human_bytes(workers, held(app, "workers_pss", "workers_rss")));
+	(void)human_bytes(all, number(app, "memory"));
+	if (!json_object_get(app, "front_memory")) {
+		print_field(c->out, "memory", all);
+		return;
+	}
+	(void)snprintf(line, sizeof(line), "%s: front %s, mold %s, workers %s", all,
+		       human_bytes(front, number(app, "front_memory")),
+		       human_bytes(mold, number(app, "mold_memory")),
+		       human_bytes(workers, number(app, "workers_memory")));
 	print_field(c->out, "memory", line);
+}
+
+/* Which code runs, and which is not started although its ini asks for it. */
+static void show_release(const struct ctl *c, const json_t *app)
+{
+	char at[HUMAN_MAX], line[2 * PATH_MAX], from[PATH_MAX + 64] = "an unknown version";
+	uint64_t generation = number(app, "held_generation");
+
+	if (text(app, "release")[0]) {
+		(void)snprintf(line, sizeof(line), "%s since %s", text(app, "release"),
+			       human_time(at, number(app, "release_since")));
+		print_field(c->out, "release", line);
+	}
+	if (!json_is_true(json_object_get(app, "held")))
+		return;
+	if (generation > 0)
+		(void)snprintf(from, sizeof(from), "%s (generation %u)",
+			       text(app, "held_release")[0] ? text(app, "held_release")
+							    : "what ran",
+			       (unsigned)generation);
+	(void)snprintf(line, sizeof(line),
+		       "rolled back from %s: not started again until its ini changes or a reload "
+		       "is asked for",
+		       from);
+	print_field(c->out, "held", line);
 }
 
 static void show_app(const struct ctl *c, const json_t *app)
@@ -147,24 +189,26 @@ static void show_app(const struct ctl *c, const json_t *app)
 		       (unsigned)number(app, "generation"), (unsigned)number(app, "pid"),
 		       (unsigned)number(app, "uid"));
 	print_field(c->out, "generation", line);
-	(void)snprintf(line, sizeof(line), "%u of %u busy, %u waiting",
-		       (unsigned)number(app, "busy"), (unsigned)number(app, "workers"),
-		       (unsigned)number(app, "queue"));
+	show_release(c, app);
+	say_workers(app, a, sizeof(a));
+	(void)snprintf(line, sizeof(line), "%s, %u busy, %u waiting", a,
+		       (unsigned)number(app, "busy"), (unsigned)number(app, "queue"));
 	print_field(c->out, "workers", line);
 	show_memory(c, app);
 	print_field(c->out, "pool", text(app, "pool"));
 	if (number(app, "scaled") > 0) {
-		(void)snprintf(
-			line, sizeof(line),
-			"to %u processes by command, until the next reload or another number in "
-			"its ini",
-			(unsigned)number(app, "scaled"));
+		(void)snprintf(line, sizeof(line),
+			       "to %u process%s by command, until the next reload or another "
+			       "number in its ini",
+			       (unsigned)number(app, "scaled"),
+			       number(app, "scaled") == 1 ? "" : "es");
 		print_field(c->out, "scaled", line);
 	}
-	(void)snprintf(line, sizeof(line), "%s, %s exceptions, %s answers 5xx",
+	(void)snprintf(line, sizeof(line), "%s, %s exception%s, %s answer%s 5xx",
 		       human_count(a, number(app, "requests")),
-		       human_count(b, number(app, "exceptions")),
-		       human_count((char[HUMAN_MAX]){0}, number(app, "errors_5xx")));
+		       human_count(b, number(app, "exceptions")), PLURAL(number(app, "exceptions")),
+		       human_count((char[HUMAN_MAX]){0}, number(app, "errors_5xx")),
+		       PLURAL(number(app, "errors_5xx")));
 	print_field(c->out, "requests", line);
 	print_field(c->out, "restarts", human_count(a, number(app, "restarts")));
 	for (size_t i = 0; i < json_array_size(json_object_get(app, "tasks")); i++)
@@ -173,22 +217,42 @@ static void show_app(const struct ctl *c, const json_t *app)
 	print_field(c->out, "notes", text(app, "notes"));
 }
 
+/* Only of those that have died: else there is nothing to say. */
+static void show_roles(const struct ctl *c, const json_t *roles)
+{
+	for (size_t i = 0; i < json_array_size(roles); i++) {
+		const json_t *role = json_array_get(roles, i);
+		char n[HUMAN_MAX], since[HUMAN_MAX], line[256];
+
+		if (number(role, "deaths") == 0)
+			continue;
+		(void)snprintf(line, sizeof(line), "%s has died %s times, the last time %s ago: %s",
+			       text(role, "name"), human_count(n, number(role, "deaths")),
+			       human_age(since, age(c, number(role, "last_death"))),
+			       text(role, "last_death_how"));
+		plain_put(c->out, line, strlen(line));
+		(void)fputc('\n', c->out);
+	}
+}
+
 void show_status(const struct ctl *c, const json_t *answer)
 {
 	const json_t *apps = json_object_get(answer, "apps");
-	struct table t = {.columns = 10,
-			  .right = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8};
+	struct table t = {.columns = 11,
+			  .right = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 |
+				   1 << 9};
 
 	if (c->app[0]) {
 		show_app(c, json_array_get(apps, 0));
 		return;
 	}
-	table_add(&t, (const char *const[]){"NAME", "STATE", "GEN", "PID", "FOR", "BUSY", "MEMORY",
-					    "REQUESTS", "QUEUE", "REASON"});
+	table_add(&t, (const char *const[]){"NAME", "STATE", "GEN", "PID", "FOR", "WORKERS", "BUSY",
+					    "MEMORY", "REQUESTS", "QUEUE", "REASON"});
 	for (size_t i = 0; i < json_array_size(apps); i++)
 		add_status_row(c, &t, json_array_get(apps, i));
 	(void)table_print(&t, c->out, c->width);
 	table_done(&t);
+	show_roles(c, json_object_get(answer, "roles"));
 }
 
 /* A time that no request of the window has given is no 0us. */
@@ -235,21 +299,40 @@ void show_stats(const struct ctl *c, const json_t *answer)
 	table_done(&t);
 }
 
+/* Of a text with lines, the later ones: a traceback stands under what failed where one app's events are looked at. */
+static void add_lines(struct table *t, const char *lines)
+{
+	while (*lines) {
+		size_t n = strcspn(lines, "\n");
+		char line[512];
+
+		(void)snprintf(line, sizeof(line), "  %.*s", (int)n, lines);
+		table_add(t, (const char *const[]){"", "", "", "", line});
+		lines += n + (lines[n] == '\n');
+	}
+}
+
+static void add_event(const struct ctl *c, struct table *t, const json_t *e)
+{
+	char time[HUMAN_MAX], generation[HUMAN_MAX], last[512];
+	const char *whole = text(e, "text"), *line = last_line(whole);
+
+	(void)snprintf(last, sizeof(last), "%.*s", (int)strcspn(line, "\n"), line);
+	table_add(t, (const char *const[]){human_time(time, number(e, "time")), text(e, "app"),
+					   human_count(generation, number(e, "generation")),
+					   text(e, "kind"), last});
+	if (c->app[0] && line != whole)
+		add_lines(t, whole);
+}
+
 void show_events(const struct ctl *c, const json_t *answer)
 {
 	const json_t *events = json_object_get(answer, "events");
 	struct table t = {.columns = 5, .right = 1 << 2};
 
 	table_add(&t, (const char *const[]){"TIME", "APP", "GEN", "EVENT", "TEXT"});
-	for (size_t i = 0; i < json_array_size(events); i++) {
-		const json_t *e = json_array_get(events, i);
-		char time[HUMAN_MAX], generation[HUMAN_MAX];
-
-		table_add(&t,
-			  (const char *const[]){human_time(time, number(e, "time")), text(e, "app"),
-						human_count(generation, number(e, "generation")),
-						text(e, "kind"), text(e, "text")});
-	}
+	for (size_t i = 0; i < json_array_size(events); i++)
+		add_event(c, &t, json_array_get(events, i));
 	(void)table_print(&t, c->out, c->width);
 	table_done(&t);
 }
@@ -257,9 +340,9 @@ void show_events(const struct ctl *c, const json_t *answer)
 void show_inis(const struct ctl *c, const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "inis");
-	struct table t = {.columns = 4, .right = 1 << 1 | 1 << 2};
+	struct table t = {.columns = 5, .right = 1 << 1 | 1 << 2};
 
-	table_add(&t, (const char *const[]){"SINCE", "GEN", "BYTES", "DIGEST"});
+	table_add(&t, (const char *const[]){"SINCE", "GEN", "BYTES", "DIGEST", "RELEASE"});
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *row = json_array_get(list, i);
 		char time[HUMAN_MAX], generation[HUMAN_MAX], bytes[HUMAN_MAX];
@@ -268,7 +351,7 @@ void show_inis(const struct ctl *c, const json_t *answer)
 			  (const char *const[]){human_time(time, number(row, "time")),
 						human_count(generation, number(row, "generation")),
 						human_count(bytes, number(row, "bytes")),
-						text(row, "digest")});
+						text(row, "digest"), text(row, "release")});
 	}
 	(void)table_print(&t, c->out, c->width);
 	table_done(&t);

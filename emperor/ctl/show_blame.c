@@ -1,11 +1,16 @@
 /*
  * show_blame - blame records for people: newest first, what and why on top, then what the process was doing and what
- * the app had said. Its text is the app's and its clients': made harmless line by line.
+ * the app had said. Its text is the app's and its clients': made harmless line by line. Short unless all is asked for, and
+ * what two records have of one log is shown at the older one.
  */
 #include <inttypes.h>
 
 #include "emperor/ctl/ctl.h"
-#include "shared/utf8.h"
+#include "emperor/ctl/plain.h"
+
+/* A record fits on a screen with its neighbour. */
+#define STACK_LINES 8
+#define LOG_LINES   5
 
 static uint64_t number(const json_t *obj, const char *key)
 {
@@ -21,31 +26,122 @@ static const char *text(const json_t *obj, const char *key)
 	return s ? s : "";
 }
 
-/* No byte of it may command a terminal. */
 static void put_line(FILE *out, const char *before, const char *p, size_t n)
 {
-	_cleanup_(freep) char *copy = strndup(p, n);
-
-	if (!copy)
-		return;
-	for (char *c = copy; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = ' ';
-	utf8_clean(copy, "");
-	(void)fprintf(out, "%s%s\n", before, copy);
+	(void)fputs(before, out);
+	plain_put(out, p, n);
+	(void)fputc('\n', out);
 }
 
-static void put_lines(FILE *out, const char *heading, const char *value)
+static size_t count_lines(const char *text)
 {
-	if (!value[0])
-		return;
-	(void)fprintf(out, "    %s\n", heading);
-	while (*value) {
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n' || text[1] == '\0';
+	return n;
+}
+
+/* Where the last most lines of text begin. */
+static const char *last_lines(const char *text, size_t most)
+{
+	size_t skip = count_lines(text);
+
+	for (skip -= MIN(skip, most); skip > 0; skip--)
+		text = strchr(text, '\n') + 1;
+	return text;
+}
+
+static void put_lines(FILE *out, const char *value, size_t most)
+{
+	for (; *value && most > 0; most--) {
 		size_t n = strcspn(value, "\n");
 
 		put_line(out, "        ", value, n);
 		value += n + (value[n] == '\n');
 	}
+}
+
+static bool begins_thread(const char *line)
+{
+	return strncmp(line, "Thread 0x", 9) == 0 || strncmp(line, "Current thread ", 15) == 0;
+}
+
+static const char *next_line(const char *text)
+{
+	text += strcspn(text, "\n");
+	return text + (*text == '\n');
+}
+
+/* The thread that was asked, which is the one that the request is in unless the app has others; else the first. */
+static const char *main_stack(const char *stacks)
+{
+	for (const char *line = stacks; *line; line = next_line(line))
+		if (strncmp(line, "Current thread ", 15) == 0)
+			return line;
+	return stacks;
+}
+
+/* The lines of the one thread that begins at stack; the frames that it hangs in come first. */
+static size_t short_stack(const char *stack)
+{
+	size_t n = 0;
+
+	for (const char *line = stack; *line && *line != '\n' && n < STACK_LINES; n++) {
+		line = next_line(line);
+		if (begins_thread(line))
+			return n + 1;
+	}
+	return n;
+}
+
+static void put_stacks(const struct ctl *c, const char *stacks)
+{
+	const char *from = c->full ? stacks : main_stack(stacks);
+	size_t all = count_lines(stacks);
+	size_t most = c->full ? all : short_stack(from);
+
+	if (all == 0)
+		return;
+	(void)fputs("    stacks\n", c->out);
+	put_lines(c->out, from, most);
+	if (most < all)
+		(void)fprintf(c->out, "        (%zu more line%s with --full)\n", all - most,
+			      PLURAL(all - most));
+}
+
+/*
+ * Bytes that log begins with and older, the tail that an earlier record has, ends with: those are shown there. Tails are
+ * cut by bytes, so that a first line may be a part of one.
+ */
+static size_t shown_below(const char *log, const char *older)
+{
+	size_t n = strlen(log), older_n = strlen(older);
+
+	for (size_t k = MIN(n, older_n); k > 0; k--)
+		if (memcmp(log, older + older_n - k, k) == 0)
+			return k;
+	return 0;
+}
+
+static void put_log(const struct ctl *c, const char *log, const char *older)
+{
+	const char *fresh = log + shown_below(log, older);
+	const char *from = c->full ? fresh : last_lines(fresh, LOG_LINES);
+
+	if (!*log)
+		return;
+	if (!*fresh) {
+		(void)fputs("    log       nothing since the record below\n", c->out);
+		return;
+	}
+	(void)fprintf(c->out, "    log before it%s\n",
+		      fresh > log ? ", since the record below" : "");
+	if (from > fresh)
+		(void)fprintf(c->out, "        (%zu more line%s with --full)\n",
+			      count_lines(fresh) - count_lines(from),
+			      PLURAL(count_lines(fresh) - count_lines(from)));
+	put_lines(c->out, from, SIZE_MAX);
 }
 
 static void put_field(FILE *out, const char *name, const char *value)
@@ -95,7 +191,8 @@ static void put_memory(FILE *out, const json_t *r)
 	put_field(out, "memory", line);
 }
 
-static void show_one(const struct ctl *c, const json_t *r)
+/* older: the record below, or NULL. */
+static void show_one(const struct ctl *c, const json_t *r, const json_t *older)
 {
 	char time[HUMAN_MAX], line[128];
 
@@ -112,8 +209,8 @@ static void show_one(const struct ctl *c, const json_t *r)
 	(void)snprintf(line, sizeof(line), "%s of generation %" PRIu64, text(r, "request_id"),
 		       number(r, "generation"));
 	put_field(c->out, "request", line);
-	put_lines(c->out, "stacks", text(r, "stacks"));
-	put_lines(c->out, "log before it", text(r, "log"));
+	put_stacks(c, text(r, "stacks"));
+	put_log(c, text(r, "log"), text(older, "log"));
 }
 
 void show_blame(const struct ctl *c, const json_t *answer)
@@ -126,6 +223,6 @@ void show_blame(const struct ctl *c, const json_t *answer)
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			(void)fputc('\n', c->out);
-		show_one(c, json_array_get(list, i));
+		show_one(c, json_array_get(list, i), json_array_get(list, i + 1));
 	}
 }

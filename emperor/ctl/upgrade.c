@@ -20,7 +20,9 @@
 
 #define ASK_AGAIN_MS 50
 #define PATIENCE_MS  15000 /* it fetches what was kept (10 s at most), and reads every ini */
-#define TRY_MS       5000  /* to say its version; a cold start from a slow disk takes one */
+#define UNTOLD \
+	2 /* what builds speak with the keeper that know neither --speaks nor keeper_version */
+#define TRY_MS 5000 /* to say its version; a cold start from a slow disk takes one */
 
 static int fail(const char *text)
 {
@@ -122,13 +124,11 @@ static bool ends_well(pid_t pid)
 	return false;
 }
 
-/* There is no way back from an exec: what cannot even tell its version must not become the emperor. */
-static bool starts(const char *path)
+/* Does it say one line that begins with this when it is given arg, and end well? The line is in text. */
+static bool says(const char *path, const char *arg, const char *begin, char *text, size_t size)
 {
-	char version[] = "--version";
-	char *argv[] = {(char *)(uintptr_t)path, version, NULL};
+	char *argv[] = {(char *)(uintptr_t)path, (char *)(uintptr_t)arg, NULL};
 	posix_spawn_file_actions_t actions;
-	char text[64] = "";
 	bool good = false;
 	int fds[2];
 	pid_t pid;
@@ -142,14 +142,46 @@ static bool starts(const char *path)
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)close(fds[1]);
 	if (r == 0) {
-		read_line(fds[0], text, sizeof(text));
-		good = strncmp(text, "emperor ", 8) == 0;
+		read_line(fds[0], text, size);
+		good = strncmp(text, begin, strlen(begin)) == 0;
 		if (!good)
 			(void)kill(pid, SIGKILL);
 		good &= ends_well(pid);
 	}
 	(void)close(fds[0]);
 	return good;
+}
+
+/*
+ * There is no way back from an exec: what cannot even tell its version must not become the emperor, nor what the keeper
+ * would not understand, for that one would end at once, and the one that runs is gone by then.
+ */
+static bool may_follow(const struct ctl *c, const char *path, struct err *err)
+{
+	char text[64] = "";
+	uint64_t speaks = UNTOLD, here = UNTOLD;
+	json_t *answer = NULL;
+
+	if (!says(path, "--version", "emperor ", text, sizeof(text))) {
+		(void)err_set(err, -ENOEXEC, "%s: is no emperor that starts here (--version)",
+			      path);
+		return false;
+	}
+	if (says(path, "--speaks", "keeper ", text, sizeof(text)))
+		speaks = strtoull(text + strlen("keeper "), NULL, 10);
+	if (remote_command(&c->remote, "version", "", &answer, NULL, NULL) >= 0 &&
+	    json_object_get(answer, "keeper_version"))
+		here = (uint64_t)json_integer_value(json_object_get(answer, "keeper_version"));
+	json_decref(answer);
+	if (speaks == here)
+		return true;
+	(void)err_set(err, -EPROTO,
+		      "%s: speaks version %" PRIu64
+		      " with the keeper, the emperor that runs %" PRIu64
+		      ": it could take nothing over. Stop this one and start that one: then the "
+		      "apps start anew",
+		      path, speaks, here);
+	return false;
 }
 
 /* Where the emperor that runs was started from: what stands there now is what it would become. */
@@ -189,11 +221,8 @@ int ctl_upgrade(const struct ctl *c)
 			    : err_set(&err, -errno, "%s: %s", c->app, strerror(errno));
 	if (r < 0)
 		return fail(err.text);
-	if (is_trusted(path) && !starts(path)) {
-		(void)err_set(&err, -ENOEXEC, "%s: is no emperor that starts here (--version)",
-			      path);
+	if (is_trusted(path) && !may_follow(c, path, &err))
 		return fail(err.text);
-	}
 	was = ask_began(c, &answer);
 	json_decref(answer);
 	r = remote_command(&c->remote, "upgrade", path, &answer, NULL, &err);

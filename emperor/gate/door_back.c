@@ -102,8 +102,8 @@ void door_take_all_back(struct app *app)
 	}
 }
 
-/* Everything that the app has not taken yet. Only we send into this end, but nothing is lost by checking. */
-void door_drain(struct app *app, unsigned retry_after_s)
+/* Only we send into this end, but nothing is lost by checking. */
+void door_drain(struct app *app, unsigned retry_after_s, bool for_others)
 {
 	struct doors *d = app->doors;
 	struct pass p;
@@ -112,7 +112,9 @@ void door_drain(struct app *app, unsigned retry_after_s)
 
 	while ((r = pass_recv(app->front_fd, d->buf, sizeof(d->buf), &p, NULL)) == 1 ||
 	       r == -EBADMSG || r == -EMFILE) {
-		if (r == 1 && ports_recognise(d->ports, p.fd, &c))
+		if (r == 1 && ports_recognise(d->ports, p.fd, &c) && for_others)
+			d->handler.handed_back(d->handler.arg, &c, p.bytes);
+		else if (r == 1 && ports_recognise(d->ports, p.fd, &c))
 			door_refuse(app, &c, p.bytes, retry_after_s);
 		else if (r == 1)
 			(void)close(p.fd);

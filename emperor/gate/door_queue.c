@@ -58,7 +58,7 @@ static void unqueue(struct app *app, struct queued *q)
 	app->doors->queued_bytes -= q->pass.bytes.n;
 }
 
-void door_refuse_queue(struct app *app, unsigned retry_after_s)
+void door_refuse_queue(struct app *app, unsigned retry_after_s, bool for_others)
 {
 	struct queued *q;
 
@@ -66,7 +66,11 @@ void door_refuse_queue(struct app *app, unsigned retry_after_s)
 	while ((q = TAILQ_FIRST(&app->queue))) {
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not follow TAILQ's back links */
 		unqueue(app, q);
-		door_refuse(app, &q->client, q->pass.bytes, retry_after_s);
+		if (for_others)
+			app->doors->handler.handed_back(app->doors->handler.arg, &q->client,
+							q->pass.bytes);
+		else
+			door_refuse(app, &q->client, q->pass.bytes, retry_after_s);
 		free(q);
 	}
 }

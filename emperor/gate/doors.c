@@ -108,7 +108,7 @@ int doors_set_app(struct doors *d, uint32_t id, uint64_t uid, const char *name, 
 	}
 	/* Nobody takes from a door that was replaced because it was shut. */
 	if (app->gate_fd >= 0 && (door_is_shut(app->gate_fd) || door_is_shut(app->front_fd)))
-		door_drain(app, RETRY_CROWDED_S);
+		door_drain(app, RETRY_CROWDED_S, false);
 	door_take_all_back(app);
 	shut(app);
 	app->named = true;
@@ -139,9 +139,10 @@ void doors_drop_app(struct doors *d, uint32_t id)
 
 	if (!app)
 		return;
+	app->down = true;
 	door_take_all_back(app);
-	door_refuse_queue(app, RETRY_DEFAULT_S);
-	door_drain(app, RETRY_DEFAULT_S);
+	door_drain(app, app->retry_after_s, true);
+	door_refuse_queue(app, app->retry_after_s, true);
 	free_app(app);
 	update_one_uid(d);
 }
@@ -178,8 +179,8 @@ bool doors_set_state(struct doors *d, uint32_t id, bool down, unsigned retry_aft
 	app->down = down;
 	app->retry_after_s = retry_after_s > 0 ? retry_after_s : RETRY_DEFAULT_S;
 	if (down) {
-		door_drain(app, app->retry_after_s);
-		door_refuse_queue(app, app->retry_after_s);
+		door_drain(app, app->retry_after_s, true);
+		door_refuse_queue(app, app->retry_after_s, true);
 	}
 	return true;
 }
@@ -207,7 +208,7 @@ size_t doors_queued(const struct doors *d)
 static void end_app(struct app *app, void *arg)
 {
 	(void)arg;
-	door_refuse_queue(app, RETRY_DEFAULT_S);
+	door_refuse_queue(app, RETRY_DEFAULT_S, false);
 }
 
 void doors_end_all(struct doors *d)
@@ -218,7 +219,7 @@ void doors_end_all(struct doors *d)
 static void close_app(struct app *app, void *arg)
 {
 	(void)arg;
-	door_refuse_queue(app, RETRY_DEFAULT_S);
+	door_refuse_queue(app, RETRY_DEFAULT_S, false);
 	free_app(app);
 }
 

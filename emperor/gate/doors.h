@@ -35,12 +35,12 @@ void doors_free(struct doors *d);
 /* Takes both descriptors, in any case. An app of that id that is there gets them in place of its own. */
 int doors_set_app(struct doors *d, uint32_t id, uint64_t uid, const char *name, int gate_fd,
 		  int front_fd, struct err *err);
-/* What waits is refused. */
+/* What waits is decided anew: its name may be another app's by now; else it is refused. */
 void doors_drop_app(struct doors *d, uint32_t id);
 /* Every app is named again from here on; one that was not by the end is dropped. */
 void doors_begin(struct doors *d);
 void doors_end(struct doors *d);
-/* Going down refuses what waits. False: no such app. */
+/* Going down, what waits is decided anew, as above. False: no such app. */
 bool doors_set_state(struct doors *d, uint32_t id, bool down, unsigned retry_after_s);
 
 /* Takes the client: passes it, queues it, or has it refused. */

@@ -61,7 +61,8 @@ void door_queue_open(struct app *app);
 void door_flush(struct app *app);
 void door_refuse(const struct app *app, const struct client *c, struct span bytes,
 		 unsigned retry_after_s);
-void door_refuse_queue(struct app *app, unsigned retry_after_s);
+/* for_others: as door_drain(). */
+void door_refuse_queue(struct app *app, unsigned retry_after_s, bool for_others);
 
 /* door_back.c */
 void door_back_open(struct app *app);
@@ -69,5 +70,5 @@ void door_back_open(struct app *app);
 bool door_is_shut(int fd);
 /* What the app gave back before it ended must not end with its door. At most what a door holds: it may go on sending. */
 void door_take_all_back(struct app *app);
-/* Everything that the app has not taken yet is refused. */
-void door_drain(struct app *app, unsigned retry_after_s);
+/* Everything that the app has not taken yet is refused; for_others: but its name may be another's by now, which then gets it. */
+void door_drain(struct app *app, unsigned retry_after_s, bool for_others);

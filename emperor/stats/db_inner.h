@@ -51,6 +51,9 @@ uint64_t db_column_u64(sqlite3_stmt *st, int at);
 void db_column_text(sqlite3_stmt *st, int at, char *to, size_t size);
 
 /* db_schema.c */
+/* Of a table that an older build has made without it. */
+int db_add_column(struct db *db, const char *table, const char *name, const char *type,
+		  struct err *err);
 int db_schema_check(struct db *db, struct err *err);
 /* Each column of minutes, between these two. */
 void db_sql_columns(struct sql *s, const char *before, const char *after);

@@ -11,6 +11,8 @@
 
 #include "shared/err.h"
 
+#define COUNTER "INTEGER NOT NULL DEFAULT 0"
+
 void db_sql_columns(struct sql *s, const char *before, const char *after)
 {
 	for (size_t i = 0; i < record_counters_n(); i++)
@@ -81,18 +83,19 @@ static int read_int(struct db *db, const char *sql, int64_t *ret, struct err *er
 	return rc == SQLITE_ROW ? 0 : db_fail(db, "database", err);
 }
 
-static int add_column(struct db *db, const char *name, struct err *err)
+int db_add_column(struct db *db, const char *table, const char *name, const char *type,
+		  struct err *err)
 {
 	struct sql s = {0};
 	int64_t there = 0;
 	int r;
 
-	db_sql(&s, "SELECT count(*) FROM pragma_table_info('minutes') WHERE name = '%s'", name);
+	db_sql(&s, "SELECT count(*) FROM pragma_table_info('%s') WHERE name = '%s'", table, name);
 	r = read_int(db, s.text, &there, err);
 	if (r < 0 || there > 0)
 		return r;
 	s.n = 0;
-	db_sql(&s, "ALTER TABLE minutes ADD COLUMN %s INTEGER NOT NULL DEFAULT 0", name);
+	db_sql(&s, "ALTER TABLE %s ADD COLUMN %s %s", table, name, type);
 	return db_run(db, s.text, err);
 }
 
@@ -101,9 +104,9 @@ static int add_missing_columns(struct db *db, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; i < record_counters_n() && r == 0; i++)
-		r = add_column(db, board_fields[i].name, err);
+		r = db_add_column(db, "minutes", board_fields[i].name, COUNTER, err);
 	for (size_t i = 0; i < GAUGE_COUNT && r == 0; i++)
-		r = add_column(db, record_gauge_names[i], err);
+		r = db_add_column(db, "minutes", record_gauge_names[i], COUNTER, err);
 	return r;
 }
 

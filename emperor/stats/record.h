@@ -10,6 +10,8 @@
 #define RECORD_COUNTERS 40
 #define RECORD_TEXT     1024 /* ROLE_TEXT, and more than BOARD_EVENT_TEXT */
 
+#define RECORD_NO_APP "#emperor" /* whose events are no app's: no ini of that name is taken */
+
 enum record_gauge {
 	GAUGE_WORKERS,
 	GAUGE_BUSY,
@@ -48,6 +50,7 @@ struct record_ini { /* the bytes stand behind it */
 	int64_t id; /* given by the database */
 	uint64_t wall_ns, generation, digest;
 	char app[LIMIT_NAME];
+	char release[RECORD_TEXT]; /* where its code lies; "" unknown */
 	size_t n;
 	char bytes[];
 };

@@ -110,6 +110,7 @@ static void on_ini_row(void *arg, const struct record_ini *i, const char *bytes)
 	(void)snprintf(digest, sizeof(digest), "%016" PRIx64, i->digest);
 	json_put_text(row, "digest", digest);
 	json_put_u64(row, "bytes", i->n);
+	json_put_text(row, "release", i->release);
 	if (bytes)
 		json_put(row, "ini", json_text(bytes, i->n));
 	add_row(arg, row);

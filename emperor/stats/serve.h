@@ -38,7 +38,7 @@
  *   "name", "state": "running"... (app_state_name), "reason", "since", "generation", "restarts", "last_error",
  *   "workers_n" (live processes), "busy", "queue", "queue_size", "open_connections",
  *   "memory" (bytes of front, mold and workers: shares where they were measured), "rss", "pss" (sums over the same),
- *   "front_rss", "front_pss", "mold_rss", "mold_pss", "workers_rss", "workers_pss",
+ *   "front_memory", "mold_memory", "workers_memory", "front_rss", "front_pss", "mold_rss", "mold_pss", "workers_rss", "workers_pss",
  *   every counter of board_fields[] since the app was first seen ("requests", "status_2xx", "exceptions", ...),
  *   "window_s" (seconds that the next fields look back, 0 to 120), "window_requests",
  *   "p50_us", "p95_us", "p99_us" (time in the app), "queue_p50_us", "queue_p95_us", "queue_p99_us"

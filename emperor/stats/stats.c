@@ -257,21 +257,20 @@ static int take_state(struct stats *s, const struct role_msg *m, int fd, struct 
 
 static int take_event(struct stats *s, const struct role_msg *m, int fd, struct err *err)
 {
-	const struct app *a = find_app(s, m, err);
+	struct app *a = m->app > 0 ? find_app(s, m, err) : NULL;
+	const char *name = a ? a->name : RECORD_NO_APP;
 	struct record_event e = {.wall_ns = m->d, .generation = m->b, .kind = (uint32_t)m->a};
-	struct app *known;
 
 	(void)fd;
-	if (!a)
+	if (!a && m->app > 0)
 		return -ENOENT;
 	if (m->a == EVENT_NONE || m->a >= EVENT_KIND_COUNT)
-		return err_set(err, -EINVAL, "%s: unknown event %" PRIu64, a->name, m->a);
-	known = registry_find(&s->registry, m->app);
-	if (e.kind == EVENT_FAILED)
-		app_set_text(&known->last_error, m->text);
-	else if (e.kind == EVENT_STARTED || e.kind == EVENT_RELOADED)
-		app_set_text(&known->last_error, "");
-	(void)snprintf(e.app, sizeof(e.app), "%s", a->name);
+		return err_set(err, -EINVAL, "%s: unknown event %" PRIu64, name, m->a);
+	if (a && e.kind == EVENT_FAILED)
+		app_set_text(&a->last_error, m->text);
+	else if (a && (e.kind == EVENT_STARTED || e.kind == EVENT_RELOADED))
+		app_set_text(&a->last_error, "");
+	(void)snprintf(e.app, sizeof(e.app), "%s", name);
 	(void)snprintf(e.text, sizeof(e.text), "%s", m->text);
 	on_event(s, &e);
 	return 0;
@@ -300,6 +299,7 @@ static int take_ini(struct stats *s, const struct role_msg *m, int ini_fd, struc
 		record->digest = m->a;
 		record->n = n;
 		(void)snprintf(record->app, sizeof(record->app), "%s", a->name);
+		(void)snprintf(record->release, sizeof(record->release), "%s", m->text);
 		memcpy(record->bytes, bytes, n);
 		store_add_ini(s->store, record);
 	}

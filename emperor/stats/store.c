@@ -22,7 +22,7 @@
 
 #define STORE_JOBS_MAX    (2 * LIMIT_APPS) /* two minutes of every app: 1 to 2 MB when a disk hangs */
 #define STORE_BLAMES_MAX  64               /* of them; 12 KB each */
-#define STORE_INIS_MAX    ((size_t)2 * 1024 * 1024) /* bytes of them: two for each of LIMIT_APPS */
+#define STORE_INIS_MAX    ((size_t)4 * 1024 * 1024) /* bytes of them: two for each of LIMIT_APPS */
 #define STORE_QUERIES_MAX 16                        /* each may hold an answer of 1 MB */
 /* sqlite's parser and sorter need some 100 KB; untouched pages cost nothing. */
 #define STORE_STACK  ((size_t)512 * 1024)

@@ -118,6 +118,7 @@ static void begin_serving(struct app *a)
 	struct err err = {0};
 
 	rollback_begins(a, g);
+	restart_served(&a->restart);
 	a->serving = g;
 	g->part = PART_SERVING;
 	ini_unref(a->good);
@@ -188,7 +189,7 @@ static void do_keep_old(struct app *a, const char *why)
 	if (a->rolled)
 		rollback_forget(a);
 	app_prune_doors(a);
-	tell_change(a, EVENT_FAILED, a->last_error ? a->last_error : why);
+	tell_change_of(a, a->failed, EVENT_FAILED, a->last_error ? a->last_error : why);
 }
 
 static void do_back_off(struct app *a, const char *why)
@@ -199,7 +200,7 @@ static void do_back_off(struct app *a, const char *why)
 	char text[ERR_TEXT_MAX];
 
 	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
-	wait_s = (double)(backoff_failed(&a->backoff, now, random) - now) / 1e9;
+	wait_s = (double)(restart_wait(&a->restart, now, random) - now) / 1e9;
 	a->woken_ns = 0;
 	ev_timer_stop(a->v->setup.loop, &a->retry);
 	ev_timer_set(&a->retry, wait_s, 0);
@@ -210,12 +211,12 @@ static void do_back_off(struct app *a, const char *why)
 	app_prune_doors(a);
 	if (wait_s < 0.05)
 		(void)snprintf(text, sizeof(text), "failure %u in a row, next try at once",
-			       a->backoff.failures);
+			       a->restart.failures);
 	else
 		(void)snprintf(text, sizeof(text), "failure %u in a row, next try in %.1f s",
-			       a->backoff.failures, wait_s);
+			       a->restart.failures, wait_s);
 	log_warning("%s: %s; a change of %s or a command tries at once", a->name, text, a->file);
-	tell_change(a, EVENT_FAILED, a->last_error ? a->last_error : why);
+	tell_change_of(a, a->failed, EVENT_FAILED, a->last_error ? a->last_error : why);
 	tell_change(a, EVENT_BACKOFF, text);
 }
 
@@ -278,7 +279,7 @@ void app_event(struct app *a, enum life_event event, const char *why)
 		return;
 	}
 	if (event == LIFE_START || event == LIFE_CHANGE) {
-		backoff_reset(&a->backoff);
+		restart_reset(&a->restart);
 		a->use_good = false;
 	}
 	if (was == APP_SLEEPING && s->to != was)

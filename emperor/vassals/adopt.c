@@ -99,6 +99,7 @@ static void take_facts(struct app *a, const struct saved *s, struct ini *ini)
 	a->print = s->print;
 	a->gone = s->gone;
 	a->begun = s->begun;
+	a->rested = s->ended && s->begun;
 	app_put_text(&a->reason, "%s", s->reason);
 	if (s->id > 0) {
 		a->id = (uint32_t)s->id;
@@ -164,6 +165,10 @@ static int read_saved(const struct vassals *v, const char *name, struct buf *byt
 		return err_prefix(err, "state/%s.state", name), r;
 	if (!str_eq(ret->name, name))
 		return err_set(err, -EBADMSG, "state/%s.state: speaks of \"%s\"", name, ret->name);
+	if (ret->later)
+		log_info(
+			"%s: is written down by a later build: what is known of that is taken over",
+			name);
 	/* After a boot nothing of it runs; that it was stopped by command still holds. */
 	if (!str_eq(ret->boot, persist_boot())) {
 		ret->generations_n = ret->doors_n = 0;
@@ -175,7 +180,7 @@ static int read_saved(const struct vassals *v, const char *name, struct buf *byt
 /* In a form that only another build understands they say nothing here: then the inis count. */
 static void drop_foreign_configs(struct saved *s)
 {
-	struct span *const configs[] = {&s->config, &s->old_config};
+	struct span *const configs[] = {&s->config, &s->old_config, &s->bad_config};
 
 	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
 		struct config_items items = {0};
@@ -216,8 +221,12 @@ static int adopt(struct vassals *v, struct saved *s, struct err *err)
 		drop_foreign_configs(s);
 		take_facts(a, s, ini);
 		take_versions(a, s, ini);
-		adopt_fronts(a, s, ini, take_board_and_gate(a, s));
-		settle(a, s);
+		/* One that was stopped with its emperor has no claims until it starts. */
+		if (!a->rested) {
+			adopt_fronts(a, s, ini, take_board_and_gate(a, s));
+			includes_adopted(a);
+			settle(a, s);
+		}
 		r = vassals_insert(v, a);
 		if (r == 0 && a->state == APP_SLEEPING)
 			sleep_go_on(a);
@@ -290,7 +299,11 @@ void vassals_resume(struct vassals *v)
 		a->begun = false;
 		if (a->gone)
 			continue;
-		if (a->state == APP_RUNNING)
+		if (a->rested)
+			rollback_rested(a);
+		if (a->rested)
+			app_event(a, LIFE_START, "the emperor was stopped, and is back");
+		else if (a->state == APP_RUNNING)
 			app_event(a, LIFE_CHANGE, "goes on with what the emperor before had begun");
 		else if (a->state == APP_STOPPED || a->state == APP_STOPPING)
 			app_event(a, LIFE_START, "goes on with what the emperor before had begun");

@@ -37,6 +37,16 @@ static void take_doors(struct app *a, const struct saved *s, const struct loaded
 	a->doors.numbers = MAX(a->doors.numbers, s->door_numbers);
 }
 
+/* What no generation has taken. Its front finds its link closed, and serves on; nobody else is told of it. */
+static void close_past(const struct generation_past *past)
+{
+	const int fds[] = {past->pidfd, past->link_fd, past->log_fd};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+}
+
 /* 0 and *ret NULL: that process is gone. */
 static int take_generation(struct app *a, const struct saved *s, const struct saved_generation *was,
 			   struct loaded *l, struct ini *ini, struct generation **ret)
@@ -70,8 +80,7 @@ static int take_generation(struct app *a, const struct saved *s, const struct sa
 	if (r < 0) {
 		log_error("%s: generation %" PRIu64 " cannot be taken over: %s", a->name,
 			  was->number, err.text);
-		if (past.pidfd >= 0)
-			(void)close(past.pidfd);
+		close_past(&past);
 		return r;
 	}
 	(*ret)->next = a->generations;
@@ -153,16 +162,12 @@ static void end_unknown(const struct saved *s)
 	for (size_t i = 0; i < s->generations_n; i++) {
 		const struct exits_identity is = {.start = s->generations[i].start,
 						  .uid = (uid_t)s->generations[i].uid};
-		const struct exits x = {
-			.pid = (pid_t)s->generations[i].pid,
-			.pidfd = exits_open((pid_t)s->generations[i].pid, &is),
-		};
+		int r = exits_signal_other((pid_t)s->generations[i].pid, &is, SIGTERM);
 
-		if (x.pidfd == -ESRCH)
-			continue;
-		exits_signal(&x, SIGTERM);
-		if (x.pidfd >= 0)
-			(void)close(x.pidfd);
+		/* Whoever has that number now may be somebody else: it hears of its end over its link, if at all. */
+		if (r < 0 && r != -ESRCH)
+			log_warning("%s: its front (pid %d) cannot be told to end: %s", s->name,
+				    (int)s->generations[i].pid, strerror(-r));
 	}
 }
 

@@ -164,7 +164,7 @@ int app_new(struct app **ret, struct vassals *v, const char *name, const char *f
 	rollback_init(a);
 	(void)snprintf(a->name, sizeof(a->name), "%s", name);
 	a->file = strdup(file);
-	r = a->file ? 0 : err_set(err, -ENOMEM, "%s: out of memory", name);
+	r = a->file && includes_new(a) == 0 ? 0 : err_set(err, -ENOMEM, "%s: out of memory", name);
 	/* Where descriptors are few, those that start come first: the others are opened when it is their turn. */
 	if (r == 0 && room_is_wide())
 		r = app_open(a, err);
@@ -216,6 +216,7 @@ void app_free(struct app *a)
 	loaded_unref(a->face);
 	ini_unref(a->wanted);
 	ini_unref(a->good);
+	includes_done(a);
 	free(a->file);
 	free(a->problem);
 	free(a->reason);
@@ -243,15 +244,16 @@ void app_fill_info(const struct app *a, struct app_info *ret)
 		.since_wall_ns = a->state == APP_RUNNING && a->serving ? a->serving->serving_wall_ns
 								       : a->since_wall_ns,
 		.next_try_wall_ns =
-			waits ? clock_wall_ns() +
-					(a->backoff.next_ns > now ? a->backoff.next_ns - now : 0)
+			waits ? clock_wall_ns() + (a->restart.backoff.next_ns > now
+							   ? a->restart.backoff.next_ns - now
+							   : 0)
 			      : 0,
 		.generation = g ? g->number : a->numbers,
 		.pid = g ? g->pid : 0,
 		.uid = l ? l->uid : geteuid(),
 		.gid = l ? l->gid : getegid(),
 		.restarts = a->restarts,
-		.failures = a->backoff.failures,
+		.failures = a->restart.failures,
 		.newest = a->numbers,
 		.scaled = a->serving ? a->serving->scaled : 0,
 		.domains = l ? l->domains : "",

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "emperor/vassals/release.h"
 #include "shared/err.h"
 #include "shared/log.h"
 
@@ -14,6 +15,17 @@ static struct app *find(const struct vassals *v, const char *name)
 		if (str_eq(v->v[i]->name, name))
 			return v->v[i];
 	return NULL;
+}
+
+void vassals_visit_roles(const struct vassals *v,
+			 void (*fn)(void *arg, const struct role_info *info), void *arg)
+{
+	for (unsigned i = 0; v->setup.roles && i < ROLE_ID_COUNT; i++) {
+		struct role_info info;
+
+		roles_fill_info(v->setup.roles, (enum role_id)i, &info);
+		fn(arg, &info);
+	}
 }
 
 void vassals_visit(struct vassals *v, vassals_visit_fn *fn, void *arg)
@@ -55,6 +67,20 @@ void vassals_inis(struct vassals *v, const char *name, struct app_inis *ret)
 		ret->serving = span_of(a->serving->ini->bytes, a->serving->ini->n);
 	if (previous)
 		ret->previous = span_of(previous->bytes, previous->n);
+}
+
+void vassals_release(struct vassals *v, const char *name, struct app_release *ret)
+{
+	const struct app *a = find(v, name);
+	const struct generation *g = a ? a->serving : NULL;
+
+	*ret = (struct app_release){0};
+	if (g) {
+		release_path(span_of(g->config, g->config ? g->config_n : 0), ret->path);
+		ret->since_wall_ns = g->serving_wall_ns;
+	}
+	if (a)
+		rollback_held(a, ret);
 }
 
 static struct app *find_or_say(const struct vassals *v, const char *name, struct err *err)
@@ -129,12 +155,14 @@ int vassals_rollback(struct vassals *v, const char *name, struct err *err)
 int vassals_scale(struct vassals *v, const char *name, unsigned processes, struct err *err)
 {
 	struct app *a = find_or_say(v, name, err);
+	unsigned room;
 
 	if (!a)
 		return -ENOENT;
-	if (machine_room(a, processes) < processes)
-		return err_set(err, -EDQUOT, "%s: max-workers leaves it %u processes", name,
-			       machine_room(a, processes));
+	room = machine_room(a, processes);
+	if (room < processes)
+		return err_set(err, -EDQUOT, "%s: max-workers leaves it %u process%s", name, room,
+			       room == 1 ? "" : "es");
 	return limits_scale(a, processes, "by command", err);
 }
 

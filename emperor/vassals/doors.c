@@ -321,6 +321,28 @@ static bool wants(const struct loaded *l, const struct address *a)
 	return l->stats.len > 0 && address_equal(&l->stats, a);
 }
 
+size_t doors_move(struct doors *from, struct doors *to, const struct loaded *l)
+{
+	size_t moved = 0;
+
+	for (size_t i = from->n; i-- > 0;) {
+		const struct door *door = &from->v[i];
+		struct door *v;
+
+		if (!wants(l, &door->address) || find(to, &door->address) || to->n == DOORS_MAX)
+			continue;
+		v = reallocarray(to->v, to->n + 1, sizeof(*v));
+		if (!v)
+			return moved;
+		to->v = v;
+		v[to->n] = *door;
+		v[to->n++].number = ++to->numbers;
+		from->v[i] = from->v[--from->n];
+		moved++;
+	}
+	return moved;
+}
+
 void doors_prune(struct doors *d, const struct loaded *const *keep, size_t keep_n)
 {
 	for (size_t i = d->n; i-- > 0;) {

@@ -68,6 +68,8 @@ int doors_restore(struct doors *d, const struct loaded *l, const char *address, 
 		  int fd, int name_fd, struct err *err);
 /* The listener on this address, -1 if there is none. Borrowed. */
 int doors_find(const struct doors *d, const struct address *a);
+/* What l wants and to lacks comes over from from, as it is; none of it may be lent to the gate. How many. */
+size_t doors_move(struct doors *from, struct doors *to, const struct loaded *l);
 /* Closes every door that none of these wants (each may be NULL). */
 void doors_prune(struct doors *d, const struct loaded *const *keep, size_t keep_n);
 /* Closes all, the gate door too. */

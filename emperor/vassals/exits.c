@@ -91,6 +91,15 @@ int exits_open(pid_t pid, const struct exits_identity *is)
 	return is_same(&now, is) ? TAKE_FD(fd) : -ESRCH;
 }
 
+int exits_signal_other(pid_t pid, const struct exits_identity *is, int number)
+{
+	_cleanup_(fd_closep) int pidfd = exits_open(pid, is);
+
+	if (pidfd < 0)
+		return pidfd;
+	return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) < 0 ? -errno : 0;
+}
+
 void exits_stop(struct exits *x)
 {
 	if (x->pid == 0)

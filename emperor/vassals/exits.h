@@ -39,6 +39,9 @@ void exits_adopt(struct exits *x, struct ev_loop *loop, pid_t pid, const struct 
 void exits_stop(struct exits *x);
 void exits_signal(const struct exits *x, int number);
 
+/* Signals this very process, once. Another error than -ESRCH: that could not be found out, and nobody was signalled. */
+int exits_signal_other(pid_t pid, const struct exits_identity *is, int number);
+
 /* -ESRCH: there is no such process; another error says nothing about it. */
 int exits_identify(pid_t pid, struct exits_identity *ret);
 /* A descriptor of this very process if it still lives, -ESRCH if not. Another error: that could not be found out. */

@@ -126,7 +126,7 @@ static void on_exit_of(struct exits *x, int status)
 	describe_exit(status, how, sizeof(how));
 	g->pid = 0;
 	logpipe_close(&g->log); /* its last words before ours about it */
-	app_generation_exited(g, how);
+	app_generation_exited(g, how, status == 0);
 }
 
 static void watch(struct generation *g)

@@ -58,8 +58,9 @@ static void take(struct generation *g, struct msg *m)
 		app_generation_asleep(g, m->a);
 		break;
 	case MSG_STATE:
-		if (m->a == FRONT_DRAINING && g->part == PART_LEAVING && !g->drains) {
+		if (m->a == FRONT_DRAINING && g->part != PART_CANDIDATE && !g->drains) {
 			g->drains = true;
+			app_generation_leaves(g);
 			tell_change(a, EVENT_NONE, NULL);
 		}
 		if (m->text_n > 0)

@@ -4,9 +4,11 @@
  *   vassals.c     the table: reconcile, the end of each loop turn
  *   commands.c    what people ask of it
  *   queue.c       whose turn it is to start
+ *   handover.c    an ini that was renamed: names and listeners first
  *   app.c         one app: birth, death, what others may know
  *   actions.c     what lifecycle decides is done here
  *   launch.c      from the bytes of an ini to a candidate
+ *   includes.c    the files that an ini reads beside itself
  *   generation.c  one process tree: timers, exit
  *   generation_birth.c   what its front is given
  *   generation_link.c    what its front says
@@ -14,6 +16,7 @@
  *   fates.c       what becomes of it: ready, failed, lost, gone
  *   sleep.c       apps without processes: their doors are watched
  *   limits.c      limits that change in place
+ *   restart.c     when it is tried again, and who waits
  *   rollback.c    what served before comes back if the new is worse
  *   want.c        reloads that are asked for: one after the other
  *   machine.c     limits of the machine, over all apps
@@ -31,10 +34,12 @@
 #include "emperor/vassals/load.h"
 #include "emperor/vassals/logpipe.h"
 #include "emperor/vassals/probation.h"
+#include "emperor/vassals/restart.h"
 #include "emperor/vassals/roles.h"
 #include "emperor/vassals/vassals.h"
 #include "emperor/watch/fingerprint.h"
-#include "shared/backoff.h"
+#include "shared/buf.h"
+#include "shared/inifile_sources.h"
 #include "shared/msg.h"
 #include <ev.h>
 
@@ -110,19 +115,23 @@ struct app {
 	char *file;      /* owned */
 	const char *dir; /* borrowed from the options */
 	struct fingerprint print;
-	char *problem;      /* owned: why the file as it is cannot be taken; NULL */
-	struct ini *wanted; /* the file's bytes as they are; NULL with a problem */
-	struct ini *good;   /* the bytes that served last; NULL */
-	bool use_good;      /* wanted has failed, and good is tried in turn with it */
-	bool gone;          /* the file was deleted: forget the app once it has drained */
-	bool dead;          /* forgotten; collected at the end of the turn */
-	bool said_user;     /* that it names no user, and which one it runs as */
-	unsigned hurries;   /* candidates in a row that made way for a newer one */
-	bool again;         /* it has changed since; once more when the candidate is through */
-	bool conflict;      /* failed because of another app's claim on a name */
-	bool awake;         /* somebody has asked for it: an app on demand starts too */
-	bool watched;       /* its doors are in the set of those that wake */
-	uint64_t woken_ns;  /* a connection woke it then, and it does not serve yet; 0 */
+	char *problem;                    /* owned: why the file as it is cannot be taken; NULL */
+	struct ini *wanted;               /* the file's bytes as they are; NULL with a problem */
+	struct inifile_sources *includes; /* owned: what these read beside themselves */
+	bool includes_newer;              /* adopted: some of it may be newer than what serves */
+	struct ini *good;                 /* the bytes that served last; NULL */
+	bool use_good;                    /* wanted has failed, and good is tried in turn with it */
+	bool gone;      /* the file was deleted: forget the app once it has drained */
+	bool yields;    /* gone, but stops only when who came in the same look has what it leaves */
+	bool comes;     /* in such a look */
+	bool dead;      /* forgotten; collected at the end of the turn */
+	bool said_user; /* that it names no user, and which one it runs as */
+	unsigned hurries;  /* candidates in a row that made way for a newer one */
+	bool again;        /* it has changed since; once more when the candidate is through */
+	bool conflict;     /* failed because of another app's claim on a name */
+	bool awake;        /* somebody has asked for it: an app on demand starts too */
+	bool watched;      /* its doors are in the set of those that wake */
+	uint64_t woken_ns; /* a connection woke it then, and it does not serve yet; 0 */
 	unsigned
 		cut_from; /* processes that it wants, of which max-workers gave it fewer; 0: it has all */
 	unsigned cut_tried;                                    /* so many were asked for last */
@@ -133,17 +142,22 @@ struct app {
 	enum app_state state;
 	char *reason, *last_error, *notes; /* owned, or NULL */
 	uint64_t since_wall_ns;
-	struct backoff backoff;
+	struct restart restart;
 	ev_timer retry;
 	ev_timer want;  /* a reload that was asked for waits a moment for others of its kind */
 	char *want_why; /* owned; the first of them */
 	uint64_t reloaded_ns;     /* when the last one was let through */
 	struct version *previous; /* a reference: what to come back to; NULL: nothing */
 	struct version *rolled; /* a reference: what came back, and is started instead of wanted */
-	char *rolled_why;       /* owned */
+	struct version *
+		bad; /* a reference: what was rolled back from, while rolled is there; NULL: unknown */
+	struct version *
+		ended; /* a reference: what ran when an emperor before was stopped, until another serves */
+	char *rolled_why;                 /* owned */
 	struct probation_count old_count; /* of previous */
 	ev_timer probation;
 	unsigned restarts;
+	uint64_t failed; /* the generation that failed last */
 
 	struct generation *generations; /* all whose process lives */
 	struct generation *serving, *candidate;
@@ -159,8 +173,11 @@ struct app {
 	bool unsaved;     /* what the next emperor must know has changed */
 	bool begun;       /* adopted: an earlier emperor had begun to start it */
 	bool begun_later; /* ... and that can go on only when its processes have gone */
-	bool rests;       /* stopped by command while the emperor ends: the next one leaves it so */
-	bool was_gone;    /* ... and its ini was deleted before that */
+	bool rested; /* an emperor that was stopped has left what it had decided, and no process */
+	struct buf
+		last_words; /* owned: what is written down of it when it is forgotten, for it is not deleted */
+	bool rests;    /* stopped by command while the emperor ends: the next one leaves it so */
+	bool was_gone; /* ... and its ini was deleted before that */
 
 	bool queued; /* waits for its turn to start */
 	struct app *queue_next;
@@ -190,8 +207,9 @@ struct vassals {
 	int wake_fd;               /* owned: the epoll set of the doors of sleeping apps */
 	ev_io wake_io;
 	bool routes_changed;
-	char *routes_text; /* owned: what was published last */
-	bool name_freed;   /* an app has given up a name */
+	char *routes_text;        /* owned: what was published last */
+	bool name_freed;          /* an app has given up a name */
+	uint64_t yields_until_ns; /* some app yields, until then at most; 0 */
 
 	struct {
 		vassals_observer_fn *fn;
@@ -283,8 +301,10 @@ void sleep_check_ini(struct app *a, const char *why);
 /* fates.c */
 void app_generation_ready(struct generation *g, uint64_t import_us, uint64_t workers);
 void app_generation_failed(struct generation *g, enum fail_phase phase, const char *text);
-/* Its process has been reaped. */
-void app_generation_exited(struct generation *g, const char *how);
+/* Its process has been reaped; in_order: it exited with 0. */
+void app_generation_exited(struct generation *g, const char *how, bool in_order);
+/* It has stopped taking connections, though nobody here has told it to. */
+void app_generation_leaves(struct generation *g);
 /* It has had nothing to do for so long; it has stopped taking connections and leaves. */
 void app_generation_idle(struct generation *g, uint64_t idle_ms);
 void app_generation_asleep(struct generation *g, uint64_t idle_ms);
@@ -337,11 +357,15 @@ void rollback_edited(struct app *a);
 void rollback_describe(const struct app *a, struct saved *s);
 void rollback_go_on(struct app *a, const struct saved *s, struct ini *ini, struct ini *old_ini);
 void rollback_watch_on(struct app *a, const struct saved *s, bool same_board);
+/* It is about to start after a stop of the emperor: another release than the bad one is tried. */
+void rollback_rested(struct app *a);
 /* While a->rolled is there: what to start. */
 int rollback_load(struct app *a, struct loaded **ret, struct err *err);
 struct ini *rollback_ini(const struct app *a);
 /* What a rollback would bring back; NULL: nothing. Borrowed. */
 const struct ini *rollback_previous(const struct app *a);
+/* What is not started because it was rolled back from. */
+void rollback_held(const struct app *a, struct app_release *ret);
 /* The file has changed or somebody wants it as it is: it is tried again. */
 void rollback_forget(struct app *a);
 int rollback_by_command(struct app *a, struct err *err);
@@ -352,9 +376,18 @@ void want_init(struct app *a);
 void want_reload(struct app *a, const char *why);
 void want_done(struct app *a);
 
+/* includes.c: the files that its ini reads */
+int includes_new(struct app *a);
+void includes_done(struct app *a);
+void includes_adopted(struct app *a);      /* which they are, and were they changed meanwhile? */
+bool includes_differ(const struct app *a); /* would the next look find one changed? */
+void includes_follow(struct vassals *v);   /* looks at those of all apps */
+
 /* limits.c */
 /* The file has changed: does that need no new generation? Then its front has been told, and the outcome follows. */
 bool limits_change(struct app *a);
+/* The same for what its ini reads; what names it. True too if the values are those that serve: nothing is to be done. */
+bool limits_follow(struct app *a, const char *what);
 int limits_scale(struct app *a, unsigned processes, const char *why, struct err *err);
 /* Its front has answered. */
 void limits_answered(struct generation *g, uint64_t serial, const char *why_not);
@@ -378,6 +411,8 @@ int persist_open(struct vassals *v, const char *run_dir, struct err *err);
 void persist_mark(const struct app *a);
 void persist_now(struct app *a);
 void persist_flush(struct vassals *v);
+/* The emperor stops: what is decided by now outlives it. Before the app is told. */
+void persist_end(struct app *a);
 /* The app is forgotten. */
 void persist_forget(struct app *a);
 /* "APP L 3": the name of its descriptor with this tag (KEPT_*) and number. */
@@ -406,6 +441,14 @@ void vassals_unqueue(struct vassals *v, struct app *a);
 /* Starts who is due. */
 void vassals_pump(struct vassals *v);
 
+/* handover.c */
+/* Its ini is gone, and another has come with the same look. */
+void handover_begin(struct app *a);
+/* It is about to open what l wants: what those who yield have of it comes over. */
+void handover_doors(struct app *a, const struct loaded *l);
+/* At the end of a turn, when names have been published: who yields may stop. */
+void handover_end(struct vassals *v);
+
 /* vassals.c */
 int vassals_insert(struct vassals *v, struct app *a);
 void vassals_bury(struct vassals *v, struct generation *g);
@@ -432,6 +475,8 @@ void tell_app(const struct app *a);
 void tell_app_to(const struct app *a, enum role_id role);
 /* Whether it may pass connections on, and where it stands in for the app. */
 void tell_gate(const struct app *a);
+/* The gate gives back what it was lent: the doors go to another app. */
+void tell_gate_of_move(const struct app *a);
 /* The stats socket of what the app is to others. */
 void tell_stats_door(const struct app *a);
 /* What serves runs by these bytes since then: a copy for showing. */
@@ -451,3 +496,5 @@ int room_check(unsigned wanted, struct err *err);
 
 /* state, reason or generation changed; kind: enum board_event_kind or 0. */
 void tell_change(const struct app *a, unsigned event_kind, const char *text);
+/* The same, of a generation that neither serves nor starts any more. */
+void tell_change_of(const struct app *a, uint64_t number, unsigned event_kind, const char *text);

@@ -46,6 +46,7 @@ int app_parse(const struct app *a, const struct ini *ini, struct loaded **ret, s
 	source.n = ini->n;
 	source.owner = ini->owner;
 	source.roots = ini->roots;
+	source.sources = ini == a->wanted ? a->includes : NULL;
 	return load_ini(&source, a->v->setup.rules, ret, err);
 }
 
@@ -87,7 +88,10 @@ int app_open_doors(struct app *a, const struct loaded *l, struct door_set *ret, 
 {
 	char place[ERR_TEXT_MAX];
 	bool clamped;
-	int r = doors_open(&a->doors, l, ret, &clamped, err);
+	int r;
+
+	handover_doors(a, l);
+	r = doors_open(&a->doors, l, ret, &clamped, err);
 
 	if (r < 0)
 		(void)err_prefix(err, "%s",

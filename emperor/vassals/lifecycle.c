@@ -22,7 +22,7 @@ static const struct life_step steps[] = {
 	{ APP_RUNNING,   LIFE_CHANGE,     APP_REPLACING, DO_START },
 	{ APP_RUNNING,   LIFE_STOP,       APP_STOPPING,  DO_STOP },
 	{ APP_RUNNING,   LIFE_LOST,       APP_STARTING,  DO_START },
-	{ APP_RUNNING,   LIFE_LOST_EARLY, APP_BACKOFF,   DO_BACK_OFF },
+	{ APP_RUNNING,   LIFE_LOST_AGAIN, APP_BACKOFF,   DO_BACK_OFF },
 	{ APP_RUNNING,   LIFE_ASLEEP,     APP_SLEEPING,  DO_SLEEP },
 
 	{ APP_REPLACING, LIFE_START,      APP_REPLACING, DO_NOTHING },
@@ -31,7 +31,7 @@ static const struct life_step steps[] = {
 	{ APP_REPLACING, LIFE_READY,      APP_RUNNING,   DO_SWAP },
 	{ APP_REPLACING, LIFE_FAILED,     APP_RUNNING,   DO_KEEP_OLD }, /* new code does not start: keep serving the old */
 	{ APP_REPLACING, LIFE_LOST,       APP_STARTING,  DO_NOTHING },  /* the candidate is on its way already */
-	{ APP_REPLACING, LIFE_LOST_EARLY, APP_STARTING,  DO_NOTHING },
+	{ APP_REPLACING, LIFE_LOST_AGAIN, APP_STARTING,  DO_NOTHING },
 	{ APP_REPLACING, LIFE_ASLEEP,     APP_STARTING,  DO_NOTHING },  /* it left just before it was asked to stay */
 
 	{ APP_BACKOFF,   LIFE_START,      APP_STARTING,  DO_START },
@@ -56,7 +56,7 @@ static const struct life_step steps[] = {
 
 static const char *const event_names[LIFE_EVENT_COUNT] = {
 	[LIFE_START] = "start", [LIFE_CHANGE] = "change", [LIFE_STOP] = "stop", [LIFE_READY] = "ready",
-	[LIFE_FAILED] = "failed", [LIFE_LOST] = "lost", [LIFE_LOST_EARLY] = "lost early",
+	[LIFE_FAILED] = "failed", [LIFE_LOST] = "lost", [LIFE_LOST_AGAIN] = "lost again",
 	[LIFE_RETRY] = "retry", [LIFE_EMPTY] = "empty", [LIFE_ASLEEP] = "asleep", [LIFE_WAKE] = "wake",
 };
 /* clang-format on */

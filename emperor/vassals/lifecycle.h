@@ -14,8 +14,8 @@ enum life_event {
 	LIFE_STOP,   /* its ini is gone, or a command */
 	LIFE_READY,  /* the candidate may serve */
 	LIFE_FAILED, /* the candidate will never serve: ini, spawn, import, exit, timeout */
-	LIFE_LOST,   /* the serving front is gone, after a healthy run */
-	LIFE_LOST_EARLY, /* ... before it was healthy */
+	LIFE_LOST,   /* the serving front is gone: another one at once */
+	LIFE_LOST_AGAIN, /* ... once more, and soon: not at once */
 	LIFE_RETRY,      /* the back-off is over */
 	LIFE_EMPTY,      /* the last process of the app has gone */
 	LIFE_ASLEEP, /* nobody asks anything of it: the serving front leaves, or none is started yet */

@@ -2,7 +2,8 @@
  * limits - counts, limits and timeouts of a running generation that change in place: same processes, same requests. The
  * front is told, and what it answers becomes the truth: until then the old numbers are.
  *
- * Only a change of the file's bytes comes here. Touching a file asks for new code, whatever it says.
+ * Only a change of the file's bytes comes here, or of files that it reads. Touching a file asks for new code, whatever it
+ * says.
  */
 #include "emperor/vassals/internal.h"
 
@@ -39,7 +40,7 @@ static int ask(struct generation *g, enum msg_kind kind, uint64_t value, int fd,
 	return 0;
 }
 
-/* What would be different, if all of that can change in place. */
+/* What would be different, if all of that can change in place. -EALREADY: nothing. */
 static int compare(const struct generation *g, const struct loaded *l, struct limits *next,
 		   struct err *err)
 {
@@ -49,7 +50,9 @@ static int compare(const struct generation *g, const struct loaded *l, struct li
 
 	if (r == 0)
 		r = config_diff(&was, &l->items, &d, err);
-	if (r == 0 && (!d.live || d.n == 0 || !machine_limit_is_live(g, l)))
+	if (r == 0 && d.n == 0)
+		r = -EALREADY;
+	if (r == 0 && (!d.live || !machine_limit_is_live(g, l)))
 		r = -ENOTSUP;
 	if (r == 0)
 		(void)config_diff_text(&d, next->text, sizeof(next->text));
@@ -80,7 +83,8 @@ static int change(struct app *a, struct generation *g, struct limits *next, stru
 	return r < 0 ? r : ask(g, MSG_CONFIG, 0, fd, next);
 }
 
-bool limits_change(struct app *a)
+/* 0: its front is told. -EALREADY: the values are the same. Else it needs a new generation. */
+static int try(struct app *a, const char *what)
 {
 	struct generation *g = a->serving;
 	struct limits next = {0};
@@ -89,14 +93,44 @@ bool limits_change(struct app *a)
 
 	if (a->state != APP_RUNNING || !g || a->candidate || a->queued || !a->wanted ||
 	    !g->config || a->wanted->owner != g->ini->owner || a->wanted->roots != g->ini->roots)
-		return false;
+		return -ENOTSUP;
 	/* An error is told by the new generation that does not start because of it. */
 	r = change(a, g, &next, &err);
 	limits_done(&next);
-	if (r < 0)
+	if (r == 0)
+		log_info("%s: %s has changed: %s, in place", a->name, what, g->pending.text);
+	return r;
+}
+
+bool limits_change(struct app *a)
+{
+	return try(a, "its ini") == 0;
+}
+
+/* What an earlier edit had wrong is mended. */
+static void forget_mistake(struct app *a)
+{
+	free(TAKE_PTR(a->last_error));
+	app_put_text(&a->reason, "%s", "");
+	machine_explain(a);
+}
+
+bool limits_follow(struct app *a, const char *what)
+{
+	int r;
+
+	/* What came back instead of the file is not what the file says. */
+	if (a->rolled)
 		return false;
-	log_info("%s: its ini has changed: %s, in place", a->name, g->pending.text);
-	return true;
+	r = try(a, what);
+	if (r == -EALREADY) {
+		log_info("%s: %s was written anew and says the same", a->name, what);
+		if (a->last_error) {
+			forget_mistake(a);
+			tell_change(a, EVENT_NONE, "");
+		}
+	}
+	return r == 0 || r == -EALREADY;
 }
 
 int limits_scale(struct app *a, unsigned processes, const char *why, struct err *err)
@@ -145,12 +179,8 @@ static void take(struct generation *g, struct limits *l)
 		return;
 	ini_unref(a->good);
 	a->good = ini_ref(l->ini);
-	/* What an earlier edit had wrong is mended. */
-	if (a->good == a->wanted && !a->rolled) {
-		free(TAKE_PTR(a->last_error));
-		app_put_text(&a->reason, "%s", "");
-		machine_explain(a);
-	}
+	if (a->good == a->wanted && !a->rolled)
+		forget_mistake(a);
 	app_show_face(a, l->loaded);
 	tell_ini(a, clock_wall_ns());
 }

@@ -321,6 +321,7 @@ static int parse(const struct load_source *source, const struct load_rules *rule
 		.environ = rules->environ_now,
 		.cpus = rules->cpus,
 		.allow_files = !is_tenants(source),
+		.sources = source->sources,
 	};
 	struct config_items own = {0};
 	int r = inifile_parse(source->bytes, source->n, &facts, &own, notes, err);

@@ -26,6 +26,8 @@ struct load_source {
 	size_t n;
 	uid_t owner;
 	bool roots; /* only root can have written it */
+	struct inifile_sources
+		*sources; /* what it reads beside itself, on failure too; NULL: no matter */
 };
 
 struct loaded {

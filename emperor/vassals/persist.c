@@ -197,7 +197,8 @@ static void describe(struct saved *s, const struct app *a, const struct kept *li
 		.id = a->id,
 		.ids = a->v->ids,
 		.state = (uint64_t)a->state,
-		.gone = a->v->shutting_down ? a->was_gone : a->gone,
+		/* The next emperor finds out that an ini is gone which has not been acted on. */
+		.gone = (a->v->shutting_down ? a->was_gone : a->gone) && !a->yields,
 		.begun = is_begun(a),
 		.scaled = a->serving ? a->serving->scaled : 0,
 		.cut_from = a->serving ? a->cut_from : 0,
@@ -207,6 +208,7 @@ static void describe(struct saved *s, const struct app *a, const struct kept *li
 		.since_wall_ns = a->since_wall_ns,
 		.restarts = a->restarts,
 		.numbers = a->numbers,
+		.served = a->serving ? a->serving->number : 0,
 		.last_bank = a->last_bank,
 		.board = identity_of(list, n, KEPT_BOARD, 0),
 		.gate_end = identity_of(list, n, KEPT_GATE_END, 0),
@@ -300,12 +302,58 @@ void persist_flush(struct vassals *v)
 			persist_now(v->v[i]);
 }
 
+/*
+ * What the emperor after one that was stopped must know: nothing runs, but what was decided is decided.
+ * Its id stays: if this emperor is killed before its end, others are adopted with theirs.
+ */
+static void describe_end(struct saved *s, const struct app *a)
+{
+	describe(s, a, NULL, 0);
+	s->ended = 1;
+	s->begun = !a->rests;
+	s->state = APP_STOPPED;
+	s->generations_n = s->doors_n = 0;
+	s->door_numbers = 0;
+	s->trial = s->base_requests = s->base_errors = 0;
+	s->scaled = s->cut_from = s->processes = s->restarts = 0;
+	/* A broken edit is refused by a new start; only what came back is started in its place. */
+	s->good &= s->rolled;
+	if (!a->rests)
+		s->reason[0] = '\0';
+}
+
+void persist_end(struct app *a)
+{
+	struct saved s;
+
+	if (a->v->state_dir_fd < 0)
+		return;
+	buf_done(&a->last_words);
+	describe_end(&s, a);
+	/* Without memory for it the next emperor starts it as it would any. */
+	if (saved_encode(&s, &a->last_words) < 0)
+		buf_done(&a->last_words);
+}
+
+static void write_last_words(const struct app *a)
+{
+	struct err err = {0};
+
+	if (statedir_write(a->v->state_dir_fd, a->name, buf_span(&a->last_words), &err) == 0)
+		return;
+	log_error("%s: %s: the next emperor does not know what was decided", a->name, err.text);
+	statedir_remove(a->v->state_dir_fd, a->name);
+}
+
 void persist_forget(struct app *a)
 {
-	/* An emperor that ends leaves what was stopped by command stopped. */
-	if (a->v->state_dir_fd < 0 || a->rests)
+	if (a->v->state_dir_fd < 0)
 		return;
-	statedir_remove(a->v->state_dir_fd, a->name);
+	if (a->last_words.n > 0)
+		write_last_words(a);
+	else
+		statedir_remove(a->v->state_dir_fd, a->name);
+	buf_done(&a->last_words);
 	for (size_t i = 0; i < a->kept_n && a->v->setup.roles; i++)
 		say(a, KEEPER_DROP, &a->kept[i]);
 }

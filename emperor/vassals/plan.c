@@ -119,6 +119,21 @@ static enum plan_kind judge_live(struct plan *p, const struct generation *g, con
 	return PLAN_RELOAD;
 }
 
+/* What a command has set is in no ini, and ends with the generation or with another number in the ini. */
+static void tell_scaled(struct plan *p, enum plan_kind kind, const struct generation *g,
+			const struct loaded *l)
+{
+	bool ends = kind == PLAN_RELOAD ||
+		    (kind == PLAN_LIMITS && g->loaded->config.processes != l->config.processes);
+	size_t n = strlen(p->text);
+
+	if (g->scaled == 0)
+		return;
+	(void)snprintf(p->text + n, sizeof(p->text) - n, "%s%u process%s by command%s",
+		       n > 0 ? "; " : "", g->scaled, g->scaled == 1 ? "" : "es",
+		       ends ? ", until then" : " stay in force");
+}
+
 /* Against what serves: the items that it was started with. */
 static enum plan_kind compare(struct plan *p, const struct generation *g, const struct loaded *l,
 			      bool touched)
@@ -138,8 +153,8 @@ static enum plan_kind compare(struct plan *p, const struct generation *g, const 
 			   touched ? "its ini was touched" : "");
 	if (d.n > 0 && d.live)
 		kind = judge_live(p, g, l);
-	/* The emperor has seen this file: a link in a path leads elsewhere since, or it was rolled back. */
-	if (d.n > 0 && !p->staged && !touched) {
+	/* The emperor has seen these files: a link in a path leads elsewhere since, or it was rolled back. */
+	if (d.n > 0 && !p->staged && !touched && !includes_differ(g->app)) {
 		char changes[TEXT_MAX];
 
 		memcpy(changes, p->text, sizeof(changes));
@@ -147,6 +162,7 @@ static enum plan_kind compare(struct plan *p, const struct generation *g, const 
 			       changes);
 		kind = PLAN_NOTHING;
 	}
+	tell_scaled(p, kind, g, l);
 	config_diff_done(&d);
 	config_items_done(&was);
 	return kind;
@@ -162,6 +178,7 @@ static enum plan_kind judge_known(struct plan *p, const struct app *a, const str
 				  const struct loaded *l)
 {
 	bool touched = !p->staged && fingerprint_compare(&a->print, &e->print) != FINGERPRINT_SAME;
+	bool same;
 
 	if (a->gone)
 		return say(p, PLAN_START, "its ini is back");
@@ -169,11 +186,13 @@ static enum plan_kind judge_known(struct plan *p, const struct app *a, const str
 		return say(p, PLAN_NOTHING, "it stays stopped until a command starts it");
 	if (a->serving)
 		return compare(p, a->serving, l, touched);
-	if (same_bytes(a, e) && !touched)
+	same = same_bytes(a, e) && !touched;
+	if (same && !includes_differ(a))
 		return say(p, PLAN_NOTHING, app_state_name(a->state));
-	return say(p, a->state == APP_SLEEPING ? PLAN_NOTHING : PLAN_START,
-		   a->state == APP_SLEEPING ? "it sleeps, and starts anew when it is woken"
-					    : "its ini has changed");
+	if (a->state == APP_SLEEPING)
+		return say(p, PLAN_NOTHING, "it sleeps, and starts anew when it is woken");
+	return say(p, PLAN_START,
+		   same ? "a file that its ini reads has changed" : "its ini has changed");
 }
 
 static enum plan_kind judge_new(struct plan *p, const struct row *r)
@@ -185,8 +204,9 @@ static enum plan_kind judge_new(struct plan *p, const struct row *r)
 		(void)snprintf(from, sizeof(from),
 			       "renamed from %s: that app stops, and this one starts anew; ",
 			       name_of(r->renamed));
-	(void)snprintf(p->text, sizeof(p->text), "%s%s%s%s, uid %u", from, l->domains,
-		       *l->domains && *l->addresses ? ", " : "", l->addresses, (unsigned)l->uid);
+	(void)snprintf(p->text, sizeof(p->text), "%s%s%s%s%suid %u", from, l->domains,
+		       *l->domains && *l->addresses ? ", " : "", l->addresses,
+		       *l->domains || *l->addresses ? ", " : "", (unsigned)l->uid);
 	return PLAN_START;
 }
 

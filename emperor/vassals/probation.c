@@ -67,8 +67,9 @@ const char *probation_text(const struct probation_count *old, const struct proba
 			   char *buf, size_t size)
 {
 	(void)snprintf(buf, size,
-		       "%" PRIu64 " of its first %" PRIu64 " requests failed; of %" PRIu64
+		       "%" PRIu64 " of its first %" PRIu64 " request%s failed; of %" PRIu64
 		       " before, %" PRIu64 " did",
-		       now->errors, now->requests, old->requests, old->errors);
+		       now->errors, now->requests, PLURAL(now->requests), old->requests,
+		       old->errors);
 	return buf;
 }

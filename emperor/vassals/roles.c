@@ -4,7 +4,7 @@
  * A role runs /proc/self/exe: the very program that runs here, even if a package upgrade has replaced it on disk and
  * even if the role's user cannot reach its directory. So both ends of the link always speak one version.
  *
- * Here: their processes. What they are told, and whether they answer, is roles_link.c's.
+ * Here: their processes. What they are told, and whether they answer, is roles_link.c's; who has died, roles_deaths.c's.
  */
 #include "emperor/vassals/roles_inner.h"
 
@@ -68,15 +68,18 @@ static void try_again(struct role *role, bool ran)
 			 (double)(at - now) / 1e9);
 }
 
-static void say_how_it_ended(const struct role *role, int status)
+static void note_how_it_ended(struct role *role, int status)
 {
+	char how[sizeof(role->died.how)];
+
 	if (status == EXITS_UNKNOWN)
-		log_error("%s: has ended", role_facts[role->id].name);
+		(void)snprintf(how, sizeof(how), "has ended");
 	else if (WIFSIGNALED(status))
-		log_error("%s: killed by signal %d (%s)", role_facts[role->id].name,
-			  WTERMSIG(status), strsignal(WTERMSIG(status)));
+		(void)snprintf(how, sizeof(how), "killed by signal %d (%s)", WTERMSIG(status),
+			       strsignal(WTERMSIG(status)));
 	else
-		log_error("%s: exited with %d", role_facts[role->id].name, WEXITSTATUS(status));
+		(void)snprintf(how, sizeof(how), "exited with %d", WEXITSTATUS(status));
+	role_note_death(role, how);
 }
 
 static void on_exit_of(struct exits *x, int status)
@@ -93,7 +96,7 @@ static void on_exit_of(struct exits *x, int status)
 		role->roles->setup.gone(role->roles->setup.arg, role->id);
 		return;
 	}
-	say_how_it_ended(role, status);
+	note_how_it_ended(role, status);
 	try_again(role, true);
 }
 
@@ -213,8 +216,10 @@ int roles_adopt(struct roles *r, enum role_id id, pid_t pid, const struct exits_
 	_cleanup_(fd_closep) int link = link_fd;
 	int pidfd = exits_open(pid, is);
 
-	if (pidfd == -ESRCH)
-		return err_set(err, -ESRCH, "%s: has ended meanwhile", role_facts[id].name);
+	if (pidfd == -ESRCH) {
+		role_note_death(role, "ended while there was no emperor");
+		return err_set(err, -ESRCH, "%s: another one follows", role_facts[id].name);
+	}
 	(void)fd_set_nonblock(link, true);
 	role->pid = pid;
 	role->ready = true;

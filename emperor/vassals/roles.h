@@ -11,6 +11,7 @@
 struct err;
 struct ev_loop;
 struct exits_identity;
+struct role_info;
 struct roles;
 
 enum role_id { ROLE_ID_GATE, ROLE_ID_STATS, ROLE_ID_KEEPER, ROLE_ID_COUNT };
@@ -71,4 +72,7 @@ uint16_t roles_stop_kind(enum role_id id);
 pid_t roles_pid(const struct roles *r, enum role_id id);
 /* Is a process of any role still there? */
 bool roles_alive(const struct roles *r);
+void roles_fill_info(const struct roles *r, enum role_id id, struct role_info *ret);
+/* Those that the history does not have yet, to the stats role, which knows nothing of apps by it. */
+void roles_tell_deaths(struct roles *r);
 void roles_free(struct roles *r);

@@ -9,6 +9,13 @@
 
 struct queued;
 
+struct role_deaths { /* that nobody wanted, since this emperor began */
+	unsigned n;
+	unsigned told;    /* of them, to the history */
+	uint64_t wall_ns; /* the last one */
+	char how[96];
+};
+
 struct role {
 	struct roles *roles;
 	enum role_id id;
@@ -19,6 +26,7 @@ struct role {
 	unsigned unanswered; /* pings since the last sign of life */
 	uint64_t started_ns;
 	struct backoff backoff;
+	struct role_deaths died;
 	struct queued *first, **last; /* what it has not taken yet */
 	size_t queued_n;
 	ev_io link_io, write_io, outcome_io;
@@ -38,6 +46,9 @@ struct role_facts {
 	unsigned wait_max_s; /* between two starts, however often it has ended */
 };
 extern const struct role_facts role_facts[ROLE_ID_COUNT];
+
+/* roles_deaths.c */
+void role_note_death(struct role *role, const char *how);
 
 /* roles_link.c */
 void role_link_init(struct role *role);

@@ -75,17 +75,28 @@ static void give_up(struct role *role, const char *why)
 	role_link_close(role);
 }
 
+static bool is_full(int r)
+{
+	return r == -EAGAIN || r == -ETOOMANYREFS || r == -ENOBUFS;
+}
+
+/* Of one that has ended its exit tells. */
+static void say_lost(const struct role *role, const struct role_msg *m, int r)
+{
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		log_error("%s: cannot be told (%u): %s", role_facts[role->id].name, m->kind,
+			  strerror(-r));
+}
+
 static void flush(struct role *role)
 {
 	while (role->first) {
 		struct queued *q = role->first;
 		int r = role_send(role->link_fd, &q->m, q->text, q->fds, q->nfds);
 
-		if (r == -EAGAIN || r == -ETOOMANYREFS || r == -ENOBUFS)
+		if (is_full(r))
 			break;
-		if (r < 0 && r != -EPIPE && r != -ECONNRESET)
-			log_error("%s: cannot be told (%u): %s", role_facts[role->id].name,
-				  q->m.kind, strerror(-r));
+		say_lost(role, &q->m, r);
 		role->first = q->next;
 		if (!role->first)
 			role->last = &role->first;
@@ -139,6 +150,15 @@ void roles_tell(struct roles *r, enum role_id id, const struct role_msg *m, cons
 
 	if (role->link_fd < 0)
 		return;
+	/* Whatever is told to it at once needs no descriptors of ours beside those that there are. */
+	if (!role->first) {
+		int sent = role_send(role->link_fd, m, text, fds, nfds);
+
+		if (!is_full(sent)) {
+			say_lost(role, m, sent);
+			return;
+		}
+	}
 	if (!enqueue(role, m, text, fds, nfds)) {
 		give_up(role, "does not take what it is told");
 		return;

@@ -19,6 +19,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "emperor/vassals/release.h"
 #include "emperor/vassals/saved.h"
 #include "shared/clock.h"
 #include "shared/config_diff.h"
@@ -101,6 +102,35 @@ static bool same_version(const struct generation *a, const struct generation *b)
 	return same;
 }
 
+/* Is the code the same? Limits that change in place, which max-workers may have cut, say nothing about that. */
+static bool same_code(const struct version *v, const struct config_items *items)
+{
+	struct config_items was = {0};
+	struct config_diff d = {0};
+	bool same = v->config && config_items_decode(v->config, v->config_n, &was, NULL) == 0 &&
+		    config_diff(&was, items, &d, NULL) == 0 && (d.n == 0 || d.live);
+
+	config_diff_done(&d);
+	config_items_done(&was);
+	return same;
+}
+
+/* What g runs, and what ran when an emperor before was stopped. */
+static bool is_what_ended(const struct generation *g, const struct version *ended)
+{
+	struct config_items items = {0};
+	bool same;
+
+	/* Of one that slept, only its bytes are known. */
+	if (!ended->config)
+		return g->ini->n == ended->ini->n &&
+		       memcmp(g->ini->bytes, ended->ini->bytes, g->ini->n) == 0;
+	same = g->config && config_items_decode(g->config, g->config_n, &items, NULL) == 0 &&
+	       same_code(ended, &items);
+	config_items_done(&items);
+	return same;
+}
+
 /* An answer that failed is counted once, whoever tells of it. */
 static struct probation_count sample(const struct app *a, unsigned bank)
 {
@@ -128,6 +158,8 @@ static struct probation_count since_it_serves(const struct app *a, const struct 
 static void roll(struct app *a, const char *why)
 {
 	a->rolled = version_ref(a->previous);
+	version_unref(a->bad);
+	a->bad = version_of(a->serving);
 	app_put_text(&a->rolled_why, "%s", why);
 	log_warning("%s: %s", a->name, why);
 	tell_change(a, EVENT_ROLLED_BACK, why);
@@ -198,7 +230,12 @@ void rollback_begins(struct app *a, struct generation *g)
 			g->passed = true;
 		else
 			remember(a, old);
+	} else if (!old && a->ended && !is_what_ended(g, a->ended)) {
+		/* It has changed while there was no emperor. */
+		version_unref(a->previous);
+		a->previous = version_ref(a->ended);
 	}
+	version_unref(TAKE_PTR(a->ended));
 }
 
 void rollback_edited(struct app *a)
@@ -235,6 +272,12 @@ void rollback_describe(const struct app *a, struct saved *s)
 	/* What serves says by what; of what came back and does not run just now, only this does. */
 	if (!g && a->rolled && !old && a->rolled->config)
 		s->config = span_of(a->rolled->config, a->rolled->config_n);
+	if (a->rolled && a->bad) {
+		s->bad_number = a->bad->number;
+		s->bad_config = span_of(a->bad->config, a->bad->config ? a->bad->config_n : 0);
+	}
+	if (a->rolled)
+		s->old_wanted = a->rolled->wanted;
 	if (!old)
 		return;
 	s->old_number = old->number;
@@ -242,6 +285,7 @@ void rollback_describe(const struct app *a, struct saved *s)
 	s->old_roots = old->ini->roots;
 	s->old_requests = a->old_count.requests;
 	s->old_errors = a->old_count.errors;
+	s->old_wanted = old->wanted;
 	s->old_ini = span_of(old->ini->bytes, old->ini->n);
 	s->old_config = span_of(old->config, old->config ? old->config_n : 0);
 }
@@ -253,10 +297,18 @@ void rollback_go_on(struct app *a, const struct saved *s, struct ini *ini, struc
 	a->old_count = (struct probation_count){s->old_requests, s->old_errors};
 	if (s->old_number > 0 && old_ini)
 		a->previous = version_new(s->old_number, old_ini, s->old_config);
+	if (a->previous)
+		a->previous->wanted = (unsigned)s->old_wanted;
+	if (s->ended && !s->rolled)
+		a->ended = version_new(s->served ? s->served : s->numbers, ini, s->config);
 	if (!s->rolled)
 		return;
+	if (s->bad_config.n > 0)
+		a->bad = version_new(s->bad_number, NULL, s->bad_config);
 	/* Under way, it is what was to come back; else it has, and is what served last. */
 	a->rolled = a->previous ? version_ref(a->previous) : version_new(0, ini, s->config);
+	if (a->rolled && !a->previous)
+		a->rolled->wanted = (unsigned)s->old_wanted;
 	if (!*why) /* an emperor that did not write it down */
 		why = s->state == APP_RUNNING && *s->reason ? s->reason : ROLLED_BEFORE;
 	app_put_text(&a->rolled_why, "%s", why);
@@ -282,6 +334,23 @@ void rollback_watch_on(struct app *a, const struct saved *s, bool same_board)
 	g->passed = false;
 	if (!a->rolled)
 		ev_timer_again(a->v->setup.loop, &a->probation);
+}
+
+void rollback_rested(struct app *a)
+{
+	struct loaded *l = NULL;
+	bool held;
+
+	/* What cannot be read cannot be tried either: what came back can. */
+	if (!a->rolled || !a->bad || !a->bad->config || app_parse(a, a->wanted, &l, NULL) < 0)
+		return;
+	held = same_code(a->bad, &l->items);
+	loaded_unref(l);
+	if (held)
+		return;
+	log_info("%s: its ini leads to something else than what was rolled back from, and is tried",
+		 a->name);
+	rollback_forget(a);
 }
 
 /* -- what is started ------------------------------------------------------------------------------------- */
@@ -319,9 +388,20 @@ const struct ini *rollback_previous(const struct app *a)
 	return a->previous && !a->rolled ? a->previous->ini : NULL;
 }
 
+void rollback_held(const struct app *a, struct app_release *ret)
+{
+	ret->held = a->rolled != NULL;
+	if (!a->rolled || !a->bad)
+		return;
+	ret->held_number = a->bad->number;
+	release_path(span_of(a->bad->config, a->bad->config ? a->bad->config_n : 0),
+		     ret->held_back);
+}
+
 void rollback_forget(struct app *a)
 {
 	version_unref(TAKE_PTR(a->rolled));
+	version_unref(TAKE_PTR(a->bad));
 	free(TAKE_PTR(a->rolled_why));
 }
 
@@ -356,4 +436,5 @@ void rollback_done(struct app *a)
 	ev_timer_stop(a->v->setup.loop, &a->probation);
 	rollback_forget(a);
 	version_unref(TAKE_PTR(a->previous));
+	version_unref(TAKE_PTR(a->ended));
 }

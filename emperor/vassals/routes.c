@@ -143,6 +143,19 @@ int routes_check(const struct vassals *v, const struct app *a, const struct load
 	return routes_check_by(l, a->file, holder_now, &c, err);
 }
 
+/* It is there, or leaves and answers until somebody else does. */
+static bool answers(const struct app *a)
+{
+	return a->face && (!a->gone || a->yields);
+}
+
+static bool is_taken(const struct vassals *v, const struct app *a, const struct domain_config *d)
+{
+	struct claimant c = {v, a};
+
+	return a->yields && holder_now(&c, d);
+}
+
 static void add(struct route *r, const struct app *a, const char *host, const char *path)
 {
 	r->app = a->id;
@@ -155,7 +168,7 @@ static size_t count(const struct vassals *v)
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->n; i++)
-		if (v->v[i]->face && !v->v[i]->gone)
+		if (answers(v->v[i]))
 			n += v->v[i]->face->config.domains_n + 1;
 	return MIN(n, (size_t)ROUTES_MAX);
 }
@@ -164,15 +177,19 @@ static size_t fill(const struct vassals *v, struct route *routes, size_t room)
 {
 	size_t n = 0;
 
+	static char nothing[] = "";
+	const struct domain_config whole = {.host = nothing, .path = nothing};
+
 	for (size_t i = 0; i < v->n; i++) {
 		const struct app *a = v->v[i];
 		const struct vassal_config *c = a->face ? &a->face->config : NULL;
 
-		if (!c || a->gone)
+		if (!answers(a))
 			continue;
 		for (size_t k = 0; k < c->domains_n && n < room; k++)
-			add(&routes[n++], a, c->domains[k].host, c->domains[k].path);
-		if (c->default_site && n < room)
+			if (!is_taken(v, a, &c->domains[k]))
+				add(&routes[n++], a, c->domains[k].host, c->domains[k].path);
+		if (c->default_site && n < room && !is_taken(v, a, &whole))
 			add(&routes[n++], a, "", "");
 	}
 	return n;
@@ -218,7 +235,7 @@ static char *describe(const struct vassals *v)
 	if (!f)
 		return NULL;
 	for (size_t i = 0; i < v->n; i++)
-		if (v->v[i]->face && !v->v[i]->gone)
+		if (answers(v->v[i]))
 			(void)fprintf(f, "%u %u %s\n", v->v[i]->id, (unsigned)v->v[i]->face->uid,
 				      v->v[i]->face->domains);
 	if (fclose(f) == 0)

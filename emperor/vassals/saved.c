@@ -1,7 +1,8 @@
 /*
  * saved - see saved.h.
  *
- * The order of lines is the order of the tables, each is there once: what differs was not written by this code. Values
+ * The order of lines is the order of the tables, each is there once: what differs was not written by this code, nor by a
+ * later one. Values
  * are checked for range here, so that nobody has to think of a state number 77 or a bank that does not exist.
  */
 #include "emperor/vassals/saved.h"
@@ -46,7 +47,8 @@ static const struct text_row texts[] = {
 
 static const struct number_row numbers[] = {
 	NUMBER(id, UINT32_MAX), NUMBER(ids, UINT32_MAX),
-	NUMBER(state, APP_STATE_COUNT - 1), NUMBER(gone, 1), NUMBER(begun, 1), NUMBER(good, 1),
+	NUMBER(state, APP_STATE_COUNT - 1), NUMBER(gone, 1), NUMBER(begun, 1), NUMBER_SINCE(ended, 1, 3),
+	NUMBER(good, 1),
 	NUMBER(rolled, 1), NUMBER_SINCE(trial, 1, 2),
 	NUMBER_SINCE(base_requests, UINT64_MAX, 2), NUMBER_SINCE(base_errors, UINT64_MAX, 2),
 	NUMBER(scaled, UINT32_MAX),
@@ -59,6 +61,8 @@ static const struct number_row numbers[] = {
 	NUMBER(owner, UINT32_MAX), NUMBER(roots, 1), NUMBER(file_owner, UINT32_MAX), NUMBER(file_roots, 1),
 	NUMBER_SINCE(old_number, UINT64_MAX, 2), NUMBER_SINCE(old_owner, UINT32_MAX, 2), NUMBER_SINCE(old_roots, 1, 2),
 	NUMBER_SINCE(old_requests, UINT64_MAX, 2), NUMBER_SINCE(old_errors, UINT64_MAX, 2),
+	NUMBER_SINCE(old_wanted, UINT32_MAX, 3),
+	NUMBER_SINCE(served, UINT64_MAX, 3), NUMBER_SINCE(bad_number, UINT64_MAX, 3),
 };
 
 /* Their lengths stand in the last line, and they follow it. */
@@ -68,6 +72,7 @@ static const struct span_row spans[] = {
 	{ offsetof(struct saved, config), LIMIT_CONFIG_BLOB, 2 },
 	{ offsetof(struct saved, old_ini), LIMIT_INI_BYTES, 2 },
 	{ offsetof(struct saved, old_config), LIMIT_CONFIG_BLOB, 2 },
+	{ offsetof(struct saved, bad_config), LIMIT_CONFIG_BLOB, 3 },
 };
 
 #define PART(field, most)   { #field, offsetof(struct saved_generation, field), most, 1 }
@@ -191,6 +196,31 @@ static bool take_line(struct span *in, const char *word, struct span *ret)
 	return true;
 }
 
+/* The lists and spans, which follow what has one line each. */
+static bool is_list(struct span in)
+{
+	return span_starts(in, SPAN("generation ")) || span_starts(in, SPAN("door ")) ||
+	       span_starts(in, SPAN("spans "));
+}
+
+static bool skip_line(struct span *in)
+{
+	const char *newline = in->n > 0 ? memchr(in->p, '\n', in->n) : NULL;
+
+	if (newline)
+		*in = span_skip(*in, (size_t)(newline - in->p) + 1);
+	return newline != NULL;
+}
+
+/* As take_line(), behind lines that only a later version has. */
+static bool find_line(struct span *in, const char *word, bool later, struct span *ret)
+{
+	while (!take_line(in, word, ret))
+		if (!later || is_list(*in) || !skip_line(in))
+			return false;
+	return true;
+}
+
 static bool take_number(struct span *line, uint64_t most, uint64_t *ret)
 {
 	uint64_t n = 0;
@@ -216,18 +246,19 @@ static bool take_text(struct span line, char *buf, size_t size)
 	return true;
 }
 
-static bool take_row(struct span *in, const struct number_row *row, void *base)
+static bool take_row(struct span *in, const struct number_row *row, bool later, void *base)
 {
 	struct span line;
 	uint64_t n;
 
-	if (!take_line(in, row->name, &line) || !take_number(&line, row->most, &n) || line.n > 0)
+	if (!find_line(in, row->name, later, &line) || !take_number(&line, row->most, &n) ||
+	    (line.n > 0 && !later))
 		return false;
 	memcpy((char *)base + row->offset, &n, sizeof(n));
 	return true;
 }
 
-static bool take_generation(struct span line, struct saved_generation *g)
+static bool take_generation(struct span line, bool later, struct saved_generation *g)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		uint64_t n;
@@ -236,7 +267,7 @@ static bool take_generation(struct span line, struct saved_generation *g)
 			return false;
 		memcpy((char *)g + parts[i].offset, &n, sizeof(n));
 	}
-	return line.n == 0 && g->pid > 0;
+	return (later || line.n == 0) && g->pid > 0;
 }
 
 static bool take_door(struct span line, struct saved_door *d)
@@ -252,11 +283,11 @@ static const char *take_lists(struct span *in, struct saved *s)
 {
 	struct span line;
 
-	while (take_line(in, "generation", &line))
+	while (find_line(in, "generation", s->later, &line))
 		if (s->generations_n == LIMIT_BANKS ||
-		    !take_generation(line, &s->generations[s->generations_n++]))
+		    !take_generation(line, s->later, &s->generations[s->generations_n++]))
 			return "generation";
-	while (take_line(in, "door", &line))
+	while (find_line(in, "door", s->later, &line))
 		if (s->doors_n == SAVED_DOORS || !take_door(line, &s->doors[s->doors_n++]))
 			return "door";
 	return NULL;
@@ -269,7 +300,7 @@ static bool take_spans(struct span *in, struct saved *s, unsigned version)
 	size_t total = 0;
 	uint64_t n;
 
-	if (!take_line(in, version == 1 ? "ini" : "spans", &line))
+	if (!find_line(in, version == 1 ? "ini" : "spans", s->later, &line))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(spans); i++) {
 		if (spans[i].since > version)
@@ -277,6 +308,11 @@ static bool take_spans(struct span *in, struct saved *s, unsigned version)
 		if (!take_number(&line, spans[i].most, &n) || n > in->n - total)
 			return false;
 		*span_at(s, &spans[i]) = span_of(in->p + total, n);
+		total += n;
+	}
+	while (s->later && line.n > 0) {
+		if (!take_number(&line, SAVED_BYTES, &n) || n > in->n - total)
+			return false;
 		total += n;
 	}
 	return line.n == 0 && total == in->n;
@@ -289,11 +325,11 @@ static const char *take_all(struct span *in, struct saved *s, unsigned version)
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		if (texts[i].since <= version &&
-		    (!take_line(in, texts[i].name, &line) ||
+		    (!find_line(in, texts[i].name, s->later, &line) ||
 		     !take_text(line, (char *)s + texts[i].offset, texts[i].size)))
 			return texts[i].name;
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		if (numbers[i].since <= version && !take_row(in, &numbers[i], s))
+		if (numbers[i].since <= version && !take_row(in, &numbers[i], s->later, s))
 			return numbers[i].name;
 	wrong = take_lists(in, s);
 	if (wrong)
@@ -324,14 +360,20 @@ int saved_decode(struct span bytes, struct saved *ret, struct err *err)
 	in = span_of(bytes.p, bytes.n - END_BYTES);
 	if (!take_line(&in, "saved", &line) || !take_number(&line, UINT32_MAX, &version))
 		return err_set(err, -EBADMSG, "is no app's state");
-	if (version < SAVED_OLDEST || version > SAVED_VERSION)
+	if (version < SAVED_OLDEST)
 		return err_set(err, -EBADMSG,
-			       "is of version %" PRIu64 ", and this emperor knows only %d to %d",
-			       version, SAVED_OLDEST, SAVED_VERSION);
+			       "is of version %" PRIu64
+			       ", and this emperor knows only %d and later",
+			       version, SAVED_OLDEST);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
+	s->later = version > SAVED_VERSION;
 	wrong = take_all(&in, s, (unsigned)version);
+	if (wrong && s->later)
+		return err_set(err, -EBADMSG,
+			       "is of version %" PRIu64 ", and \"%s\" is not as in version %d",
+			       version, wrong, SAVED_VERSION);
 	if (wrong)
 		return err_set(err, -EBADMSG, "\"%s\" is missing or makes no sense", wrong);
 	*ret = *s;

@@ -3,8 +3,10 @@
  * known, its doors, whether it is to run, and the bytes that served last. Text, a field a line; a digest at the end
  * tells a file that is torn. Pure: bytes to a value and back.
  *
- * A line more or less, or another meaning of one, is another version. The one before is still read, so that an upgrade
- * takes over as a crash does; what it does not say is 0 and empty. Any other is refused.
+ * A line more or less is another version. Those before are still read, so that an upgrade takes over as a crash does; what
+ * they do not say is 0 and empty. So are later ones, for the way back: their further lines, numbers and spans are passed
+ * over. For that a line, once there, keeps its place and its meaning: what means something else gets another name, and a
+ * build that must not guess misses the old one and refuses.
  */
 #pragma once
 #include "emperor/app_state.h"
@@ -17,11 +19,11 @@
 struct buf;
 struct err;
 
-#define SAVED_VERSION 2
+#define SAVED_VERSION 3
 #define SAVED_OLDEST  1 /* was: no configurations, nothing of probation and rollback */
 #define SAVED_DOORS   ((size_t)2 * (LIMIT_LISTENERS + 1))
 #define SAVED_HEAD    (64UL * 1024) /* all but the spans: 34 doors and two reasons are 7 KB */
-#define SAVED_BYTES   (3UL * LIMIT_INI_BYTES + 2UL * LIMIT_CONFIG_BLOB + SAVED_HEAD)
+#define SAVED_BYTES   (3UL * LIMIT_INI_BYTES + 3UL * LIMIT_CONFIG_BLOB + SAVED_HEAD)
 #define SAVED_TEXT    512
 
 struct saved_generation {
@@ -38,6 +40,7 @@ struct saved_door {
 };
 
 struct saved {
+	bool later; /* decoded from a later version: there may be more than is known here */
 	char name[LIMIT_NAME];
 	char file[PATH_MAX]; /* path of its ini */
 	char boot[64];       /* of the machine: pids and descriptors are this boot's */
@@ -47,7 +50,9 @@ struct saved {
 	uint64_t state;   /* enum app_state */
 	uint64_t gone;    /* its ini is deleted, it drains */
 	uint64_t begun;   /* a generation was starting, or was to start */
-	uint64_t good;    /* ini has served: it is what to come back to */
+	uint64_t
+		ended; /* by an emperor that was stopped: nothing of it runs, this is what was decided */
+	uint64_t good; /* ini has served: it is what to come back to */
 	uint64_t
 		rolled; /* it was rolled back, or is about to be: those bytes count, not the file's */
 	uint64_t trial; /* what serves is on probation: since serving_ns, and from the base on */
@@ -64,6 +69,10 @@ struct saved {
 		old_number; /* of the generation that ran what to come back to; 0: there is nothing */
 	uint64_t old_owner, old_roots;     /* of old_ini */
 	uint64_t old_requests, old_errors; /* while that one served */
+	uint64_t
+		old_wanted; /* processes of that, or of what came back, if max-workers had left fewer; 0 */
+	uint64_t served;     /* generation that serves; 0: none */
+	uint64_t bad_number; /* of the generation that was rolled back from; 0: unknown */
 	struct saved_generation generations[LIMIT_BANKS];
 	size_t generations_n;
 	struct saved_door doors[SAVED_DOORS];
@@ -75,6 +84,7 @@ struct saved {
 	struct span
 		config; /* config_items.h: by which the front that serves runs, or what was rolled back */
 	struct span old_ini, old_config;
+	struct span bad_config; /* what was rolled back from */
 };
 
 /* -EFBIG: more than SAVED_BYTES. */

@@ -144,7 +144,7 @@ bool sleep_begins_asleep(const struct app *a, const struct loaded *l)
 void sleep_begin(struct app *a, const char *why)
 {
 	/* It has served until nobody asked any more, or was never asked: whatever failed before is over. */
-	backoff_reset(&a->backoff);
+	restart_reset(&a->restart);
 	a->awake = false;
 	app_prune_doors(a);
 	log_info("%s: asleep: %s", a->name, why);

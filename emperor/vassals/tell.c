@@ -4,6 +4,7 @@
  */
 #include "emperor/vassals/internal.h"
 
+#include "emperor/vassals/release.h"
 #include "shared/buf.h"
 #include "shared/clock.h"
 #include "shared/fd.h"
@@ -31,24 +32,23 @@ static unsigned retry_after_s(const struct app *a)
 
 	if (a->state == APP_STOPPED || a->state == APP_STOPPING)
 		return RETRY_STOPPED_S;
-	if (a->state == APP_BACKOFF && a->backoff.next_ns > now)
-		return (unsigned)((a->backoff.next_ns - now) / NS_PER_S) + RETRY_SOON_S;
+	if (a->state == APP_BACKOFF && a->restart.backoff.next_ns > now)
+		return (unsigned)((a->restart.backoff.next_ns - now) / NS_PER_S) + RETRY_SOON_S;
 	return RETRY_SOON_S;
 }
 
 /*
- * While an app starts, its clients wait at the door; where no generation can come soon, nobody waits. What has failed
- * and is tried again by itself will most likely fail again: its clients wait no more until it serves.
+ * While an app starts, its clients wait at the door; where no generation can come soon, nobody waits: see restart.h.
  */
 static bool is_absent(const struct app *a)
 {
 	switch (a->state) {
 	case APP_STOPPED:
 	case APP_STOPPING:
-	case APP_BACKOFF:
 		return true;
+	case APP_BACKOFF:
 	case APP_STARTING:
-		return a->backoff.failures > 0;
+		return restart_refuses(&a->restart);
 	default:
 		return false;
 	}
@@ -94,6 +94,19 @@ static void tell_gate_listeners(const struct app *a)
 		}
 		door->lent = lent;
 		to(a, ROLE_ID_GATE, &m, NULL, &door->fd, lent >= 0 ? 1 : 0);
+	}
+}
+
+void tell_gate_of_move(const struct app *a)
+{
+	for (size_t i = 0; i < a->doors.n; i++) {
+		struct door *door = &a->doors.v[i];
+		const struct role_msg m = {.kind = GATE_LISTENER_GONE, .b = door->number};
+
+		if (door->lent < 0)
+			continue;
+		door->lent = -1;
+		to(a, ROLE_ID_GATE, &m, NULL, NULL, 0);
 	}
 }
 
@@ -156,6 +169,7 @@ void tell_ini(const struct app *a, uint64_t since_wall_ns)
 	struct buf shown = {0};
 	struct role_msg m = {.kind = STATS_INI, .b = g->number, .d = since_wall_ns};
 	struct span bytes;
+	char release[PATH_MAX];
 	int r;
 
 	if (!a->v->setup.roles || !g->ini)
@@ -166,8 +180,9 @@ void tell_ini(const struct app *a, uint64_t since_wall_ns)
 	if (r == 0 && bytes.n > 0)
 		r = fd_sealed_memfd(&fd, "emperor-ini", bytes.p, bytes.n);
 	buf_done(&shown);
+	release_path(span_of(g->config, g->config ? g->config_n : 0), release);
 	if (fd >= 0)
-		to(a, ROLE_ID_STATS, &m, NULL, &fd, 1);
+		to(a, ROLE_ID_STATS, &m, release, &fd, 1);
 	else if (r < 0)
 		log_warning("%s: its ini is not in the history: %s", a->name, strerror(-r));
 }
@@ -191,7 +206,19 @@ void tell_gone(const struct app *a)
 	observe(a, &info, true, 0, "");
 }
 
-void tell_change(const struct app *a, unsigned event_kind, const char *text)
+/* Of a traceback the end says what happened: where there is no room for all, whole lines of its beginning are left out. */
+static const char *fit(const char *text)
+{
+	size_t n = strlen(text);
+	const char *newline;
+
+	if (n < ROLE_TEXT)
+		return text;
+	newline = strchr(text + n - (ROLE_TEXT - 1), '\n');
+	return newline && newline[1] ? newline + 1 : text;
+}
+
+void tell_change_of(const struct app *a, uint64_t number, unsigned event_kind, const char *text)
 {
 	struct app_info info;
 
@@ -203,13 +230,18 @@ void tell_change(const struct app *a, unsigned event_kind, const char *text)
 		struct role_msg m = {
 			.kind = STATS_EVENT,
 			.a = event_kind,
-			.b = info.generation,
+			.b = number > 0 ? number : info.generation,
 			.d = clock_wall_ns(),
 		};
 
-		to(a, ROLE_ID_STATS, &m, text, NULL, 0);
+		to(a, ROLE_ID_STATS, &m, fit(text), NULL, 0);
 	}
 	observe(a, &info, false, event_kind, text);
+}
+
+void tell_change(const struct app *a, unsigned event_kind, const char *text)
+{
+	tell_change_of(a, 0, event_kind, text);
 }
 
 void tell_app_to(const struct app *a, enum role_id role)

@@ -70,6 +70,9 @@ static void on_turn(struct ev_loop *loop, ev_prepare *w, int revents)
 	vassals_pump(v);
 	if (v->routes_changed)
 		routes_publish(v);
+	handover_end(v);
+	if (v->routes_changed)
+		routes_publish(v);
 	persist_flush(v);
 	if (v->shutting_down && v->n == 0 && v->done) {
 		vassals_done_fn *done = TAKE_PTR(v->done);
@@ -109,6 +112,7 @@ static void take_file(struct app *a, struct scan_entry *e)
 
 	a->print = e->print;
 	a->gone = false;
+	a->yields = false;
 	persist_mark(a);
 	a->dir = e->dir;
 	if (!str_eq(a->file, e->path)) {
@@ -136,7 +140,7 @@ static void take_file(struct app *a, struct scan_entry *e)
 	a->problem = TAKE_PTR(e->problem);
 }
 
-static void add(struct vassals *v, struct scan_entry *e)
+static void add(struct vassals *v, struct scan_entry *e, bool comes)
 {
 	struct err err = {0};
 	struct app *a;
@@ -151,6 +155,7 @@ static void add(struct vassals *v, struct scan_entry *e)
 		return;
 	}
 	take_file(a, e);
+	a->comes = comes;
 	app_event(a, LIFE_START, "new ini");
 }
 
@@ -161,12 +166,13 @@ static const char *const change_texts[] = {
 	[FINGERPRINT_CONTENT] = "its ini has changed",
 };
 
+/* renames: inis have gone and others have come. */
 static void act(struct vassals *v, struct scan *scan, const struct reconcile_action *action,
-		struct app *const *known)
+		struct app *const *known, bool renames)
 {
 	struct scan_entry *e = action->wanted == SIZE_MAX ? NULL : &scan->v[action->wanted];
 	struct app *a = action->known == SIZE_MAX ? NULL : known[action->known];
-	bool in_place;
+	bool in_place, leaves;
 
 	switch (action->kind) {
 	case RECONCILE_KEEP:
@@ -174,12 +180,13 @@ static void act(struct vassals *v, struct scan *scan, const struct reconcile_act
 	case RECONCILE_START:
 		assert(e);
 		if (a) {
+			leaves = a->yields;
 			rollback_forget(a);
 			take_file(a, e);
 			v->routes_changed = true;
-			app_event(a, LIFE_START, "its ini is back");
+			app_event(a, leaves ? LIFE_CHANGE : LIFE_START, "its ini is back");
 		} else {
-			add(v, e);
+			add(v, e, renames);
 		}
 		break;
 	case RECONCILE_CHANGE:
@@ -195,10 +202,26 @@ static void act(struct vassals *v, struct scan *scan, const struct reconcile_act
 		break;
 	case RECONCILE_STOP:
 		assert(a);
+		if (renames) {
+			handover_begin(a);
+			break;
+		}
 		a->gone = true;
 		app_event(a, LIFE_STOP, "its ini is gone");
 		break;
 	}
+}
+
+/* Which became which nobody asks: who comes takes what it finds. */
+static bool has_renames(const struct reconcile_action *actions, size_t n)
+{
+	bool comes = false, goes = false;
+
+	for (size_t i = 0; i < n; i++) {
+		comes |= actions[i].kind == RECONCILE_START && actions[i].known == SIZE_MAX;
+		goes |= actions[i].kind == RECONCILE_STOP;
+	}
+	return comes && goes;
 }
 
 static void say_complaint(struct vassals *v, const struct scan *scan)
@@ -222,6 +245,7 @@ void vassals_reconcile(struct vassals *v, struct scan *scan)
 	_cleanup_(freep) struct app **known = calloc(v->n + 1, sizeof(struct app *));
 	size_t known_n = 0;
 	size_t n;
+	bool renamed;
 
 	if (v->shutting_down)
 		return;
@@ -242,8 +266,10 @@ void vassals_reconcile(struct vassals *v, struct scan *scan)
 		items[scan->n + known_n++] = (struct reconcile_item){a->name, a->print, a->gone};
 	}
 	n = reconcile(items, scan->n, items + scan->n, known_n, scan->incomplete, actions);
+	renamed = has_renames(actions, n);
 	for (size_t i = 0; i < n; i++)
-		act(v, scan, &actions[i], known);
+		act(v, scan, &actions[i], known, renamed);
+	includes_follow(v);
 }
 
 /* -- for main ------------------------------------------------------------------------------------------- */
@@ -352,6 +378,8 @@ void vassals_shut_down(struct vassals *v, vassals_done_fn *fn, void *arg)
 		a->rests = (a->state == APP_STOPPED || a->state == APP_STOPPING) && !a->gone &&
 			   !a->begun;
 		a->was_gone = a->gone;
+		if (!a->gone && !a->dead)
+			persist_end(a);
 		a->gone = true;
 		persist_mark(a);
 		if (a->state != APP_STOPPING)

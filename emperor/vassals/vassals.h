@@ -7,6 +7,7 @@
 #include "shared/base.h"
 #include "shared/limits.h"
 #include "shared/span.h"
+#include <limits.h>
 #include <sys/types.h>
 
 struct err;
@@ -41,6 +42,16 @@ struct app_info {
 typedef void vassals_visit_fn(void *arg, const struct app_info *info);
 
 void vassals_visit(struct vassals *v, vassals_visit_fn *fn, void *arg);
+/* gate, stats and keeper, as far as there are any. */
+struct role_info {
+	const char *name;
+	pid_t pid;       /* 0: not there */
+	unsigned deaths; /* that nobody wanted, since this emperor began */
+	uint64_t died_wall_ns;
+	const char *how; /* the last time; borrowed */
+};
+void vassals_visit_roles(const struct vassals *v,
+			 void (*fn)(void *arg, const struct role_info *info), void *arg);
 /* False if there is no such app. */
 bool vassals_find(struct vassals *v, const char *name, struct app_info *ret_info);
 /* The bytes that its generations were started from; p NULL: there are none. */
@@ -48,6 +59,15 @@ struct app_inis {
 	struct span serving, previous; /* what rollback brings back */
 };
 void vassals_inis(struct vassals *v, const char *name, struct app_inis *ret);
+/* Which code runs, for people. */
+struct app_release {
+	char path[PATH_MAX]; /* links resolved; "" unknown, or nothing serves */
+	uint64_t since_wall_ns;
+	bool held;                /* it was rolled back: what its ini asks for is not started */
+	char held_back[PATH_MAX]; /* where the code of that lies; "" unknown */
+	uint64_t held_number;     /* the generation that ran it; 0 unknown */
+};
+void vassals_release(struct vassals *v, const char *name, struct app_release *ret);
 /* The notes of its ini, "file:line: text" one per line; "" if none. Borrowed. */
 const char *vassals_notes(struct vassals *v, const char *name);
 

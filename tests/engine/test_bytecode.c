@@ -34,6 +34,7 @@ static const struct { const char *target, *said; } cases[] = {
 	{ "/derived",		    "edited" },
 	{ "/patched",		    "edited" },
 	{ "/prefix",		    "source" },
+	{ "/by_name",		    "cached cached TypeError TypeError TypeError" },
 	{ "/by_hash",		    "cached" },
 	{ "/fits",		    "cached" },
 };

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -67,6 +68,23 @@ class Adoption(Succession):
         now = f.state("one")
         self.assertEqual((now["pid"], now["generation"]), (was["pid"], was["generation"]))
 
+    def test_included_files_are_followed_by_the_next_emperor(self):
+        incs = {name: self.folder / (name + ".inc") for name in ("edited", "later")}
+        e = self.emperor("--rescan", "1")
+        for name, inc in incs.items():
+            inc.write_text("[vassal]\nharakiri = 50\n")
+            e.drop(name, extra="ini = %s" % inc)
+            e.wait_up(name)
+        was = {name: e.state(name)["pid"] for name in incs}
+        self.kill(e)
+        incs["edited"].write_text("[vassal]\nharakiri = 60\n")
+        f = self.successor(e, "--rescan", "1")
+        eventually(lambda: "edited: generation 1: limits changed: harakiri: 50 -> 60" in f.output())
+        self.assertNotIn("later: a file that its ini reads", f.output())
+        incs["later"].write_text("[vassal]\nharakiri = 70\n")
+        eventually(lambda: "later: generation 1: limits changed: harakiri: 50 -> 70" in f.output())
+        self.assertEqual({name: f.state(name)["pid"] for name in incs}, was)
+
     def test_what_changed_while_there_was_no_emperor_is_found(self):
         e = self.emperor()
         for name in ("edited", "deleted", "stopped", "dead", "same", "failed", "rolled"):
@@ -123,10 +141,20 @@ class Adoption(Succession):
         # no trace of who is gone
         self.assertEqual(sorted(p.name for p in (g.run_dir / "state").iterdir()),
                          sorted("%s.state" % n for n in ("asleep", "broken", "dead", "edited", "failed", "rolled", "same", "stopped")))
-        # an end is an end: nothing but what rests stays for the next
+        # an end is an end: of each app stays what was decided, and nothing that could be taken for a process or a door
         g.ctl("stop", "stopped")
+        (g.vassals / "broken.ini").unlink()
+        eventually(lambda: g.state("broken") is None, 10, "it is forgotten")
         g.stop()
-        self.assertEqual([p.name for p in (g.run_dir / "state").iterdir()], ["stopped.state"])
+        left = {p.name: p.read_bytes() for p in (g.run_dir / "state").iterdir()}
+        self.assertEqual(sorted(left), sorted("%s.state" % n for n in ("asleep", "dead", "edited", "failed", "rolled", "same", "stopped")))
+        for name, data in left.items():
+            self.assertIn(b"\nended 1\n", data, name)
+            self.assertIn(b"\nbegun %d\n" % (name != "stopped.state"), data, name)
+            self.assertIsNone(re.search(rb"\n(generation|door) ", data), name)
+            for row in (b"board", b"gate_end", b"front_end"):
+                self.assertIn(b"\n%s 0\n" % row, data, name)
+        self.assertEqual(sorted(p.name for p in g.run_dir.iterdir()), ["state"])
 
     def test_an_upgrade_costs_no_request_and_no_process(self):
         own = free_port()
@@ -188,6 +216,14 @@ class Adoption(Succession):
             self.assertEqual(done.returncode, 1, what)
             self.assertIn("%s: is no emperor that starts here" % (other / "emperor"), done.stderr, what)
             self.assertEqual(e.ctl("version")["began_ns"], began, what)
+        # the keeper would not understand it: it would be gone at once, and no emperor there
+        wrapper = '#!/bin/sh\n[ "$1" = --speaks ] && { %s; }\nexec ' + str(good) + ' "$@"\n'
+        (other / "emperor").write_text(wrapper % "echo keeper 99; exit 0")
+        os.chmod(other / "emperor", 0o755)
+        done = e.ctl_text("upgrade")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("speaks version 99 with the keeper, the emperor that runs 2", done.stderr)
+        self.assertEqual(e.ctl("version")["began_ns"], began)
         # others could have put it there: it is not even tried
         touched = self.folder / "touched"
         (other / "emperor").write_text("#!/bin/sh\ntouch %s\n" % touched)
@@ -196,6 +232,13 @@ class Adoption(Succession):
         self.assertFalse(touched.exists())
         good.rename(other / "emperor")
         self.assertEqual(e.ctl_text("upgrade").returncode, 0)
+        self.assertNotEqual(e.ctl("version")["began_ns"], began)
+        self.assertEqual(e.state("a")["pid"], pid)
+        # one from before it could say what it speaks
+        began = e.ctl("version")["began_ns"]
+        good.write_text(wrapper.replace(str(good), str(other / "emperor")) % "exit 2")
+        os.chmod(good, 0o755)
+        self.assertEqual(e.ctl_text("upgrade", str(good)).returncode, 0)
         self.assertNotEqual(e.ctl("version")["began_ns"], began)
         self.assertEqual(e.state("a")["pid"], pid)
 

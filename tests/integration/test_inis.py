@@ -1,8 +1,11 @@
 """Existing uWSGI inis, broken ones, logs, and the commands that show them."""
 
+import contextlib
 import json
 import os
+import pty
 import pwd
+import re
 import socket
 import subprocess
 import time
@@ -96,6 +99,28 @@ class Broken(Case):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout + done.stderr, r'bad\.ini:3: harakiri: "5x"')
 
+    def test_a_traceback_stands_once_in_the_log_of_the_emperor(self):
+        code = self.folder / "code"
+        code.mkdir()
+        (code / "bad.py").write_text("import no_such_module_at_all\n")
+        log = self.folder / "open" / "bad.log"
+        log.parent.mkdir()
+        os.chmod(log.parent, 0o777)
+        e = self.emperor()
+        for name, extra in (("bad", ""), ("filed", "logto = %s" % log)):
+            before = len(e.output())
+            e.drop(name, "bad", app=code, extra=extra)
+            e.wait_state(name, "backoff")
+            said = eventually(lambda name=name, before=before: re.search(r"(?s)^.*%s: failure 1 in a row" % name, e.output()[before:])).group()
+            # what the app has said, or what the emperor has: never both
+            self.assertRegex(said, r"%s: generation 1 failed \(import\): module = bad: ModuleNotFoundError: No module named 'no_such" % name)
+            if name == "bad":
+                eventually(lambda: "bad: Traceback" in e.output())
+            self.assertNotIn("filed: Traceback", e.output())
+            self.assertEqual("\n\tTraceback" in said, name == "filed", said)
+            self.assertIn("Traceback", e.state(name)["last_error"])
+        self.assertIn("Traceback", log.read_text())
+
     def test_check_finds_what_the_emperor_refuses_and_all_of_it(self):
         e = self.emperor()
         files = {
@@ -118,6 +143,32 @@ class Broken(Case):
         done = e.ctl_text("check", str(many))
         self.assertEqual([line.split(":")[1] for line in done.stdout.splitlines() if line.startswith("many.ini:") and
                           "note" not in line], ["2", "3", "4", "5", " neither module nor wsgi-file"], done.stdout)
+
+    def test_check_knows_what_the_emperor_that_runs_has_and_says(self):
+        port, other = harness.free_port(), harness.free_port()
+        e = self.emperor("--vassal-default", "threads=3")
+        mine = e.drop("mine", extra="http = 127.0.0.1:%d" % port)
+        e.drop("theirs", extra="http = 127.0.0.1:%d" % other)
+        e.wait_up("mine")
+        e.wait_up("theirs")
+        done = e.ctl_text("check", str(mine))
+        self.assertEqual((done.returncode, "in use" in done.stdout), (0, False), done.stdout)
+        elsewhere = self.folder / "new.ini"
+        text = "[vassal]\ndomain = %s\nchdir = %s\nmodule = hello\nhttp = 127.0.0.1:%d\nshow-config = true\n"
+        elsewhere.write_text(text % ("mine.test", harness.APPS, harness.free_port()))
+        done = subprocess.run([str(harness.BIN / "emperorctl"), "--run-dir", str(e.run_dir), "check", "new.ini"],
+                              cwd=self.folder, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn('new.ini:2: note: mine.test: the app "mine" of the emperor that runs has it', done.stdout)
+        self.assertIn("\nthreads = 3\n", done.stdout)
+        elsewhere.write_text(text % ("new.test", harness.APPS, other))
+        done = e.ctl_text("check", str(elsewhere))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('new.ini:5: http: 127.0.0.1:%d: the app "theirs" has this address' % other, done.stdout)
+        beside = e.write("beside", text % ("mine.test", harness.APPS, harness.free_port()))
+        done = e.ctl_text("check", str(beside))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("beside.ini:2: mine.test: mine.ini:2 has it too: one of the two will be refused", done.stdout)
 
     def test_check_warns_of_an_ini_that_a_root_emperor_refuses(self):
         if os.getuid() != 0:
@@ -193,6 +244,29 @@ class Logs(Case):
         objects = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([o["line"] for o in objects], lines)
         self.assertEqual([o["time"] for o in objects if o["line"].startswith(o["time"] or "-")], stamps)
+
+    def test_what_an_app_prints_commands_no_terminal_and_reaches_a_pipe_as_it_is(self):
+        code = self.folder / "code"
+        code.mkdir()
+        (code / "loud.py").write_text("import sys\nsys.stdout.buffer.write(b'\\x1b[31mred\\x9b0m\\n')\nsys.stdout.flush()\n"
+                                      "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'x']\n")
+        e = self.emperor()
+        e.drop("loud", "loud", app=code)
+        e.wait_up("loud")
+        command = [str(harness.BIN / "emperorctl"), "--run-dir", str(e.run_dir), "logs", "loud"]
+        eventually(lambda: b"\x1b[31mred\x9b0m\n" in subprocess.run(command, capture_output=True, timeout=60).stdout, 10)
+        master, slave = pty.openpty()
+        try:
+            subprocess.run(command, stdout=slave, timeout=60, check=True)
+            os.close(slave)
+            shown = b""
+            with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+                while True:
+                    shown += os.read(master, 65536)
+        finally:
+            os.close(master)
+        self.assertIn(b"\\x1b[31mred\\x9b0m\r\n", shown)
+        self.assertNotIn(b"\x1b", shown)
 
     def test_logs_command_shows_and_follows(self):
         e = self.emperor()

@@ -168,6 +168,22 @@ class Change(Case):
         e.drop("a", "hello")
         e.wait_up("a")
 
+    def test_a_generation_that_failed_is_in_the_history_by_its_own_number_with_its_traceback(self):
+        e = self.emperor()
+        e.drop("a")
+        e.wait_up("a")
+        e.drop("a", "no_such_module_at_all")
+
+        def failed():
+            return [ev for ev in e.ctl("events", "a")["events"] if ev["kind"] == "failed"]
+
+        event = eventually(failed, 10, "the event")[0]
+        self.assertEqual((event["generation"], e.state("a")["generation"]), (2, 1))
+        self.assertIn("ModuleNotFoundError", event["text"].strip().splitlines()[-1])
+        text = e.ctl_text("events").stdout
+        self.assertRegex(text, r"a +2 +failed +.*ModuleNotFoundError: No module named 'no_such_module_at_all'\n")
+        self.assertNotIn("Traceback", text)
+
     def test_two_apps_that_claim_one_name_the_second_is_refused(self):
         e = self.emperor()
         e.drop("first", "named", "env = NAME=first", domain="same.test")
@@ -219,6 +235,78 @@ class Ends(Case):
         os.kill(row["pid"], signal.SIGKILL)
         eventually(lambda: e.state("a")["pid"] not in (0, row["pid"]), 15, "another front")
         e.wait_up("a")
+
+    def end(self, e, sig):
+        """Its front gets sig, and another one serves."""
+        pid = e.wait_state("a", "running")["pid"]
+        os.kill(pid, sig)
+        eventually(lambda: (lambda s: s["state"] == "running" and s["pid"] != pid)(e.state("a")), 20, "another front")
+
+    def ask_while(self, e, port, ends):
+        """Statuses of new connections, at the shared port and at its own, until ends() has been and it serves again."""
+        seen, over = {}, threading.Event()
+
+        def ask(get):
+            while not over.is_set():
+                try:
+                    status = get()
+                except OSError as problem:  # in the hands of the one that died
+                    status = type(problem).__name__
+                seen[status] = seen.get(status, 0) + 1
+
+        threads = [threading.Thread(target=ask, args=(get,)) for get in
+                   (lambda: e.get("a", timeout=20).status, lambda: request(port, host="a.test", timeout=20).status)]
+        for t in threads:
+            t.start()
+        eventually(lambda: seen.get(200, 0) > 20)
+        ends()
+        n = seen[200]
+        eventually(lambda: seen[200] > n + 20, 20, "it serves again")
+        over.set()
+        for t in threads:
+            t.join()
+        return seen
+
+    def test_a_front_that_dies_young_is_back_at_once_and_who_comes_waits(self):
+        e = self.emperor()
+        port = harness.free_port()
+        e.drop("a", extra="http = 127.0.0.1:%d" % port)
+        e.wait_up("a")
+        for n in range(1, 4):  # at once, then after short waits: at the door, not with 503
+            seen = self.ask_while(e, port, lambda: self.end(e, signal.SIGKILL))
+            self.assertNotIn(503, seen)
+            self.assertEqual(e.state("a")["restarts"], n)
+        self.assertEqual(len([x for x in e.ctl("events", "a")["events"] if x["kind"] == "failed"]), 3)
+
+    def test_a_front_that_is_told_to_end_ends_in_order_and_another_one_follows_at_once(self):
+        e = self.emperor()
+        port = harness.free_port()
+        e.drop("a", extra="http = 127.0.0.1:%d" % port)
+        e.wait_up("a")
+        for n in range(1, 4):
+            seen = self.ask_while(e, port, lambda: self.end(e, signal.SIGTERM))
+            self.assertEqual(set(seen), {200}, "nobody notices")
+            row = e.state("a")
+            self.assertEqual((row["restarts"], row["failures"], row["last_error"]), (n, 0, ""))
+        events = e.ctl("events", "a")["events"]
+        self.assertEqual([x for x in events if x["kind"] in ("failed", "backoff")], [])
+        self.assertEqual(len([x for x in events if "told to end by a signal" in x["text"]]), 3)
+
+    def test_while_a_mold_waits_for_its_next_try_status_says_why(self):
+        e = self.emperor()
+        e.drop("a", extra="processes = 1")
+        e.wait_up("a")
+
+        def mold():
+            return next((p for p in harness.descendants(e.process.pid) if harness.title(p) == "a mold"), None)
+
+        for _ in range(3):  # again at once, after half a second, after one
+            old = eventually(mold, 10, "a mold")
+            os.kill(old, signal.SIGKILL)
+            eventually(lambda: mold() != old)
+        reason = eventually(lambda: (lambda t: t if "mold" in t else None)(e.ctl_text("status").stdout))
+        self.assertRegex(reason, r"the mold died \(killed by signal 9 \(Killed\)\): another (in [12] s at most|starts)")
+        eventually(lambda: "mold" not in e.ctl_text("status").stdout, 10, "the next one is there")
 
     def test_a_front_that_loses_its_emperor_keeps_serving(self):
         e = self.emperor()

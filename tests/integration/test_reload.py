@@ -249,6 +249,23 @@ class Plan(Case):
         self.assertEqual((rows["left"][0], rows["right"][0]), ("refused", "refused"))
         self.assertIn('left.ini:2: domain = shared.test: "right" answers for that name already', rows["left"][1])
 
+    def test_what_a_command_has_scaled_and_an_app_without_a_name_are_told(self):
+        e = self.emperor()
+        e.drop("one", extra="processes = 1\n")
+        e.wait_up("one")
+        self.assertEqual(e.ctl_text("scale", "one", "2").returncode, 0)
+        self.assertEqual(self.rows(e)["one"], ("nothing", "2 processes by command stay in force"))
+        self.assertIn("2 processes by command", e.ctl_text("plan").stdout)
+        staged = self.folder / "staged"
+        staged.mkdir()
+        for extra, row in (("processes = 1\nharakiri = 9\n", ("limits", "harakiri: 0 -> 9; 2 processes by command stay in force")),
+                           ("processes = 3\n", ("limits", "processes: 1 -> 3; 2 processes by command, until then")),
+                           ("processes = 1\nthreads = 2\n", ("reload", "threads: 1 -> 2; 2 processes by command, until then"))):
+            (staged / "one.ini").write_text("[vassal]\ndomain = one.test\nchdir = %s\nmodule = hello\n%s" % (APPS, extra))
+            self.assertEqual(self.rows(e, str(staged))["one"], row)
+        (staged / "nameless.ini").write_text("[vassal]\nchdir = %s\nmodule = hello\n" % APPS)
+        self.assertRegex(self.rows(e, str(staged))["nameless"][1], r"\Auid \d+\Z")
+
     def test_more_processes_than_the_generation_has_room_for_are_a_reload(self):
         e = self.emperor("--max-workers", "50")
         e.drop("one", extra="processes = 2\n")

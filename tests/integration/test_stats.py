@@ -96,7 +96,7 @@ class Stats(Case):
         self.assertIn("harakiri = 60\n", before)
         self.assertIn("hunter2", e.ctl_text("ini", "a").stdout)  # the emperor's own answer is for who may command it
         table = e.ctl_text("ini", "a", "--history").stdout
-        self.assertRegex(table, r"SINCE +GEN +BYTES +DIGEST\n20\S+ \S+ +2 +\d+ +%s\n" % rows[0]["digest"])
+        self.assertRegex(table, r"SINCE +GEN +BYTES +DIGEST +RELEASE\n20\S+ \S+ +2 +\d+ +%s +%s\n" % (rows[0]["digest"], harness.APPS.resolve()))
         # not for whom an app's own socket is open to, and not with a secret in the file
         self.assertEqual(request(port, "/inis?app=a").status, 404)
         for file in e.db.parent.iterdir():
@@ -117,6 +117,32 @@ class Stats(Case):
         path.unlink()
         eventually(lambda: e.state("a") is None)
         self.assertEqual(len(e.ctl("ini", "a", "--history")["inis"]), 3)
+
+    def test_the_death_of_each_role_is_in_the_history_and_counted(self):
+        e = self.emperor()
+        e.drop("a")
+        e.wait_up("a")
+
+        def pid(role):
+            return next((p for p in harness.descendants(e.process.pid) if harness.title(p) == "emperor: " + role), None)
+
+        def deaths():
+            return {r["name"]: r["deaths"] for r in e.ctl("status")["roles"]}
+
+        self.assertEqual(deaths(), {"gate": 0, "stats": 0, "keeper": 0})
+        self.assertNotIn("died", e.ctl_text("status").stdout)
+        eventually(lambda: e.ctl_text("events").returncode == 0)
+        for role in ("gate", "keeper", "stats"):  # the one that writes it down last
+            old = eventually(lambda: pid(role), 10)
+            os.kill(old, signal.SIGKILL)
+            eventually(lambda: pid(role) not in (None, old), 10, "another " + role)
+        events = eventually(lambda: (lambda v: v if len(v) == 3 else None)(
+            [x for x in e.ctl("events")["events"] if x["kind"] == "role died"]), 10, "all three")
+        self.assertEqual(sorted(x["text"] for x in events),
+                         [role + ": killed by signal 9 (Killed)" for role in ("gate", "keeper", "stats")])
+        self.assertEqual({x["app"] for x in events}, {"#emperor"})
+        self.assertEqual(deaths(), {"gate": 1, "stats": 1, "keeper": 1})
+        self.assertRegex(e.ctl_text("status").stdout, r"\nkeeper has died 1 times, the last time \S+ ago: killed by signal 9 \(Killed\)\n")
 
     def test_the_emperors_view_lists_vassals(self):
         e = self.emperor()
@@ -313,6 +339,11 @@ class NoEmperor(Case):
     def test_help_explains_every_command(self):
         done = self.ctl("--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+        commands = done.stdout.split("Commands:\n")[1].split("\n\n")[0].splitlines()
+        self.assertGreater(len(commands), 15)
+        for line in commands:
+            self.assertRegex(line, r"^  \w+ .*  \S")
+            self.assertLess(len(line), 110)
         for command in ("status", "stats", "events", "check", "reload", "stop", "start", "logs", "reopen", "version"):
             self.assertRegex(done.stdout, r"(?m)^  %s .*\S  +\w+" % command if command != "version" else r"(?m)^  version  +\w+")
 

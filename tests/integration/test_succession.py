@@ -327,11 +327,11 @@ class Versions(State):
             head, _, rest = b.partition(b"\nspans ")
             sizes, _, bodies = rest.partition(b"\n")
             ini, file_ini = (int(n) for n in sizes.split()[:2])
-            for row in (b"rolled_why", b"trial", b"base_requests", b"base_errors", b"old_number", b"old_owner",
-                        b"old_roots", b"old_requests", b"old_errors"):
+            for row in (b"rolled_why", b"ended", b"trial", b"base_requests", b"base_errors", b"old_number", b"old_owner",
+                        b"old_roots", b"old_requests", b"old_errors", b"old_wanted", b"served", b"bad_number"):
                 head, n = re.subn(rb"\n%s [^\n]*(?=\n)" % row, b"", head)
                 self.assertEqual(n, 1, row)
-            return (re.sub(rb"^saved 2\n", b"saved 1\n", head) + b"\nini %d %d\n" % (ini, file_ini)
+            return (re.sub(rb"^saved 3\n", b"saved 1\n", head) + b"\nini %d %d\n" % (ini, file_ini)
                     + bodies[: ini + file_ini])
 
         self.restate(e, "a", to_version_1)
@@ -339,7 +339,27 @@ class Versions(State):
         now = f.state("a")
         self.assertEqual((now["pid"], now["generation"], now["state"]), (before["pid"], 1, "running"))
         # and from now on in this emperor's version
-        eventually(lambda: self.saved(f, "a").startswith(b"saved 2\n"), 10, "it is written down anew")
+        eventually(lambda: self.saved(f, "a").startswith(b"saved 3\n"), 10, "it is written down anew")
+        f.ctl("reload", "a")
+        for load in loads:
+            load.more()
+            self.assertEqual(load.end(), [])
+
+    def test_what_a_later_version_wrote_down_is_taken_over_as_far_as_it_is_known(self):
+        own = free_port()
+        e = self.emperor()
+        e.drop("a", extra="disable-logging = true\nhttp-socket = 127.0.0.1:%d" % own)
+        e.wait_up("a")
+        before = e.state("a")
+        loads = [Load(e.port, "a.test"), Load(own, "a.test")]
+        for load in loads:
+            load.more()
+        self.kill(e)
+        self.restate(e, "a", lambda b: re.sub(rb"\nstate ", b"\nmood 7\nstate ", re.sub(rb"^saved \d+\n", b"saved 99\ncolour red\n", b)))
+        f = self.successor(e)
+        self.assertIn("a: is written down by a later build", f.output())
+        now = f.state("a")
+        self.assertEqual((now["pid"], now["generation"], now["state"]), (before["pid"], 1, "running"))
         f.ctl("reload", "a")
         for load in loads:
             load.more()
@@ -353,9 +373,9 @@ class Versions(State):
         slow = self.slow_request(e.port, "a.test", "/?3")
         eventually(lambda: e.state("a")["busy"] == 1, 10, "it is in hand")
         self.kill(e)
-        self.restate(e, "a", lambda b: re.sub(rb"^saved \d+\n", b"saved 99\n", b))
+        self.restate(e, "a", lambda b: re.sub(rb"^saved \d+\n", b"saved 99\n", b).replace(b"\nnumbers ", b"\ncounts "))
         f = self.successor(e)
-        self.assertIn("a: not taken over: state/a.state: is of version 99", f.output())
+        self.assertIn("a: not taken over: state/a.state: is of version 99, and \"numbers\" is not as", f.output())
         f.wait_up("a")
         self.assertTrue(slow.is_alive(), "before the old front had drained")
         slow.join()

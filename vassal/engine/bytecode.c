@@ -176,18 +176,24 @@ static PyObject *find_path(PyObject *self, PyObject *fullname)
 	return path;
 }
 
-static PyObject *get_code(PyObject *self, PyObject *fullname)
+/* "fullname" by place or by name, as importlib's own takes it. */
+static PyObject *get_code(PyObject *self, PyObject *args, PyObject *named)
 {
-	PyObject *path = find_path(self, fullname);
-	PyObject *code;
+	static char name[] = "fullname";
+	static char *names[] = {name, NULL};
+	PyObject *fullname, *path, *code;
 
+	if (!PyArg_ParseTupleAndKeywords(args, named, "O:get_code", names, &fullname))
+		return NULL;
+	path = find_path(self, fullname);
 	Py_XINCREF(path);
 	code = path ? load_cached(path) : NULL;
 	Py_XDECREF(path);
 	return code ? code : PyObject_CallFunctionObjArgs(loader.get_code, self, fullname, NULL);
 }
 
-static PyMethodDef get_code_method = {"get_code", get_code, METH_O,
+static PyMethodDef get_code_method = {"get_code", (PyCFunction)(void (*)(void))get_code,
+				      METH_VARARGS | METH_KEYWORDS,
 				      "Concrete implementation of InspectLoader.get_code."};
 
 static bool take(PyObject **ret, PyObject *from, const char *name)

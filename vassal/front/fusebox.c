@@ -151,6 +151,7 @@ void fusebox_clear(struct front *f)
 	unsigned n = fuse_clear(&f->fuse, f->now_ns);
 
 	board_event(f->board, f->wall_ns, f->generation, EVENT_FUSED, 0,
-		    "unfused by command: %u requests may pass again", n);
-	logbook_say(&f->log, f->wall_ns, "unfused by command: %u requests may pass again", n);
+		    "unfused by command: %u request%s may pass again", n, PLURAL(n));
+	logbook_say(&f->log, f->wall_ns, "unfused by command: %u request%s may pass again", n,
+		    PLURAL(n));
 }

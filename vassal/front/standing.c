@@ -91,9 +91,11 @@ void standing_check(struct front *f)
 	if (next == ORDER_NEWEST_FIRST) {
 		take_back(f);
 		logbook_say(&f->log, f->wall_ns,
-			    "overload: %u requests wait, the oldest for %llu ms; the newest are "
-			    "served first now",
-			    f->queued_n + f->parked_n, (unsigned long long)(age_ns / NS_PER_MS));
+			    "overload: %u request%s, the oldest for %llu ms; the newest are served "
+			    "first now",
+			    f->queued_n + f->parked_n,
+			    f->queued_n + f->parked_n == 1 ? " waits" : "s wait",
+			    (unsigned long long)(age_ns / NS_PER_MS));
 	} else {
 		give_out(f);
 		logbook_say(&f->log, f->wall_ns,

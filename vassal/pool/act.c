@@ -18,7 +18,7 @@ static void fill_failure(struct pool *pool, enum policy_reason why)
 			   pool->config.startup_timeout_s);
 	else if (why == WHY_DEATHS)
 		pool_blame(pool, FAIL_START,
-			   "workers died %u times before all were ready; the last: %s",
+			   "workers died before all were ready, %u in all; the last: %s",
 			   pool->policy.start_deaths, pool->last_death);
 	else
 		pool_blame(pool, FAIL_START, "could not start");

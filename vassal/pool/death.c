@@ -26,8 +26,8 @@ static void count_recycled(const struct worker *w, enum policy_reason why)
 		return; /* the nap was told */
 	if (why == WHY_SURPLUS) {
 		pool_event(w->pool, EVENT_NOTE, w->number + 1,
-			   "worker %u has left, idle: %u processes are wanted", w->number + 1,
-			   w->pool->policy.target);
+			   "worker %u has left, idle: %u process%s wanted", w->number + 1,
+			   w->pool->policy.target, w->pool->policy.target == 1 ? " is" : "es are");
 		return;
 	}
 	board_add(&w->pool->setup.bank->counters.recycled, 1);
@@ -45,8 +45,9 @@ static void count_crash(struct worker *w, int status)
 	board_add(&pool->setup.bank->counters.crashed, 1);
 	if (!pool->over)
 		pool_event(pool, EVENT_WORKER_CRASHED, w->number + 1,
-			   "worker %u died%s: %s%s (after %" PRIu64 " requests)", w->number + 1,
-			   before_ready ? " before it was ready" : "", w->why, hint, w->served);
+			   "worker %u died%s: %s%s (after %" PRIu64 " request%s)", w->number + 1,
+			   before_ready ? " before it was ready" : "", w->why, hint, w->served,
+			   PLURAL(w->served));
 	if (!pool->served)
 		(void)snprintf(pool->last_death, sizeof(pool->last_death),
 			       "worker %u %s before it was ready", w->number + 1, w->why);

@@ -48,6 +48,7 @@ struct mold {
 	int fd;    /* owned; -1: none */
 	ev_io io;
 	uint64_t import_us;
+	char why[POOL_WHY]; /* what became of the last one, until the next is ready; "" */
 };
 
 struct pool {

@@ -32,6 +32,7 @@ static void on_forked(struct pool *pool, const struct crew_msg *m)
 
 static void on_ready(struct pool *pool, const struct crew_msg *m)
 {
+	pool->mold.why[0] = '\0';
 	if (!pool->served)
 		pool->mold.import_us = m->a;
 	if (m->text[0])
@@ -43,12 +44,29 @@ static void on_ready(struct pool *pool, const struct crew_msg *m)
 	watch_house(pool);
 }
 
+/* For emperorctl status; of a traceback the last line. What is known already says more than the exit that follows. */
+static void note_end(struct pool *pool, const char *what, const char *text)
+{
+	size_t n = strlen(text);
+	const char *line;
+
+	if (pool->mold.why[0])
+		return;
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
+	line = memrchr(text, '\n', n);
+	line = line ? line + 1 : text;
+	(void)snprintf(pool->mold.why, sizeof(pool->mold.why), "%s (%.*s)", what,
+		       (int)MIN((size_t)(n - (size_t)(line - text)), (size_t)80), line);
+}
+
 static void on_failed(struct pool *pool, const struct crew_msg *m)
 {
 	enum fail_phase phase =
 		m->a > FAIL_NONE && m->a < FAIL_PHASE_COUNT ? (enum fail_phase)m->a : FAIL_ENGINE;
 
 	pool_blame(pool, phase, "%s", m->text);
+	note_end(pool, "the new mold could not start", m->text);
 	if (pool->served)
 		pool_event(pool, EVENT_NOTE, 0, "a new mold could not start (workers go on): %s",
 			   m->text);
@@ -159,6 +177,7 @@ void mold_spawn(struct pool *pool)
 	if (start(pool, &err) == 0)
 		return;
 	pool_blame(pool, FAIL_SPAWN, "%s", err.text);
+	note_end(pool, "the new mold could not start", err.text);
 	if (pool->served)
 		pool_event(pool, EVENT_NOTE, 0, "a new mold could not start (workers go on): %s",
 			   err.text);
@@ -197,6 +216,7 @@ void mold_take(struct pool *pool, pid_t pid, int fd)
 {
 	mold_close(pool);
 	pool->mold.pid = pid;
+	pool->mold.why[0] = '\0';
 	forget_memory(pool);
 	listen_to(pool, fd);
 }
@@ -220,6 +240,8 @@ void mold_exited(struct pool *pool, int status)
 	if (pool->served && !asked)
 		pool_event(pool, EVENT_NOTE, 0,
 			   "the mold died (%s); workers go on, another is made", how);
+	if (!asked)
+		note_end(pool, "the mold died", how);
 	mold_close(pool);
 	pool->mold.pid = 0;
 	forget_memory(pool);

@@ -248,13 +248,21 @@ static bool retire_surplus(struct policy *p, uint64_t now_ns, struct policy_acti
 	return best && retire(p, best, WHY_SURPLUS, now_ns, ret);
 }
 
+uint64_t policy_mold_due_ns(const struct policy *p, uint64_t now_ns)
+{
+	uint64_t latest_ns = p->mold_gone_ns + POLICY_REMOLD_NS;
+	bool nobody = p->target > 0 && policy_count(p, now_ns).alive == 0;
+
+	return nobody ? MIN(p->mold_backoff.next_ns, latest_ns) : p->mold_backoff.next_ns;
+}
+
 static bool spawn_mold(struct policy *p, uint64_t now_ns, struct policy_action *ret)
 {
-	if (p->mold != MOLD_NONE || p->mold_backoff.next_ns > now_ns)
+	if (p->mold != MOLD_NONE || policy_mold_due_ns(p, now_ns) > now_ns)
 		return false;
 	p->mold = MOLD_STARTING;
 	p->mold_started_ns = now_ns;
-	p->mold_killed = p->mold_stuck = false;
+	p->mold_killed = p->mold_stuck = p->mold_imported = false;
 	/* At start the deadline of the whole generation counts. */
 	p->mold_deadline_ns =
 		p->phase == PHASE_START ? 0 : policy_after(now_ns, p->config.startup_ns);
@@ -379,7 +387,7 @@ uint64_t policy_wake_ns(const struct policy *p, uint64_t now_ns)
 	if (p->mold != MOLD_NONE)
 		earlier(&at, p->mold_deadline_ns, now_ns);
 	else if (serves)
-		earlier(&at, p->mold_backoff.next_ns, now_ns);
+		earlier(&at, policy_mold_due_ns(p, now_ns), now_ns);
 	if (p->phase == PHASE_START) {
 		earlier(&at, p->start_deadline_ns, now_ns);
 		earlier(&at, p->fail_ns, now_ns);

@@ -37,6 +37,12 @@
  * request which crashes could keep all others out.
  */
 #define POLICY_RESPAWN_NS NS_PER_S
+/*
+ * A mold that had imported the app, or one while no worker lives, is made again after this at the latest: clients may wait
+ * for it. Import is processor time (a second or two for a large app), so not sooner however often it dies. One that cannot
+ * even import, beside workers that serve, waits as long as its back-off says.
+ */
+#define POLICY_REMOLD_NS (5 * NS_PER_S)
 /* Memory over its limit this many checks in a row: a spike does not recycle. */
 #define POLICY_OVER_CHECKS 3
 /*
@@ -163,7 +169,8 @@ struct policy {
 	uint64_t nap_hold_ns; /* no nap before: something is done first */
 	enum mold_state mold;
 	bool mold_killed, mold_forgiven, mold_stuck;
-	uint64_t mold_started_ns, mold_deadline_ns;
+	bool mold_imported; /* the one that is there, or was last, had got ready */
+	uint64_t mold_started_ns, mold_deadline_ns, mold_gone_ns;
 	struct backoff mold_backoff;
 	uint64_t start_deadline_ns, fail_ns, stop_deadline_ns;
 	bool stop_now;
@@ -192,6 +199,8 @@ void policy_idle(struct policy *p, unsigned worker, bool idle, uint64_t now_ns);
 bool policy_is_to_nap(const struct policy *p, uint64_t now_ns);
 /* No nap before then; 0 = as soon as it may. */
 void policy_hold_nap(struct policy *p, uint64_t until_ns);
+/* While there is no mold: when the next one is made. */
+uint64_t policy_mold_due_ns(const struct policy *p, uint64_t now_ns);
 /* Would have more workers if requests wait. */
 bool policy_wants_pressure(const struct policy *p);
 void policy_pressure(struct policy *p, unsigned waiting, uint64_t oldest_ns, uint64_t now_ns);

@@ -92,6 +92,7 @@ void policy_mold_ready(struct policy *p)
 	if (p->mold != MOLD_STARTING)
 		return;
 	p->mold = MOLD_READY;
+	p->mold_imported = true;
 	p->mold_deadline_ns = 0;
 }
 
@@ -117,6 +118,8 @@ void policy_mold_gone(struct policy *p, uint64_t now_ns)
 		return;
 	p->mold = MOLD_NONE;
 	p->mold_deadline_ns = 0;
+	p->mold_gone_ns = now_ns;
+	p->mold_backoff.max_ns = p->mold_imported ? POLICY_REMOLD_NS : 0;
 	punish(p, &p->mold_backoff, &p->mold_forgiven, p->mold_started_ns, now_ns);
 }
 

@@ -9,6 +9,7 @@
 #include "vassal/pool/inner.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -26,15 +27,20 @@
 #define LOOK_S        ((double)POLICY_GROW_NS / 1e9)
 #define STEP_MIN_S    1e-3 /* the loop's clock may lag behind ours: no busy turn before a deadline */
 
-static void arm(struct pool *pool)
+/*
+ * asked_ns: when policy had nothing more to do. What has fallen due since is due at once; reckoned from now it would count as
+ * seen, and nothing would ever happen again.
+ */
+static void arm(struct pool *pool, uint64_t asked_ns)
 {
 	uint64_t now_ns = clock_now_ns();
-	uint64_t at_ns = policy_wake_ns(&pool->policy, now_ns);
+	uint64_t at_ns = policy_wake_ns(&pool->policy, asked_ns);
+	uint64_t wait_ns = at_ns > now_ns ? at_ns - now_ns : 0;
 
 	ev_timer_stop(pool->loop, &pool->step);
 	if (!at_ns)
 		return;
-	ev_timer_set(&pool->step, MAX((double)(at_ns - now_ns) / 1e9, STEP_MIN_S), 0.);
+	ev_timer_set(&pool->step, MAX((double)wait_ns / 1e9, STEP_MIN_S), 0.);
 	ev_timer_start(pool->loop, &pool->step);
 }
 
@@ -64,20 +70,53 @@ static void look_around(struct pool *pool, uint64_t now_ns)
 	}
 }
 
+/* Workers that are missing wait for it. */
+static void show_mold(const struct pool *pool, char line[BOARD_LINE])
+{
+	const struct policy *p = &pool->policy;
+	uint64_t now_ns = clock_now_ns();
+	uint64_t due_ns = policy_mold_due_ns(p, now_ns);
+
+	if (p->mold == MOLD_NONE)
+		(void)snprintf(line, BOARD_LINE, "%.120s: another in %llu s at most",
+			       pool->mold.why,
+			       (due_ns > now_ns ? due_ns - now_ns : 0) / NS_PER_S + 1);
+	else
+		(void)snprintf(line, BOARD_LINE, "%.120s: another starts", pool->mold.why);
+}
+
 /* For emperorctl status. */
 static void show_target(struct pool *pool)
 {
 	const struct policy *p = &pool->policy;
 	char *line = pool->setup.bank->pool;
 
-	if (p->phase != PHASE_SERVE || p->target == p->config.processes)
+	if (p->phase == PHASE_SERVE && pool->mold.why[0] && p->mold != MOLD_READY)
+		show_mold(pool, line);
+	else if (p->phase != PHASE_SERVE || p->target == p->config.processes)
 		(void)snprintf(line, BOARD_LINE, "%s", pool->refork.why);
 	else if (p->target == 0)
 		(void)snprintf(line, BOARD_LINE, "naps: the next request has a worker forked");
 	else
-		(void)snprintf(line, BOARD_LINE,
-			       "%u of %u processes are enough just now (least %u)", p->target,
-			       p->config.processes, p->config.least);
+		(void)snprintf(line, BOARD_LINE, "%u of %u processes %s enough just now (least %u)",
+			       p->target, p->config.processes, p->target == 1 ? "is" : "are",
+			       p->config.least);
+}
+
+/* The request that was waited for may have been taken since: then those that wait now are the reason left to tell. */
+static void tell_growth(struct pool *pool)
+{
+	const struct policy *p = &pool->policy;
+	uint64_t waited_ms = (clock_now_ns() - p->oldest_ns) / NS_PER_MS;
+
+	if (waited_ms > 0)
+		pool_event(pool, EVENT_NOTE, 0,
+			   "%u of %u processes from now on: a request waited %" PRIu64 " ms",
+			   p->target, p->config.processes, waited_ms);
+	else
+		pool_event(pool, EVENT_NOTE, 0,
+			   "%u of %u processes from now on: %u request%s for a worker", p->target,
+			   p->config.processes, p->waiting, p->waiting == 1 ? " waits" : "s wait");
 }
 
 /* Someone who reads the log must be able to follow the number of workers. */
@@ -94,9 +133,7 @@ static void tell_target(struct pool *pool, unsigned before)
 	else if (before == 0)
 		pool_event(pool, EVENT_NOTE, 0, "awake: a request ends the nap");
 	else if (p->target > before && p->waiting > 0)
-		pool_event(pool, EVENT_NOTE, 0,
-			   "%u of %u processes from now on: a request waited %llu ms", p->target,
-			   p->config.processes, (clock_now_ns() - p->oldest_ns) / NS_PER_MS);
+		tell_growth(pool);
 }
 
 static void on_step(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int revents)
@@ -104,18 +141,19 @@ static void on_step(_unused_ struct ev_loop *loop, ev_timer *w, _unused_ int rev
 	struct pool *pool = container_of(w, struct pool, step);
 	unsigned target = pool->policy.target;
 	struct policy_action a;
+	uint64_t now_ns;
 
 	pool->pressed = false;
 	look_around(pool, clock_now_ns());
 	refork_before_nap(pool, clock_now_ns());
-	while (policy_next(&pool->policy, clock_now_ns(), &a)) {
+	while (policy_next(&pool->policy, now_ns = clock_now_ns(), &a)) {
 		tell_target(pool, target);
 		target = pool->policy.target;
 		act_carry_out(pool, &a);
 	}
 	tell_target(pool, target);
 	show_target(pool);
-	arm(pool);
+	arm(pool, now_ns);
 }
 
 /* Memory has a limit, or there are more workers than the least. */
@@ -330,8 +368,8 @@ void pool_pressure(struct pool *pool)
 		return;
 	pool->pressed = true;
 	look_around(pool, clock_now_ns());
-	arm(pool);
-	look_again(pool);
+	arm(pool, clock_now_ns());
+	look_again(pool); /* what has just fallen due is seen then */
 	if (pool->policy.target == 0)
 		pool_kick(pool);
 }

@@ -64,6 +64,6 @@ void recycle_tell(struct pool *pool, unsigned worker, enum policy_reason why)
 
 	recycle_describe(pool, worker, why, text, sizeof(text));
 	pool_event(pool, EVENT_WORKER_RECYCLED, worker + 1,
-		   "worker %u recycled after %" PRIu64 " requests (%s)", worker + 1, w->served,
-		   text);
+		   "worker %u recycled after %" PRIu64 " request%s (%s)", worker + 1, w->served,
+		   PLURAL(w->served), text);
 }

@@ -159,6 +159,18 @@ def in_c(m):
     return type(SourceFileLoader.get_code).__name__
 
 
+def by_name(m):
+    """importlib's own takes its argument so too; anything else is the same TypeError."""
+    loader = SourceFileLoader("mod", m.source)
+    said = []
+    for arguments, named in (("mod",), {}), ((), {"fullname": "mod"}), ((), {"name": "mod"}), ((), {}), (("a", "b"), {}):
+        try:
+            said.append(loader.get_code(*arguments, **named).co_consts[0])
+        except TypeError:
+            said.append("TypeError")
+    return " ".join(said)
+
+
 def by_hash(_):
     with Module(invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH) as m:
         return m.load()

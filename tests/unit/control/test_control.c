@@ -43,6 +43,16 @@ void vassals_visit(struct vassals *v, vassals_visit_fn *fn, void *arg)
 		fn(arg, &v->app[i]);
 }
 
+void vassals_visit_roles(const struct vassals *v,
+			 void (*fn)(void *arg, const struct role_info *info), void *arg)
+{
+	const struct role_info gate = {
+		.name = "gate", .pid = 7, .deaths = 2, .died_wall_ns = 99000000000, .how = "why"};
+
+	(void)v;
+	fn(arg, &gate);
+}
+
 bool vassals_find(struct vassals *v, const char *name, struct app_info *ret_info)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(v->app); i++)
@@ -84,6 +94,13 @@ int vassals_stop(struct vassals *v, const char *name, struct err *err)
 int vassals_start(struct vassals *v, const char *name, struct err *err)
 {
 	return need_app(v, name, err);
+}
+
+void vassals_release(struct vassals *v, const char *name, struct app_release *ret)
+{
+	(void)v;
+	(void)name;
+	*ret = (struct app_release){.path = "/srv/r1"};
 }
 
 void vassals_inis(struct vassals *v, const char *name, struct app_inis *ret)
@@ -285,6 +302,10 @@ static void status_tells_of_every_app_and_clamps_what_apps_claim(void **state)
 	assert_int_equal(json_integer_value(json_object_get(app, "requests")), 41);
 	assert_int_equal(json_integer_value(json_object_get(app, "workers")), LIMIT_WORKERS);
 	assert_null(json_object_get(app, "notes"));
+	app = json_array_get(json_object_get(root, "roles"), 0);
+	assert_int_equal(json_integer_value(json_object_get(app, "deaths")), 2);
+	assert_int_equal(json_integer_value(json_object_get(app, "last_death")), 99);
+	assert_string_equal(json_string_value(json_object_get(app, "last_death_how")), "why");
 	json_decref(root);
 	root = hear(w, say(w, "status blog\n"), NULL);
 	app = json_array_get(json_object_get(root, "apps"), 0);

@@ -3,8 +3,10 @@
  */
 #include "emperor/ctl/ctl.h"
 
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,7 +49,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const files[] = {"app/app.py", "beside.py", "venv/pyvenv.cfg", "x.ini"};
+	static const char *const files[] = {"app/app.py", "beside.py", "venv/pyvenv.cfg", "x.ini",
+					    "y.ini",      "z.ini",     "e.conf"};
 	static const char *const dirs[] = {"app/static", "app", "venv", "mine", ""};
 
 	(void)state;
@@ -58,13 +61,17 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static const char *checked(const char *lines, bool json, int code)
+static const char *checked_by(const char *config, const char *lines, bool json, int code)
 {
 	static char buf[16384];
 	static char path[128];
 	FILE *out = fmemopen(buf, sizeof(buf), "w");
 	char text[2048];
-	struct ctl c = {.out = out, .json = json, .app = path};
+	struct ctl c = {.out = out,
+			.json = json,
+			.app = path,
+			.config = config,
+			.run_dir = "/none/where/an/emperor/runs"};
 
 	assert_non_null(out);
 	(void)snprintf(text, sizeof(text), "[vassal]\n%s", lines);
@@ -73,6 +80,11 @@ static const char *checked(const char *lines, bool json, int code)
 	assert_int_equal(ctl_check(&c), code);
 	(void)fclose(out);
 	return buf;
+}
+
+static const char *checked(const char *lines, bool json, int code)
+{
+	return checked_by(NULL, lines, json, code);
 }
 
 static void what_the_emperor_would_refuse_is_an_error_at_its_line(void **state)
@@ -235,6 +247,150 @@ static void a_log_that_cannot_be_written_is_refused_at_its_line(void **state)
 	(void)rmdir(in_folder("shared"));
 }
 
+/* "LISTENED": a port that somebody has. */
+static void addresses_that_cannot_be_had_are_found(void **state)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(sa);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char lines[256], says[256];
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	(void)snprintf(lines, sizeof(lines), "module = m\nhttp = 127.0.0.1:%u\n",
+		       ntohs(sa.sin_port));
+	(void)snprintf(says, sizeof(says),
+		       "x.ini:3: http: 127.0.0.1:%u: is in use by another process\n",
+		       ntohs(sa.sin_port));
+	assert_non_null(strstr(checked(lines, false, CTL_FAILED), says));
+	(void)close(fd);
+	assert_null(strstr(checked(lines, false, CTL_OK), "in use"));
+	assert_non_null(strstr(checked("module = m\nhttp = 203.0.113.9:80\n", false, CTL_FAILED),
+			       "x.ini:3: http: 203.0.113.9:80: Cannot assign requested address\n"));
+}
+
+static void folders_that_a_socket_or_pidfile_cannot_be_made_in_are_found(void **state)
+{
+	static const struct {
+		const char *more, *key, *path, *says;
+		int code;
+	} cases[] = {
+		{"", "socket", "none/a.sock", ": there is no such folder\n", CTL_FAILED},
+		{"", "http-socket", "beside.py/a.sock", ": there is no such folder\n", CTL_FAILED},
+		{"", "socket", "beside.py", ": is there and is no socket: it is not removed\n",
+		 CTL_FAILED},
+		{"uid = nobody\n", "socket", "mine/a.sock",
+		 ": may not be made in this folder (as uid = nobody)\n", CTL_FAILED},
+		{"uid = root\n", "socket", "mine/a.sock", "", CTL_OK},
+		{"domain = a\n", "socket", "mine/a.sock",
+		 " may not write the folder, as whom an app without uid", CTL_OK},
+		{"domain = a\n", "pidfile", "none/a.pid", ": there is no such folder\n", CTL_OK},
+		{"domain = a\nuid = nobody\n", "pidfile", "mine/a.pid",
+		 ": may not be made in this folder (as uid = nobody)\n", CTL_OK},
+		{"domain = a\nuid = root\n", "pidfile", "mine/a.pid", "", CTL_OK},
+	};
+	char lines[512], says[512], path[128];
+
+	(void)state;
+	if (geteuid() != 0)
+		return; /* only root can look with another's eyes */
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *text;
+
+		(void)snprintf(path, sizeof(path), "%s", in_folder(cases[i].path));
+		(void)snprintf(lines, sizeof(lines), "module = m\n%s = %s\n%s", cases[i].key, path,
+			       cases[i].more);
+		text = checked(lines, false, cases[i].code);
+		(void)snprintf(says, sizeof(says), "x.ini:3: %s%s: %s",
+			       cases[i].code == CTL_OK ? "note: " : "", cases[i].key, path);
+		if (cases[i].says[0] ? !strstr(text, says) || !strstr(text, cases[i].says)
+				     : strstr(text, path) != NULL)
+			fail_msg("%s = %s: %s", cases[i].key, cases[i].path, text);
+	}
+	assert_int_equal(access(in_folder("mine/a.sock"), F_OK), -1); /* nothing was made */
+	assert_int_equal(access(in_folder("mine/a.pid"), F_OK), -1);
+}
+
+static void a_name_that_another_ini_of_the_folder_has_is_found(void **state)
+{
+	const char *text;
+
+	(void)state;
+	put_file("y.ini", "[uwsgi]\nharakiri = x\ndomain = b.test a.test/x\n= 1\n");
+	put_file("z.ini", "[vassal]\ndefault = true\n");
+	text = checked("module = m\ndomain = a.test\ndomain = B.test\n", false, CTL_FAILED);
+	assert_non_null(strstr(
+		text, "x.ini:4: b.test: y.ini:3 has it too: one of the two will be refused\n"));
+	assert_null(strstr(text, "a.test"));
+	text = checked("module = m\ndefault = true\n", false, CTL_FAILED);
+	assert_non_null(strstr(text, "x.ini:3: the default site: z.ini:2 has it too"));
+	(void)unlink(in_folder("y.ini"));
+	(void)unlink(in_folder("z.ini"));
+	(void)checked("module = m\ndomain = b.test\ndefault = true\n", false, CTL_OK);
+}
+
+static void what_is_allowed_but_unwise_is_a_note(void **state)
+{
+	(void)state;
+	if (geteuid() == 0)
+		assert_non_null(
+			strstr(checked("module = m\ndomain = a\nuid = root\n", false, CTL_OK),
+			       "x.ini:4: note: uid = root: whoever breaks into the app is root"));
+	assert_null(strstr(checked("module = m\ndomain = a\n", false, CTL_OK), "breaks into"));
+}
+
+static void the_defaults_of_an_emperor_ini_count(void **state)
+{
+	char config[128];
+
+	(void)state;
+	(void)snprintf(config, sizeof(config), "%s", in_folder("e.conf"));
+	put_file("e.conf", "[emperor]\nvassals-set = threads=3\nvassals-set = harakiri=7\n");
+	assert_non_null(
+		strstr(checked_by(config, "module = m\ndomain = a\nharakiri = 9\nshow-config = 1\n",
+				  false, CTL_OK),
+		       "\nthreads = 3\n"));
+	assert_non_null(
+		strstr(checked_by(config, "module = m\ndomain = a\nharakiri = 9\nshow-config = 1\n",
+				  false, CTL_OK),
+		       "\nharakiri = 9\n"));
+	put_file("e.conf", "[emperor]\nvassals-set = threads=many\n");
+	assert_non_null(strstr(checked_by(config, "module = m\ndomain = a\n", false, CTL_FAILED),
+			       "e.conf"));
+	assert_non_null(
+		strstr(checked_by("/none/e.conf", "module = m\ndomain = a\n", false, CTL_FAILED),
+		       "/none/e.conf: cannot open"));
+}
+
+static void every_line_is_read_whatever_stands_before_it(void **state)
+{
+	const char *text =
+		checked("= 1\n<<<<<<< HEAD\ndomain = a\nini = none.ini\nenv = A=@(none)\n"
+			"module = m\nharakiri = 5x\nif-exists = /\nprocesses = many\n",
+			false, CTL_FAILED);
+	static const char *const says[] = {
+		"x.ini:2: there is no key before =\n",
+		"x.ini:3: an unresolved merge conflict\n",
+		"x.ini:5: ini: ",
+		"x.ini:6: env: ",
+		"x.ini:8: harakiri: \"5x\"",
+		"x.ini:9: if-exists: is never ended by endif\n",
+		"x.ini:10: processes: \"many\"",
+		"x.ini: 7 errors\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(says); i++)
+		if (!strstr(text, says[i]))
+			fail_msg("\"%s\" is not in: %s", says[i], text);
+	/* what cannot be gone on after names its file once */
+	text = checked("", false, CTL_FAILED);
+	assert_null(strstr(text, "x.ini: x.ini"));
+}
+
 static void json_says_it_all_and_parses(void **state)
 {
 	const char *text = checked("harakiri = 5x\nprocesses = many\nzzzz = 1\n", true, CTL_FAILED);
@@ -292,6 +448,12 @@ int main(void)
 		cmocka_unit_test(what_the_apps_user_may_not_enter_is_found),
 		cmocka_unit_test(a_role_s_user_is_refused_at_its_line),
 		cmocka_unit_test(a_log_that_cannot_be_written_is_refused_at_its_line),
+		cmocka_unit_test(addresses_that_cannot_be_had_are_found),
+		cmocka_unit_test(folders_that_a_socket_or_pidfile_cannot_be_made_in_are_found),
+		cmocka_unit_test(a_name_that_another_ini_of_the_folder_has_is_found),
+		cmocka_unit_test(what_is_allowed_but_unwise_is_a_note),
+		cmocka_unit_test(the_defaults_of_an_emperor_ini_count),
+		cmocka_unit_test(every_line_is_read_whatever_stands_before_it),
 		cmocka_unit_test(json_says_it_all_and_parses),
 		cmocka_unit_test(
 			the_configuration_is_shown_to_an_ini_that_asks_and_means_the_same_again),

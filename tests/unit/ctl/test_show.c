@@ -44,12 +44,13 @@ static void numbers_read_as_people_say_them(void **state)
 	}
 }
 
-static const char *shown(void (*show)(const struct ctl *c, const json_t *answer), const char *app,
-			 const char *text)
+typedef void show_fn(const struct ctl *c, const json_t *answer);
+
+static const char *shown_so(show_fn *show, const char *app, bool full, const char *text)
 {
 	static char buf[4096];
 	FILE *out = fmemopen(buf, sizeof(buf), "w");
-	const struct ctl c = {.app = app, .out = out, .wall_ns = 1000 * NS_PER_S};
+	const struct ctl c = {.app = app, .out = out, .full = full, .wall_ns = 1000 * NS_PER_S};
 	json_t *answer = json_loads(text, 0, NULL);
 
 	assert_non_null(out);
@@ -60,19 +61,28 @@ static const char *shown(void (*show)(const struct ctl *c, const json_t *answer)
 	return buf;
 }
 
+static const char *shown(show_fn *show, const char *app, const char *text)
+{
+	return shown_so(show, app, false, text);
+}
+
 static void status_shows_each_app_in_a_row_with_its_reason(void **state)
 {
-	const char *text =
-		shown(show_status, "",
-		      "{\"apps\": [{\"name\": \"blog\", \"state\": \"running\", \"pid\": 7,"
-		      " \"generation\": 3, \"since\": 940, \"busy\": 1, \"workers\": 2,"
-		      " \"memory\": 10485760, \"requests\": 41},"
-		      "{\"name\": \"shop\", \"state\": \"backoff\", \"next_try\": 1005,"
-		      " \"last_error\": \"Traceback\\n  x\\nImportError: no y\\n\"}]}");
+	const char *text = shown(
+		show_status, "",
+		"{\"apps\": [{\"name\": \"blog\", \"state\": \"running\", \"pid\": 7,"
+		" \"generation\": 3, \"since\": 940, \"busy\": 1, \"alive\": 2, \"workers\": 4,"
+		" \"pool\": \"2 of 4 processes are enough just now (least 1)\","
+		" \"memory\": 10485760, \"requests\": 41},"
+		"{\"name\": \"shop\", \"state\": \"backoff\", \"next_try\": 1005,"
+		" \"last_error\": \"Traceback\\n  x\\nImportError: no y\\n\"}]}");
 
 	(void)state;
 	assert_non_null(strstr(text, "NAME  STATE"));
-	assert_non_null(strstr(text, "blog  running    3    7  1m00s   1/2     10M        41"));
+	assert_non_null(strstr(
+		text,
+		"blog  running    3    7  1m00s      2/4     1     10M        41      0  2 of 4 "
+		"processes are enough just now (least 1)\n"));
 	assert_non_null(strstr(text, "next try in 5s: ImportError: no y\n"));
 }
 
@@ -97,8 +107,8 @@ static void the_view_of_one_app_says_who_holds_its_memory(void **state)
 	const char *text =
 		shown(show_status, "blog",
 		      "{\"apps\": [{\"name\": \"blog\", \"memory\": 41943040, \"rss\": 104857600,"
-		      " \"front_rss\": 9437184, \"front_pss\": 3145728, \"mold_rss\": 20971520,"
-		      " \"workers_rss\": 73400320, \"workers_pss\": 17825792}]}");
+		      " \"front_memory\": 3145728, \"mold_memory\": 20971520,"
+		      " \"workers_memory\": 17825792}]}");
 
 	(void)state;
 	assert_non_null(strstr(text, "memory  40M: front 3.0M, mold 20M, workers 17M\n"));
@@ -165,6 +175,46 @@ static void events_show_when_who_and_what(void **state)
 	assert_non_null(strstr(text, "  blog    2  reloaded  touched\n"));
 }
 
+static void the_release_that_runs_is_shown_and_the_one_that_is_held(void **state)
+{
+	const char *text =
+		shown(show_status, "blog",
+		      "{\"apps\": [{\"name\": \"blog\", \"release\": \"/srv/r1\", "
+		      "\"release_since\": 1000, "
+		      "\"held\": true, \"held_release\": \"/srv/r2\", \"held_generation\": 4}]}");
+
+	(void)state;
+	assert_non_null(strstr(text, "     release  /srv/r1 since 1970-01-01 "));
+	assert_non_null(
+		strstr(text, "        held  rolled back from /srv/r2 (generation 4): not "));
+	text = shown(show_status, "blog",
+		     "{\"apps\": [{\"name\": \"blog\", \"held\": true, \"held_release\": \"\"}]}");
+	assert_null(strstr(text, "release"));
+	assert_non_null(strstr(text, "rolled back from an unknown version: not"));
+	text = shown(show_status, "blog", "{\"apps\": [{\"name\": \"blog\", \"held\": false}]}");
+	assert_null(strstr(text, "held"));
+}
+
+static void
+a_traceback_is_its_last_line_among_events_of_all_and_whole_among_those_of_one(void **state)
+{
+	static const char answer[] =
+		"{\"events\": [{\"time\": 1000, \"app\": \"blog\", \"generation\": 3, \"kind\": "
+		"\"failed\", \"text\": \"Traceback:\\n  File x\\nKeyError: 'a'\\n\"}]}";
+	const char *text = shown(show_events, "", answer);
+
+	(void)state;
+	assert_non_null(strstr(text, "  blog    3  failed  KeyError: 'a'\n"));
+	assert_null(strstr(text, "Traceback"));
+	text = shown(show_events, "blog", answer);
+	assert_non_null(strstr(text, "  blog    3  failed  KeyError: 'a'\n"));
+	text = strstr(text, "  Traceback:\n");
+	assert_non_null(text);
+	text = strstr(text, "    File x\n");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "  KeyError: 'a'\n"));
+}
+
 static void an_answer_without_fields_hurts_nobody(void **state)
 {
 	(void)state;
@@ -189,7 +239,7 @@ static void a_blame_record_says_what_why_and_where(void **state)
 
 	(void)state;
 	assert_string_equal(
-		out, "-  crashed  GET /x [31m\n"
+		out, "-  crashed  GET /x\\x1b[31m\n"
 		     "    why       killed by signal 11\n"
 		     "    answered  502 after 1.5ms in worker 2 (pid 77), 10us in the queue\n"
 		     "    memory    2.0M resident, 1.0M more than before the request\n"
@@ -209,9 +259,47 @@ static void a_blame_record_says_what_why_and_where(void **state)
 			    "nothing is on record\n");
 }
 
+/* Ten lines of one thread and two of another; the newer log goes on where the older ended. */
+static const char long_blames[] =
+	"{\"blames\": [{\"kind\": \"timeout\", \"request\": \"GET /b\", \"status\": 504,"
+	" \"stacks\": \"Thread 0x2 (x):\\n  other\\nCurrent thread 0x1 (x):\\n  f1\\n  f2\\n"
+	"  f3\\n  f4\\n  f5\\n  f6\\n  f7\\n  f8\\n  f9\\n\","
+	" \"log\": \"e three\\nfour\\nfive\\n\"},"
+	" {\"kind\": \"slow\", \"request\": \"GET /b\", \"log\": \"two\\nline three\\nfour\\n\"},"
+	" {\"kind\": \"slow\", \"request\": \"GET /a\","
+	" \"log\": \"1\\n2\\n3\\n4\\n5\\n6\\n7\\ntwo\\nline three\\nfour\\n\"}]}";
+
+static void blame_is_short_and_shows_each_line_of_the_log_once(void **state)
+{
+	const char *out = shown(show_blame, "blog", long_blames);
+
+	(void)state;
+	assert_non_null(strstr(out, "    stacks\n        Current thread 0x1 (x):\n          f1\n"));
+	assert_non_null(strstr(out, "          f7\n        (4 more lines with --full)\n"
+				    "    log before it, since the record below\n        five\n"));
+	assert_non_null(strstr(out, "    log       nothing since the record below\n"));
+	assert_non_null(strstr(out, "    log before it\n        (5 more lines with --full)\n"
+				    "        6\n        7\n        two\n        line three\n"
+				    "        four\n"));
+	assert_null(strstr(out, "other"));
+}
+
+static void blame_in_full_leaves_nothing_out(void **state)
+{
+	const char *out = shown_so(show_blame, "blog", true, long_blames);
+
+	(void)state;
+	assert_non_null(strstr(out, "    stacks\n        Thread 0x2 (x):\n          other\n"));
+	assert_non_null(strstr(out, "          f9\n    log before it"));
+	assert_non_null(strstr(out, "    log before it\n        1\n        2\n        3\n"));
+	assert_null(strstr(out, "--full"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(blame_is_short_and_shows_each_line_of_the_log_once),
+		cmocka_unit_test(blame_in_full_leaves_nothing_out),
 		cmocka_unit_test(a_blame_record_says_what_why_and_where),
 		cmocka_unit_test(numbers_read_as_people_say_them),
 		cmocka_unit_test(status_shows_each_app_in_a_row_with_its_reason),
@@ -222,6 +310,9 @@ int main(void)
 		cmocka_unit_test(what_was_not_measured_is_a_dash_and_no_zero),
 		cmocka_unit_test(a_text_that_ends_its_line_leaves_no_blank_one),
 		cmocka_unit_test(events_show_when_who_and_what),
+		cmocka_unit_test(the_release_that_runs_is_shown_and_the_one_that_is_held),
+		cmocka_unit_test(
+			a_traceback_is_its_last_line_among_events_of_all_and_whole_among_those_of_one),
 		cmocka_unit_test(an_answer_without_fields_hurts_nobody),
 	};
 

@@ -370,7 +370,7 @@ static void unfused_by_command_it_may_pass_at_once(void **state)
 	assert_int_equal(e.kind, EVENT_FUSED);
 	assert_non_null(strstr(e.text, "fused: GET /a?1 killed 2 workers within 60 s"));
 	assert_true(board_next_event(f->board, &at, true, &missed, &e));
-	assert_string_equal(e.text, "unfused by command: 1 requests may pass again");
+	assert_string_equal(e.text, "unfused by command: 1 request may pass again");
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)

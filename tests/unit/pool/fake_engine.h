@@ -28,6 +28,7 @@ static bool fake_is(const char *what)
 	return mode && str_eq(mode, what);
 }
 
+/* All processes print on one pipe: what is one write stays together. */
 static void fake_print(const char *text)
 {
 	(void)!write(STDOUT_FILENO, text, strlen(text));
@@ -36,16 +37,14 @@ static void fake_print(const char *text)
 static void fake_on_stacks(int signal)
 {
 	bool all = signal == SIGRTMIN + CREW_STACKS_SIGNAL_OFFSET;
-	char text[256];
+	char text[256], last[64] = "";
 
+	if (all)
+		(void)snprintf(last, sizeof(last), CREW_STACKS_END "%d\n", (int)getpid());
 	(void)snprintf(
 		text, sizeof(text),
-		"STACKS of a fake\n%s (most recent call first):\n  File \"%d.py\", line 1 in f\n",
-		all ? "Thread 0x1" : "Stack", (int)gettid());
-	fake_print(text);
-	if (!all)
-		return;
-	(void)snprintf(text, sizeof(text), CREW_STACKS_END "%d\n", (int)getpid());
+		"STACKS of a fake\n%s (most recent call first):\n  File \"%d.py\", line 1 in f\n%s",
+		all ? "Thread 0x1" : "Stack", (int)gettid(), last);
 	fake_print(text);
 }
 
@@ -88,15 +87,14 @@ static void fake_print_body(int sock, unsigned worker)
 {
 	struct crew_msg m;
 	struct err err = {0};
-	char buf[64] = "";
+	char buf[64] = "", text[80];
 	int fd = -1;
 
 	fake_say(sock, CREW_WANT_BODY, worker, 1, "");
 	if (crew_recv(sock, &m, &fd, &err) == 1 && m.kind == CREW_BODY)
 		(void)!pread(fd, buf, sizeof(buf) - 2, 0);
-	fake_print("body: ");
-	fake_print(buf);
-	fake_print("\n");
+	(void)snprintf(text, sizeof(text), "body: %s\n", buf);
+	fake_print(text);
 }
 
 static void fake_print_much(void)
@@ -273,9 +271,11 @@ __attribute__((noreturn)) static void fake_mold(void)
 			 "ImportError: no module named nowhere");
 		_exit(CREW_EXIT_FAILED);
 	}
-	if (fake_is("mold-hangs"))
+	if (fake_is("mold-hangs")) {
+		fake_print("a mold that hangs\n");
 		for (;;)
 			(void)pause();
+	}
 	if (exchange_attach(&x, CREW_EXCHANGE_FD, CREW_EVENT_FD, &err) < 0) {
 		fake_print(err.text);
 		_exit(1);

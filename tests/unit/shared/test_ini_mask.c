@@ -66,6 +66,38 @@ static void secrets_are_masked_and_nothing_else(void **state)
 		{"touch = /a?token=x&b=c\n", "touch = /a?token=***&b=c\n"},
 		{"json = {\"password\": \"x\", \"a\": 1}\n",
 		 "json = {\"password\": ***, \"a\": 1}\n"},
+		/* every word that a secret's name may have in it */
+		{"password = x\nPASSWD = x\npgpwd = x\n",
+		 "password = ***\nPASSWD = ***\npgpwd = ***\n"},
+		{"auth = x\nhttp-auth = x\nauthorization = x y\n",
+		 "auth = ***\nhttp-auth = ***\nauthorization = ***\n"},
+		{"bearer = x\nSESSION_COOKIE = x\nsalt = x\n",
+		 "bearer = ***\nSESSION_COOKIE = ***\nsalt = ***\n"},
+		{"sentry-dsn = x\nDSN=x\ncredentials = x\n",
+		 "sentry-dsn = ***\nDSN=***\ncredentials = ***\n"},
+		{"mule = x --auth y --salt=z --dsn q\n",
+		 "mule = x --auth *** --salt=*** --dsn ***\n"},
+		{"touch = /a?auth=x&b=c\n", "touch = /a?auth=***&b=c\n"},
+		/* headers */
+		{"mule = curl -H 'Authorization: Basic x y' b\n",
+		 "mule = curl -H 'Authorization: ***' b\n"},
+		{"mule = curl -H \"Cookie: a=x; b=y\" c\n", "mule = curl -H \"Cookie: ***\" c\n"},
+		{"add-header = Authorization: Bearer x\n", "add-header = Authorization: ***\n"},
+		{"say = Bearer x y\nsay = 'bearer x'\n", "say = Bearer *** y\nsay = 'bearer ***\n"},
+		{"json = {\"auth\": \"x\", \"a\": 1}\n", "json = {\"auth\": ***, \"a\": 1}\n"},
+		/* short flags */
+		{"mule = mysql -u root -p x db\n", "mule = mysql -u root -p *** db\n"},
+		{"mule = mysql -pxyz db\n", "mule = mysql -p*** db\n"},
+		{"mule = mysql -p 'a b' db\n", "mule = mysql -p *** db\n"},
+		{"mule = mysql -p -h x\nmule = mysql -p\n",
+		 "mule = mysql -p -h x\nmule = mysql -p\n"},
+		{"mule = redis-cli -a x get y\n", "mule = redis-cli -a *** get y\n"},
+		{"mule = plink -pw x host\n", "mule = plink -pw *** host\n"},
+		{"mule = ldapsearch -w x -b y\n", "mule = ldapsearch -w *** -b y\n"},
+		{"mule = x -w 4 -U 7\n", "mule = x -w 4 -U 7\n"},
+		{"mule = curl -u me:x url\n", "mule = curl -u *** url\n"},
+		{"mule = smbclient -U me%x url\n", "mule = smbclient -U *** url\n"},
+		{"mule = python -u w.py\nmule = a-p x\n", "mule = python -u w.py\nmule = a-p x\n"},
 		/* URLs */
 		{"db = postgres://me:p@ss@host/db\n", "db = postgres://***@host/db\n"},
 		{"db = redis://:p/ss@host redis://x@y\n", "db = redis://***@host redis://***@y\n"},
@@ -104,8 +136,8 @@ static void what_is_too_long_is_cut_at_a_line_and_says_so(void **state)
 /* Whoever wrote them, the emperor reads them, and does nothing else meanwhile. */
 static void long_lines_are_read_once(void **state)
 {
-	static const char *const pieces[] = {":",     "p:",   "://",  "://@",
-					     "-key ", "a=\"", "set=", "key: "};
+	static const char *const pieces[] = {":",    "p:",    "://", "://@", "-key ", "a=\"",
+					     "set=", "key: ", "-u ", "-u '", "-p=",   "bearer "};
 	static char ini[16 * LIMIT_INI_LINE];
 
 	(void)state;

@@ -1,146 +1,7 @@
 /*
- * db: what was stored comes back; damage, foreign files, newer schemas and full disks end as db.h says.
+ * db: what was stored comes back, and goes when it is old.
  */
-#include "emperor/stats/db.h"
-
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <sqlite3.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-
-#include <cmocka.h>
-
-#include "shared/clock.h"
-#include "shared/err.h"
-
-#define NOW_S 1700000040 /* a multiple of 60 */
-
-struct fixture {
-	char dir[64], path[96];
-	struct err err;
-	struct record_minute minutes[8];
-	struct record_event events[16];
-	unsigned minutes_n, events_n, blames_n;
-	struct record_blame newest, oldest;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/emperor-db-XXXXXX");
-	if (!mkdtemp(f->dir))
-		return -1;
-	(void)snprintf(f->path, sizeof(f->path), "%s/h.db", f->dir);
-	*state = f;
-	return 0;
-}
-
-/* Files of the directory whose names begin so; all are removed if asked. */
-static unsigned files(const struct fixture *f, const char *begin, bool remove)
-{
-	DIR *d = opendir(f->dir);
-	const struct dirent *e;
-	unsigned n = 0;
-
-	while (d && (e = readdir(d))) {
-		if (strncmp(e->d_name, begin, strlen(begin)) != 0 || e->d_name[0] == '.')
-			continue;
-		n++;
-		if (remove)
-			(void)unlinkat(dirfd(d), e->d_name, 0);
-	}
-	(void)closedir(d);
-	return n;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	(void)files(f, "", true);
-	(void)rmdir(f->dir);
-	free(f);
-	return 0;
-}
-
-static struct db *open_db(struct fixture *f)
-{
-	struct db *db = NULL;
-
-	f->err = (struct err){0};
-	if (db_open(&db, f->path, NOW_S, &f->err) < 0)
-		fail_msg("%s", f->err.text);
-	return db;
-}
-
-static void take_minute(void *arg, const struct record_minute *m)
-{
-	struct fixture *f = arg;
-
-	assert_true(f->minutes_n < ARRAY_SIZE(f->minutes));
-	f->minutes[f->minutes_n++] = *m;
-}
-
-static void take_event(void *arg, const struct record_event *e)
-{
-	struct fixture *f = arg;
-
-	assert_true(f->events_n < ARRAY_SIZE(f->events));
-	f->events[f->events_n++] = *e;
-}
-
-static struct record_minute minute(const char *app, int64_t start_s, uint64_t n)
-{
-	struct record_minute m = {.start_s = start_s};
-
-	(void)snprintf(m.app, sizeof(m.app), "%s", app);
-	for (size_t i = 0; i < record_counters_n(); i++)
-		m.counters[i] = n + i;
-	for (size_t i = 0; i < GAUGE_COUNT; i++)
-		m.gauges[i] = n * 10 + i;
-	return m;
-}
-
-static struct record_event event(const char *app, uint64_t wall_ns, const char *text)
-{
-	struct record_event e = {
-		.wall_ns = wall_ns, .generation = 3, .kind = EVENT_WORKER_KILLED, .worker = 2};
-
-	(void)snprintf(e.app, sizeof(e.app), "%s", app);
-	(void)snprintf(e.text, sizeof(e.text), "%s", text);
-	return e;
-}
-
-static int64_t ask(const char *path, const char *sql)
-{
-	sqlite3 *h = NULL;
-	sqlite3_stmt *st = NULL;
-	int64_t n = -1;
-
-	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
-	if (sqlite3_prepare_v2(h, sql, -1, &st, NULL) == SQLITE_OK &&
-	    sqlite3_step(st) == SQLITE_ROW)
-		n = sqlite3_column_int64(st, 0);
-	(void)sqlite3_finalize(st);
-	(void)sqlite3_close(h);
-	return n;
-}
-
-static void run_sql(const char *path, const char *sql)
-{
-	sqlite3 *h = NULL;
-
-	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
-	(void)sqlite3_close(h);
-}
+#include "tests/unit/stats/db_fixture.h"
 
 static void every_counter_and_gauge_comes_back_after_a_restart(void **state)
 {
@@ -258,39 +119,6 @@ static void the_same_event_twice_is_stored_once(void **state)
 	assert_int_equal(db_read_events(db, "", -1, 9, take_event, f, &f->err), 0);
 	assert_int_equal(f->events_n, 1);
 	db_close(db);
-}
-
-static void take_blame(void *arg, const struct record_blame *b)
-{
-	struct fixture *f = arg;
-
-	if (f->blames_n == 0)
-		f->newest = *b;
-	f->oldest = *b;
-	f->blames_n++;
-}
-
-static struct record_blame blame(const char *app, unsigned i)
-{
-	struct record_blame b = {.r = {.wall_ns = (NOW_S + i) * NS_PER_S,
-				       .generation = 3,
-				       .age_us = 4,
-				       .queue_us = 5,
-				       .rss = 6,
-				       .rss_growth = -7,
-				       .kind = BLAME_CRASHED,
-				       .worker = 8,
-				       .pid = 9,
-				       .status = 502,
-				       .signal = 11,
-				       .id = "id",
-				       .reason = "killed by signal 11",
-				       .stacks = "Thread 0x1\n  File \"a.py\"\n",
-				       .log = "before\n"}};
-
-	(void)snprintf(b.app, sizeof(b.app), "%s", app);
-	(void)snprintf(b.r.request, sizeof(b.r.request), "GET /%u", i);
-	return b;
 }
 
 static void a_blame_record_comes_back_whole_and_once(void **state)
@@ -413,6 +241,36 @@ static void inis_are_listed_newest_first_and_shown_by_their_generation(void **st
 	db_close(db);
 }
 
+static void an_ini_that_leads_to_another_release_is_news(void **state)
+{
+	static const struct {
+		const char *release;
+		unsigned rows;
+	} told[] = {{"/srv/r1", 1}, {"/srv/r1", 1}, {"/srv/r2", 2}, {"/srv/r1", 3}};
+	struct fixture *f = *state;
+	struct db *db = open_db(f);
+	struct record_ini *i = calloc(1, sizeof(*i));
+
+	assert_non_null(i);
+	(void)snprintf(i->app, sizeof(i->app), "blog");
+	for (size_t k = 0; k < ARRAY_SIZE(told); k++) {
+		i->generation = k + 1;
+		(void)snprintf(i->release, sizeof(i->release), "%s", told[k].release);
+		assert_int_equal(db_add_ini(db, i, &f->err), 0);
+		assert_int_equal(inis(f, db, "blog", 0).n, told[k].rows);
+		assert_string_equal(inis(f, db, "blog", 0).first.release, told[k].release);
+	}
+	assert_string_equal(inis(f, db, "blog", 3).first.release, "/srv/r2");
+	free(i);
+	db_close(db);
+	/* a build that knew no releases */
+	run_sql(f->path, "ALTER TABLE inis DROP COLUMN release;");
+	db = open_db(f);
+	assert_int_equal(inis(f, db, "blog", 0).n, 3);
+	assert_string_equal(inis(f, db, "blog", 0).first.release, "");
+	db_close(db);
+}
+
 static void an_app_keeps_its_last_inis_and_the_one_in_force_whatever_its_age(void **state)
 {
 	uint64_t now_ns = NOW_S * NS_PER_S, day_ns = 86400 * NS_PER_S, rows;
@@ -443,29 +301,6 @@ static void an_app_keeps_its_last_inis_and_the_one_in_force_whatever_its_age(voi
 	db = open_db(f);
 	add_ini(f, db, "blog", 3, "x", now_ns);
 	assert_int_equal(inis(f, db, "blog", 0).n, 1);
-	db_close(db);
-}
-
-static void a_database_of_an_older_build_gets_its_table_of_blame_records(void **state)
-{
-	struct fixture *f = *state;
-	struct record_event e = event("blog", NOW_S * NS_PER_S, "kept");
-	struct record_blame b = blame("blog", 1);
-	struct db *db = open_db(f);
-
-	assert_int_equal(db_add_event(db, &e, &f->err), 0);
-	db_close(db);
-	run_sql(f->path, "DROP TABLE blames; DROP INDEX events_each; DROP INDEX events_by_time;"
-			 " CREATE UNIQUE INDEX events_once ON events(app, wall_ns, kind, worker)");
-	db = open_db(f);
-	assert_string_equal(f->err.text, "");
-	assert_int_equal(db_add_blame(db, &b, &f->err), 0);
-	assert_int_equal(db_read_blames(db, "blog", 9, take_blame, f, &f->err), 0);
-	assert_int_equal(f->blames_n, 1);
-	e = event("blog", NOW_S * NS_PER_S, "kept too");
-	assert_int_equal(db_add_event(db, &e, &f->err), 0);
-	assert_int_equal(db_read_events(db, "blog", -1, 9, take_event, f, &f->err), 0);
-	assert_int_equal(f->events_n, 2);
 	db_close(db);
 }
 
@@ -512,164 +347,6 @@ static void pruning_removes_what_is_old_and_nothing_else(void **state)
 	db_close(db);
 }
 
-static void write_file(const char *path, const char *text, size_t n)
-{
-	FILE *file = fopen(path, "wb");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(text, 1, n, file), n);
-	(void)fclose(file);
-}
-
-static void a_file_that_is_no_database_is_set_aside(void **state)
-{
-	struct fixture *f = *state;
-	struct record_minute m = minute("blog", NOW_S, 1);
-	char junk[8192];
-	struct db *db;
-
-	memset(junk, 'x', sizeof(junk));
-	write_file(f->path, junk, sizeof(junk));
-	db = open_db(f);
-	assert_non_null(strstr(f->err.text, "set aside as"));
-	assert_int_equal(files(f, "h.db.corrupt-1700000040", false), 1);
-	assert_int_equal(db_add_minute(db, &m, &f->err), 0);
-	db_close(db);
-
-	/* the next one does not overwrite the first */
-	write_file(f->path, junk, sizeof(junk));
-	db_close(open_db(f));
-	assert_true(files(f, "h.db.corrupt-", false) >= 2);
-}
-
-static void damage_inside_is_reported_and_can_be_replaced(void **state)
-{
-	struct fixture *f = *state;
-	struct db *db = open_db(f);
-	struct stat st;
-	char junk[4096];
-	int r = 0;
-	int fd;
-
-	for (unsigned i = 0; i < 400; i++) {
-		struct record_event e =
-			event("blog", i + 1, "some text that fills a few pages of the file");
-
-		assert_int_equal(db_add_event(db, &e, &f->err), 0);
-	}
-	db_close(db);
-	assert_int_equal(stat(f->path, &st), 0);
-	fd = open(f->path, O_WRONLY | O_CLOEXEC);
-	memset(junk, 0x5a, sizeof(junk));
-	for (off_t at = 8 * 4096; at < st.st_size; at += 4096)
-		assert_int_equal(pwrite(fd, junk, sizeof(junk), at), sizeof(junk));
-	(void)close(fd);
-
-	db = open_db(f);
-	for (unsigned i = 0; i < 400 && r == 0; i++) {
-		struct record_event e = event("blog", 1000 + i, "more");
-
-		r = db_add_event(db, &e, &f->err);
-	}
-	assert_int_equal(r, -EUCLEAN);
-	db_close(db);
-	db = NULL;
-	assert_int_equal(db_replace(&db, f->path, NOW_S, &f->err), 0);
-	assert_int_equal(files(f, "h.db.corrupt-", false), 1);
-	assert_int_equal(db_read_events(db, "", -1, 9, take_event, f, &f->err), 0);
-	assert_int_equal(f->events_n, 0);
-	db_close(db);
-}
-
-static void a_newer_schema_is_kept_and_not_touched(void **state)
-{
-	struct fixture *f = *state;
-
-	run_sql(f->path, "CREATE TABLE future(x); PRAGMA user_version = 99;");
-	db_close(open_db(f));
-	assert_int_equal(files(f, "h.db.newer-1700000040", false), 1);
-	assert_int_equal(ask(f->path, "PRAGMA user_version"), DB_SCHEMA_VERSION);
-}
-
-static void somebody_elses_database_is_refused_and_left_alone(void **state)
-{
-	struct fixture *f = *state;
-	struct db *db = NULL;
-
-	run_sql(f->path, "CREATE TABLE customers(name); INSERT INTO customers VALUES('x');");
-	assert_int_equal(db_open(&db, f->path, NOW_S, &f->err), -EEXIST);
-	assert_null(db);
-	assert_int_equal(ask(f->path, "SELECT count(*) FROM customers"), 1);
-	assert_int_equal(files(f, "h.db.", false), 0);
-}
-
-static void a_column_that_an_older_build_did_not_have_is_added(void **state)
-{
-	struct fixture *f = *state;
-	struct record_minute m = minute("blog", NOW_S, 1);
-	struct db *db;
-
-	db_close(open_db(f));
-	run_sql(f->path, "ALTER TABLE minutes DROP COLUMN log_dropped;");
-	assert_int_equal(ask(f->path, "SELECT log_dropped FROM minutes"), -1);
-	db = open_db(f);
-	assert_int_equal(db_add_minute(db, &m, &f->err), 0);
-	assert_int_equal(db_read_minutes(db, "blog", 0, 5, take_minute, f, &f->err), 0);
-	assert_memory_equal(&f->minutes[0], &m, sizeof(m));
-	db_close(db);
-}
-
-static void a_file_that_may_not_grow_is_a_full_disk_and_heals(void **state)
-{
-	struct fixture *f = *state;
-	struct db *db = open_db(f);
-	struct rlimit old;
-	struct rlimit tight;
-	int r = 0;
-
-	(void)signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-	tight = old;
-	tight.rlim_cur = 128 * 1024;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
-	for (unsigned i = 0; i < 2000 && r == 0; i++) {
-		struct record_event e = event("blog", i + 1, "a disk fills up");
-
-		r = db_add_event(db, &e, &f->err);
-	}
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-	assert_int_equal(r, -ENOSPC);
-	for (unsigned i = 0; i < 100; i++) {
-		struct record_event e = event("shop", i + 1, "and has room again");
-
-		assert_int_equal(db_add_event(db, &e, &f->err), 0);
-	}
-	db_close(db);
-}
-
-static void a_removed_file_is_noticed(void **state)
-{
-	struct fixture *f = *state;
-	struct db *db = open_db(f);
-
-	assert_false(db_has_moved(db));
-	assert_int_equal(unlink(f->path), 0);
-	assert_true(db_has_moved(db));
-	db_close(db);
-}
-
-static void a_directory_that_is_not_there_is_an_error_not_a_crash(void **state)
-{
-	struct fixture *f = *state;
-	struct db *db = NULL;
-
-	assert_true(db_open(&db, "/nonexistent/dir/h.db", NOW_S, &f->err) < 0);
-	assert_true(f->err.text[0] != '\0');
-	assert_null(db);
-}
-
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -680,19 +357,11 @@ int main(void)
 		TEST(events_are_told_in_the_order_in_which_they_happened),
 		TEST(a_blame_record_comes_back_whole_and_once),
 		TEST(an_app_keeps_its_last_blame_records_and_no_others),
-		TEST(a_database_of_an_older_build_gets_its_table_of_blame_records),
 		TEST(inis_are_listed_newest_first_and_shown_by_their_generation),
+		TEST(an_ini_that_leads_to_another_release_is_news),
 		TEST(an_app_keeps_its_last_inis_and_the_one_in_force_whatever_its_age),
 		TEST(pruning_takes_old_blame_records_too),
 		TEST(pruning_removes_what_is_old_and_nothing_else),
-		TEST(a_file_that_is_no_database_is_set_aside),
-		TEST(damage_inside_is_reported_and_can_be_replaced),
-		TEST(a_newer_schema_is_kept_and_not_touched),
-		TEST(somebody_elses_database_is_refused_and_left_alone),
-		TEST(a_column_that_an_older_build_did_not_have_is_added),
-		TEST(a_file_that_may_not_grow_is_a_full_disk_and_heals),
-		TEST(a_removed_file_is_noticed),
-		TEST(a_directory_that_is_not_there_is_an_error_not_a_crash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

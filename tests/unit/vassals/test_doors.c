@@ -127,6 +127,37 @@ static void a_door_that_nobody_wants_refuses_even_while_others_hold_copies(void 
 	loaded_unref(second);
 }
 
+static void a_door_that_moves_stays_the_same_socket_and_refuses_nobody(void **state)
+{
+	struct world *w = *state;
+	struct loaded *first = ini("socket = @/a\nsocket = @/b\nstats = @/s\n");
+	struct loaded *second = ini("socket = @/b\nsocket = @/c\nstats = @/s\n");
+	const struct address *b = &second->config.listeners[0].address;
+	struct doors to;
+	struct door_set set = opened(w, first);
+	ino_t is = socket_of(set.listeners[1]);
+	int waits = dial(b), fd;
+
+	doors_init(&to);
+	to.numbers = 6;
+	assert_int_equal(doors_move(&w->doors, &to, second), 2);
+	assert_int_equal(w->doors.n, 1);
+	assert_int_equal(socket_of(doors_find(&to, b)), is);
+	assert_true(doors_find(&to, &second->stats) >= 0);
+	assert_int_equal(to.v[0].number + to.v[1].number, 7 + 8);
+	/* who left ends, and takes nothing of it along */
+	doors_prune(&w->doors, NULL, 0);
+	fd = accept(doors_find(&to, b), NULL, NULL);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	(void)close(waits);
+	/* what is there already is not had twice */
+	assert_int_equal(doors_move(&to, &to, second), 0);
+	doors_done(&to);
+	loaded_unref(first);
+	loaded_unref(second);
+}
+
 static void numbers_are_never_used_again(void **state)
 {
 	struct world *w = *state;
@@ -241,6 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(an_equal_door_stays_the_same_socket_and_a_new_one_is_opened),
 		CASE(a_door_that_nobody_wants_refuses_even_while_others_hold_copies),
+		CASE(a_door_that_moves_stays_the_same_socket_and_refuses_nobody),
 		CASE(numbers_are_never_used_again),
 		CASE(mode_changes_only_when_it_is_asked_for),
 		CASE(a_door_that_cannot_be_opened_is_named_and_the_others_stay),

@@ -155,6 +155,30 @@ static void without_descriptors_only_the_dead_are_taken_for_gone(void **state)
 	give_descriptors(w);
 }
 
+static bool lives(const struct world *w)
+{
+	struct exits_identity now;
+
+	return exits_identify(w->pid, &now) == 0;
+}
+
+static void nobody_is_signalled_who_is_not_known_to_be_meant(void **state)
+{
+	struct world *w = *state;
+	struct exits_identity other = w->is;
+
+	use_up_descriptors(w);
+	assert_int_equal(exits_signal_other(w->pid, &w->is, SIGKILL), -EMFILE);
+	give_descriptors(w);
+	other.start++;
+	assert_int_equal(exits_signal_other(w->pid, &other, SIGKILL), -ESRCH);
+	assert_true(lives(w));
+	assert_int_equal(exits_signal_other(w->pid, &w->is, SIGKILL), 0);
+	(void)waitpid(w->parent, NULL, 0); /* it waits for its child */
+	w->parent = 0;
+	assert_false(lives(w));
+}
+
 static void its_end_is_told_once(void **state)
 {
 	struct world *w = *state;
@@ -223,6 +247,8 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			without_descriptors_only_the_dead_are_taken_for_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nobody_is_signalled_who_is_not_known_to_be_meant,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(its_end_is_told_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_could_not_be_opened_is_watched_once_it_can,
 						set_up, tear_down),

@@ -41,7 +41,7 @@ enum happening {
 	SAYS_FAILED,
 	CANDIDATE_DIES,
 	SERVING_DIES,
-	SERVING_DIES_EARLY,
+	SERVING_DIES_AGAIN,
 	SERVING_SLEEPS,
 	LEAVING_GONE,
 	TIME, /* the back-off is over */
@@ -272,10 +272,10 @@ static bool happen(struct model *m, enum happening h)
 			candidate_fails(m, h == CANDIDATE_DIES);
 		break;
 	case SERVING_DIES:
-	case SERVING_DIES_EARLY:
+	case SERVING_DIES_AGAIN:
 		can = m->serving;
 		if (can)
-			serving_ends(m, draw(2), h == SERVING_DIES ? LIFE_LOST : LIFE_LOST_EARLY);
+			serving_ends(m, draw(2), h == SERVING_DIES ? LIFE_LOST : LIFE_LOST_AGAIN);
 		break;
 	case SERVING_SLEEPS:
 		can = m->serving;

@@ -92,6 +92,17 @@ static void every_prefix_is_taken_or_refused_with_a_reason(void **state)
 	}
 }
 
+static void what_becomes_of_daemons_in_a_sleep_is_one_note(void **state)
+{
+	struct loaded *l =
+		fixture_load("[vassal]\nmodule = x\nattach-daemon = true\nsleep-after = 60\n");
+
+	(void)state;
+	assert_int_equal(l->notes_n, 1);
+	assert_non_null(strstr(l->notes, "its daemons and timed jobs do not run while it sleeps"));
+	loaded_unref(l);
+}
+
 static void people_are_told_names_addresses_and_notes(void **state)
 {
 	struct loaded *l =
@@ -467,6 +478,7 @@ int main(void)
 		cmocka_unit_test(bad_bytes_are_refused_with_file_and_reason),
 		cmocka_unit_test(every_prefix_is_taken_or_refused_with_a_reason),
 		cmocka_unit_test(people_are_told_names_addresses_and_notes),
+		cmocka_unit_test(what_becomes_of_daemons_in_a_sleep_is_one_note),
 		cmocka_unit_test(errors_say_the_line),
 		cmocka_unit_test(an_ini_that_names_no_uid_runs_as_the_default_without_a_warning),
 		cmocka_unit_test(no_app_runs_as_a_role_does),

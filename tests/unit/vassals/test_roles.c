@@ -7,11 +7,14 @@
 #include <ev.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
 #include "emperor/vassals/spawn.h"
+#include "emperor/vassals/vassals.h"
 #include "shared/err.h"
 #include "shared/fd.h"
 
@@ -138,12 +141,92 @@ static void a_role_that_stands_still_is_replaced(void **state)
 	assert_in_range(starts_in(1.5, 0.02, SILENT), ROLE_ID_COUNT + 1, 10 * ROLE_ID_COUNT);
 }
 
+/* Runs until a process of the role is there that is not pid. */
+static pid_t wait_for_another(struct ev_loop *loop, const struct roles *roles, pid_t pid)
+{
+	while (roles_pid(roles, ROLE_ID_GATE) == 0 || roles_pid(roles, ROLE_ID_GATE) == pid)
+		(void)ev_run(loop, EVRUN_ONCE);
+	return roles_pid(roles, ROLE_ID_GATE);
+}
+
+static void a_death_that_nobody_wanted_is_counted_with_how(void **state)
+{
+	struct roles_setup setup = {.loop = ev_default_loop(0),
+				    .environ_now = environ,
+				    .fresh = nothing,
+				    .gone = nothing};
+	struct roles *roles;
+	struct role_info died;
+	pid_t pid;
+
+	(void)state;
+	answering = TALKING;
+	assert_int_equal(roles_new(&roles, &setup, NULL), 0);
+	roles_start(roles);
+	pid = wait_for_another(setup.loop, roles, 0);
+	roles_fill_info(roles, ROLE_ID_GATE, &died);
+	assert_int_equal(died.deaths, 0);
+	for (unsigned n = 1; n <= 2; n++) {
+		(void)kill(pid, SIGKILL);
+		pid = wait_for_another(setup.loop, roles, pid);
+		roles_fill_info(roles, ROLE_ID_GATE, &died);
+		assert_int_equal(died.deaths, n);
+		assert_true(died.died_wall_ns > 0);
+		assert_string_equal(died.how, "killed by signal 9 (Killed)");
+	}
+	roles_kill_all(roles);
+	while (roles_alive(roles))
+		(void)ev_run(setup.loop, EVRUN_ONCE);
+	roles_fill_info(roles, ROLE_ID_GATE, &died);
+	assert_int_equal(died.deaths, 2); /* that end was wanted */
+	roles_fill_info(roles, ROLE_ID_STATS, &died);
+	assert_int_equal(died.deaths, 0);
+	roles_free(roles);
+	answering = NO_CHILD;
+}
+
+static void without_descriptors_a_role_is_told_all_the_same(void **state)
+{
+	struct roles_setup setup = {.loop = ev_default_loop(0),
+				    .environ_now = environ,
+				    .fresh = nothing,
+				    .gone = nothing};
+	const struct role_msg m = {.kind = KEEPER_KEEP};
+	struct rlimit few, limit;
+	struct roles *roles;
+	pid_t pid;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	answering = TALKING;
+	assert_int_equal(roles_new(&roles, &setup, NULL), 0);
+	roles_start(roles);
+	pid = wait_for_another(setup.loop, roles, 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int i = 0; i < 3; i++)
+		roles_tell(roles, ROLE_ID_GATE, &m, "x", &null, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_true(roles_link(roles, ROLE_ID_GATE) >= 0); /* else it has been given up */
+	assert_int_equal(roles_pid(roles, ROLE_ID_GATE), pid);
+	roles_kill_all(roles);
+	while (roles_alive(roles))
+		(void)ev_run(setup.loop, EVRUN_ONCE);
+	roles_free(roles);
+	(void)close(null);
+	answering = NO_CHILD;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_start_that_fails_is_not_repeated_at_once),
 		cmocka_unit_test(a_role_that_answers_stays),
 		cmocka_unit_test(a_role_that_stands_still_is_replaced),
+		cmocka_unit_test(a_death_that_nobody_wanted_is_counted_with_how),
+		cmocka_unit_test(without_descriptors_a_role_is_told_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -359,21 +359,27 @@ static void the_release_that_ran_comes_back_wherever_its_link_leads(void **state
 	expect_chdir(w, "/srv/r1");
 }
 
+static void expect_processes(struct world *w, unsigned n)
+{
+	struct loaded *l = NULL;
+	struct err err = {0};
+
+	assert_int_equal(rollback_load(&w->app, &l, &err), 0);
+	assert_int_equal(l->config.processes, n);
+	assert_int_equal(strtoul(config_items_get(&l->items, "processes"), NULL, 10), n);
+	loaded_unref(l);
+}
+
 /* max-workers had left it 1 of 8: when it comes back it asks for 8 again, and is granted what there is then. */
 static void what_was_cut_comes_back_with_all_that_its_ini_wants(void **state)
 {
 	struct world *w = *state;
-	struct loaded *l = NULL;
-	struct err err = {0};
 
 	w->g[0]->loaded->wanted = 8;
 	serve(w, 0);
 	serve(w, 1);
 	assert_int_equal(rollback_by_command(&w->app, NULL), 0);
-	assert_int_equal(rollback_load(&w->app, &l, &err), 0);
-	assert_int_equal(l->config.processes, 8);
-	assert_string_equal(config_items_get(&l->items, "processes"), "8");
-	loaded_unref(l);
+	expect_processes(w, 8);
 }
 
 /* -- the next emperor ----------------------------------------------------------------------------------- */
@@ -493,6 +499,7 @@ static void a_rollback_that_was_only_begun_is_still_to_come(void **state)
 	struct buf out = {0};
 	struct saved s;
 
+	w->g[0]->loaded->wanted = 8; /* max-workers had left it fewer */
 	serve(w, 0);
 	serve(w, 1);
 	assert_int_equal(rollback_by_command(&w->app, NULL), 0);
@@ -501,6 +508,7 @@ static void a_rollback_that_was_only_begun_is_still_to_come(void **state)
 	take_over(next, &s, 1, 1);
 	rollback_watch_on(&next->app, &s, true);
 	assert_ptr_equal(rollback_ini(&next->app), next->ini[0]);
+	expect_processes(next, 8);
 	assert_string_equal(next->app.rolled_why,
 			    "rolled back by command to what generation 1 ran");
 	expect_chdir(next, "/srv/r1");
@@ -517,6 +525,7 @@ static void what_came_back_is_what_starts_whether_it_runs_or_sleeps(void **state
 {
 	struct world *w = *state;
 
+	w->g[0]->loaded->wanted = 8;
 	serve(w, 0);
 	serve(w, 1);
 	assert_int_equal(rollback_by_command(&w->app, NULL), 0);
@@ -541,6 +550,77 @@ static void what_came_back_is_what_starts_whether_it_runs_or_sleeps(void **state
 		assert_null(next->app.previous);
 		assert_false(is_watched(next));
 		expect_chdir(next, "/srv/r1");
+		expect_processes(next, 8);
+		assert_int_equal(tear_down((void **)&next), 0);
+		buf_done(&out);
+	}
+}
+
+/* As the emperor has it that was stopped: nothing serves any more, config is what did. */
+static void stop(struct world *w, struct buf *out, struct saved *ret)
+{
+	struct saved s = {.ended = 1, .begun = 1, .numbers = 7, .served = 2};
+	const struct generation *g = w->app.serving;
+
+	s.config = span_of(g->config, g->config_n);
+	rollback_describe(&w->app, &s);
+	assert_int_equal(saved_encode(&s, out), 0);
+	assert_int_equal(saved_decode(buf_span(out), ret, NULL), 0);
+}
+
+static void after_a_stop_the_same_code_has_the_same_way_back_and_other_code_what_ended(void **state)
+{
+	struct world *w = *state;
+
+	serve(w, 0);
+	serve(w, 1);
+	for (unsigned starts = 1; starts <= 2; starts++) {
+		struct world *next;
+		struct buf out = {0};
+		struct saved s;
+
+		stop(w, &out, &s);
+		assert_int_equal(set_up((void **)&next), 0);
+		rollback_go_on(&next->app, &s, next->ini[1], next->ini[0]);
+		serve(next, starts);
+		assert_true(next->g[starts]->passed);
+		assert_ptr_equal(rollback_previous(&next->app), next->ini[starts == 1 ? 0 : 1]);
+		assert_null(next->app.ended);
+		assert_int_equal(tear_down((void **)&next), 0);
+		buf_done(&out);
+	}
+}
+
+static void what_was_rolled_back_from_is_held_until_the_ini_leads_elsewhere(void **state)
+{
+	static const char *const links[] = {"/srv/r2", "/srv/r3"};
+	struct world *w = *state;
+
+	serve(w, 0);
+	serve(w, 1);
+	assert_int_equal(rollback_by_command(&w->app, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		struct world *next;
+		struct buf out = {0};
+		struct saved s;
+		struct ini *ini;
+
+		stop(w, &out, &s);
+		assert_int_equal(s.bad_number, 2);
+		assert_int_equal(set_up((void **)&next), 0);
+		rollback_go_on(&next->app, &s, next->ini[1], next->ini[0]);
+		/* what the file leads to by now; other limits are no other code */
+		ini = make_ini(2, 5);
+		free(ini->bytes);
+		assert_true(asprintf(&ini->bytes,
+				     "[vassal]\nmodule = x\nuid = root\nchdir = %s\n"
+				     "probation = 5\nenv = NUMBER=2\n",
+				     links[i]) > 0);
+		ini->n = strlen(ini->bytes);
+		next->app.wanted = ini;
+		rollback_rested(&next->app);
+		assert_int_equal(next->app.rolled != NULL, i == 0);
+		ini_unref(TAKE_PTR(next->app.wanted));
 		assert_int_equal(tear_down((void **)&next), 0);
 		buf_done(&out);
 	}
@@ -597,6 +677,8 @@ int main(void)
 		CASE(one_that_ended_long_ago_is_not_judged),
 		CASE(a_rollback_that_was_only_begun_is_still_to_come),
 		CASE(what_came_back_is_what_starts_whether_it_runs_or_sleeps),
+		CASE(after_a_stop_the_same_code_has_the_same_way_back_and_other_code_what_ended),
+		CASE(what_was_rolled_back_from_is_held_until_the_ini_leads_elsewhere),
 		CASE(of_an_emperor_that_said_less_the_ini_counts),
 	};
 

@@ -86,6 +86,33 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* Its ini is gone, and another came with the same look. */
+static void who_yields_answers_for_what_nobody_has_taken_and_keeps_nobody_from_it(void **state)
+{
+	struct world *w = *state;
+	struct loaded *l = fixture_load("[vassal]\nmodule = x\ndomain = blog.example\n");
+
+	routes_publish(&w->v);
+	w->app[0].gone = w->app[0].yields = true;
+	assert_int_equal(routes_check(&w->v, &w->app[2], l, NULL), 0);
+	w->v.routes_changed = true;
+	routes_publish(&w->v);
+	assert_int_equal(table.head.routes_n, 4);
+	assert_int_equal(table.routes[0].app, 1);
+	/* the new one is there: each name has one holder */
+	w->app[2].face = l;
+	routes_publish(&w->v);
+	assert_int_equal(table.head.routes_n, 4);
+	for (size_t i = 0; i < table.head.routes_n; i++)
+		if (str_eq(table.routes[i].host, "blog.example") && !*table.routes[i].path)
+			assert_int_equal(table.routes[i].app, 3);
+	assert_string_equal(table.routes[0].host, "*.b.example");
+	assert_int_equal(table.routes[0].app, 1);
+	w->app[0].yields = false;
+	routes_publish(&w->v);
+	assert_int_equal(table.head.routes_n, 3);
+}
+
 static void the_table_holds_what_the_apps_claim(void **state)
 {
 	static const struct {
@@ -223,6 +250,7 @@ static void a_candidate_claims_its_new_names_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(who_yields_answers_for_what_nobody_has_taken_and_keeps_nobody_from_it),
 		CASE(the_table_holds_what_the_apps_claim),
 		CASE(who_has_lost_its_ini_has_no_routes),
 		CASE(the_epoch_moves_with_each_table_but_not_when_one_is_repeated),

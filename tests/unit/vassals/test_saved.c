@@ -14,7 +14,7 @@
 #include "shared/err.h"
 
 /* Of what fill() makes. */
-#define FORMAT_DIGEST 0x9a688ea77bafcfd2ULL
+#define FORMAT_DIGEST 0xd017c01e28c190c6ULL
 
 static const char ini[] = "[vassal]\nmodule = a\nend 0000\n";
 
@@ -30,6 +30,7 @@ static void fill(struct saved *s)
 		.ids = 9,
 		.state = APP_REPLACING,
 		.begun = 1,
+		.ended = 1,
 		.good = 1,
 		.rolled = 1,
 		.trial = 1,
@@ -54,12 +55,16 @@ static void fill(struct saved *s)
 		.old_roots = 1,
 		.old_requests = 8124,
 		.old_errors = 3,
+		.old_wanted = 8,
+		.served = 11,
+		.bad_number = 9,
 		.generations_n = 2,
 		.doors_n = 2,
 		.ini = SPAN(ini),
 		.config = SPAN("a\0b\n"),
 		.old_ini = SPAN("[vassal]\nmodule = old\n"),
 		.old_config = SPAN("\nend"),
+		.bad_config = SPAN("bad"),
 	};
 	s->generations[0] = (struct saved_generation){
 		.number = 11, .bank = 2, .part = 1, .pid = 4711, .start = 99, .uid = 33, .link = 5};
@@ -80,7 +85,7 @@ static void expect_spans(struct saved *now, const struct saved *was)
 	static const size_t spans[] = {
 		offsetof(struct saved, ini),        offsetof(struct saved, file_ini),
 		offsetof(struct saved, config),     offsetof(struct saved, old_ini),
-		offsetof(struct saved, old_config),
+		offsetof(struct saved, old_config), offsetof(struct saved, bad_config),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(spans); i++) {
@@ -178,6 +183,7 @@ static void values_out_of_range_are_refused(void **state)
 		{offsetof(struct saved, generations[1].pid), 1ULL << 31, "generation"},
 		{offsetof(struct saved, owner), 1ULL << 32, "owner"},
 		{offsetof(struct saved, trial), 2, "trial"},
+		{offsetof(struct saved, ended), 2, "ended"},
 		{offsetof(struct saved, old_owner), 1ULL << 32, "old_owner"},
 	};
 
@@ -214,8 +220,9 @@ static void a_file_of_another_version_says_so(void **state)
 	static const struct {
 		const char *text, *says;
 	} cases[] = {
-		{"saved 0\nname x\n", "version 0, and this emperor knows only 1 to 2"},
-		{"saved 3\nname x\n", "version 3, and this emperor knows only 1 to 2"},
+		{"saved 0\nname x\n", "version 0, and this emperor knows only 1 and later"},
+		{"saved 4\nname x\n", "version 4, and \"file\" is not as in version 3"},
+		{"saved 4\nname x\nspans 0\nfile y\n", "version 4, and \"file\" is not as"},
 		{"saved 4294967296\nname x\n", "is no app's state"},
 	};
 
@@ -230,6 +237,70 @@ static void a_file_of_another_version_says_so(void **state)
 			fail_msg("case %zu: %s", i, err.text);
 		buf_done(&out);
 	}
+}
+
+struct edit { /* of a text, in its order */
+	const char *at, *instead;
+};
+
+static void edit(struct buf *out, const struct edit *e, size_t n, char *text, size_t size)
+{
+	(void)snprintf(text, size, "%.*s", (int)(out->n - 22), out->p + out->start);
+	for (size_t i = 0; i < n; i++) {
+		char *at = strstr(text, e[i].at);
+		char *rest;
+
+		if (!at)
+			fail_msg("no %s in\n%s", e[i].at, text);
+		rest = strdup(at + strlen(e[i].at));
+		assert_non_null(rest);
+		(void)snprintf(at, size - (size_t)(at - text), "%s%s", e[i].instead, rest);
+		free(rest);
+	}
+}
+
+/* The way back to this build: what it knows is taken, wherever more was put beside it. */
+static void of_a_later_version_what_is_known_is_taken(void **state)
+{
+	static const struct edit more[] = {
+		{"saved 3\n", "saved 9\ncolour red\n"},
+		{"\nstate ", "\nmood 7\nstate "},
+		{"\nid 7\n", "\nid 7 8 9\n"},
+		{"\ngeneration 11", "\nlist a\nlist b\ngeneration 11"},
+		{" 0 0 0\ngeneration 12", " 0 0 0 5\ngeneration 12"},
+		{"\ndoor 1", "\nwindow 1\ndoor 1"},
+		{"\nspans ", "\nlast of all\nspans "},
+		{" 22 4 3\n", " 22 4 3 5\n"},
+		{"\nendbad", "\nendbadfresh"},
+	};
+	static const struct edit renamed[] = {{"saved 3\n", "saved 9\n"},
+					      {"\nold_number ", "\nolder_number "}};
+	struct saved was, now;
+	struct buf good = {0}, out = {0}, bad = {0};
+	struct err err = {0};
+	char text[4096];
+
+	(void)state;
+	fill(&was);
+	/* no zero byte, so that it can be edited as a text */
+	was.config = SPAN("a");
+	encode(&was, &good);
+	edit(&good, more, ARRAY_SIZE(more), text, sizeof(text));
+	if (decode_text(text, &out, &now, &err) < 0)
+		fail_msg("%s\n%s", err.text, text);
+	assert_true(now.later);
+	expect_spans(&now, &was);
+	now.later = false;
+	assert_memory_equal(&now, &was, sizeof(now));
+	/* what means something else has another name: nobody guesses */
+	good.n = good.start = 0;
+	encode(&was, &good);
+	edit(&good, renamed, ARRAY_SIZE(renamed), text, sizeof(text));
+	assert_int_equal(decode_text(text, &bad, &now, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "\"old_number\" is not as in version 3"));
+	buf_done(&good);
+	buf_done(&out);
+	buf_done(&bad);
 }
 
 /* As the emperors before this one have written it: an upgrade must not cost the apps a start. */
@@ -267,6 +338,35 @@ static void a_file_of_version_1_is_read(void **state)
 	buf_done(&out);
 }
 
+static void a_file_of_version_2_is_read(void **state)
+{
+	static const char text[] =
+		"saved 2\nname blog\nfile /v/blog.ini\nboot 3a6c\nreason \nrolled_why bad\nid 7\n"
+		"ids 9\nstate 2\ngone 0\nbegun 1\ngood 1\nrolled 1\ntrial 0\nbase_requests 0\n"
+		"base_errors 0\nscaled 5\ncut_from 8\n"
+		"processes 6\nsince_wall_ns 44\nrestarts 3\nnumbers 12\nlast_bank 2\nboard 101\n"
+		"gate_end 102\nfront_end 103\ndoor_numbers 4\nprint.device 1\nprint.inode 2\n"
+		"print.size 9\nprint.mtime_ns 5\nprint.ctime_ns 6\nprint.content 7\n"
+		"print.target 8\nowner 33\nroots 1\nfile_owner 34\nfile_roots 0\n"
+		"old_number 4\nold_owner 33\nold_roots 1\nold_requests 5\nold_errors 6\n"
+		"generation 12 2 1 4711 99 33 5 0 55 66 1\ndoor 4 8 0 127.0.0.1:80\n"
+		"spans 9 0 1 2 3\n[vassal]\nabbccc";
+	struct buf out = {0};
+	struct saved now;
+	struct err err = {0};
+
+	(void)state;
+	if (decode_text(text, &out, &now, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(now.rolled_why, "bad");
+	assert_int_equal(now.old_number, 4);
+	assert_int_equal(now.begun, 1);
+	assert_true(span_eq(now.old_config, SPAN("ccc")));
+	/* an emperor that was stopped left none, and what was rolled back from nobody wrote down */
+	assert_int_equal(now.ended + now.bad_number + now.served + now.bad_config.n, 0);
+	buf_done(&out);
+}
+
 /* Whoever changes what is written down must give it another version, and this another digest. */
 static void the_format_of_this_version_is_as_it_was(void **state)
 {
@@ -278,7 +378,7 @@ static void the_format_of_this_version_is_as_it_was(void **state)
 	fill(&was);
 	encode(&was, &out);
 	all = buf_span(&out);
-	assert_int_equal(SAVED_VERSION, 2);
+	assert_int_equal(SAVED_VERSION, 3);
 	if (fingerprint_digest(all.p, all.n) != FORMAT_DIGEST)
 		fail_msg("0x%016llxULL of\n%.*s",
 			 (unsigned long long)fingerprint_digest(all.p, all.n), (int)all.n, all.p);
@@ -288,13 +388,10 @@ static void the_format_of_this_version_is_as_it_was(void **state)
 static void lengths_that_do_not_fit_are_refused(void **state)
 {
 	static const char *const lines[] = {
-		"spans 9 0 0 0 1\n[vassal]\n",
-		"spans 9 0 0 0\n[vassal]\n",
-		"spans 8 0 0 0 0\n[vassal]\n",
-		"spans 9 0 0 0 0 0\n[vassal]\n",
-		"spans 0 0 4194305 0 0\n",
-		"spans 1048577 0 0 0 0\n",
-		"spans 9 18446744073709551615 0 0 0\n[vassal]\n",
+		"spans 9 0 0 0 0 1\n[vassal]\n", "spans 9 0 0 0 0\n[vassal]\n",
+		"spans 8 0 0 0 0 0\n[vassal]\n", "spans 9 0 0 0 0 0 0\n[vassal]\n",
+		"spans 0 0 4194305 0 0 0\n",     "spans 0 0 0 0 0 4194305\n",
+		"spans 1048577 0 0 0 0 0\n",     "spans 9 18446744073709551615 0 0 0 0\n[vassal]\n",
 		"ini 9 0\n[vassal]\n",
 	};
 
@@ -331,7 +428,7 @@ static void the_largest_ini_fits_and_no_larger_one_is_read(void **state)
 	assert_non_null(bytes);
 	fill(&was);
 	was.ini = was.file_ini = was.old_ini = span_of(bytes, LIMIT_INI_BYTES);
-	was.config = was.old_config = span_of(bytes, LIMIT_CONFIG_BLOB);
+	was.config = was.old_config = was.bad_config = span_of(bytes, LIMIT_CONFIG_BLOB);
 	encode(&was, &out);
 	assert_int_equal(saved_decode(buf_span(&out), &now, NULL), 0);
 	assert_int_equal(now.ini.n, LIMIT_INI_BYTES);
@@ -352,7 +449,9 @@ int main(void)
 		cmocka_unit_test(every_changed_byte_is_torn),
 		cmocka_unit_test(values_out_of_range_are_refused),
 		cmocka_unit_test(a_file_of_another_version_says_so),
+		cmocka_unit_test(of_a_later_version_what_is_known_is_taken),
 		cmocka_unit_test(a_file_of_version_1_is_read),
+		cmocka_unit_test(a_file_of_version_2_is_read),
 		cmocka_unit_test(the_format_of_this_version_is_as_it_was),
 		cmocka_unit_test(lengths_that_do_not_fit_are_refused),
 		cmocka_unit_test(the_largest_ini_fits_and_no_larger_one_is_read),

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "shared/clock.h"
+#include "shared/scoreboard.h"
 #include "tests/unit/vassals/fixture.h"
 
 #define SAID_MAX 32
@@ -15,7 +16,7 @@
 struct said {
 	enum role_id id;
 	struct role_msg m;
-	char text[64];
+	char text[ROLE_TEXT];
 	ino_t fd;        /* of the first descriptor; 0: none */
 	char shown[128]; /* what a STATS_INI has in it */
 	int nfds;
@@ -144,13 +145,41 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void be(struct world *w, enum app_state state, unsigned failures)
+static void be_after(struct world *w, enum app_state state, unsigned failures, bool unready)
 {
 	w->app.state = state;
-	w->app.backoff.failures = failures;
-	w->app.backoff.next_ns = clock_now_ns() + 30 * NS_PER_S;
+	w->app.restart.failures = failures;
+	w->app.restart.unready = unready;
+	w->app.restart.backoff.next_ns = clock_now_ns() + 30 * NS_PER_S;
 	forget();
 	tell_change(&w->app, 0, "");
+}
+
+/* What fails never gets ready. */
+static void be(struct world *w, enum app_state state, unsigned failures)
+{
+	be_after(w, state, failures, failures > 0);
+}
+
+static void who_has_served_before_is_waited_for(void **state)
+{
+	static const struct {
+		enum app_state state;
+		unsigned failures;
+		enum gate_state gate;
+	} cases[] = {
+		{APP_STARTING, 1, GATE_SERVING},
+		{APP_BACKOFF, LIMIT_RESTARTS_HELD, GATE_SERVING},
+		{APP_STARTING, LIMIT_RESTARTS_HELD, GATE_SERVING},
+		{APP_BACKOFF, LIMIT_RESTARTS_HELD + 1, GATE_DOWN},
+		{APP_STARTING, LIMIT_RESTARTS_HELD + 1, GATE_DOWN},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		be_after(w, cases[i].state, cases[i].failures, false);
+		assert_int_equal(heard(GATE_STATE)->m.a, cases[i].gate);
+	}
 }
 
 static void the_gate_hears_whether_to_wait_or_to_refuse(void **state)
@@ -300,6 +329,30 @@ static void an_event_is_told_with_its_text_and_a_mere_change_is_none(void **stat
 	assert_string_equal(heard(STATS_EVENT)->text, "why");
 }
 
+static void what_failed_is_told_by_its_own_number_and_of_a_long_text_the_end(void **state)
+{
+	struct world *w = *state;
+	char text[3 * ROLE_TEXT] = "";
+
+	w->app.numbers = 4;
+	tell_change_of(&w->app, 9, EVENT_FAILED, "why");
+	assert_int_equal(heard(STATS_EVENT)->m.b, 9);
+	for (unsigned i = 0; i < 200; i++)
+		(void)snprintf(text + 10 * (size_t)i, sizeof(text) - 10 * (size_t)i, "line %04u\n",
+			       i);
+	forget();
+	tell_change(&w->app, EVENT_FAILED, text);
+	assert_int_equal(heard(STATS_EVENT)->m.b, 4);
+	assert_int_equal(strncmp(heard(STATS_EVENT)->text, "line 0", 6), 0);
+	assert_true(strlen(heard(STATS_EVENT)->text) > ROLE_TEXT - 20);
+	assert_non_null(strstr(heard(STATS_EVENT)->text, "line 0199\n"));
+	/* one line has no better end */
+	memset(text, 'x', 2 * ROLE_TEXT);
+	forget();
+	tell_change(&w->app, EVENT_FAILED, text);
+	assert_int_equal(strncmp(heard(STATS_EVENT)->text, text, ROLE_TEXT - 1), 0);
+}
+
 static void both_roles_and_observers_hear_that_it_is_gone(void **state)
 {
 	struct world *w = *state;
@@ -316,12 +369,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(the_gate_hears_whether_to_wait_or_to_refuse),
+		CASE(who_has_served_before_is_waited_for),
 		CASE(own_listeners_are_lent_once_while_it_is_absent_and_taken_back_once),
 		CASE(a_door_that_the_app_no_longer_wants_is_not_lent),
 		CASE(a_new_gate_is_told_all_of_it_again),
 		CASE(a_new_stats_role_hears_board_state_and_stats_socket_but_no_event),
 		CASE(the_history_hears_what_runs_without_its_secrets),
 		CASE(an_event_is_told_with_its_text_and_a_mere_change_is_none),
+		CASE(what_failed_is_told_by_its_own_number_and_of_a_long_text_the_end),
 		CASE(both_roles_and_observers_hear_that_it_is_gone),
 	};
 

@@ -1,0 +1,132 @@
+/*
+ * check_doors - see check_inner.h. Can the app's own addresses be had, and the file with its pid be written? Addresses are
+ * tried for a moment and given back; of UNIX sockets only the folder is tried, as whom they would be bound.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+
+#include "emperor/ctl/check_inner.h"
+
+/* The last line that says this; messages stand there. */
+static const struct config_item *item_of(const struct check *k, const char *value)
+{
+	for (size_t i = k->items.n; i-- > 0;)
+		if (strstr(k->items.v[i].value, value))
+			return &k->items.v[i];
+	return NULL;
+}
+
+_printf_(4, 5) static void say(struct check *k, struct inifile_notes *to, const char *value,
+			       const char *fmt, ...)
+{
+	const struct config_item *item = item_of(k, value);
+	char text[INIFILE_NOTE_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	inifile_notes_add(to, item ? item->file : k->file, item ? item->line : 0, "%s: %s: %s",
+			  item ? item->key : "address", value, text);
+}
+
+/* 0, or why it cannot be bound. */
+static int try_bind(const struct address *a)
+{
+	_cleanup_(fd_closep) int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const int on = 1, off = 0;
+
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (a->sa.sa_family == AF_INET6 && a->any)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	return bind(fd, &a->sa, a->len) < 0 ? -errno : 0;
+}
+
+static void say_in_use(struct check *k, const struct address *a, const char *value)
+{
+	const char *holder = check_holder(k, a);
+	char name[CHECK_NAME];
+
+	check_name(k, name);
+	if (holder && str_eq(holder, name))
+		return;
+	if (holder)
+		say(k, &k->errors, value, "the app \"%s\" has this address", holder);
+	else
+		say(k, &k->errors, value, "is in use by another process");
+}
+
+static void check_port(struct check *k, const struct address *a, const char *value)
+{
+	int r = try_bind(a);
+
+	if (r == -EADDRINUSE)
+		say_in_use(k, a, value);
+	else if (r == -EACCES && geteuid() != 0)
+		say(k, &k->notes, value, "only an emperor that is root may use this port");
+	else if (r < 0 && r != -EAFNOSUPPORT)
+		say(k, &k->errors, value, "%s", strerror(-r));
+}
+
+/* key NULL: the line that says value tells it. */
+static void judge_folder(const struct world *w, struct inifile_notes *to, const char *value, int r)
+{
+	struct check *k = w->k;
+
+	if (r == -EACCES || r == -EPERM) {
+		if (w->privs.uid == (uid_t)-1)
+			say(k, &k->notes, value, "this user may not write the folder");
+		else if (w->guess)
+			say(k, &k->notes, value,
+			    "%s may not write the folder, as whom an app without uid runs if the "
+			    "emperor's own uid option names no other",
+			    w->guess);
+		else
+			say(k, to, value, "may not be made in this folder (as uid = %s)",
+			    k->config.uid ? k->config.uid : "root");
+	} else if (r == -ENOENT || r == -ENOTDIR) {
+		say(k, to, value, "there is no such folder");
+	} else if (r < 0) {
+		say(k, to, value, "%s", strerror(-r));
+	}
+}
+
+static void check_unix(const struct world *w, const struct address *a, const char *value)
+{
+	const char *path = a->un.sun_path;
+	struct stat st;
+
+	if (path[0] != '/')
+		return; /* abstract, or beside a process that is not here */
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		say(w->k, &w->k->errors, value, "is there and is no socket: it is not removed");
+	else
+		judge_folder(w, &w->k->errors, value, check_try_folder(&w->privs, path));
+}
+
+static void check_pidfile(const struct world *w)
+{
+	const char *path = w->k->config.pidfile;
+
+	/* What cannot be written keeps no app from serving. */
+	if (path && path[0] == '/')
+		judge_folder(w, &w->k->notes, path, check_try_write(&w->privs, path));
+}
+
+void check_doors(const struct world *w)
+{
+	struct check *k = w->k;
+
+	for (size_t i = 0; i < k->config.listeners_n; i++) {
+		const struct listener_config *l = &k->config.listeners[i];
+
+		if (l->address.sa.sa_family == AF_UNIX)
+			check_unix(w, &l->address, l->text);
+		else
+			check_port(k, &l->address, l->text);
+	}
+	check_pidfile(w);
+}

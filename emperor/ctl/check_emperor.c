@@ -1,0 +1,125 @@
+/*
+ * check_emperor - see check_inner.h. What an ini means depends on who takes it: the emperor's defaults for all apps, what
+ * its apps hold already. An emperor that runs is asked; another's emperor.ini can be named.
+ */
+#include <errno.h>
+
+#include "emperor/ctl/check_inner.h"
+#include "emperor/ctl/remote.h"
+#include "emperor/options.h"
+#include "shared/err.h"
+
+void check_ask(struct check *k)
+{
+	struct remote remote = {0};
+	struct err err = {0};
+	json_t *answer = NULL;
+
+	if (remote_find(k->run_dir, &remote, &err) < 0)
+		return;
+	if (remote_command(&remote, "where", "", &k->where, NULL, &err) < 0)
+		return;
+	if (remote_command(&remote, "status", "", &answer, NULL, &err) == 0)
+		k->apps = json_incref(json_object_get(answer, "apps"));
+	json_decref(answer);
+}
+
+void check_forget(struct check *k)
+{
+	json_decref(k->where);
+	json_decref(k->apps);
+}
+
+const char *check_text(const json_t *obj, const char *key)
+{
+	const char *s = json_string_value(json_object_get(obj, key));
+
+	return s ? s : "";
+}
+
+static int defaults_of_file(const struct check *k, struct emperor_options *o, struct err *err)
+{
+	_cleanup_(freep) char *bytes = NULL;
+	struct config_items items = {0};
+	struct inifile_notes notes = {0};
+	size_t n = 0;
+	int r = inifile_read(k->config_path, &bytes, &n, err);
+
+	if (r == 0)
+		r = emperor_options_parse(k->config_path, bytes, n, environ, &items, &notes, err);
+	if (r == 0)
+		r = emperor_options_build(&items, o, &notes, err);
+	config_items_done(&items);
+	inifile_notes_done(&notes);
+	return r;
+}
+
+static int defaults_of_answer(const json_t *list, struct emperor_options *o, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < json_array_size(list) && r == 0; i++) {
+		const json_t *row = json_array_get(list, i);
+		const json_t *value = json_object_get(row, "value");
+		json_int_t line = json_integer_value(json_object_get(row, "line"));
+
+		r = config_items_add(&o->vassal_defaults, check_text(row, "key"),
+				     json_is_string(value) ? json_string_value(value) : "",
+				     check_text(row, "file"), line > 0 ? (unsigned)line : 0,
+				     json_is_string(value), err);
+	}
+	return r;
+}
+
+int check_defaults(const struct check *k, struct config_items *items, struct err *err)
+{
+	struct emperor_options o = {0};
+	int r = k->config_path ? defaults_of_file(k, &o, err)
+			       : defaults_of_answer(json_object_get(k->where, "defaults"), &o, err);
+
+	if (r == 0)
+		r = emperor_options_defaults(&o, items, err);
+	emperor_options_done(&o);
+	return r;
+}
+
+/* As they stand in a list that status shows: "http :8000, uwsgi /run/x.sock". */
+static bool lists_address(const char *list, const struct address *a)
+{
+	while (*list) {
+		size_t n = strcspn(list, ",");
+		const char *space = memchr(list, ' ', n);
+		char text[ADDRESS_TEXT];
+		struct address other;
+
+		if (space) {
+			(void)snprintf(text, sizeof(text), "%.*s",
+				       (int)(n - (size_t)(space + 1 - list)), space + 1);
+			if (address_parse(text, &other, NULL) == 0 && address_equal(&other, a))
+				return true;
+		}
+		list += n;
+		list += strspn(list, ", ");
+	}
+	return false;
+}
+
+const char *check_holder(const struct check *k, const struct address *a)
+{
+	for (size_t i = 0; i < json_array_size(k->apps); i++) {
+		const json_t *app = json_array_get(k->apps, i);
+
+		if (lists_address(check_text(app, "addresses"), a))
+			return check_text(app, "name");
+	}
+	return NULL;
+}
+
+void check_name(const struct check *k, char name[CHECK_NAME])
+{
+	size_t n = strlen(k->file);
+
+	if (n > 4 && str_eq(k->file + n - 4, ".ini"))
+		n -= 4;
+	(void)snprintf(name, CHECK_NAME, "%.*s", (int)MIN(n, (size_t)CHECK_NAME - 1), k->file);
+}
