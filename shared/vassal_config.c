@@ -157,13 +157,18 @@ static void note_pool(const struct vassal_config *c, const struct config_items *
 			 "with lazy-apps the first request after a nap waits for an import");
 }
 
-/* What wakes an app is a connection, so nothing else of it can go on while it sleeps. */
+/* What runs beside an app is there to run: its front stays with it (front/doze.c). */
 static void note_sleep(const struct vassal_config *c, const struct config_items *items,
 		       struct inifile_notes *notes)
 {
-	if (c->tasks_n > 0 && (c->sleep_after_s > 0 || c->on_demand || c->die_on_idle))
-		note_key(notes, items, c->sleep_after_s > 0 ? "sleep-after" : "on-demand",
-			 "its daemons and timed jobs do not run while it sleeps");
+	if (c->tasks_n == 0)
+		return;
+	if (c->sleep_after_s > 0 || c->die_on_idle)
+		note_key(notes, items, c->sleep_after_s > 0 ? "sleep-after" : "die-on-idle",
+			 "has no effect: an app with daemons or timed jobs does not sleep");
+	if (c->on_demand)
+		note_key(notes, items, "on-demand",
+			 "its daemons and timed jobs run from its first request on");
 }
 
 static void settle(struct vassal_config *c)

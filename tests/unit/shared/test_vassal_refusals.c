@@ -135,6 +135,8 @@ static const struct {
 	{"attach-daemon2 = cmd=celery,reloadsignal=1", "starts its daemons anew"},
 	{"attach-daemon2 = cmd=celery,uid=33", "it runs as the app's user"},
 	{"sleep-after = 60\nattach-daemon = celery", "does not sleep"},
+	{"die-on-idle = true\nidle = 60\nattach-daemon = celery", "does not sleep"},
+	{"on-demand = true\nattach-daemon = celery", "run from its first request on"},
 	{"hook-pre-app = exec:x", "hooks are not run here"},
 	{"plugin = stupid", "stupid is not known here"},
 	{"pythonpath = /a:/b", "several directories"},

@@ -99,7 +99,7 @@ static void what_becomes_of_daemons_in_a_sleep_is_one_note(void **state)
 
 	(void)state;
 	assert_int_equal(l->notes_n, 1);
-	assert_non_null(strstr(l->notes, "its daemons and timed jobs do not run while it sleeps"));
+	assert_non_null(strstr(l->notes, "an app with daemons or timed jobs does not sleep"));
 	loaded_unref(l);
 }
 
