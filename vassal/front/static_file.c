@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
-#include "shared/fd.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
@@ -23,8 +22,6 @@
 #include "vassal/front/static_path.h"
 #include "vassal/front/static_send.h"
 
-#define ROOT_AGE_NS   NS_PER_S /* a directory that was replaced by a deploy is noticed after this */
-#define SYSTEM_TYPES  "/etc/mime.types"
 #define RETRY_AFTER_S 5
 
 struct static_job {
@@ -35,119 +32,6 @@ struct static_job {
 	int error;
 	char path[LIMIT_STATIC_PATH];
 };
-
-/* -- the front's part ----------------------------------------------------------------------------------- */
-
-struct static_root *static_root_of(struct front *f, unsigned i)
-{
-	struct static_root *root = &f->statics->roots[i];
-
-	if (root->fd >= 0 && f->now_ns - root->opened_ns < ROOT_AGE_NS)
-		return root;
-	if (root->fd >= 0)
-		(void)close(root->fd);
-	root->fd = open(root->target, O_PATH | O_CLOEXEC);
-	root->opened_ns = f->now_ns;
-	if (root->fd < 0 && !root->said)
-		logbook_say(&f->log, f->wall_ns, "%s: files are looked for there: %s", root->target,
-			    strerror(errno));
-	root->said = root->fd < 0;
-	return root->fd >= 0 ? root : NULL;
-}
-
-/* A file of types, whole or not at all. */
-static int read_types(struct static_types *t, const char *path)
-{
-	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	char *text = fd < 0 ? NULL : malloc(LIMIT_MIME_BYTES + 1);
-	size_t n = 0;
-	ssize_t got = -1;
-	int r;
-
-	if (!text)
-		return fd < 0 ? -errno : -ENOMEM;
-	while (n <= LIMIT_MIME_BYTES && (got = read(fd, text + n, LIMIT_MIME_BYTES + 1 - n)) > 0)
-		n += (size_t)got;
-	if (got < 0)
-		r = -errno;
-	else
-		r = n > LIMIT_MIME_BYTES ? -EFBIG : static_types_add(t, span_of(text, n));
-	free(text);
-	return r;
-}
-
-static void load_types(struct front *f, struct static_types *t)
-{
-	const struct option_list *files = &f->config->mimefiles;
-
-	t->first = files->n > 0;
-	if (files->n == 0)
-		(void)read_types(t, SYSTEM_TYPES); /* where there is none, the built-in ones do */
-	for (size_t i = 0; i < files->n; i++) {
-		int r = read_types(t, files->v[i]);
-
-		if (r < 0)
-			logbook_say(&f->log, f->wall_ns, "mimefile: %s: %s", files->v[i],
-				    strerror(-r));
-	}
-}
-
-static void add_root(struct statics *s, const struct static_map_config *map)
-{
-	s->roots[s->roots_n++] = (struct static_root){.mount = map->mount,
-						      .target = map->target,
-						      .whole_path = map->kind == STATIC_MAP2,
-						      .fd = -1};
-}
-
-unsigned statics_keep(const struct front *f)
-{
-	const struct vassal_config *g = f->config;
-
-	if (g->static_maps_n + g->sendfile_roots_n == 0)
-		return 0;
-	return MIN((unsigned)LIMIT_STATIC_FILES, f->fds_limit / (8 * HTTP_CODING_COUNT));
-}
-
-int statics_open(struct front *f, struct statics **ret)
-{
-	const struct vassal_config *g = f->config;
-	size_t n = g->static_maps_n + g->sendfile_roots_n;
-	struct statics *s;
-
-	*ret = NULL;
-	if (n == 0)
-		return 0;
-	s = calloc(1, sizeof(*s) + n * sizeof(s->roots[0]));
-	if (!s || static_rules_compile(&s->rules, g) < 0) {
-		if (s)
-			static_rules_done(&s->rules);
-		free(s);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < g->static_maps_n; i++)
-		add_root(s, &g->static_maps[i]);
-	s->maps_n = s->roots_n;
-	for (size_t i = 0; i < g->sendfile_roots_n; i++)
-		add_root(s, &g->sendfile_roots[i]);
-	s->cache.limit = statics_keep(f);
-	load_types(f, &s->types);
-	*ret = f->statics = s;
-	for (unsigned i = 0; i < s->roots_n; i++)
-		(void)static_root_of(f, i);
-	return 0;
-}
-
-bool statics_hold(const struct front *f)
-{
-	return f->statics && f->statics->cache.n > 0;
-}
-
-void statics_tend(struct front *f)
-{
-	if (f->statics)
-		static_cache_sweep(&f->statics->cache, f->now_ns);
-}
 
 /* -- a file that takes longer --------------------------------------------------------------------------- */
 
