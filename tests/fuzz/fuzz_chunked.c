@@ -51,6 +51,28 @@ static struct decoded decode(const uint8_t *data, size_t size, size_t piece)
 	return d;
 }
 
+/*
+ * Every prefix of a whole body asks for more, and has decoded a prefix of its payload; every prefix of a bad one does so
+ * up to the byte that makes it bad, and is bad from there on.
+ */
+static void check_prefixes(const uint8_t *data, size_t size, const struct decoded *whole)
+{
+	bool was_bad = false;
+
+	/* Not each of a long one: the fuzzer moves the cuts by growing the input. */
+	for (size_t i = 0; i < size; i += 1 + size / 128) {
+		struct decoded d = decode(data, i, i ? i : 1);
+
+		check(!d.bad || whole->bad);
+		check(!was_bad || d.bad);
+		check(d.done == (whole->done && i >= whole->used));
+		check(d.bad || whole->bad ||
+		      (d.n <= whole->n && memcmp(d.payload, whole->payload, d.n) == 0));
+		was_bad = d.bad;
+		free(d.payload);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -66,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			      memcmp(d.payload, whole.payload, d.n) == 0);
 		free(d.payload);
 	}
+	check_prefixes(data, size, &whole);
 	free(whole.payload);
 	return 0;
 }

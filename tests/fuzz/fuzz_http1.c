@@ -55,6 +55,38 @@ static void check_vars(const struct vars *v, const struct request *rq)
 	check(v->overflow || (at == v->n && count == v->count));
 }
 
+/*
+ * As a front sees a slow client: the head in pieces, each call told what the one before has seen. It ends with the very
+ * byte that ends the whole one, not before, and means the same.
+ */
+static void check_pieces(const char *p, size_t n, size_t piece, const struct request_facts *facts,
+			 const struct vars *want, int status)
+{
+	struct http_head h;
+	struct request rq;
+	struct vars vars;
+	size_t scanned = 0;
+	uint8_t *buf;
+
+	for (size_t i = MIN(piece, n - 1); i < n; i = i < n - 1 ? MIN(i + piece, n - 1) : n) {
+		check(http_head_parse(p, i, (size_t)LIMIT_HEAD_BYTES, scanned, &h) == HTTP_MORE);
+		scanned = i;
+	}
+	check(http_head_parse(p, n, (size_t)LIMIT_HEAD_BYTES, scanned, &h) == (long)n);
+	if (status > 0) {
+		check(http1_request(&h, &rq) == PROTO_BAD && rq.status == status);
+		return;
+	}
+	check(http1_request(&h, &rq) == 0);
+	buf = malloc(VARS_SIZE);
+	check(buf != NULL);
+	vars_init(&vars, buf, VARS_SIZE);
+	http1_vars(&h, &rq, facts, &vars);
+	check(want->overflow || vars.overflow ||
+	      (vars.n == want->n && memcmp(vars.p, want->p, vars.n) == 0));
+	free(buf);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -72,10 +104,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* A leading empty line chooses little room for the environment: that must be said, not overrun. */
 	size_t room = size > 0 && data[0] == '\r' ? size : VARS_SIZE;
 
-	if (http_head_parse((const char *)data, size, (size_t)LIMIT_HEAD_BYTES, 0, &h) <= 0)
+	long n = http_head_parse((const char *)data, size, (size_t)LIMIT_HEAD_BYTES, 0, &h);
+
+	if (n <= 0)
 		return 0;
 	if (http1_request(&h, &rq) < 0) {
 		check(rq.status >= 400 && rq.reason && !rq.keep_alive);
+		check_pieces((const char *)data, (size_t)n, 1 + size / 16, &facts, NULL, rq.status);
 		return 0;
 	}
 	check(rq.minor > 0 || rq.body != BODY_CHUNKED);
@@ -85,6 +120,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vars_init(&vars, buf, room);
 	http1_vars(&h, &rq, &facts, &vars);
 	check_vars(&vars, &rq);
+	for (size_t pieces = 2; pieces <= 64; pieces *= 4)
+		check_pieces((const char *)data, (size_t)n, 1 + size / pieces, &facts, &vars, 0);
 	free(buf);
 	return 0;
 }
