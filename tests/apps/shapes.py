@@ -76,6 +76,12 @@ def big(environ, start_response):
     return (b"%c" % (97 + n % 26) * 65536 for n in range(count))
 
 
+def endless(environ, start_response):
+    """As many pieces as the query says, and not how many bytes they are."""
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    return (b"%c" % (97 + n % 26) * 65536 for n in range(int(environ["QUERY_STRING"])))
+
+
 def write(environ, start_response):
     w = start_response("200 OK", [("Content-Type", "text/plain")])
     w(b"written ")
