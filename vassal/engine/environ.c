@@ -139,6 +139,16 @@ static int put_vars(struct environ_maker *m, PyObject *env, const struct environ
 	return -1;
 }
 
+/* Other servers' name for what nobody has decoded. */
+static int put_raw_uri(struct environ_maker *m, PyObject *env)
+{
+	PyObject *uri = PyDict_GetItemWithError(env, m->uri_key); /* borrowed */
+
+	if (uri)
+		return PyDict_SetItem(env, m->raw_uri_key, uri);
+	return PyErr_Occurred() ? -1 : 0;
+}
+
 PyObject *environ_make(struct environ_maker *m, const struct environ_source *s, PyObject *input)
 {
 	PyObject *env = PyDict_Copy(m->constants);
@@ -150,6 +160,8 @@ PyObject *environ_make(struct environ_maker *m, const struct environ_source *s, 
 	    put_vars(m, env, s) < 0)
 		Py_CLEAR(env);
 	Py_XDECREF(id);
+	if (env && put_raw_uri(m, env) < 0)
+		Py_CLEAR(env);
 	return env;
 }
 
@@ -182,6 +194,8 @@ static int put_constants(struct environ_maker *m, bool multithread, bool multipr
 	       put(d, "wsgi.input", PyUnicode_FromString("")) |
 	       put(d, "emperor.request_id", PyUnicode_FromString("")) |
 	       put(d, "wsgi.early_hints", PyUnicode_FromString("")) |
+	       put(d, "GATEWAY_INTERFACE", PyUnicode_FromString("CGI/1.1")) |
+	       put(d, "SERVER_SOFTWARE", PyUnicode_FromString("emperor/" EMPEROR_VERSION)) |
 	       put(d, "SCRIPT_NAME", PyUnicode_FromString("")) |
 	       put(d, "PATH_INFO", PyUnicode_FromString("")) |
 	       put(d, "QUERY_STRING", PyUnicode_FromString(""));
@@ -226,8 +240,10 @@ int environ_start(struct environ_maker *m, bool multithread, bool multiprocess)
 	m->early_hints_key = PyUnicode_InternFromString("wsgi.early_hints");
 	m->http = PyUnicode_InternFromString("http");
 	m->https = PyUnicode_InternFromString("https");
+	m->uri_key = PyUnicode_InternFromString("REQUEST_URI");
+	m->raw_uri_key = PyUnicode_InternFromString("RAW_URI");
 	if (!m->constants || !m->input_key || !m->scheme_key || !m->id_key || !m->early_hints_key ||
-	    !m->http || !m->https)
+	    !m->http || !m->https || !m->uri_key || !m->raw_uri_key)
 		return -1;
 	if (put_constants(m, multithread, multiprocess) < 0 || widen(m->constants) < 0)
 		return -1;

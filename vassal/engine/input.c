@@ -264,8 +264,14 @@ static PyObject *input_readinto(PyObject *self, PyObject *target)
 	uint64_t n;
 	int r;
 
-	if (check_attached(in) < 0 || PyObject_GetBuffer(target, &view, PyBUF_WRITABLE) < 0)
+	if (check_attached(in) < 0)
 		return NULL;
+	if (PyObject_GetBuffer(target, &view, PyBUF_WRITABLE) < 0) {
+		PyErr_Format(PyExc_TypeError,
+			     "readinto() takes a bytes-like object that can be written, not %.100s",
+			     Py_TYPE(target)->tp_name);
+		return NULL;
+	}
 	n = MIN((uint64_t)view.len, left(in));
 	r = copy(in, view.buf, n);
 	PyBuffer_Release(&view);
@@ -324,6 +330,35 @@ static PyObject *input_nothing(PyObject *self, PyObject *unused)
 	Py_RETURN_NONE;
 }
 
+/* What io's own streams answer to what they cannot do. */
+static PyObject *input_unsupported(PyObject *self, PyObject *args)
+{
+	PyObject *io = PyImport_ImportModule("io");
+	PyObject *type = io ? PyObject_GetAttrString(io, "UnsupportedOperation") : NULL;
+
+	(void)self;
+	(void)args;
+	if (type)
+		PyErr_SetString(type, "wsgi.input can but be read");
+	Py_XDECREF(type);
+	Py_XDECREF(io);
+	return NULL;
+}
+
+static PyObject *input_enter(PyObject *self, PyObject *unused)
+{
+	(void)unused;
+	if (check_attached((struct input *)self) < 0)
+		return NULL;
+	Py_INCREF(self);
+	return self;
+}
+
+static PyObject *input_exit(PyObject *self, PyObject *unused)
+{
+	return input_nothing(self, unused);
+}
+
 static PyObject *get_closed(PyObject *self, void *unused)
 {
 	(void)unused;
@@ -361,6 +396,7 @@ static PyMethodDef input_methods[] = {
 	{"readlines", FASTCALL(input_readlines), METH_FASTCALL,
 	 "readlines([hint]) -> list of bytes"},
 	{"readinto", input_readinto, METH_O, "readinto(buffer) -> number of bytes"},
+	{"readinto1", input_readinto, METH_O, "readinto1(buffer) -> number of bytes"},
 	{"seek", input_seek, METH_VARARGS, "seek(offset[, whence]) -> position"},
 	{"tell", input_tell, METH_NOARGS, "tell() -> position"},
 	{"readable", input_yes, METH_NOARGS, "True"},
@@ -369,6 +405,13 @@ static PyMethodDef input_methods[] = {
 	{"isatty", input_no, METH_NOARGS, "False"},
 	{"flush", input_nothing, METH_NOARGS, "Does nothing."},
 	{"close", input_nothing, METH_NOARGS, "Does nothing: the body belongs to the server."},
+	{"__enter__", input_enter, METH_NOARGS, "Itself."},
+	{"__exit__", input_exit, METH_VARARGS, "Does nothing, as close()."},
+	{"fileno", input_unsupported, METH_VARARGS, "There is none."},
+	{"write", input_unsupported, METH_VARARGS, "Not to be written."},
+	{"writelines", input_unsupported, METH_VARARGS, "Not to be written."},
+	{"truncate", input_unsupported, METH_VARARGS, "Not to be written."},
+	{"detach", input_unsupported, METH_VARARGS, "Nothing is below."},
 	{NULL, NULL, 0, NULL},
 };
 
@@ -389,9 +432,22 @@ static PyTypeObject input_type = {
 	.tp_getset = input_attributes,
 };
 
+/* It is one by what it does; libraries ask isinstance(). */
+static int register_as_stream(void)
+{
+	PyObject *io = PyImport_ImportModule("io");
+	PyObject *base = io ? PyObject_GetAttrString(io, "BufferedIOBase") : NULL;
+	PyObject *r = base ? PyObject_CallMethod(base, "register", "O", &input_type) : NULL;
+
+	Py_XDECREF(r);
+	Py_XDECREF(base);
+	Py_XDECREF(io);
+	return r ? 0 : -1;
+}
+
 int input_start(void)
 {
-	return PyType_Ready(&input_type);
+	return PyType_Ready(&input_type) == 0 ? register_as_stream() : -1;
 }
 
 struct input *input_new(void)
