@@ -212,7 +212,7 @@ static struct option_unknown rule_for_unknown(const struct config_items *items)
 
 static int begin(struct vassal_config *ret, struct err *err)
 {
-	*ret = (struct vassal_config){.protocol = LISTENER_UWSGI, .umask = (mode_t)-1};
+	*ret = (struct vassal_config){.protocol = LISTENER_ANY, .umask = (mode_t)-1};
 	return option_defaults(vassal_options, vassal_options_n, ret, err);
 }
 

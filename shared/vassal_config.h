@@ -13,7 +13,13 @@
 #include "shared/trust.h"
 #include <sys/types.h>
 
-enum listener_protocol { LISTENER_HTTP, LISTENER_UWSGI };
+enum listener_protocol {
+	LISTENER_HTTP,
+	LISTENER_UWSGI,
+	LISTENER_FASTCGI,
+	LISTENER_SCGI,
+	LISTENER_ANY, /* the first bytes of a connection say which */
+};
 
 struct listener_config {
 	enum listener_protocol protocol;
@@ -197,6 +203,9 @@ struct vassal_config {
 	enum listener_protocol protocol; /* of `socket` lines that follow */
 	bool strict;                     /* unknown keys are errors */
 };
+
+/* "http", "uwsgi" ...: in messages. */
+const char *listener_protocol_name(enum listener_protocol protocol);
 
 extern const struct option vassal_options[];
 extern const size_t vassal_options_n;

@@ -50,13 +50,21 @@ const struct option vassal_options[] = {
 	       "An address of its own that speaks HTTP: PORT, HOST:PORT, [IPV6]:PORT, "
 	       "/path/of.sock, @abstract", "127.0.0.1:9001", OPTION_CLEAN | OPTION_MANY),
 	CUSTOM("socket", NULL, vassal_parse_socket, NULL, 0, 0, "address",
-	       "An address of its own that speaks what protocol says, uwsgi if nothing",
+	       "An address of its own that speaks what protocol says; if nothing, the first bytes of "
+	       "each connection say it: uwsgi, HTTP, FastCGI or SCGI",
 	       "/run/blog.sock", OPTION_CLEAN | OPTION_MANY),
 	CUSTOM("uwsgi-socket", NULL, vassal_parse_uwsgi_socket, NULL, 0, 0, "address",
 	       "An address of its own that speaks the uwsgi protocol", "127.0.0.1:9091",
 	       OPTION_CLEAN | OPTION_MANY),
+	CUSTOM("fastcgi-socket", NULL, vassal_parse_fastcgi_socket, NULL, 0, 0, "address",
+	       "An address of its own that speaks FastCGI", "127.0.0.1:9092",
+	       OPTION_CLEAN | OPTION_MANY),
+	CUSTOM("scgi-socket", NULL, vassal_parse_scgi_socket, NULL, 0, 0, "address",
+	       "An address of its own that speaks SCGI", "127.0.0.1:9093",
+	       OPTION_CLEAN | OPTION_MANY),
 	CUSTOM("protocol", "socket-protocol", vassal_parse_protocol, NULL, 0, 0, "name",
-	       "What the socket lines after this one speak: uwsgi or http", "uwsgi",
+	       "What the socket lines after this one speak: uwsgi, http, fastcgi, scgi, or auto for "
+	       "what their first bytes say", "uwsgi",
 	       OPTION_CLEAN | OPTION_MANY),
 	NUMBER("listen", NULL, OPTION_UINT, unsigned, listen, "0", 0, 1048576, "connections",
 	       "Connections that may wait on its own addresses; 0 is what the system allows, "
@@ -574,9 +582,10 @@ const struct option vassal_options[] = {
 	       "sni-dir sni-regexp", OPTION_VALUE,
 	       "TLS is not spoken here: let a proxy in front (nginx, HAProxy, Caddy) end it "
 	       "and pass HTTP on"),
-	REFUSED("fastcgi-socket", "fastcgi-nph-socket scgi-socket scgi-nph-socket raw-socket "
+	REFUSED("fastcgi-nph-socket", "scgi-nph-socket raw-socket "
 	       "puwsgi-socket udp", OPTION_VALUE,
-	       "FastCGI and SCGI are not spoken here: use socket with uwsgi_pass, or http-socket"),
+	       "not spoken here: fastcgi-socket and scgi-socket answer as CGI does, which every "
+	       "proxy reads"),
 	REFUSED("shared-socket", "undeferred-shared-socket map-socket zerg zerg-server "
 	       "zerg-pool zergpool", OPTION_VALUE,
 	       "sockets cannot be shared out to workers: name the address itself, every worker "
@@ -585,8 +594,9 @@ const struct option vassal_options[] = {
 	       "http-subscription-server fastrouter-subscription-server subscribe-to subscribe "
 	       "subscribe2 http-use-pattern http-use-base", OPTION_VALUE,
 	       "there is no routing tier: give the app its domain on the shared port"),
-	REFUSED("enable-proxy-protocol", "http-enable-proxy-protocol", 0,
-	       "the PROXY protocol is not spoken here: let the proxy send X-Forwarded-For"),
+	IGNORED("enable-proxy-protocol", "http-enable-proxy-protocol", 0,
+		"a PROXY header is read wherever trusted-proxies names the peer, and refused from "
+		"anybody else"),
 	REFUSED("del-header", "rem-header", OPTION_VALUE,
 	       "fields cannot be taken away here: do it in the app or in the proxy"),
 	REFUSED("mount", "worker-mount", OPTION_VALUE,

@@ -12,6 +12,8 @@
 VASSAL_PARSER(vassal_parse_http);
 VASSAL_PARSER(vassal_parse_socket);
 VASSAL_PARSER(vassal_parse_uwsgi_socket);
+VASSAL_PARSER(vassal_parse_fastcgi_socket);
+VASSAL_PARSER(vassal_parse_scgi_socket);
 VASSAL_PARSER(vassal_parse_protocol);
 VASSAL_PARSER(vassal_parse_domain);
 VASSAL_PARSER(vassal_parse_chmod);

@@ -11,6 +11,17 @@
 
 #define DOMAIN_PATH_MAX 255 /* struct route has room for this much and a NUL */
 
+const char *listener_protocol_name(enum listener_protocol protocol)
+{
+	static const char *const names[] = {
+		[LISTENER_HTTP] = "http",        [LISTENER_UWSGI] = "uwsgi",
+		[LISTENER_FASTCGI] = "fastcgi",  [LISTENER_SCGI] = "scgi",
+		[LISTENER_ANY] = "any protocol",
+	};
+
+	return names[protocol];
+}
+
 static int add_listener(struct vassal_config *c, enum listener_protocol protocol, const char *value,
 			struct err *err)
 {
@@ -54,15 +65,26 @@ VASSAL_PARSER(vassal_parse_uwsgi_socket)
 	return add_listener(config, LISTENER_UWSGI, value, err);
 }
 
+VASSAL_PARSER(vassal_parse_fastcgi_socket)
+{
+	(void)o, (void)where, (void)notes;
+	return add_listener(config, LISTENER_FASTCGI, value, err);
+}
+
+VASSAL_PARSER(vassal_parse_scgi_socket)
+{
+	(void)o, (void)where, (void)notes;
+	return add_listener(config, LISTENER_SCGI, value, err);
+}
+
 VASSAL_PARSER(vassal_parse_protocol)
 {
 	static const struct {
 		const char *name;
 		enum listener_protocol protocol;
 	} known[] = {
-		{"uwsgi", LISTENER_UWSGI},
-		{"http", LISTENER_HTTP},
-		{"http11", LISTENER_HTTP},
+		{"uwsgi", LISTENER_UWSGI},     {"http", LISTENER_HTTP}, {"http11", LISTENER_HTTP},
+		{"fastcgi", LISTENER_FASTCGI}, {"scgi", LISTENER_SCGI}, {"auto", LISTENER_ANY},
 	};
 	struct vassal_config *c = config;
 
@@ -73,7 +95,8 @@ VASSAL_PARSER(vassal_parse_protocol)
 			return 0;
 		}
 	}
-	return err_set(err, -EOPNOTSUPP, "\"%s\" is not spoken here: uwsgi or http", value);
+	return err_set(err, -EOPNOTSUPP,
+		       "\"%s\" is not spoken here: uwsgi, http, fastcgi, scgi or auto", value);
 }
 
 /* uWSGI: 3 digits, and "1" (or nothing) for 666. */

@@ -295,7 +295,7 @@ static char *addresses_text(const struct vassal_config *c)
 		const struct listener_config *l = &c->listeners[i];
 
 		(void)fprintf(f, "%s%s %s", i > 0 ? ", " : "",
-			      l->protocol == LISTENER_HTTP ? "http" : "uwsgi", l->text);
+			      listener_protocol_name(l->protocol), l->text);
 	}
 	return fclose(f) == 0 ? text : NULL;
 }

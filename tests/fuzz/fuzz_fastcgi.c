@@ -94,7 +94,7 @@ static void hear(struct fastcgi *s, const char *p, size_t n, struct heard *h)
 			check_request(h);
 			h->params_n = 0;
 		} else if (event == FASTCGI_DONE) {
-			check(fastcgi_is_busy(s));
+			check(fastcgi_is_complete(s) && s->id > 0);
 			fastcgi_finish(s);
 		}
 	} while (event != FASTCGI_MORE && event != FASTCGI_BAD);

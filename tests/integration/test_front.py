@@ -463,7 +463,7 @@ class Uwsgi(Pressed):
     def setUp(self):
         super().setUp()
         self.own = harness.free_port()
-        self.served("--socket", "127.0.0.1:%d" % self.own)
+        self.served("--uwsgi-socket", "127.0.0.1:%d" % self.own)
 
     def packet(self, body=b"", length=None, **changed):
         pairs = dict(self.VARS, CONTENT_LENGTH=str(len(body) if length is None else length), **changed)

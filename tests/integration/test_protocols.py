@@ -1,15 +1,100 @@
 """The protocols of the front, spoken byte by byte by clients of our own."""
 
+import select
+import socket
 import struct
 import unittest
 
 import harness
 from harness import Case, eventually, raw, request
 
+GET = {"REQUEST_METHOD": "GET", "REQUEST_URI": "/plain"}
+V2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+def post(length, uri="/echo", **more):
+    return dict({"REQUEST_METHOD": "POST", "REQUEST_URI": uri, "CONTENT_LENGTH": str(length)}, **more)
+
 
 def uwsgi(variables, modifier=0):
-    body = b"".join(struct.pack("<H", len(k)) + k + struct.pack("<H", len(v)) + v for k, v in variables)
+    body = b"".join(struct.pack("<H", len(k)) + k.encode() + struct.pack("<H", len(v)) + v.encode()
+                    for k, v in variables.items())
     return struct.pack("<BHB", modifier, len(body), 0) + body
+
+
+def scgi(variables):
+    variables = dict({"CONTENT_LENGTH": "0", "SCGI": "1"}, **variables)
+    body = b"".join(k.encode() + b"\0" + v.encode() + b"\0" for k, v in variables.items())
+    return b"%d:%s," % (len(body), body)
+
+
+def record(kind, number, content=b"", padding=0):
+    return struct.pack(">BBHHBB", 1, kind, number, len(content), padding, 0) + content + b"\0" * padding
+
+
+def begin(number=1, keep=True, role=1):
+    return record(1, number, struct.pack(">HB5x", role, keep))
+
+
+def params(variables):
+    def size(n):
+        return bytes([n]) if n < 128 else struct.pack(">I", n | 0x80000000)
+
+    return b"".join(size(len(k)) + size(len(v)) + k.encode() + v.encode() for k, v in variables.items())
+
+
+def fastcgi(variables, body=b"", number=1, keep=True, piece=60000):
+    data = begin(number, keep) + record(4, number, params(variables)) + record(4, number)
+    for at in range(0, len(body), piece):
+        data += record(5, number, body[at:at + piece], at % 7)
+    return data + record(5, number)
+
+
+class Records:
+    """The client's end of a FastCGI connection."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10 * harness.PATIENCE)
+        self.file = self.socket.makefile("rb")
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def next(self):
+        """(type, id, content), or None at the end of the connection."""
+        head = self.file.read(8)
+        if len(head) < 8:
+            return None
+        version, kind, number, n, padding, _ = struct.unpack(">BBHHBB", head)
+        assert version == 1
+        content = self.file.read(n)
+        self.file.read(padding)
+        return kind, number, content
+
+    def answer(self, number=1):
+        """What came as STDOUT, and the protocol status of the end; None without an end."""
+        out, status, stream_ended = b"", None, False
+        while status is None:
+            got = self.next()
+            if not got:
+                return out, None
+            kind, n, content = got
+            assert n == number, got
+            if kind == 6:
+                assert not stream_ended
+                stream_ended = not content
+                out += content
+            else:
+                assert kind == 3 and len(content) == 8 and stream_ended == (content[4] == 0), got
+                status = content[4]
+        return out, status
+
+    def ended(self):
+        return self.file.read() == b""
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
 
 
 class Spoken(Case):
@@ -28,14 +113,286 @@ class Spoken(Case):
         eventually(up, 15)
         return self.front
 
+    def says(self, text):
+        eventually(lambda: text in self.front.output(), 5, "the log says %r" % text)
+
+    def records(self, port):
+        r = Records(port)
+        self.addCleanup(r.close)
+        return r
+
 
 class Uwsgi(Spoken):
     def test_a_ping_is_answered_and_counts_as_no_request(self):
         port = harness.free_port()
         self.serve("--uwsgi-socket", "127.0.0.1:%d" % port)
         self.assertEqual(raw(port, b"\x64\0\0\0"), b"\x64\0\0\1")
-        get = [(b"REQUEST_METHOD", b"GET"), (b"REQUEST_URI", b"/plain")]
-        self.assertTrue(raw(port, uwsgi(get)).startswith(b"HTTP/1.1 200 OK\r\n"))
+        self.assertTrue(raw(port, uwsgi(GET)).startswith(b"HTTP/1.1 200 OK\r\n"))
+
+
+class Scgi(Spoken):
+    def setUp(self):
+        super().setUp()
+        self.port = harness.free_port()
+
+    def test_requests_and_bodies(self):
+        self.serve("--scgi-socket", "127.0.0.1:%d" % self.port)
+        got = raw(self.port, scgi(GET))
+        self.assertTrue(got.startswith(b"Status: 200 OK\r\n") and got.endswith(b"\r\n\r\nplain"), got)
+        self.assertNotIn(b"Connection:", got)
+        body = b"0123456789" * 30000
+        got = raw(self.port, scgi(post(len(body))) + body)
+        self.assertEqual(got.split(b"\r\n\r\n", 1)[1], body)
+        # of unknown length: the end of the connection is the end
+        got = raw(self.port, scgi(dict(GET, REQUEST_URI="/stream")))
+        self.assertEqual(got.split(b"\r\n\r\n", 1)[1].count(b"piece"), 5)
+        self.assertNotIn(b"chunked", got)
+        got = raw(self.port, scgi(dict(GET, REQUEST_URI="/raises")))
+        self.assertTrue(got.startswith(b"Status: 500 "), got)
+        data = scgi(post(4)) + b"body"
+        for at in range(1, len(data), 5):
+            with socket.create_connection(("127.0.0.1", self.port), timeout=10) as s:
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                s.sendall(data[:at])
+                s.sendall(data[at:])
+                self.assertTrue(s.makefile("rb").read().endswith(b"\r\n\r\nbody"), at)
+
+    def test_bad_ones_are_refused(self):
+        self.serve("--scgi-socket", "127.0.0.1:%d" % self.port)
+        for data, status in ((b"012:", b"Status: 400"), (b"9999999:", b"Status: 431"),
+                             (b"9:CONTENT_X\0,", b"Status: 400"), (b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 400")):
+            self.assertTrue(raw(self.port, data, shutdown=True).startswith(status), data)
+        self.says("no SCGI on an SCGI socket")
+
+
+class Fastcgi(Spoken):
+    def setUp(self):
+        super().setUp()
+        self.port = harness.free_port()
+
+    def fastcgi(self, *args, **kw):
+        self.serve("--fastcgi-socket", "127.0.0.1:%d" % self.port, *args, **kw)
+        return self.records(self.port)
+
+    def test_many_requests_on_one_connection(self):
+        r = self.fastcgi()
+        body = b"0123456789" * 30000
+        for number in (1, 7, 65535, 1):
+            r.send(fastcgi(GET, number=number))
+            out, status = r.answer(number)
+            self.assertEqual(status, 0)
+            self.assertTrue(out.startswith(b"Status: 200 OK\r\n") and out.endswith(b"\r\n\r\nplain"), out)
+            self.assertNotIn(b"Connection:", out)
+            r.send(fastcgi(post(len(body)), body, number))
+            out, status = r.answer(number)
+            self.assertEqual((out.split(b"\r\n\r\n", 1)[1], status), (body, 0))
+            r.send(fastcgi(dict(GET, REQUEST_URI="/stream"), number=number))
+            out, status = r.answer(number)
+            self.assertEqual(out.split(b"\r\n\r\n", 1)[1].count(b"piece"), 5)
+            self.assertNotIn(b"chunked", out)
+            r.send(fastcgi(dict(GET, REQUEST_URI="/big?20"), number=number))
+            out, status = r.answer(number)
+            self.assertEqual((len(out.split(b"\r\n\r\n", 1)[1]), status), (20 * 65536, 0))
+            r.send(fastcgi(dict(GET, REQUEST_URI="/raises"), number=number))
+            out, status = r.answer(number)
+            self.assertEqual((out[:11], status), (b"Status: 500", 0))
+        # a body without a length said: the records tell it
+        r.send(fastcgi({"REQUEST_METHOD": "POST", "REQUEST_URI": "/echo"}, b"body", piece=1))
+        out, _ = r.answer()
+        self.assertIn(b"X-Length: 4\r\n", out)
+        self.assertTrue(out.endswith(b"\r\n\r\nbody"))
+        r.send(fastcgi(GET, keep=False))
+        self.assertEqual(r.answer()[1], 0)
+        self.assertTrue(r.ended())
+
+    def test_records_are_understood_wherever_they_are_split(self):
+        r = self.fastcgi()
+        r.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        data = fastcgi(post(9), b"some body", piece=4)
+        for at in range(1, len(data)):
+            r.send(data[:at])
+            r.send(data[at:])
+            out, status = r.answer()
+            self.assertEqual((out.split(b"\r\n\r\n", 1)[1], status), (b"some body", 0), at)
+
+    def test_what_is_not_one_request_at_a_time_is_answered_as_the_specification_says(self):
+        r = self.fastcgi(module="slow")
+        r.send(record(9, 0, params({"FCGI_MPXS_CONNS": "", "FCGI_NONE": ""})))
+        self.assertEqual(r.next(), (10, 0, params({"FCGI_MPXS_CONNS": "0"})))
+        r.send(record(99, 0, b"x"))
+        self.assertEqual(r.next(), (11, 0, b"\x63" + b"\0" * 7))
+        r.send(begin(1, True, role=2))
+        self.assertEqual(r.next(), (3, 1, struct.pack(">IB3x", 0, 3)))
+        # a second one while the first has not even begun to wait, and while a worker has it
+        r.send(begin(1) + begin(2) + record(4, 2, b"nobody reads this"))
+        self.assertEqual(r.next(), (3, 2, struct.pack(">IB3x", 0, 1)))
+        r.send(record(4, 1, params({"REQUEST_METHOD": "GET", "REQUEST_URI": "/?1"})) + record(4, 1) + record(5, 1))
+        r.send(begin(3))
+        self.assertEqual(r.next(), (3, 3, struct.pack(">IB3x", 0, 1)))
+        out, status = r.answer()
+        self.assertTrue(out.endswith(b"slept") and status == 0)
+        r.send(begin(1, False, role=3))
+        self.assertEqual(r.next(), (3, 1, struct.pack(">IB3x", 0, 3)))
+        self.assertTrue(r.ended())
+
+    def test_an_abort_takes_a_waiting_request_out_of_the_queue(self):
+        first, second = self.fastcgi(module="slow"), self.records(self.port)
+        first.send(fastcgi({"REQUEST_METHOD": "GET", "REQUEST_URI": "/first?2"}))
+        # the only process has that one: this one waits, and would sleep longer than any patience here
+        second.send(fastcgi({"REQUEST_METHOD": "GET", "REQUEST_URI": "/second?3600"}))
+        second.send(record(2, 1))
+        self.assertEqual(second.answer(), (b"", 0))
+        self.assertEqual(select.select([first.socket], [], [], 0)[0], [])
+        # the connection lives on, and the one that a worker has is answered
+        second.send(fastcgi({"REQUEST_METHOD": "GET", "REQUEST_URI": "/third?0"}))
+        self.assertTrue(first.answer()[0].endswith(b"slept"))
+        self.assertTrue(second.answer()[0].endswith(b"slept"))
+
+    def test_an_abort_in_the_middle_of_a_body_leaves_the_connection(self):
+        r = self.fastcgi()
+        r.send(begin() + record(4, 1, params(post(100))) + record(4, 1) + record(5, 1, b"half") + record(2, 1))
+        self.assertEqual(r.answer(), (b"", 0))
+        r.send(fastcgi(GET))
+        self.assertTrue(r.answer()[0].endswith(b"plain"))
+
+    def test_bad_ones_are_refused_and_harm_nobody(self):
+        self.fastcgi()
+        for name, data, status in (
+            ("a body that is too short", fastcgi(post(10), b"short"), b"Status: 400"),
+            ("a body that is too long", fastcgi(post(2), b"long"), b"Status: 400"),
+            ("no method", fastcgi({"REQUEST_URI": "/"}), b"Status: 400"),
+            ("no parameters", fastcgi({}), b"Status: 400"),
+            ("parameters that overrun", begin() + record(4, 1, b"\xff\xff\xff\xff\1") + record(4, 1), b"Status: 400"),
+            ("too many parameters", begin() + record(4, 1, b"x" * 60000) + record(4, 1, b"x" * 60000), b"Status: 431"),
+            ("a body before its time", begin() + record(5, 1, b"x"), b"Status: 400"),
+            ("another version", begin() + b"\2" + fastcgi(GET)[1:], b"Status: 400"),
+            ("an end inside", fastcgi(post(9), b"body body")[:-20], b"Status: 400"),
+        ):
+            with self.subTest(name=name):
+                r = self.records(self.port)
+                r.send(data)
+                r.socket.shutdown(socket.SHUT_WR)
+                out, ended = r.answer()
+                self.assertTrue(out.startswith(status), out)
+                self.assertEqual(ended, 0)
+                self.assertTrue(r.ended())
+        for name, data in (("nothing but questions", record(9, 0) * 17), ("nonsense", b"\1" + b"\xff" * 7)):
+            with self.subTest(name=name):
+                r = self.records(self.port)
+                r.send(data)
+                r.file.read()
+        self.assertTrue(raw(self.port, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400 "))
+        self.says("no FastCGI on a FastCGI socket")
+        self.says("FastCGI questions without a request")
+
+    def test_an_answer_that_fails_in_the_middle_has_no_end(self):
+        r = self.fastcgi()
+        r.send(fastcgi(dict(GET, REQUEST_URI="/raises_late")))
+        out, status = r.answer()
+        self.assertTrue(out.startswith(b"Status: 200 OK") and status is None, (out, status))
+
+    def test_an_idle_connection_ends_after_keepalive(self):
+        r = self.fastcgi("--keepalive", "2")
+        r.send(fastcgi(GET))
+        self.assertEqual(r.answer()[1], 0)
+        self.assertTrue(r.ended())
+
+
+class OneAddress(Spoken):
+    """`socket` takes what its first bytes say, `http` never."""
+
+    def test_the_first_bytes_say_it(self):
+        port = harness.free_port()
+        self.serve("--socket", "127.0.0.1:%d" % port)
+        self.assertTrue(raw(port, uwsgi(GET)).startswith(b"HTTP/1.1 200 OK"))
+        self.assertTrue(raw(port, scgi(GET)).startswith(b"Status: 200 OK"))
+        self.assertEqual(request(port, "/plain").text, "plain")
+        r = self.records(port)
+        r.send(fastcgi(GET))
+        self.assertTrue(r.answer()[0].endswith(b"plain"))
+        self.assertEqual(raw(port, b"\x64\0\0\0"), b"\x64\0\0\1")
+        # one byte at a time
+        for data in (uwsgi(GET), scgi(GET), fastcgi(GET, keep=False), b"DELETE /plain HTTP/1.0\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for i in range(len(data)):
+                    s.sendall(data[i:i + 1])
+                self.assertIn(b"plain", s.makefile("rb").read())
+        self.assertTrue(raw(port, b"\x16\3\1\2\0\1\0\1\xfc\3\3").startswith(b"HTTP/1.1 400 "))
+        self.says("this is not https")
+        self.assertTrue(raw(port, b"\5\1\0\0").startswith(b"HTTP/1.1 501 "))
+
+    def test_an_http_address_speaks_nothing_else(self):
+        self.serve()
+        liar = dict(GET, REMOTE_ADDR="10.9.8.7", REMOTE_USER="root")
+        for data in (uwsgi(liar), scgi(liar), fastcgi(liar)):
+            got = raw(self.http, data, shutdown=True)
+            self.assertTrue(got.startswith(b"HTTP/1.1 400 "), got)
+        self.assertTrue(raw(self.http, b"\x16\3\1\2\0\1\0\1\xfc\3\3").startswith(b"HTTP/1.1 400 "))
+        self.assertNotIn("10.9.8.7", self.front.output())
+
+    def test_a_websocket_is_told_that_there_is_none(self):
+        self.serve()
+        got = raw(self.http, b"GET /plain HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+                             b"Sec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        self.assertTrue(got.startswith(b"HTTP/1.1 501 "), got)
+        self.says("WebSocket")
+        # another protocol is offered, not asked for: HTTP/1.1 goes on (RFC 9110 7.8)
+        got = raw(self.http, b"GET /plain HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n")
+        self.assertTrue(got.endswith(b"\r\n\r\nplain"), got)
+
+
+class Proxied(Spoken):
+    """The PROXY protocol."""
+
+    HEAD = b"GET /dump HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    INET = V2 + b"\x21\x11" + struct.pack(">H4s4sHH", 15, bytes([192, 0, 2, 7]), bytes([198, 51, 100, 1]), 4711, 443)
+
+    def test_a_trusted_peer_names_its_client_once(self):
+        port = harness.free_port()
+        self.serve("--socket", "127.0.0.1:%d" % port, "--trusted-proxies", "127.0.0.1")
+        v1 = b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n"
+        for at in (self.http, port):
+            for header in (v1, self.INET + b"\4\0\0"):
+                got = raw(at, header + self.HEAD)
+                self.assertIn(b"REMOTE_ADDR='192.0.2.7'\nREMOTE_PORT='4711'\n", got)
+            for header in (V2 + b"\x20\0\0\0", b"PROXY UNKNOWN\r\n"):
+                self.assertIn(b"REMOTE_ADDR='127.0.0.1'\n", raw(at, header + self.HEAD))
+            for i in range(1, len(v1)):
+                with socket.create_connection(("127.0.0.1", at), timeout=10) as s:
+                    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    s.sendall(v1[:i])
+                    s.sendall(v1[i:] + self.HEAD)
+                    self.assertIn(b"REMOTE_ADDR='192.0.2.7'", s.makefile("rb").read())
+            self.assertTrue(raw(at, v1 + v1 + self.HEAD).startswith(b"HTTP/1.1 400 "))
+            self.assertTrue(raw(at, b"PROXY TCP4 nonsense\r\n" + self.HEAD).startswith(b"HTTP/1.1 400 "))
+        # not behind a request
+        keep = b"GET /plain HTTP/1.1\r\nHost: a\r\n\r\n"
+        got = raw(self.http, keep + v1 + self.HEAD)
+        self.assertEqual((got.count(b"HTTP/1.1 200"), got.count(b"HTTP/1.1 400")), (1, 1))
+        # the client of a CGI protocol is the one that its variables name
+        got = raw(port, v1 + scgi(dict(GET, REQUEST_URI="/dump", REMOTE_ADDR="192.0.2.9")))
+        self.assertIn(b"REMOTE_ADDR='192.0.2.9'", got)
+        r = self.records(port)
+        r.send(v1 + fastcgi(dict(GET, REQUEST_URI="/dump")))
+        self.assertIn(b"REMOTE_ADDR='192.0.2.7'", r.answer()[0])
+        self.says("PROXY header twice")
+        self.says("192.0.2.7 ")
+
+    def test_anybody_else_is_refused(self):
+        self.serve("--trusted-proxies", "192.0.2.1")
+        for header in (b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n", self.INET + b"\4\0\0", V2 + b"\x20\0\0\0"):
+            got = raw(self.http, header + self.HEAD)
+            self.assertTrue(got.startswith(b"HTTP/1.1 400 "), got)
+        self.says("PROXY header from a peer that is not in trusted-proxies")
+
+    def test_a_unix_peer_is_trusted(self):
+        path = str(self.folder / "app.sock")
+        self.serve("--http", path)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(path)
+            s.sendall(b"PROXY TCP6 2001:db8::7 ::1 1 2\r\n" + self.HEAD)
+            self.assertIn(b"REMOTE_ADDR='2001:db8::7'", s.makefile("rb").read())
 
 
 if __name__ == "__main__":

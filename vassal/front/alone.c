@@ -58,7 +58,7 @@ static int open_listeners(const struct vassal_config *g, struct front_setup *set
 		if (clamped)
 			log_warning("%s: listen = %u is more than net.core.somaxconn allows",
 				    l->text, g->listen);
-		log_info("%s on %s", l->protocol == LISTENER_UWSGI ? "uwsgi" : "http", l->text);
+		log_info("%s on %s", listener_protocol_name(l->protocol), l->text);
 	}
 	if (g->listeners_n == 0)
 		return err_set(err, -EINVAL,

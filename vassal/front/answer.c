@@ -20,6 +20,7 @@
 #include "vassal/front/overdue.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/record.h"
+#include "vassal/front/records.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_handover.h"
 #include "vassal/pool/pool.h"
@@ -124,8 +125,6 @@ static bool frame_the_head(struct conn *c, const struct gather *g, struct iovec 
 		.fields = g->fields,
 		.added = f->added,
 		.length = g->head.length,
-		/* a proxy that speaks uwsgi reads no chunks: for it the end of the connection is the end */
-		.minor = c->minor11 && c->protocol == PROTO_HTTP,
 		.is_head = c->is_head,
 		.keep_alive = conn_may_keep(c),
 		.date = flags & FRAME_HAS_DATE ? SPAN("") : span_of(f->date, 29),
@@ -133,6 +132,7 @@ static bool frame_the_head(struct conn *c, const struct gather *g, struct iovec 
 	};
 	ssize_t n;
 
+	records_facts(c, &facts);
 	/* everything is here: its length is known although the app did not say it */
 	if (facts.length < 0 && g->has_end && g->end.flags == FRAME_END_OK && !c->is_head)
 		facts.length = (int64_t)g->data_bytes;
@@ -187,6 +187,7 @@ static bool put(struct conn *c, const struct gather *g)
 {
 	struct iovec iov[GATHER_DATA + 4];
 	char chunk_line[24];
+	bool last;
 	unsigned n = 0;
 
 	if (g->has_head && static_hand_over(c, g->head.status, g->reason, g->fields))
@@ -196,12 +197,13 @@ static bool put(struct conn *c, const struct gather *g)
 		return false;
 	}
 	n += frame_the_data(c, g, chunk_line, iov + n);
-	if (g->has_end && c->answer.body == FRAMING_CHUNKED && !ended_badly(c, g))
+	last = g->has_end && !ended_badly(c, g);
+	if (last && c->answer.body == FRAMING_CHUNKED)
 		iov[n++] = (struct iovec){(char *)(uintptr_t) "0\r\n\r\n", 5};
 	c->answer.begun = true;
-	if (n == 0)
+	if (n == 0 && !(last && c->records))
 		return true;
-	if ((g->has_end && !ended_badly(c, g) ? conn_write_last : conn_write)(c, iov, n) < 0) {
+	if (records_write(c, iov, n, last) < 0) {
 		conn_lost(c);
 		return false;
 	}

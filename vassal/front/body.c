@@ -13,9 +13,12 @@
 #include "vassal/front/intake.h"
 #include "vassal/front/loop.h"
 #include "vassal/front/state.h"
+#include "vassal/proto/fastcgi.h"
 
 static bool is_whole(const struct conn *c)
 {
+	if (c->records)
+		return fastcgi_is_complete(c->records);
 	return c->chunked_in ? c->chunked.done : c->body_left == 0;
 }
 
@@ -106,7 +109,10 @@ size_t body_take(struct conn *c, char *p, size_t n)
 	timer_set(&c->front->timers[TIMER_BODY], &c->timer, c->front->now_ns);
 	if (!keeps_pace(c, n))
 		return n;
-	if (!c->chunked_in) {
+	if (c->records) {
+		used = (ssize_t)n;
+		c->body_left -= MIN(c->body_left, (uint64_t)n);
+	} else if (!c->chunked_in) {
 		used = (ssize_t)MIN((uint64_t)n, c->body_left);
 		payload = (size_t)used;
 		c->body_left -= (uint64_t)used;

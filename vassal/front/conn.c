@@ -19,6 +19,7 @@
 #include "vassal/front/loop.h"
 #include "vassal/front/patience.h"
 #include "vassal/front/queue.h"
+#include "vassal/front/records.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 
@@ -165,6 +166,7 @@ int conn_release(struct conn *c)
 	spool_done(&c->out);
 	static_file_free(TAKE_PTR(c->file));
 	free(TAKE_PTR(c->route));
+	records_free(c);
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -262,7 +264,9 @@ bool conn_may_keep(const struct conn *c)
 	return c->wants_keep && !c->close_after && f->config->keepalive_s > 0 &&
 	       (requests == 0 || c->requests_n < requests) &&
 	       !(c->route && (c->route->flags & PASS_ONE_REQUEST)) &&
-	       (f->phase == PHASE_SERVING || f->heir_fd >= 0);
+	       /* the next generation takes what can be handed over */
+	       (f->phase == PHASE_SERVING ||
+		(f->heir_fd >= 0 && c->protocol == PROTO_HTTP && !c->proxied));
 }
 
 static void forget_request(struct conn *c)
@@ -278,9 +282,10 @@ static void forget_request(struct conn *c)
 		spool_done(&c->out);
 	if (c->in.n == 0 && c->in.room > 0)
 		buf_done(&c->in);
+	records_finish(c);
 	c->chunked = (struct chunked){0};
 	c->answer = (struct answer){0};
-	c->is_head = c->chunked_in = c->wants_keep = false;
+	c->is_head = c->chunked_in = c->wants_keep = c->has_length = false;
 	c->body_kind = BODY_NONE;
 	c->line[0] = c->id[0] = '\0';
 }

@@ -144,10 +144,9 @@ int doors_init(struct front *f, const struct front_setup *setup, struct err *err
 				   .kind = DOOR_LISTENER,
 				   .fd = setup->listener_fds[i],
 				   .index = (uint16_t)i};
-		d->protocol = i < f->config->listeners_n &&
-					      f->config->listeners[i].protocol == LISTENER_UWSGI
-				      ? PROTO_UWSGI
-				      : PROTO_HTTP;
+		d->spoken = LISTENER_HTTP;
+		if (i < f->config->listeners_n)
+			d->spoken = (uint8_t)f->config->listeners[i].protocol;
 		if (d->fd < 0)
 			continue;
 		name_door(d);
@@ -158,7 +157,7 @@ int doors_init(struct front *f, const struct front_setup *setup, struct err *err
 	f->gate = (struct door){.watched.kind = WATCH_DOOR,
 				.kind = DOOR_GATE,
 				.fd = setup->gate_fd,
-				.protocol = PROTO_HTTP};
+				.spoken = LISTENER_HTTP};
 	for (unsigned i = 0; i < ARRAY_SIZE(f->adopt); i++)
 		f->adopt[i] =
 			(struct door){.watched.kind = WATCH_DOOR, .kind = DOOR_ADOPT, .fd = -1};
@@ -239,7 +238,7 @@ static void accept_some(struct front *f, struct door *d)
 			pause_doors(f);
 			return;
 		}
-		c->protocol = d->protocol;
+		c->spoken = d->spoken;
 		c->listener = d->index;
 		c->own_listener = true;
 		note_peer(c, &ss);
@@ -278,7 +277,8 @@ static void find_listener(struct conn *c)
 	if (address_of_self(c->fd, host, c->self_port) < 0)
 		return;
 	for (uint32_t i = 0; i < f->listeners_n; i++)
-		if (f->listeners[i].protocol == PROTO_HTTP &&
+		if ((f->listeners[i].spoken == LISTENER_HTTP ||
+		     f->listeners[i].spoken == LISTENER_ANY) &&
 		    str_eq(f->listeners[i].port, c->self_port))
 			c->listener = (uint16_t)i;
 }
@@ -297,6 +297,8 @@ static void take_passed(struct front *f, const struct door *d, const struct pass
 	/* a descriptor that blocks would stop everybody */
 	(void)fd_set_nonblock(c->fd, true);
 	c->protocol = PROTO_HTTP;
+	c->spoken = LISTENER_HTTP;
+	c->opened = !(p->head.flags & PASS_UNOPENED);
 	c->listener = p->head.listener;
 	if (getpeername(c->fd, (struct sockaddr *)&ss, &len) == 0)
 		note_peer(c, &ss);

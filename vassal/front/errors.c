@@ -10,6 +10,7 @@
 #include "vassal/front/conn.h"
 #include "vassal/front/error_pages.h"
 #include "vassal/front/record.h"
+#include "vassal/front/records.h"
 #include "vassal/front/request_id.h"
 #include "vassal/front/state.h"
 
@@ -58,6 +59,7 @@ static void answer(struct conn *c, unsigned status, unsigned retry_after_s, stru
 		k += snprintf(fields + k, sizeof(fields) - (size_t)k, "Retry-After: %u\r\n",
 			      retry_after_s);
 	facts.fields = span_of(fields, (size_t)k);
+	records_facts(c, &facts);
 	c->answer = (struct answer){.status = status, .begun = true};
 	n = framing_head(f->head_scratch, sizeof(f->head_scratch), &facts, &c->answer.body,
 			 &c->answer.keep_alive);
@@ -71,7 +73,7 @@ static void answer(struct conn *c, unsigned status, unsigned retry_after_s, stru
 	}
 	iov[0] = (struct iovec){f->head_scratch, (size_t)n};
 	iov[1] = (struct iovec){(char *)(uintptr_t)body.p, (size_t)r.body_bytes};
-	if (conn_write(c, iov, r.body_bytes > 0 ? 2 : 1) < 0)
+	if (records_write(c, iov, r.body_bytes > 0 ? 2 : 1, true) < 0)
 		conn_lost(c);
 	else
 		conn_answered(c);

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "shared/pass.h"
+#include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/state.h"
@@ -113,13 +114,20 @@ bool handback_leave(struct conn *c)
 	return true;
 }
 
+/* All that the heir needs to know of it fits the message. */
+static bool is_plain_http(const struct conn *c)
+{
+	return c->protocol == PROTO_HTTP && !c->proxied &&
+	       (c->opened || (c->spoken == LISTENER_HTTP && c->in.n == 0));
+}
+
 bool handback_to_heir(struct conn *c)
 {
 	struct front *f = c->front;
 	struct pass p = {.head = {.listener = c->listener}, .bytes = buf_span(&c->in), .fd = c->fd};
 	int r;
 
-	if (f->heir_fd < 0 || c->state != CONN_HEAD || c->protocol != PROTO_HTTP || c->eof)
+	if (f->heir_fd < 0 || c->state != CONN_HEAD || c->eof || !is_plain_http(c))
 		return false;
 	if (c->route) {
 		p.head.epoch = c->route->epoch;
@@ -129,7 +137,7 @@ bool handback_to_heir(struct conn *c)
 		p.carve = c->route->carve;
 		p.host = span_of(c->route->host, c->route->has_host ? c->route->host_n : 0);
 	} else {
-		p.head.flags = PASS_OWN_LISTENER;
+		p.head.flags = PASS_OWN_LISTENER | (c->opened ? 0 : PASS_UNOPENED);
 	}
 	conn_unwatch(c);
 	r = pass_send(f->heir_fd, &p);

@@ -4,13 +4,15 @@
 #include "vassal/front/head.h"
 
 #include <stdio.h>
-#include <sys/socket.h>
 
 #include "shared/clock.h"
 #include "shared/limits.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/state.h"
+#include "vassal/front/trusted.h"
+#include "vassal/proto/fastcgi.h"
 #include "vassal/proto/http1.h"
+#include "vassal/proto/scgi.h"
 #include "vassal/proto/uwsgi.h"
 
 #define VARS_ROOM (EXCHANGE_SLOT_BYTES - EXCHANGE_BODY_MAX)
@@ -28,9 +30,27 @@ static struct request_facts facts_of(const struct conn *c)
 		facts.server_name = span_str(f->name);
 		facts.server_port = span_str(c->self_port);
 	}
+	if (c->proxied && c->self_port[0])
+		facts.server_port = span_str(c->self_port);
 	if (c->route)
 		facts.script_name = c->route->script;
 	return facts;
+}
+
+/* The protocols whose requests are variables. */
+static long parse_variables(struct conn *c, const char *p, size_t n, size_t limit,
+			    struct parsed_head *ret)
+{
+	struct request_facts facts = facts_of(c);
+	int r;
+
+	vars_init(&ret->vars, c->front->vars_scratch, VARS_ROOM);
+	if (c->protocol == PROTO_UWSGI)
+		return uwsgi_parse(p, n, &facts, &ret->rq, &ret->vars);
+	if (c->protocol == PROTO_SCGI)
+		return scgi_parse(p, n, limit, &facts, &ret->rq, &ret->vars);
+	r = fastcgi_request(p, n, &facts, &ret->rq, &ret->vars);
+	return r < 0 ? r : (long)n;
 }
 
 long head_parse(struct conn *c, const char *p, size_t n, size_t scanned, struct parsed_head *ret)
@@ -44,12 +64,8 @@ long head_parse(struct conn *c, const char *p, size_t n, size_t scanned, struct 
 	};
 	long r;
 
-	if (c->protocol == PROTO_UWSGI) {
-		struct request_facts facts = facts_of(c);
-
-		vars_init(&ret->vars, f->vars_scratch, VARS_ROOM);
-		return uwsgi_parse(p, n, &facts, &ret->rq, &ret->vars);
-	}
+	if (c->protocol != PROTO_HTTP)
+		return parse_variables(c, p, n, head_bytes, ret);
 	r = http_head_parse_within(p, n, &limits, scanned, &ret->head);
 	if (r == HTTP_BAD) {
 		ret->rq.status = ret->head.status;
@@ -103,28 +119,13 @@ static void note_client(struct conn *c, const struct vars *vars)
 	}
 }
 
-/* Asked once for each connection, and only if somebody says when it began. */
-static bool is_trusted(struct conn *c)
-{
-	struct sockaddr_storage ss = {0};
-	socklen_t len = sizeof(ss);
-
-	if (c->trust_known)
-		return c->is_trusted;
-	c->trust_known = true;
-	c->is_trusted = getpeername(c->fd, (struct sockaddr *)&ss, &len) == 0 &&
-			(ss.ss_family == AF_UNIX || trust_holds(&c->front->config->trusted_proxies,
-								(const struct sockaddr *)&ss));
-	return c->is_trusted;
-}
-
 static void note_start(struct conn *c, struct span start)
 {
 	struct front *f = c->front;
 	uint64_t start_ns;
 
 	c->waited_ns = 0;
-	if (start.n == 0 || !is_trusted(c) || !start_parse(start, &start_ns))
+	if (start.n == 0 || !trusted_client(c) || !start_parse(start, &start_ns))
 		return;
 	c->waited_ns = start_age(&f->start_clock, start_ns, f->wall_ns,
 				 f->config->queue_timeout_s * NS_PER_S);
@@ -164,13 +165,14 @@ void head_note(struct conn *c, const struct parsed_head *in)
 	c->is_head = rq->is_head;
 	c->minor11 = rq->minor > 0;
 	c->https = rq->https;
-	c->wants_keep = rq->keep_alive && c->protocol == PROTO_HTTP;
+	c->wants_keep = c->records ? c->records->keep_conn : rq->keep_alive;
 	c->body_kind = rq->body;
-	c->body_left = rq->body == BODY_LENGTH ? rq->length : 0;
-	c->chunked_in = rq->body == BODY_CHUNKED;
+	c->has_length = rq->has_length;
+	c->body_left = rq->body == BODY_LENGTH || rq->has_length ? rq->length : 0;
+	c->chunked_in = rq->body == BODY_CHUNKED || (rq->body == BODY_RECORDS && !rq->has_length);
 	c->answer.keep_alive = false;
 	note_start(c, rq->start);
-	if (c->protocol == PROTO_UWSGI)
+	if (c->protocol != PROTO_HTTP)
 		note_client(c, &in->vars);
 }
 
@@ -180,7 +182,7 @@ int head_fill(struct conn *c, unsigned slot, const struct parsed_head *in, struc
 	struct exchange_request *xr = exchange_request(f->exchange, slot);
 
 	vars_init(vars, exchange_data(f->exchange, slot), VARS_ROOM);
-	if (c->protocol == PROTO_UWSGI) {
+	if (c->protocol != PROTO_HTTP) {
 		memcpy(vars->p, in->vars.p, in->vars.n);
 		vars->n = in->vars.n;
 		vars->overflow = in->vars.overflow;
@@ -215,7 +217,8 @@ int head_fill_kept(struct conn *c, unsigned slot)
 	status = head_fill(c, slot, &in, &vars);
 	if (status)
 		return status;
-	if (c->chunked_in) {
+	/* no record of a body at all: most requests have none, and no CONTENT_LENGTH either */
+	if (c->chunked_in && (c->body.total > 0 || !c->records)) {
 		char text[24];
 		int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)c->body.total);
 

@@ -20,7 +20,9 @@
 #include "vassal/front/fusebox.h"
 #include "vassal/front/handback.h"
 #include "vassal/front/head.h"
+#include "vassal/front/opening.h"
 #include "vassal/front/queue.h"
+#include "vassal/front/records.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 #include "vassal/proto/uwsgi.h"
@@ -94,9 +96,14 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 		return n;
 	}
 	head_note(c, in);
-	if (in->rq.body == BODY_LENGTH && f->config->limit_post &&
+	if ((in->rq.body == BODY_LENGTH || in->rq.has_length) && f->config->limit_post &&
 	    in->rq.length > f->config->limit_post) {
 		error_refuse(c, 413, "body larger than limit-post");
+		return head_n;
+	}
+	/* a WSGI app has no way to answer one: it would be told of a page where frames are expected */
+	if (in->rq.websocket) {
+		error_refuse(c, 501, "WebSocket is not spoken here");
 		return head_n;
 	}
 	if (c->waited_ns > 0) {
@@ -108,8 +115,8 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 			return head_n;
 		c->close_after = keep;
 	}
-	if (f->statics && in->rq.body == BODY_NONE &&
-	    (c->protocol == PROTO_HTTP || c->protocol == PROTO_UWSGI) && static_begin(c, in)) {
+	if (f->statics && in->rq.body == BODY_NONE && c->protocol != PROTO_FASTCGI &&
+	    static_begin(c, in)) {
 		c->head_n = c->state == CONN_FILE ? head_n : 0;
 		return head_n;
 	}
@@ -142,8 +149,27 @@ static void answer_ping(struct conn *c)
 static size_t take_head(struct conn *c, char *p, size_t n)
 {
 	struct parsed_head in;
+	size_t skip = 0;
 	long r;
 
+	if (!c->opened) {
+		switch (opening_take(c, p, n, &skip)) {
+		case OPENING_MORE:
+			c->scanned = n;
+			return 0;
+		case OPENING_SKIP:
+			c->scanned = 0;
+			return skip;
+		case OPENING_REFUSED:
+			return n;
+		case OPENING_DONE:
+			c->scanned = 0;
+			break;
+		}
+	}
+	/* its records take it from here */
+	if (c->protocol == PROTO_FASTCGI)
+		return 0;
 	in.rq = (struct request){0};
 	r = head_parse(c, p, n, c->scanned, &in);
 	if (r == 0) {
@@ -163,6 +189,21 @@ static size_t take_head(struct conn *c, char *p, size_t n)
 		return n;
 	}
 	return begin(c, p, n, (size_t)r, &in);
+}
+
+void intake_head(struct conn *c)
+{
+	struct parsed_head in;
+	char *p = c->in.p ? c->in.p + c->in.start : c->front->scratch;
+
+	in.rq = (struct request){0};
+	if (head_parse(c, p, c->in.n, 0, &in) < 0) {
+		c->body_left = 1;
+		error_refuse(c, (unsigned)in.rq.status, in.rq.reason);
+		return;
+	}
+	board_add(&c->front->count->bytes_in, c->in.n);
+	(void)begin(c, p, c->in.n, c->in.n, &in);
 }
 
 static size_t take(struct conn *c, char *p, size_t n)
@@ -301,7 +342,8 @@ static bool read_some(struct conn *c)
 
 void intake_run(struct conn *c)
 {
-	for (unsigned i = 0; i < READS_PER_TURN && wants_bytes(c); i++) {
+	for (unsigned i = 0; i < READS_PER_TURN && wants_bytes(c) && c->protocol != PROTO_FASTCGI;
+	     i++) {
 		if (c->state == CONN_HEAD && c->in.n > c->scanned) {
 			feed_kept(c);
 			if (c->state == CONN_BODY)
@@ -309,6 +351,10 @@ void intake_run(struct conn *c)
 		} else if (!c->readable || !read_some(c)) {
 			break;
 		}
+	}
+	if (c->protocol == PROTO_FASTCGI && c->state != CONN_DEAD) {
+		records_run(c);
+		return;
 	}
 	if (!wants_bytes(c))
 		return;

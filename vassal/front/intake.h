@@ -9,5 +9,7 @@ struct conn;
 
 /* Reads and parses until the connection has to wait for something. */
 void intake_run(struct conn *c);
+/* FastCGI: the parameters of a request stand in c->in, whole. */
+void intake_head(struct conn *c);
 /* A request whose head stands in c->in and whose body is collected goes to the queue. */
 void intake_complete(struct conn *c);

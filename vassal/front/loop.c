@@ -82,7 +82,8 @@ static void conn_event(struct conn *c, uint32_t events)
 		on_read_shut(c);
 	if (c->state == CONN_LINGER)
 		conn_linger(c);
-	else if (c->state == CONN_HEAD || c->state == CONN_BODY)
+	else if (c->state == CONN_HEAD || c->state == CONN_BODY ||
+		 (c->records && (c->state == CONN_WAIT || c->state == CONN_QUEUED)))
 		intake_run(c);
 }
 

@@ -32,6 +32,7 @@
 
 struct blame;
 struct error_pages;
+struct fastcgi;
 struct pool;
 struct static_file;
 struct statics;
@@ -95,7 +96,10 @@ struct answer {
 struct conn {
 	struct watched watched; /* first */
 	uint8_t state;          /* enum conn_state */
-	uint8_t protocol;       /* enum proto_kind */
+	uint8_t protocol; /* enum proto_kind; PROTO_HTTP until its first bytes have been seen */
+	uint8_t spoken;   /* enum listener_protocol: what its address speaks */
+	bool opened;      /* its first bytes have said what it is */
+	bool proxied;     /* a PROXY header has named the client */
 	bool in_epoll, readable, eof, half_closed;
 	bool end_told;     /* epoll has told of the end of input, and will not again */
 	bool feeding;      /* bytes of it are being parsed: not to be handed over just now */
@@ -130,7 +134,9 @@ struct conn {
 	struct spool out;
 	struct answer answer;
 	struct static_file *file;
-	struct route *route; /* from the gate; NULL: own listener */
+	struct route *route;     /* from the gate; NULL: own listener */
+	struct fastcgi *records; /* owned; NULL: it does not speak FastCGI */
+	bool has_length;         /* FastCGI: body_left is what CONTENT_LENGTH says */
 
 	struct pace pace;     /* of a body that comes, or of an answer that is to be read */
 	bool is_awaited;      /* patience.c: something waits for the client to read */
@@ -175,7 +181,7 @@ struct door {
 	bool open; /* registered */
 	int fd;    /* -1: none */
 	uint16_t index;
-	uint8_t protocol;
+	uint8_t spoken; /* enum listener_protocol */
 	bool is_unix;
 	char name[INET6_ADDRSTRLEN], port[8];
 };

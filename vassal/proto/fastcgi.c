@@ -308,13 +308,14 @@ size_t fastcgi_feed(struct fastcgi *s, const char *p, size_t n, unsigned max_con
 	return at;
 }
 
-bool fastcgi_is_busy(const struct fastcgi *s)
+bool fastcgi_is_complete(const struct fastcgi *s)
 {
-	return s->phase == PARAMS || s->phase == BODY || s->phase == DONE;
+	return s->phase == DONE;
 }
 
 void fastcgi_finish(struct fastcgi *s)
 {
+	s->id = 0;
 	if (s->phase == BROKEN)
 		return;
 	s->phase = IDLE;

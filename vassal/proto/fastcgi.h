@@ -37,7 +37,7 @@ struct fastcgi { /* zeroed = at the beginning */
 	unsigned left, padding; /* of its content and behind it */
 	uint8_t small[LIMIT_FASTCGI_QUESTION];
 	unsigned small_n;
-	uint16_t id; /* of the request in work */
+	uint16_t id; /* of the request in work; 0: none */
 	bool keep_conn;
 	unsigned asked;
 	bool hangs_up;
@@ -52,8 +52,8 @@ struct fastcgi { /* zeroed = at the beginning */
  */
 size_t fastcgi_feed(struct fastcgi *s, const char *p, size_t n, unsigned max_conns,
 		    enum fastcgi_event *ret_event, struct span *ret_payload);
-/* Is a request in work? */
-bool fastcgi_is_busy(const struct fastcgi *s);
+/* Has the body of the request in work come to its end? */
+bool fastcgi_is_complete(const struct fastcgi *s);
 /* The request in work was answered. */
 void fastcgi_finish(struct fastcgi *s);
 

@@ -123,7 +123,9 @@ static enum framing_body choose_body(const struct framing_facts *f)
 		return FRAMING_NONE;
 	if (f->length >= 0)
 		return FRAMING_LENGTH;
-	return f->minor > 0 ? FRAMING_CHUNKED : FRAMING_CLOSE;
+	if (f->in_records)
+		return FRAMING_RECORDS;
+	return f->minor > 0 && f->wire == FRAMING_HTTP ? FRAMING_CHUNKED : FRAMING_CLOSE;
 }
 
 /*
@@ -159,14 +161,16 @@ static void put_connection(struct out *o, const struct framing_facts *f, bool ke
 		put(o, SPAN("Connection: keep-alive\r\n"));
 }
 
-static void put_status_line(struct out *o, unsigned status, struct span reason)
+static void put_status_line(struct out *o, enum framing_wire wire, unsigned status,
+			    struct span reason)
 {
-	char line[] = "HTTP/1.1 xxx ";
+	char code[] = "xxx ";
 
-	line[9] = (char)('0' + status / 100);
-	line[10] = (char)('0' + status / 10 % 10);
-	line[11] = (char)('0' + status % 10);
-	put(o, span_of(line, sizeof(line) - 1));
+	code[0] = (char)('0' + status / 100);
+	code[1] = (char)('0' + status / 10 % 10);
+	code[2] = (char)('0' + status % 10);
+	put(o, wire == FRAMING_CGI ? SPAN("Status: ") : SPAN("HTTP/1.1 "));
+	put(o, span_of(code, sizeof(code) - 1));
 	put(o, reason.n > 0 ? reason : framing_reason(status));
 	put(o, SPAN("\r\n"));
 }
@@ -180,7 +184,7 @@ ssize_t framing_head(char *buf, size_t size, const struct framing_facts *f,
 
 	if (f->status < 100 || f->status > 999)
 		return -1;
-	put_status_line(&o, f->status, f->reason);
+	put_status_line(&o, f->wire, f->status, f->reason);
 	put(&o, f->fields);
 	put(&o, f->more);
 	/* 1xx is not the answer yet: what describes the answer and the connection waits for it. */
@@ -190,7 +194,8 @@ ssize_t framing_head(char *buf, size_t size, const struct framing_facts *f,
 		put_field(&o, SPAN("Server: "), f->server);
 		put_field(&o, SPAN("X-Request-ID: "), f->request_id);
 		put_framing(&o, f, body);
-		put_connection(&o, f, keep_alive);
+		if (f->wire == FRAMING_HTTP)
+			put_connection(&o, f, keep_alive);
 	}
 	put(&o, SPAN("\r\n"));
 	if (o.full)
@@ -286,7 +291,7 @@ ssize_t framing_error(char *buf, size_t size, unsigned status, unsigned retry_af
 	put_error_text(&body, status, request_id);
 	if (body.full)
 		return -1;
-	put_status_line(&o, status, span_of("", 0));
+	put_status_line(&o, FRAMING_HTTP, status, span_of("", 0));
 	put_field(&o, SPAN("Date: "), date);
 	put(&o, SPAN("Server: emperor\r\nContent-Type: text/plain; charset=utf-8\r\n"));
 	put_field(&o, SPAN("X-Request-ID: "), request_id);

@@ -5,11 +5,18 @@
 #include "shared/span.h"
 #include <sys/types.h>
 
+/* As what the head is written. */
+enum framing_wire {
+	FRAMING_HTTP,
+	FRAMING_CGI, /* "Status: 200 OK", and nothing of the connection (RFC 3875 6.2) */
+};
+
 enum framing_body {
 	FRAMING_NONE,    /* HEAD, 1xx, 204, 205, 304: no body bytes whatever the app gives */
 	FRAMING_LENGTH,  /* Content-Length known */
 	FRAMING_CHUNKED, /* HTTP/1.1, length unknown */
-	FRAMING_CLOSE, /* HTTP/1.0 or uwsgi, length unknown: the end of the connection is the end */
+	FRAMING_CLOSE, /* HTTP/1.0, uwsgi or SCGI, length unknown: the end of the connection is the end */
+	FRAMING_RECORDS, /* FastCGI, length unknown: a record says where the end is */
 };
 
 struct framing_facts {
@@ -20,6 +27,8 @@ struct framing_facts {
 	struct span added;  /* the same, of final answers alone */
 	int64_t length;     /* -1 unknown */
 	unsigned minor;     /* of the request: 0 or 1 */
+	enum framing_wire wire;
+	bool in_records; /* FastCGI: the caller puts all of it into records */
 	bool is_head;
 	bool keep_alive;        /* in: may the connection stay open? */
 	struct span date;       /* "Sat, 21 Nov 2026 04:55:16 GMT"; n = 0: the app gave one */

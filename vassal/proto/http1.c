@@ -15,7 +15,7 @@ enum expectation { EXPECT_NOTHING, EXPECT_CONTINUE, EXPECT_OTHER };
 struct findings {
 	unsigned lengths_n, codings_n, ids_n; /* fields that came, by kind */
 	struct span length, coding;
-	bool close, keep, upgrade_token, upgrade;
+	bool close, keep, upgrade_token, upgrade, websocket;
 	enum expectation expect;
 };
 
@@ -78,6 +78,7 @@ static void note_field(struct findings *f, const struct http_field *field, struc
 		break;
 	case NAME_UPGRADE:
 		f->upgrade = true;
+		f->websocket |= span_eq_nocase(field->value, SPAN("websocket"));
 		break;
 	case NAME_X_REQUEST_ID:
 		/* Two of them: whose is it? Then ours. */
@@ -190,6 +191,7 @@ int http1_request(const struct http_head *head, struct request *ret)
 	ret->expect_continue = f.expect == EXPECT_CONTINUE && ret->minor > 0 &&
 			       (ret->body == BODY_CHUNKED || ret->length > 0);
 	ret->upgrade = f.upgrade && f.upgrade_token && ret->minor > 0; /* RFC 9110 7.8 */
+	ret->websocket = ret->upgrade && f.websocket;
 	return 0;
 }
 

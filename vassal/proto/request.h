@@ -34,6 +34,7 @@ struct request {
 	bool keep_alive;      /* the client allows another request on this connection */
 	bool expect_continue; /* wants 100 before it sends the body */
 	bool upgrade;         /* asks for another protocol */
+	bool websocket;       /* and that is what it asks for */
 	bool is_head;
 	bool https;
 	bool ping;          /* uwsgi: no request, answered with uwsgi_pong() */

@@ -281,7 +281,7 @@ static void who_only_asks_is_ended(void **state)
 	hear(&s, w.p, w.n, &h);
 	assert_string_equal(h.log.text, "FastCGI questions without a request ");
 	fastcgi_finish(&s);
-	assert_false(fastcgi_is_busy(&s));
+	assert_int_equal(s.id, 0);
 	hear(&s, w.p, w.n, &h);
 	assert_string_equal(h.log.text, "FastCGI questions without a request "
 					"FastCGI questions without a request ");
@@ -300,10 +300,11 @@ static void requests_come_one_after_another(void **state)
 		put_record(&w, 4, 1, "\1\1ab", 4, 0);
 		put_record(&w, 4, 1, "", 0, 0);
 		put_record(&w, 5, 1, "", 0, 0);
-		assert_false(fastcgi_is_busy(&s));
+		assert_int_equal(s.id, 0);
+		assert_false(fastcgi_is_complete(&s));
 		hear(&s, w.p, w.n, &h);
 		assert_string_equal(h.log.text, "params ready done ");
-		assert_true(fastcgi_is_busy(&s));
+		assert_true(fastcgi_is_complete(&s));
 		assert_int_equal(s.keep_conn, i < 2);
 		assert_int_equal(s.id, 1);
 		fastcgi_finish(&s);

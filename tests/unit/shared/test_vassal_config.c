@@ -68,7 +68,7 @@ static void the_nginx_tutorial_works(void **state)
 
 	(void)state;
 	assert_good(&b);
-	assert_int_equal(b.c.listeners[0].protocol, LISTENER_UWSGI);
+	assert_int_equal(b.c.listeners[0].protocol, LISTENER_ANY);
 	assert_string_equal(b.c.module, "destiny.wsgi");
 	assert_int_equal(b.c.max_requests, 2000);
 	assert_int_equal(b.c.chmod_socket, 0664);
@@ -124,10 +124,13 @@ static void the_protocol_of_later_sockets_can_change(void **state)
 {
 	struct built b =
 		build_with("socket = :1\nprotocol = http\nsocket = :2\nuwsgi-socket = :3\n"
-			   "http-socket = :4\nhttp11-socket = :5\nprotocol=uwsgi\nsocket=:6");
-	static const enum listener_protocol expected[] = {LISTENER_UWSGI, LISTENER_HTTP,
-							  LISTENER_UWSGI, LISTENER_HTTP,
-							  LISTENER_HTTP,  LISTENER_UWSGI};
+			   "http-socket = :4\nhttp11-socket = :5\nprotocol=uwsgi\nsocket=:6\n"
+			   "fastcgi-socket=:7\nscgi-socket=:8\nprotocol=fastcgi\nsocket=:9\n"
+			   "protocol=SCGI\nsocket=:10\nprotocol=auto\nsocket=:11");
+	static const enum listener_protocol expected[] = {
+		LISTENER_ANY,     LISTENER_HTTP,  LISTENER_UWSGI,   LISTENER_HTTP,
+		LISTENER_HTTP,    LISTENER_UWSGI, LISTENER_FASTCGI, LISTENER_SCGI,
+		LISTENER_FASTCGI, LISTENER_SCGI,  LISTENER_ANY};
 
 	(void)state;
 	assert_good(&b);
