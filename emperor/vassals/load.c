@@ -294,8 +294,8 @@ static char *addresses_text(const struct vassal_config *c)
 	for (size_t i = 0; i < c->listeners_n; i++) {
 		const struct listener_config *l = &c->listeners[i];
 
-		(void)fprintf(f, "%s%s %s", i > 0 ? ", " : "",
-			      listener_protocol_name(l->protocol), l->text);
+		(void)fprintf(f, "%s%s %s", i > 0 ? ", " : "", listener_protocol_name(l->protocol),
+			      l->text);
 	}
 	return fclose(f) == 0 ? text : NULL;
 }

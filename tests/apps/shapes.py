@@ -103,6 +103,14 @@ def raises_late(environ, start_response):
     return produce()
 
 
+def raises_after_much(environ, start_response):
+    """More than a lane holds: the client has seen some of it when it fails."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    for _ in range(8):
+        yield b"x" * 65536
+    raise RuntimeError("raised after much on purpose")
+
+
 def exc_info(environ, start_response):
     start_response("200 OK", [("X-Old", "1")])
     try:

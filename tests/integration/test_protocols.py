@@ -287,7 +287,7 @@ class Fastcgi(Spoken):
 
     def test_an_answer_that_fails_in_the_middle_has_no_end(self):
         r = self.fastcgi()
-        r.send(fastcgi(dict(GET, REQUEST_URI="/raises_late")))
+        r.send(fastcgi(dict(GET, REQUEST_URI="/raises_after_much")))
         out, status = r.answer()
         self.assertTrue(out.startswith(b"Status: 200 OK") and status is None, (out, status))
 

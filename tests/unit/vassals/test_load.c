@@ -112,7 +112,7 @@ static void people_are_told_names_addresses_and_notes(void **state)
 
 	(void)state;
 	assert_string_equal(l->domains, "a.example/b, *.c.example, (default)");
-	assert_string_equal(l->addresses, "http 127.0.0.1:9001, uwsgi /run/x.sock");
+	assert_string_equal(l->addresses, "http 127.0.0.1:9001, any protocol /run/x.sock");
 	assert_int_equal(l->notes_n, 1);
 	assert_non_null(strstr(l->notes, "app.ini:8: "));
 	assert_non_null(strstr(l->notes, "vacuum"));
