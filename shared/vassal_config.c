@@ -312,6 +312,7 @@ void vassal_config_done(struct vassal_config *c)
 	}
 	free(c->domains);
 	vassal_files_done(c);
+	routing_done(&c->routing);
 	for (size_t i = 0; i < c->tasks_n; i++)
 		vassal_task_done(&c->tasks[i]);
 	free(c->tasks);

@@ -10,6 +10,7 @@
 #include "shared/inifile.h"
 #include "shared/limits.h"
 #include "shared/option.h"
+#include "shared/routing.h"
 #include "shared/trust.h"
 #include <sys/types.h>
 
@@ -184,6 +185,7 @@ struct vassal_config {
 	bool static_gzip_all;
 	struct option_list static_gzip, static_gzip_dir, static_gzip_ext;
 	struct option_list add_headers; /* "Name: value" */
+	struct routing routing;
 	struct error_page_config *error_pages;
 	size_t error_pages_n;
 

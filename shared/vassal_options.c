@@ -162,6 +162,26 @@ const struct option vassal_options[] = {
 	       OPTION_CLEAN | OPTION_MANY),
 
 #undef SECTION
+#define SECTION "Routes"
+#define ROUTE(name, text, example) \
+	CUSTOM(name, NULL, vassal_parse_route, NULL, 0, 0, "rule", text, example, OPTION_MANY)
+	ROUTE("route", "A rule for paths, REGEX ACTION, tried in order before anything else answers: "
+	      "redirect:, redirect-permanent:, break:, last:, donotlog:, addheader:, setscheme:, "
+	      "basicauth:, static:", "^/old/(.*) redirect-permanent:/new/$1"),
+	ROUTE("route-uri", "The same for the path and query as they were sent", "^/health donotlog:"),
+	ROUTE("route-host", "The same for the host", "^www\\.(.*) redirect:https://$1${REQUEST_URI}"),
+	ROUTE("route-qs", "The same for the query", "debug=1 break:403"),
+	ROUTE("route-remote-addr", "The same for the client's address", "^10\\. last:"),
+	ROUTE("route-user-agent", "The same for the field User-Agent", "(?i)badbot break:403"),
+	ROUTE("route-referer", "The same for the field Referer", "spam\\.example break:403"),
+	ROUTE("route-run", "A rule for every request", "addheader:X-Frame-Options: DENY"),
+	ROUTE("route-if", "A rule for requests of which a test is true: equal, startswith, endswith, "
+	      "contains, regexp, empty", "equal:${HTTP_X_FORWARDED_PROTO};http "
+	      "redirect-permanent:https://${HTTP_HOST}${REQUEST_URI}"),
+	ROUTE("route-if-not", "The same for those of which it is not", "startswith:${PATH_INFO};/admin last:"),
+#undef ROUTE
+
+#undef SECTION
 #define SECTION "The app"
 	STRING("module", "wsgi", OPTION_STRING, char *, module, NULL, "name",
 	       "The module to import, as pkg.mod, pkg.mod:object or pkg.mod:factory()",
@@ -635,11 +655,9 @@ const struct option vassal_options[] = {
 	       "an app cannot be an emperor: put its inis into a vassals directory"),
 	REFUSED("xml", "xmlconfig yaml yml json js config config-py ldap zeus", OPTION_VALUE,
 	       "only ini files are read: convert it"),
-	REFUSED("route", "route-host route-if route-if-not route-label route-qs route-referer "
-	       "route-remote-addr route-remote-user route-run route-uri route-user-agent",
-	       OPTION_VALUE,
-	       "requests are not rewritten here: let the proxy or the app do what this route "
-	       "does"),
+	REFUSED("route-label", "route-remote-user route-status", OPTION_VALUE,
+	       "there are no jumps and no such rule here: write the rules in order with route, "
+	       "route-if and last"),
 	REFUSED("response-route", "response-route-host response-route-if response-route-if-not "
 	       "response-route-label response-route-qs response-route-referer "
 	       "response-route-remote-addr response-route-remote-user response-route-run "

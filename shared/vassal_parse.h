@@ -27,6 +27,7 @@ VASSAL_PARSER(vassal_parse_static_gzip);
 VASSAL_PARSER(vassal_parse_add_header);
 VASSAL_PARSER(vassal_parse_error_page);
 
+VASSAL_PARSER(vassal_parse_route);
 VASSAL_PARSER(vassal_parse_python);
 VASSAL_PARSER(vassal_parse_pythonpath);
 VASSAL_PARSER(vassal_parse_env);

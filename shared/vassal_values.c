@@ -97,6 +97,14 @@ VASSAL_PARSER(vassal_parse_warmup)
 	return option_list_add(&c->warmup, value, err);
 }
 
+VASSAL_PARSER(vassal_parse_route)
+{
+	struct vassal_config *c = config;
+
+	(void)notes;
+	return routing_add(&c->routing, o->name, value, where, err);
+}
+
 VASSAL_PARSER(vassal_parse_health_check)
 {
 	struct vassal_config *c = config;

@@ -21,6 +21,7 @@
 #include "vassal/front/queue.h"
 #include "vassal/front/record.h"
 #include "vassal/front/records.h"
+#include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_handover.h"
 #include "vassal/pool/pool.h"
@@ -124,6 +125,7 @@ static bool frame_the_head(struct conn *c, const struct gather *g, struct iovec 
 		.reason = g->reason,
 		.fields = g->fields,
 		.added = f->added,
+		.routed = routed_fields(c),
 		.length = g->head.length,
 		.is_head = c->is_head,
 		.keep_alive = conn_may_keep(c),

@@ -20,6 +20,7 @@
 #include "vassal/front/patience.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/records.h"
+#include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 
@@ -167,6 +168,7 @@ int conn_release(struct conn *c)
 	static_file_free(TAKE_PTR(c->file));
 	free(TAKE_PTR(c->route));
 	records_free(c);
+	routed_forget(c);
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -288,6 +290,8 @@ static void forget_request(struct conn *c)
 	c->is_head = c->chunked_in = c->wants_keep = c->has_length = false;
 	c->body_kind = BODY_NONE;
 	c->line[0] = c->id[0] = '\0';
+	if (c->routed)
+		routed_forget(c);
 }
 
 void conn_next(struct conn *c)

@@ -12,6 +12,7 @@
 #include "vassal/front/record.h"
 #include "vassal/front/records.h"
 #include "vassal/front/request_id.h"
+#include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 
 /* The page that says so: the operator's, or a line of ours, in buf. */
@@ -43,6 +44,7 @@ static void answer(struct conn *c, unsigned status, unsigned retry_after_s, stru
 	struct framing_facts facts = {.status = status,
 				      .more = more,
 				      .added = f->added,
+				      .routed = routed_fields(c),
 				      .length = (int64_t)body.n,
 				      .minor = c->minor11,
 				      .is_head = c->is_head,

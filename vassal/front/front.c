@@ -22,6 +22,7 @@
 #include "vassal/front/link.h"
 #include "vassal/front/live.h"
 #include "vassal/front/loop.h"
+#include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 #include "vassal/front/triggers.h"
@@ -150,6 +151,9 @@ static int start(struct front *f, const struct front_setup *setup, struct err *e
 	live_apply(f);
 	if (error_pages_load(f) < 0 || statics_open(f, &f->statics) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
+	r = routing_open(f, err);
+	if (r < 0)
+		return r;
 	r = doors_init(f, setup, err);
 	if (r < 0)
 		return r;

@@ -8,6 +8,7 @@
 #include "shared/clock.h"
 #include "shared/limits.h"
 #include "shared/vassal_config.h"
+#include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 #include "vassal/front/trusted.h"
 #include "vassal/proto/fastcgi.h"
@@ -176,6 +177,29 @@ void head_note(struct conn *c, const struct parsed_head *in)
 		note_client(c, &in->vars);
 }
 
+void head_vars(struct conn *c, const struct parsed_head *in, struct vars *ret)
+{
+	struct request_facts facts = facts_of(c);
+
+	if (c->protocol != PROTO_HTTP) {
+		*ret = in->vars;
+		return;
+	}
+	vars_init(ret, c->front->vars_scratch, VARS_ROOM);
+	http1_vars(&in->head, &in->rq, &facts, ret);
+}
+
+/* Who came in by a rule of the ini (RFC 3875 4.1.11); the last of equal names counts, a proxy's word comes before. */
+static void add_user(const struct conn *c, struct vars *vars)
+{
+	struct span user = routed_user(c);
+
+	if (user.n == 0)
+		return;
+	vars_add(vars, SPAN("AUTH_TYPE"), SPAN("Basic"));
+	vars_add(vars, SPAN("REMOTE_USER"), user);
+}
+
 int head_fill(struct conn *c, unsigned slot, const struct parsed_head *in, struct vars *vars)
 {
 	struct front *f = c->front;
@@ -191,6 +215,7 @@ int head_fill(struct conn *c, unsigned slot, const struct parsed_head *in, struc
 
 		http1_vars(&in->head, &in->rq, &facts, vars);
 	}
+	add_user(c, vars);
 	if (vars->overflow)
 		return 431;
 	xr->flags = (uint16_t)((c->is_head ? EXCHANGE_HEAD : 0) | (c->https ? EXCHANGE_HTTPS : 0) |

@@ -22,6 +22,8 @@ long head_parse(struct conn *c, const char *p, size_t n, size_t scanned, struct 
 void head_note(struct conn *c, const struct parsed_head *in);
 /* Of a head that is refused: what of it is known, for the answer and for the log. */
 void head_note_refused(struct conn *c, const struct parsed_head *in);
+/* What it says, as variables: borrowed from the front, until the next head is looked at. */
+void head_vars(struct conn *c, const struct parsed_head *in, struct vars *ret);
 /* 0, or the status to refuse the request with. The body is not there yet; it may follow in vars. */
 int head_fill(struct conn *c, unsigned slot, const struct parsed_head *in, struct vars *vars);
 /* The request kept in c->in and c->body, into a slot: 0, or the status to refuse the request with. */

@@ -23,6 +23,7 @@
 #include "vassal/front/opening.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/records.h"
+#include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 #include "vassal/proto/uwsgi.h"
@@ -115,6 +116,15 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 			return head_n;
 		c->close_after = keep;
 	}
+	switch (routed_begin(c, in)) {
+	case ROUTED_ON:
+		break;
+	case ROUTED_DONE:
+		c->head_n = c->state == CONN_FILE ? head_n : 0;
+		return head_n;
+	case ROUTED_HELD:
+		return 0;
+	}
 	if (f->statics && in->rq.body == BODY_NONE && c->protocol != PROTO_FASTCGI &&
 	    static_begin(c, in)) {
 		c->head_n = c->state == CONN_FILE ? head_n : 0;
@@ -148,6 +158,7 @@ static void answer_ping(struct conn *c)
 /* Returns bytes used. 0: more are needed, or the connection has ended. */
 static size_t take_head(struct conn *c, char *p, size_t n)
 {
+	struct front *f = c->front;
 	struct parsed_head in;
 	size_t skip = 0;
 	long r;
@@ -183,12 +194,15 @@ static size_t take_head(struct conn *c, char *p, size_t n)
 		error_refuse(c, (unsigned)in.rq.status, in.rq.reason);
 		return n;
 	}
-	board_add(&c->front->count->bytes_in, (uint64_t)r);
 	if (in.rq.ping) {
+		board_add(&f->count->bytes_in, (uint64_t)r);
 		answer_ping(c);
 		return n;
 	}
-	return begin(c, p, n, (size_t)r, &in);
+	skip = begin(c, p, n, (size_t)r, &in);
+	if (!c->held) /* it will be parsed again */
+		board_add(&f->count->bytes_in, (uint64_t)r);
+	return skip;
 }
 
 void intake_head(struct conn *c)
@@ -218,7 +232,7 @@ static size_t take(struct conn *c, char *p, size_t n)
 
 static bool wants_bytes(const struct conn *c)
 {
-	return c->state == CONN_HEAD || (c->state == CONN_BODY && body_wants(c));
+	return (c->state == CONN_HEAD && !c->held) || (c->state == CONN_BODY && body_wants(c));
 }
 
 /* Bytes that already stand in c->in. */

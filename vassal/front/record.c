@@ -6,6 +6,7 @@
 #include "shared/clock.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/access.h"
+#include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 
 void record_times(struct front *f, uint64_t queue_ns, uint64_t app_ns)
@@ -36,7 +37,7 @@ void record_request(const struct conn *c, const struct record *r)
 
 	board_add(&f->count->requests, 1);
 	board_add(&f->count->responses[r->status < 600 ? r->status / 100 : 5], 1);
-	if (f->config->disable_logging)
+	if (f->config->disable_logging || routed_is_quiet(c))
 		return;
 	logbook_line(&f->log, line, access_format(line, &a), true);
 }

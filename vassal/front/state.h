@@ -34,6 +34,9 @@ struct blame;
 struct error_pages;
 struct fastcgi;
 struct pool;
+struct routed;
+struct routed_job;
+struct routing_table;
 struct static_file;
 struct statics;
 struct triggers;
@@ -137,6 +140,8 @@ struct conn {
 	struct route *route;     /* from the gate; NULL: own listener */
 	struct fastcgi *records; /* owned; NULL: it does not speak FastCGI */
 	bool has_length;         /* FastCGI: body_left is what CONTENT_LENGTH says */
+	struct routed *routed;   /* what the ini's rules have made of the request; NULL: nothing */
+	struct routed_job *held; /* a password is looked up: no byte of the request is used yet */
 
 	struct pace pace;     /* of a body that comes, or of an answer that is to be read */
 	bool is_awaited;      /* patience.c: something waits for the client to read */
@@ -288,6 +293,8 @@ struct front {
 	struct statics *statics;   /* NULL: the app has no files */
 	struct error_pages *pages; /* owned; NULL: plain ones */
 	struct span added;         /* "Name: value\r\n"... of every answer; owned */
+	struct routing_table
+		*routing;          /* the ini's rules; lives as long as the process. NULL: none */
 	struct triggers *triggers; /* owned; NULL: none */
 
 	char scratch[FRONT_SCRATCH];

@@ -18,6 +18,7 @@
 #include "vassal/front/head.h"
 #include "vassal/front/intake.h"
 #include "vassal/front/loop.h"
+#include "vassal/front/routed.h"
 #include "vassal/front/static_inner.h"
 #include "vassal/front/static_path.h"
 #include "vassal/front/static_send.h"
@@ -107,6 +108,7 @@ static ssize_t make_head(struct conn *c, const struct static_plan *plan,
 				      .fields = handed ? handed->fields : span_of("", 0),
 				      .more = span_of(plan->fields, plan->fields_n),
 				      .added = f->added,
+				      .routed = routed_fields(c),
 				      .length = plan->status == 304 ? -1 : (int64_t)plan->length,
 				      .minor = c->minor11,
 				      .is_head = c->is_head,
@@ -390,4 +392,27 @@ bool static_begin(struct conn *c, const struct parsed_head *in)
 	if (!in->rq.is_head && !span_eq(in->rq.method, SPAN("GET")))
 		return false;
 	return walk(c, in, 0);
+}
+
+bool static_begin_named(struct conn *c, const struct parsed_head *in, size_t rule, const char *path)
+{
+	struct static_ask ask = {0};
+
+	if (in->rq.body != BODY_NONE || (!in->rq.is_head && !span_eq(in->rq.method, SPAN("GET"))))
+		return false;
+	if (c->protocol == PROTO_HTTP)
+		static_ask_head(&ask, &in->head);
+	else
+		static_ask_vars(&ask, in->vars.p, in->vars.n);
+	switch (static_try(c, static_root_of_route(c->front, rule), path, false, &ask, &in->rq,
+			   NULL)) {
+	case STATIC_ANSWERED:
+		return true;
+	case STATIC_NO_ROOM:
+		refuse_for_want(c);
+		return true;
+	case STATIC_NOT_HERE:
+		break;
+	}
+	return false;
 }

@@ -161,7 +161,7 @@ static bool has_dotdot(const char *path)
 static bool find_root(const struct statics *s, struct static_handed *h, enum named_by by,
 		      unsigned *root)
 {
-	for (; *root < s->roots_n; ++*root) {
+	for (; *root < s->sends_n; ++*root) {
 		const struct static_root *r = &s->roots[*root];
 		const char *rest;
 
@@ -252,7 +252,7 @@ bool static_hand_over(struct conn *c, unsigned status, struct span reason, struc
 
 	/* the others frame what they carry: there the proxy that speaks them reads these fields */
 	if ((c->protocol != PROTO_HTTP && c->protocol != PROTO_UWSGI) || !f->statics ||
-	    f->statics->roots_n == f->statics->maps_n ||
+	    f->statics->sends_n == f->statics->maps_n ||
 	    find_name(fields, &value) == NAMED_BY_NOBODY)
 		return false;
 	h = copy_answer(status, reason, fields);

@@ -23,7 +23,8 @@ struct statics {
 	struct static_rules rules;
 	struct static_types types;
 	struct static_cache cache;
-	unsigned maps_n, roots_n; /* maps first, then sendfile-root */
+	unsigned maps_n, sends_n,
+		roots_n; /* maps first, then sendfile-root, then those of routes */
 	struct static_root roots[];
 };
 
@@ -60,6 +61,8 @@ struct static_file {
 };
 
 struct static_file *static_file_new(struct conn *c);
+/* The number of the root that a rule of the ini has. */
+unsigned static_root_of_route(const struct front *f, size_t rule);
 /* The directory of a root, opened anew now and then; NULL: not there. */
 struct static_root *static_root_of(struct front *f, unsigned i);
 /*

@@ -77,11 +77,30 @@ static void add_root(struct statics *s, const struct static_map_config *map)
 						      .fd = -1};
 }
 
+/* Routes that send files: each has a root. */
+static size_t routes_n(const struct vassal_config *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->routing.n; i++)
+		n += g->routing.v[i].action == ROUTING_STATIC;
+	return n;
+}
+
+unsigned static_root_of_route(const struct front *f, size_t rule)
+{
+	unsigned n = f->statics->sends_n;
+
+	for (size_t i = 0; i < rule; i++)
+		n += f->config->routing.v[i].action == ROUTING_STATIC;
+	return n;
+}
+
 unsigned statics_keep(const struct front *f)
 {
 	const struct vassal_config *g = f->config;
 
-	if (g->static_maps_n + g->sendfile_roots_n == 0)
+	if (g->static_maps_n + g->sendfile_roots_n + routes_n(g) == 0)
 		return 0;
 	return MIN((unsigned)LIMIT_STATIC_FILES, f->fds_limit / (8 * HTTP_CODING_COUNT));
 }
@@ -89,7 +108,7 @@ unsigned statics_keep(const struct front *f)
 int statics_open(struct front *f, struct statics **ret)
 {
 	const struct vassal_config *g = f->config;
-	size_t n = g->static_maps_n + g->sendfile_roots_n;
+	size_t n = g->static_maps_n + g->sendfile_roots_n + routes_n(g);
 	struct statics *s;
 
 	*ret = NULL;
@@ -107,6 +126,11 @@ int statics_open(struct front *f, struct statics **ret)
 	s->maps_n = s->roots_n;
 	for (size_t i = 0; i < g->sendfile_roots_n; i++)
 		add_root(s, &g->sendfile_roots[i]);
+	s->sends_n = s->roots_n;
+	for (size_t i = 0; i < g->routing.n; i++)
+		if (g->routing.v[i].action == ROUTING_STATIC)
+			s->roots[s->roots_n++] = (struct static_root){
+				.mount = "", .target = g->routing.v[i].root, .fd = -1};
 	s->cache.limit = statics_keep(f);
 	load_types(f, &s->types);
 	*ret = f->statics = s;

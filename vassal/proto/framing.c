@@ -190,6 +190,7 @@ ssize_t framing_head(char *buf, size_t size, const struct framing_facts *f,
 	/* 1xx is not the answer yet: what describes the answer and the connection waits for it. */
 	if (f->status >= 200) {
 		put(&o, f->added);
+		put(&o, f->routed);
 		put_field(&o, SPAN("Date: "), f->date);
 		put_field(&o, SPAN("Server: "), f->server);
 		put_field(&o, SPAN("X-Request-ID: "), f->request_id);

@@ -25,6 +25,7 @@ struct framing_facts {
 	struct span fields; /* "Name: value\r\n"..., already checked */
 	struct span more;   /* the same, from another place */
 	struct span added;  /* the same, of final answers alone */
+	struct span routed; /* the same, of this request's */
 	int64_t length;     /* -1 unknown */
 	unsigned minor;     /* of the request: 0 or 1 */
 	enum framing_wire wire;
