@@ -27,11 +27,13 @@ def promise(text, value, limit, unit=""):
         failures.append(text)
 
 
-def wrk(port, path="/", host="localhost", connections=64, seconds=3, close=False):
+def wrk(port, path="/", host="localhost", connections=64, seconds=3, close=False, script=None):
     """Runs wrk; returns (requests, errors, requests per second)."""
     argv = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds, "-H", "Host: " + host]
     if close:
         argv += ["-H", "Connection: close"]
+    if script:
+        argv += ["-s", os.path.join(os.path.dirname(__file__), script)]
     out = subprocess.run(argv + ["http://127.0.0.1:%d%s" % (port, path)], capture_output=True, text=True).stdout
     requests = int(re.search(r"(\d+) requests in", out).group(1))
     errors = sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", out))
@@ -118,6 +120,24 @@ def section_django(a):
 
 def section_flask(a):
     _app(a, "flask")
+
+
+def _bodies(a, app, text, script=None):
+    """The best peer is the one that costs least in this very run."""
+    path = APPS[app][3]
+    with running(servers.vassal(app), servers.uwsgi(app), servers.gunicorn(app)) as started:
+        names = ["vassal", "uwsgi http-socket", "gunicorn sync"]
+        m = in_turn(a, {name: lambda s=s: cpu_per_request(s, path=path, connections=16, seconds=a.seconds, script=script)
+                        for name, s in zip(names, started)})
+    promise(text + ": us / the best peer", m["vassal"] / min(m[n] for n in names[1:]), 1.0)
+
+
+def section_post(a):
+    _bodies(a, "post", "POST of 64 KiB, echoed, 16 connections", "post.lua")
+
+
+def section_stream(a):
+    _bodies(a, "stream", "100 pieces of 10 KiB, length unknown, 16 connections")
 
 
 def _exactly(port, path, total, connections=8, host="localhost"):
@@ -419,7 +439,7 @@ def section_static(a):
             promise("a file of %s: us / nginx" % name, m["vassal, " + name] / m["nginx, " + name], 1.67 if size < 4096 else 1.11)
 
 
-SECTIONS = ["hello", "connection", "gate", "static", "django", "flask", "memory", "slow", "many", "reload", "recycle", "wake", "nap",
+SECTIONS = ["hello", "connection", "gate", "static", "django", "flask", "post", "stream", "memory", "slow", "many", "reload", "recycle", "wake", "nap",
             "sleeping", "wait", "chaos"]
 
 

@@ -168,6 +168,8 @@ APPS = {  # name -> (folder, module, callable, path)
     "hello": (EXAMPLES / "hello", "hello", "application", "/"),
     "flask": (EXAMPLES / "flask_app", "site_app", "app", "/json"),
     "django": (EXAMPLES / "django_app", "guestbook.wsgi", "application", "/"),
+    "post": (TOP / "tests" / "bench", "bodies", "application", "/echo"),
+    "stream": (TOP / "tests" / "bench", "bodies", "application", "/stream"),
 }
 
 
