@@ -150,7 +150,8 @@ int exchange_create(struct exchange **ret_x, const struct exchange_shape *shape,
 	x->free_slots = calloc(shape->slots, sizeof(*x->free_slots));
 	x->sequence = calloc(shape->slots, sizeof(*x->sequence));
 	x->submitted = calloc(shape->slots, sizeof(*x->submitted));
-	if (!x->free_slots || !x->sequence || !x->submitted)
+	x->warm = calloc(shape->slots, sizeof(*x->warm));
+	if (!x->free_slots || !x->sequence || !x->submitted || !x->warm)
 		return err_set(err, -ENOMEM, "exchange: out of memory");
 	for (unsigned i = 0; i < shape->slots; i++)
 		x->free_slots[i] = (uint16_t)(shape->slots - 1 - i);
@@ -249,5 +250,6 @@ void exchange_free(struct exchange *x)
 	free(x->free_slots);
 	free(x->sequence);
 	free(x->submitted);
+	free(x->warm);
 	free(x);
 }

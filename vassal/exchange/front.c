@@ -10,8 +10,12 @@
 #include "vassal/exchange/exchange.h"
 #include "vassal/exchange/layout.h"
 
-/* A slot that was filled beyond this gives its further pages back: big requests are rare, memory is not. */
+/*
+ * A slot that was filled beyond this gives its further pages back: big requests are rare, memory is not. The slots that
+ * were first to be so large keep them: the last freed is the next used, and to get them anew costs more than a request.
+ */
 #define KEEP_BYTES (16UL * 1024)
+#define KEEP_WARM  16 /* at most 2.8 MiB, if all of them were filled to the brim */
 
 int exchange_slot_get(struct exchange *x)
 {
@@ -27,7 +31,11 @@ int exchange_slot_get(struct exchange *x)
 
 void exchange_slot_put(struct exchange *x, unsigned slot, size_t touched)
 {
-	if (touched > KEEP_BYTES)
+	if (touched > KEEP_BYTES && !x->warm[slot] && x->warm_n < KEEP_WARM) {
+		x->warm[slot] = true;
+		x->warm_n++;
+	}
+	if (touched > KEEP_BYTES && !x->warm[slot])
 		(void)madvise(exchange_data(x, slot) + KEEP_BYTES, EXCHANGE_SLOT_BYTES - KEEP_BYTES,
 			      MADV_REMOVE);
 	atomic_store_explicit(&x->m->slots[slot].owner,

@@ -82,6 +82,8 @@ struct exchange {
 	/* front */
 	uint16_t *free_slots;
 	unsigned free_n;
+	bool *warm; /* slots that hold pages for a large request; warm_n of them */
+	unsigned warm_n;
 	uint32_t *sequence;                 /* of each slot's last submit */
 	bool *submitted;                    /* each slot: neither cancelled, buried nor put since */
 	uint64_t queue_head;                /* the truth; the one in shared memory is a copy */

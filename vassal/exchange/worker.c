@@ -149,7 +149,9 @@ void exchange_reply_commit(struct exchange *x, unsigned lane, unsigned slot, enu
 int exchange_reply_wait(struct exchange *x, unsigned lane, size_t want)
 {
 	struct lane *l = &x->m->lanes[lane];
-	uint32_t need = (uint32_t)frame_size(MIN(want, (size_t)EXCHANGE_FRAME_MAX));
+	/* half of the ring at least: for each frame of a long answer two processes would take turns */
+	uint32_t need = (uint32_t)MAX(frame_size(MIN(want, (size_t)EXCHANGE_FRAME_MAX)),
+				      (size_t)EXCHANGE_RING_BYTES / 2);
 	int r = 0;
 
 	publish_lane(x, lane);

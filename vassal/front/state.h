@@ -42,8 +42,10 @@ struct statics;
 struct triggers;
 struct vassal_config;
 
-#define FRONT_SCRATCH (64UL * 1024) /* one read; also the largest head */
-#define FRONT_EVENTS  256           /* of one epoll_wait */
+#define FRONT_READ (64UL * 1024) /* one read in the middle of a body; also the largest head */
+/* One read where a request may begin: a body that fits a slot, and an ordinary head before it, come at once. */
+#define FRONT_SCRATCH (FRONT_READ + 8UL * 1024)
+#define FRONT_EVENTS  256 /* of one epoll_wait */
 #define FRONT_ROUNDS \
 	32 /* of our epoll set before libev gets its turn: signals and timers may wait 1 ms */
 
@@ -129,7 +131,8 @@ struct conn {
 	size_t scanned; /* of in, by an earlier look */
 
 	struct spool body;
-	struct siphash body_digest; /* of what came in pieces; see fusebox.c */
+	struct siphash body_digest; /* of a body on file; see fusebox.c */
+	bool body_digested;         /* that has begun: all that came so far is in it */
 	struct chunked chunked;
 	enum body_kind body_kind;
 	uint64_t body_left; /* BODY_LENGTH: still to come */

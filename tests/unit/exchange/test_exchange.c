@@ -3,6 +3,8 @@
  */
 #include "tests/unit/exchange/shapes.h"
 
+#include <sys/stat.h>
+
 static void requests_come_in_the_order_they_were_submitted(void **state)
 {
 	struct exchange *x = make(8, 1, 1);
@@ -379,6 +381,40 @@ static void an_exchange_of_another_size_is_refused(void **state)
 	exchange_free(x);
 }
 
+static uint64_t resident_bytes(const struct exchange *x)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(exchange_memory_fd(x), &st), 0);
+	return (uint64_t)st.st_blocks * 512;
+}
+
+/* A crowd of large requests at once: a few slots stay ready for the next ones, the others hold no memory. */
+static void large_requests_give_their_pages_back_but_for_a_few(void **state)
+{
+	const struct exchange_shape shape = {.slots = 64, .workers = 1, .threads = 1};
+	const size_t large = 128UL * 1024;
+	struct exchange *x;
+	int slots[64];
+	uint64_t empty;
+
+	(void)state;
+	assert_int_equal(exchange_create(&x, &shape, NULL), 0);
+	empty = resident_bytes(x);
+	for (int round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 64; i++) {
+			slots[i] = exchange_slot_get(x);
+			assert_true(slots[i] >= 0);
+			memset(exchange_data(x, (unsigned)slots[i]), 'x', large);
+		}
+		assert_true(resident_bytes(x) - empty >= 64 * large);
+		for (unsigned i = 0; i < 64; i++)
+			exchange_slot_put(x, (unsigned)slots[i], large);
+		assert_in_range(resident_bytes(x) - empty, 16 * large, 32 * large);
+	}
+	exchange_free(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +435,7 @@ int main(void)
 		cmocka_unit_test(a_called_worker_hears_it_once_and_goes_on_unless_it_is_retired),
 		cmocka_unit_test(burying_a_worker_gives_back_what_it_held_and_nothing_else),
 		cmocka_unit_test(an_exchange_of_another_size_is_refused),
+		cmocka_unit_test(large_requests_give_their_pages_back_but_for_a_few),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
