@@ -157,6 +157,12 @@ class Scgi(Spoken):
                 s.sendall(data[at:])
                 self.assertTrue(s.makefile("rb").read().endswith(b"\r\n\r\nbody"), at)
 
+    def test_files_are_framed_as_the_protocol_wants(self):
+        (self.folder / "a.txt").write_text("a file")
+        self.serve("--scgi-socket", "127.0.0.1:%d" % self.port, "--static-map", "/files=%s" % self.folder)
+        got = raw(self.port, scgi(dict(GET, REQUEST_URI="/files/a.txt")))
+        self.assertTrue(got.startswith(b"Status: 200 OK\r\n") and got.endswith(b"\r\n\r\na file"), got)
+
     def test_bad_ones_are_refused(self):
         self.serve("--scgi-socket", "127.0.0.1:%d" % self.port)
         for data, status in ((b"012:", b"Status: 400"), (b"9999999:", b"Status: 431"),

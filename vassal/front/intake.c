@@ -86,6 +86,12 @@ static bool body_is_here(const struct conn *c, const struct request *rq, size_t 
 	return true;
 }
 
+/* SCGI says a length even where there is none. */
+static bool has_no_body(const struct request *rq)
+{
+	return rq->body == BODY_NONE || (rq->body == BODY_LENGTH && rq->length == 0);
+}
+
 /* A head has come: n bytes at p begin with it. Returns how many are used; c->head_n then says if it is to be kept. */
 static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const struct parsed_head *in)
 {
@@ -125,7 +131,7 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 	case ROUTED_HELD:
 		return 0;
 	}
-	if (f->statics && in->rq.body == BODY_NONE && c->protocol != PROTO_FASTCGI &&
+	if (f->statics && has_no_body(&in->rq) && c->protocol != PROTO_FASTCGI &&
 	    static_begin(c, in)) {
 		c->head_n = c->state == CONN_FILE ? head_n : 0;
 		return head_n;

@@ -18,6 +18,7 @@
 #include "vassal/front/head.h"
 #include "vassal/front/intake.h"
 #include "vassal/front/loop.h"
+#include "vassal/front/records.h"
 #include "vassal/front/routed.h"
 #include "vassal/front/static_inner.h"
 #include "vassal/front/static_path.h"
@@ -116,6 +117,7 @@ static ssize_t make_head(struct conn *c, const struct static_plan *plan,
 				      .date = span_of(f->date, 29),
 				      .request_id = span_str(c->id)};
 
+	records_facts(c, &facts);
 	c->answer = (struct answer){.begun = true, .status = plan->status};
 	return framing_head(f->head_scratch, sizeof(f->head_scratch), &facts, &c->answer.body,
 			    &c->answer.keep_alive);
