@@ -117,6 +117,7 @@ int ini_value_file(struct ini_run *run, const char *path, const char *dir, char 
 		   size_t *ret_n, struct err *err)
 {
 	struct stat st = {0};
+	bool found;
 	char *full;
 	int r;
 
@@ -128,7 +129,9 @@ int ini_value_file(struct ini_run *run, const char *path, const char *dir, char 
 	if (!full)
 		return err_set(err, -ENOMEM, "out of memory");
 	r = inifile_read_stat(full, ret, ret_n, &st, err);
-	ini_value_source(run, full, INIFILE_SOURCE_READ, st.st_mode ? &st : NULL);
+	/* One that may not be opened is there all the same: else each look would take it for new. */
+	found = st.st_mode || stat(full, &st) == 0;
+	ini_value_source(run, full, INIFILE_SOURCE_READ, found ? &st : NULL);
 	free(full);
 	return r;
 }

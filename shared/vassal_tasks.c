@@ -1,22 +1,14 @@
 /*
  * vassal_tasks - the options that name programs to run beside the app: attach-daemon and cron in all their forms. See
- * vassal_parse.h.
- *
- * uWSGI's key=value form splits at every comma, so that a command with one in it breaks. Here a comma separates only
- * where a key that we know follows it.
+ * vassal_parse.h; what key=value means is in task_keys.h.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "shared/err.h"
+#include "shared/task_keys.h"
 #include "shared/vassal_parse.h"
-
-#define BLANKS " \t"
-
-static const char name_chars[] =
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
 /* -- a name for people, from the command ------------------------------------------------------------------ */
 
@@ -24,8 +16,8 @@ static struct span next_word(const char **p)
 {
 	struct span word;
 
-	*p += strspn(*p, BLANKS);
-	word = span_of(*p, strcspn(*p, BLANKS));
+	*p += strspn(*p, TASK_BLANKS);
+	word = span_of(*p, strcspn(*p, TASK_BLANKS));
 	*p += word.n;
 	return word;
 }
@@ -78,7 +70,7 @@ static void set_name(struct task_config *t, struct span word)
 	size_t n = 0;
 
 	for (size_t i = 0; i < word.n && n < sizeof(t->name) - 1; i++)
-		t->name[n++] = strchr(name_chars, word.p[i]) ? word.p[i] : '_';
+		t->name[n++] = strchr(TASK_NAME_CHARS, word.p[i]) ? word.p[i] : '_';
 	t->name[n] = '\0';
 	if (n == 0)
 		(void)strcpy(t->name, "task");
@@ -108,7 +100,7 @@ static int add_task(struct vassal_config *c, struct task_config *t, struct err *
 {
 	struct task_config *grown;
 
-	if (!t->command || t->command[strspn(t->command, BLANKS)] == '\0') {
+	if (!t->command || t->command[strspn(t->command, TASK_BLANKS)] == '\0') {
 		vassal_task_done(t);
 		return err_set(err, -EINVAL, "there is no command to run");
 	}
@@ -135,297 +127,6 @@ void vassal_task_done(struct task_config *t)
 	free(t->chdir);
 	option_list_done(&t->touch);
 	*t = (struct task_config){0};
-}
-
-/* -- values of keys --------------------------------------------------------------------------------------- */
-
-struct key_context {
-	struct task_config *task;
-	const char *where;
-	struct inifile_notes *notes;
-	const struct option *o;
-};
-
-typedef int key_fn(const struct key_context *k, const char *key, const char *value,
-		   struct err *err);
-
-struct task_key {
-	const char *names; /* separated by blanks */
-	key_fn *fn;
-};
-
-static int number_of(const char *key, const char *value, unsigned max, unsigned *ret,
-		     struct err *err)
-{
-	char *end;
-	unsigned long n = strtoul(value, &end, 10);
-
-	if (value[0] < '0' || value[0] > '9' || *end || n > max)
-		return err_set(err, -EINVAL, "%s=%s: not a number up to %u", key, value, max);
-	*ret = (unsigned)n;
-	return 0;
-}
-
-static int copy_text(char **field, const char *value, struct err *err)
-{
-	free(*field);
-	*field = strdup(value);
-	return *field ? 0 : err_set(err, -ENOMEM, "out of memory");
-}
-
-static int key_cmd(const struct key_context *k, const char *key, const char *value, struct err *err)
-{
-	(void)key;
-	return copy_text(&k->task->command, value, err);
-}
-
-static int key_name(const struct key_context *k, const char *key, const char *value,
-		    struct err *err)
-{
-	size_t n = strspn(value, name_chars);
-
-	(void)key;
-	if (n == 0 || value[n] || n >= sizeof(k->task->name))
-		return err_set(err, -EINVAL,
-			       "name=%s: up to %zu letters, digits, dots, dashes and underscores",
-			       value, sizeof(k->task->name) - 1);
-	set_name(k->task, span_str(value));
-	return 0;
-}
-
-static int key_control(const struct key_context *k, const char *key, const char *value,
-		       struct err *err)
-{
-	(void)key, (void)err;
-	k->task->control = option_is_true(value);
-	return 0;
-}
-
-/* What detaches itself is followed without its pidfile: whatever it starts stays below its minder. */
-static int key_detaches(const struct key_context *k, const char *key, const char *value,
-			struct err *err)
-{
-	(void)err;
-	k->task->detaches = str_eq(key, "pidfile") || option_is_true(value);
-	return 0;
-}
-
-static int key_freq(const struct key_context *k, const char *key, const char *value,
-		    struct err *err)
-{
-	return number_of(key, value, 1000000, &k->task->attempts, err);
-}
-
-static int key_chdir(const struct key_context *k, const char *key, const char *value,
-		     struct err *err)
-{
-	(void)key;
-	return copy_text(&k->task->chdir, value, err);
-}
-
-static int key_stop_signal(const struct key_context *k, const char *key, const char *value,
-			   struct err *err)
-{
-	const char *name = strncasecmp(value, "SIG", 3) == 0 ? value + 3 : value;
-	unsigned n;
-
-	for (int i = 1; i < NSIG; i++) {
-		const char *abbreviation = sigabbrev_np(i);
-
-		if (abbreviation && strcasecmp(abbreviation, name) == 0) {
-			k->task->stop_signal = i;
-			return 0;
-		}
-	}
-	if (number_of(key, value, NSIG - 1, &n, err) < 0 || n == 0)
-		return err_set(err, -EINVAL, "%s=%s: no signal", key, value);
-	k->task->stop_signal = (int)n;
-	return 0;
-}
-
-static int key_touch(const struct key_context *k, const char *key, const char *value,
-		     struct err *err)
-{
-	const char *p = value;
-	int r = 0;
-
-	(void)key;
-	while (*p && r == 0) {
-		size_t n = strcspn(p, ";");
-		char *one = n > 0 ? strndup(p, n) : NULL;
-
-		if (n > 0 && !one)
-			return err_set(err, -ENOMEM, "out of memory");
-		if (one && k->task->touch.n == LIMIT_TASK_TOUCH)
-			r = err_set(err, -E2BIG, "touch: at most %d files", LIMIT_TASK_TOUCH);
-		else if (one)
-			r = option_list_add(&k->task->touch, one, err);
-		free(one);
-		p += n + (p[n] == ';');
-	}
-	return r;
-}
-
-static int key_without_effect(const struct key_context *k, const char *key, const char *value,
-			      struct err *err)
-{
-	static const struct {
-		const char *key, *why;
-	} whys[] = {
-		{"reloadsignal", "a new generation of the app starts its daemons anew"},
-		{"reload_signal", "a new generation of the app starts its daemons anew"},
-		{"uid", "it runs as the app's user"},
-		{"gid", "it runs with the app's groups"},
-		{"stdin", "it reads from /dev/null"},
-		{"ns_pid", "it sees the machine's processes; none of its own outlives the app"},
-	};
-	const char *why = "not known here";
-
-	(void)value, (void)err;
-	for (size_t i = 0; i < ARRAY_SIZE(whys); i++)
-		if (str_eq(whys[i].key, key))
-			why = whys[i].why;
-	option_note(k->notes, k->where, "%s: %s is ignored: %s", k->o->name, key, why);
-	return 0;
-}
-
-static int key_unique(const struct key_context *k, const char *key, const char *value,
-		      struct err *err)
-{
-	(void)key, (void)err;
-	k->task->unique = option_is_true(value);
-	return 0;
-}
-
-static int key_harakiri(const struct key_context *k, const char *key, const char *value,
-			struct err *err)
-{
-	return number_of(key, value, 86400 * 7, &k->task->harakiri_s, err);
-}
-
-static int key_legion(const struct key_context *k, const char *key, const char *value,
-		      struct err *err)
-{
-	(void)k, (void)value;
-	return err_set(err, -EOPNOTSUPP, "%s: there is no legion here to run it only once", key);
-}
-
-static int key_when(const struct key_context *k, const char *key, const char *value,
-		    struct err *err)
-{
-	static const char *const names[CRON_FIELDS] = {
-		[CRON_MINUTE] = "minute", [CRON_HOUR] = "hour",    [CRON_DAY] = "day",
-		[CRON_MONTH] = "month",   [CRON_WEEKDAY] = "week",
-	};
-	unsigned field = CRON_WEEKDAY; /* "weekday", too */
-
-	for (unsigned i = 0; i < CRON_FIELDS; i++)
-		if (str_eq(names[i], key))
-			field = i;
-	return cron_set(&k->task->when, (enum cron_field)field, value, err);
-}
-
-static const struct task_key daemon_keys[] = {
-	{"cmd command exec", key_cmd},
-	{"name", key_name},
-	{"control", key_control},
-	{"pidfile daemonize daemon", key_detaches},
-	{"freq", key_freq},
-	{"chdir", key_chdir},
-	{"stopsignal stop_signal", key_stop_signal},
-	{"touch", key_touch},
-	{"reloadsignal reload_signal uid gid stdin ns_pid", key_without_effect},
-};
-
-static const struct task_key cron_keys[] = {
-	{"minute hour day month week weekday", key_when},
-	{"name", key_name},
-	{"unique", key_unique},
-	{"harakiri", key_harakiri},
-	{"legion", key_legion},
-};
-
-/* -- key=value,key=value ---------------------------------------------------------------------------------- */
-
-static bool in_words(const char *words, struct span word)
-{
-	while (*words) {
-		size_t n = strcspn(words, " ");
-
-		if (span_eq(span_of(words, n), word))
-			return true;
-		words += n + (words[n] == ' ');
-	}
-	return false;
-}
-
-static const struct task_key *find_key(const struct task_key *keys, size_t n, struct span name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (in_words(keys[i].names, name))
-			return &keys[i];
-	return NULL;
-}
-
-/* "key=" at p? The key as a span without blanks around it; n 0: none. */
-static struct span key_at(const char *p)
-{
-	const char *begin = p + strspn(p, BLANKS);
-	size_t n = strspn(begin, name_chars);
-
-	return span_of(begin, begin[n + strspn(begin + n, BLANKS)] == '=' ? n : 0);
-}
-
-/* To the comma behind which a known key stands, or the end. */
-static size_t value_length(const struct task_key *keys, size_t keys_n, const char *p)
-{
-	const char *comma = p;
-
-	while ((comma = strchr(comma, ','))) {
-		struct span key = key_at(comma + 1);
-
-		if (key.n > 0 && find_key(keys, keys_n, key))
-			return (size_t)(comma - p);
-		comma++;
-	}
-	return strlen(p);
-}
-
-static int apply_key(const struct key_context *k, const struct task_key *key, struct span name,
-		     struct span value, struct err *err)
-{
-	char *key_text = strndup(name.p, name.n);
-	char *value_text = strndup(value.p, value.n);
-	int r = key_text && value_text ? key->fn(k, key_text, value_text, err)
-				       : err_set(err, -ENOMEM, "out of memory");
-
-	free(key_text);
-	free(value_text);
-	return r;
-}
-
-static int apply_keys(const struct key_context *k, const struct task_key *keys, size_t keys_n,
-		      const char *p, struct err *err)
-{
-	while (*p) {
-		struct span name = key_at(p);
-		const struct task_key *key = find_key(keys, keys_n, name);
-		const char *value;
-		size_t n;
-		int r;
-
-		if (name.n == 0)
-			return err_set(err, -EINVAL, "\"%.64s\" is not key=value", p);
-		if (!key)
-			return err_set(err, -EINVAL, "%.*s: unknown key", (int)name.n, name.p);
-		value = strchr(name.p + name.n, '=') + 1;
-		n = value_length(keys, keys_n, value);
-		r = apply_key(k, key, name, span_trim(span_of(value, n)), err);
-		if (r < 0)
-			return r;
-		p = value + n + (value[n] == ',');
-	}
-	return 0;
 }
 
 /* -- the options ------------------------------------------------------------------------------------------ */
@@ -459,7 +160,7 @@ VASSAL_PARSER(vassal_parse_daemon)
 	struct task_config t = new_daemon();
 
 	(void)o, (void)where, (void)notes;
-	return add_or_fail(config, &t, copy_text(&t.command, value, err), err);
+	return add_or_fail(config, &t, task_copy_text(&t.command, value, err), err);
 }
 
 VASSAL_PARSER(vassal_parse_smart_daemon)
@@ -470,16 +171,16 @@ VASSAL_PARSER(vassal_parse_smart_daemon)
 	(void)o, (void)where, (void)notes;
 	(void)next_word(&p); /* the pidfile */
 	t.detaches = true;
-	return add_or_fail(config, &t, copy_text(&t.command, p + strspn(p, BLANKS), err), err);
+	return add_or_fail(config, &t, task_copy_text(&t.command, p + strspn(p, TASK_BLANKS), err),
+			   err);
 }
 
 VASSAL_PARSER(vassal_parse_daemon2)
 {
 	struct task_config t = new_daemon();
-	const struct key_context k = {.task = &t, .where = where, .notes = notes, .o = o};
+	const struct task_keys_context k = {.task = &t, .where = where, .notes = notes, .o = o};
 
-	return add_or_fail(config, &t,
-			   apply_keys(&k, daemon_keys, ARRAY_SIZE(daemon_keys), value, err), err);
+	return add_or_fail(config, &t, task_keys_apply(&k, &task_keys_daemon, value, err), err);
 }
 
 static int parse_cron(struct vassal_config *c, bool unique, const char *value, struct err *err)
@@ -496,7 +197,7 @@ static int parse_cron(struct vassal_config *c, bool unique, const char *value, s
 		r = cron_set(&t.when, (enum cron_field)i, text, err);
 	}
 	if (r == 0)
-		r = copy_text(&t.command, p + strspn(p, BLANKS), err);
+		r = task_copy_text(&t.command, p + strspn(p, TASK_BLANKS), err);
 	return add_or_fail(c, &t, r, err);
 }
 
@@ -516,20 +217,20 @@ VASSAL_PARSER(vassal_parse_unique_cron)
 VASSAL_PARSER(vassal_parse_cron2)
 {
 	struct task_config t = new_cron(false);
-	const struct key_context k = {.task = &t, .where = where, .notes = notes, .o = o};
-	const char *p = value + strspn(value, BLANKS);
+	const struct task_keys_context k = {.task = &t, .where = where, .notes = notes, .o = o};
+	const char *p = value + strspn(value, TASK_BLANKS);
 	struct span word = {0};
 	char *keys;
 	int r;
 
-	if (key_at(p).n > 0 && find_key(cron_keys, ARRAY_SIZE(cron_keys), key_at(p)))
+	if (task_keys_begin(&task_keys_cron, p))
 		word = next_word(&p);
 	keys = strndup(word.n > 0 ? word.p : "", word.n);
 	if (!keys)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = apply_keys(&k, cron_keys, ARRAY_SIZE(cron_keys), keys, err);
+	r = task_keys_apply(&k, &task_keys_cron, keys, err);
 	free(keys);
 	if (r == 0)
-		r = copy_text(&t.command, p + strspn(p, BLANKS), err);
+		r = task_copy_text(&t.command, p + strspn(p, TASK_BLANKS), err);
 	return add_or_fail(config, &t, r, err);
 }

@@ -222,6 +222,8 @@ static int write_limits_beside(const char *dir, uint64_t bytes)
 		(void)sigprocmask(SIG_SETMASK, &was, NULL);
 		return r;
 	}
+	/* While it lasts, what the emperor closes must be closed: who waits for that would wait for us. */
+	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
 	r = write_limits(dir, bytes);
 	if (r < 0)
 		log_error("%s: memory.max: %s", dir, strerror(-r));

@@ -39,6 +39,8 @@ void handover_doors(struct app *a, const struct loaded *l)
 		if (!from->yields || from == a || !from->face || from->face->uid != l->uid ||
 		    !has_any(&from->doors, l))
 			continue;
+		/* Asleep it watches them, and who has them from now on could not: only one app is told of a connection. */
+		sleep_end(from);
 		tell_gate_of_move(from);
 		if (doors_move(&from->doors, &a->doors, l) == 0)
 			continue;

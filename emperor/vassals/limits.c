@@ -67,13 +67,13 @@ static int change(struct app *a, struct generation *g, struct limits *next, stru
 	struct loaded *l;
 	int r = app_parse(a, a->wanted, &l, err);
 
-	if (r == 0)
-		r = machine_grant(a, l, err);
 	if (r < 0)
 		return r;
 	next->loaded = l;
 	next->ini = ini_ref(a->wanted);
-	r = compare(g, l, next, err);
+	r = machine_grant(a, l, err);
+	if (r == 0)
+		r = compare(g, l, next, err);
 	if (r == 0)
 		r = config_items_encode(&l->items, &next->config, &next->config_n, err);
 	loaded_drop_items(l);

@@ -36,13 +36,30 @@ static const struct emperor_options *options_of(const struct vassals *v)
 
 /* -- workers -------------------------------------------------------------------------------------------- */
 
-static unsigned workers_of(const struct app *a)
+static unsigned has_now(const struct generation *g)
 {
-	const struct generation *g = a->serving ? a->serving : a->candidate;
-
 	if (!g)
 		return 0;
 	return g->scaled ? g->scaled : g->loaded->config.processes;
+}
+
+static unsigned workers_of(const struct app *a)
+{
+	return has_now(a->serving ? a->serving : a->candidate);
+}
+
+/* What its front is asked for has been given away, although it has not said yes yet. */
+static unsigned asked_for(const struct generation *g)
+{
+	if (!g || g->serial == 0)
+		return 0;
+	return g->pending.loaded ? g->pending.loaded->config.processes : g->pending.processes;
+}
+
+/* All that it may come to: one that starts beside what serves has been granted its own number. */
+static unsigned claims_of(const struct app *a)
+{
+	return MAX(MAX(has_now(a->serving), has_now(a->candidate)), asked_for(a->serving));
 }
 
 static unsigned used_by_others(const struct app *a)
@@ -51,7 +68,7 @@ static unsigned used_by_others(const struct app *a)
 
 	for (size_t i = 0; i < a->v->n; i++)
 		if (a->v->v[i] != a)
-			n += workers_of(a->v->v[i]);
+			n += claims_of(a->v->v[i]);
 	return n;
 }
 

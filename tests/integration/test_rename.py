@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from harness import eventually, free_port
+from harness import eventually, free_port, request
 from succession import Load, Succession
 
 
@@ -47,6 +47,18 @@ class Rename(Succession):
         load.end()
         eventually(lambda: e.state("a") is None, 10, "the end of a")
         self.assertEqual(e.state("b")["failures"], 0)
+
+    def test_one_that_sleeps_is_woken_under_its_new_name(self):
+        own = free_port()
+        e = self.emperor()
+        e.drop("a", domain="same.test", extra="on-demand = true\nhttp = 127.0.0.1:%d" % own)
+        e.wait_state("a", "sleeping")
+        (e.vassals / "a.ini").rename(e.vassals / "b.ini")
+        eventually(lambda: e.state("a") is None, 10, "the end of a")
+        e.wait_state("b", "sleeping")
+        self.assertIn("b: has its listeners from a", e.output())
+        self.assertEqual(request(own, host="same.test", timeout=10).status, 200)
+        self.assertIn("b: woken by a connection at", e.output())
 
     def test_a_killed_emperor_leaves_nobody_behind_who_has_yielded(self):
         e = self.emperor()

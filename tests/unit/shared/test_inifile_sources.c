@@ -7,7 +7,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -131,6 +133,27 @@ static void what_fails_reports_the_file_that_it_failed_for(void **state)
 	inifile_sources_done(&s);
 }
 
+static void one_that_may_not_be_opened_is_not_new_at_each_look(void **state)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	struct inifile_sources s = {0};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	/* nobody can open a socket, not even root */
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", at("b.inc"));
+	(void)unlink(sa.sun_path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_not_equal(read_ini("[vassal]\nini = b.inc\n", true, &s), 0);
+	assert_true(has(&s, "b.inc"));
+	assert_null(inifile_sources_changed(&s));
+	assert_int_equal(unlink(sa.sun_path), 0);
+	put("b.inc", "[vassal]\n");
+	assert_string_equal(inifile_sources_changed(&s), at("b.inc"));
+	inifile_sources_done(&s);
+	(void)close(fd);
+}
+
 static void set_mtime(const char *name, time_t s)
 {
 	const struct timespec times[2] = {{s, 0}, {s, 0}};
@@ -205,6 +228,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_way_to_read_a_file_is_reported_and_each_file_once),
 		cmocka_unit_test(what_fails_reports_the_file_that_it_failed_for),
+		cmocka_unit_test(one_that_may_not_be_opened_is_not_new_at_each_look),
 		cmocka_unit_test(each_kind_of_change_is_seen_once_and_none_where_there_is_none),
 		cmocka_unit_test(newer_is_what_was_written_since),
 		cmocka_unit_test(the_list_is_bounded),

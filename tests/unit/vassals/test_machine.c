@@ -42,6 +42,10 @@ int __wrap_limits_scale(struct app *a, unsigned processes, _unused_ const char *
 	world.scaled++;
 	world.scaled_to = processes;
 	world.app = a;
+	if (world.fails == 0) { /* the front answers later */
+		a->serving->serial = 1;
+		a->serving->pending.processes = processes;
+	}
 	return world.fails;
 }
 
@@ -185,6 +189,29 @@ static void who_was_scaled_counts_as_what_it_has(_unused_ void **state)
 	r->app[1].candidate = &r->g[2];
 	r->g[2].scaled = 1;
 	assert_int_equal(machine_room(&r->app[0], 8), 3);
+	/* but one that starts with more has been given that */
+	r->g[2].scaled = 9;
+	assert_int_equal(machine_room(&r->app[0], 8), 1);
+	unmake(r);
+}
+
+static void what_was_just_given_to_one_is_not_given_to_another(_unused_ void **state)
+{
+	struct rig *r = make(10, 0, "");
+
+	give(r, 0, 2, true);
+	give(r, 1, 2, true);
+	give(r, 2, 0, true);
+	r->app[0].cut_from = r->app[1].cut_from = 8;
+	tick(r, 3);
+	assert_int_equal(world.scaled, 1);
+	assert_int_equal(world.scaled_to, 8);
+	assert_ptr_equal(world.app, &r->app[0]);
+	/* the front has refused: it is there for the other */
+	r->g[0].serial = 0;
+	tick(r, 1);
+	assert_int_equal(world.scaled, 2);
+	assert_ptr_equal(world.app, &r->app[1]);
 	unmake(r);
 }
 
@@ -390,6 +417,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_app_that_starts_gets_what_others_leave_and_never_none),
 		cmocka_unit_test(who_was_scaled_counts_as_what_it_has),
+		cmocka_unit_test(what_was_just_given_to_one_is_not_given_to_another),
 		cmocka_unit_test(who_was_cut_is_told_and_gets_more_when_others_leave),
 		cmocka_unit_test(nothing_is_given_to_who_does_not_simply_run),
 		cmocka_unit_test(over_the_budget_the_one_that_is_idle_for_longest_sleeps),
