@@ -302,10 +302,8 @@ static void on_end_of_input(struct conn *c)
 /* What the gate may have to take back must fit one message. */
 static size_t read_size(const struct conn *c, bool into_kept)
 {
-	size_t size = c->state == CONN_HEAD ? FRONT_SCRATCH : FRONT_READ;
+	size_t size = into_kept ? FRONT_SCRATCH / 4 : FRONT_SCRATCH;
 
-	if (into_kept)
-		size = FRONT_READ / 4;
 	if (c->route && c->state == CONN_HEAD && c->in.n < LIMIT_PASS_BYTES)
 		size = MIN(size, LIMIT_PASS_BYTES - c->in.n);
 	return size;

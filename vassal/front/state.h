@@ -42,10 +42,8 @@ struct statics;
 struct triggers;
 struct vassal_config;
 
-#define FRONT_READ (64UL * 1024) /* one read in the middle of a body; also the largest head */
-/* One read where a request may begin: a body that fits a slot, and an ordinary head before it, come at once. */
-#define FRONT_SCRATCH (FRONT_READ + 8UL * 1024)
-#define FRONT_EVENTS  256 /* of one epoll_wait */
+#define FRONT_SCRATCH (64UL * 1024) /* one read; also the largest head */
+#define FRONT_EVENTS  256           /* of one epoll_wait */
 #define FRONT_ROUNDS \
 	32 /* of our epoll set before libev gets its turn: signals and timers may wait 1 ms */
 
