@@ -27,8 +27,7 @@ enum pass_flags {
 	PASS_BOUNCE = 4, /* carve-outs did not fit: every later request goes back to the gate */
 	PASS_HOST =
 		8, /* front -> front: its first request has been answered, host is what it named */
-	PASS_TRUSTED = 16,  /* gate -> front: the peer is one of the emperor's trusted-proxies */
-	PASS_UNOPENED = 32, /* front -> front: nothing has come from it yet */
+	PASS_UNOPENED = 16, /* front -> front: nothing has come from it yet */
 };
 
 struct pass_head {

@@ -57,7 +57,8 @@ const struct option vassal_options[] = {
 	       "An address of its own that speaks the uwsgi protocol", "127.0.0.1:9091",
 	       OPTION_CLEAN | OPTION_MANY),
 	CUSTOM("fastcgi-socket", NULL, vassal_parse_fastcgi_socket, NULL, 0, 0, "address",
-	       "An address of its own that speaks FastCGI", "127.0.0.1:9092",
+	       "An address of its own that speaks FastCGI, where all paths are the app's, those of "
+	       "files too", "127.0.0.1:9092",
 	       OPTION_CLEAN | OPTION_MANY),
 	CUSTOM("scgi-socket", NULL, vassal_parse_scgi_socket, NULL, 0, 0, "address",
 	       "An address of its own that speaks SCGI", "127.0.0.1:9093",
@@ -435,8 +436,8 @@ const struct option vassal_options[] = {
 	       NULL,
 	       "A request that waited longer for a process is answered 503", "10", 0),
 	CUSTOM("trusted-proxies", "trusted-proxy", vassal_parse_trusted, NULL, 0, 0, "networks",
-	       "Proxies whose X-Request-Start counts as the beginning of queue-timeout; those on "
-	       "UNIX sockets are always believed", "127.0.0.1, 10.0.0.0/8", OPTION_CLEAN),
+	       "Proxies whose PROXY header names their client, and whose X-Request-Start counts as "
+	       "the beginning of queue-timeout; those on UNIX sockets are always believed", "127.0.0.1, 10.0.0.0/8", OPTION_CLEAN),
 	LIVE_NUMBER("response-buffer", NULL, OPTION_U64, uint64_t, response_buffer, "256k", 4096,
 	       1073741824, "bytes",
 	       "Bytes of an answer that are kept in memory for a slow client; the rest is a "

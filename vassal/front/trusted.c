@@ -14,8 +14,6 @@ bool trusted_peer(const struct conn *c)
 	struct sockaddr_storage ss = {0};
 	socklen_t len = sizeof(ss);
 
-	if (c->route && (c->route->flags & PASS_TRUSTED))
-		return true;
 	if (getpeername(c->fd, (struct sockaddr *)&ss, &len) < 0)
 		return false;
 	return ss.ss_family == AF_UNIX ||
