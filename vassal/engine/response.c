@@ -15,6 +15,7 @@
 #include "vassal/engine/engine.h"
 #include "vassal/engine/filewrapper.h"
 #include "vassal/engine/forked.h"
+#include "vassal/engine/handover.h"
 #include "vassal/engine/lane.h"
 #include "vassal/exchange/exchange.h"
 
@@ -376,11 +377,27 @@ static int send_file_parts(struct lane *l, int fd, off_t at, uint64_t n)
 	return 0;
 }
 
+/* What fits a frame is read faster than it is handed over. The length must be the file's to give. */
+static bool hand_over(struct lane *l, int fd, off_t at, uint64_t n)
+{
+	int64_t length = l->head.frame.length;
+
+	if (l->sent || l->discard || n <= EXCHANGE_FRAME_MAX || is_bodiless(l) || length < 0 ||
+	    (uint64_t)length > n || (uint64_t)length <= EXCHANGE_FRAME_MAX ||
+	    !handover_file(l, fd, at))
+		return false;
+	l->head.frame.flags |= FRAME_FILE;
+	l->body_n = (uint64_t)length;
+	return true;
+}
+
 static int send_file(struct lane *l, int fd, off_t at, uint64_t n)
 {
 	uint64_t length;
 
 	know_length(l, n);
+	if (hand_over(l, fd, at, n))
+		return send_head(l, false);
 	if (!l->sent && send_head(l, false) < 0)
 		return -1;
 	length = l->head.frame.length < 0 ? UINT64_MAX : (uint64_t)l->head.frame.length;

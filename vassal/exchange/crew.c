@@ -31,6 +31,7 @@ static const struct crew_kind_row rows[CREW_KIND_COUNT] = {
 	[CREW_WORKER_FAILED] = { "worker failed", false },
 	[CREW_WANT_BODY]     = { "want body",	  false },
 	[CREW_WORKER_LEAVES] = { "worker leaves", false },
+	[CREW_FILE]	     = { "file",	  true },
 	[CREW_MODULES]	     = { "modules",	  true },
 	[CREW_BODY]	     = { "body",	  true },
 	[CREW_WANT_MOLD]     = { "want mold",	  false },

@@ -36,6 +36,7 @@ enum crew_kind {
 	CREW_WORKER_FAILED, /* lazy-apps: a = enum fail_phase, text; then exits */
 	CREW_WANT_BODY,     /* a = slot: send me the body's file */
 	CREW_WORKER_LEAVES, /* text = why, of its own will (sys.exit, retired) */
+	CREW_FILE,          /* a = slot, b = where; one descriptor: before a HEAD with FRAME_FILE */
 	CREW_MODULES, /* one descriptor: a sealed memfd of the files that its modules came from, each with a NUL */
 	/* front -> worker */
 	CREW_BODY, /* a = slot; one descriptor, positioned anywhere, read with pread */

@@ -47,6 +47,7 @@ enum exchange_request_flags {
 	EXCHANGE_HEAD = 1,  /* HEAD: the front sends no body bytes, whatever comes */
 	EXCHANGE_HTTPS = 2, /* wsgi.url_scheme */
 	EXCHANGE_HTTP11 = 4,
+	EXCHANGE_TAKES_FILE = 8, /* the answer's body may be a descriptor (FRAME_FILE) */
 };
 
 /* The fixed part of a request. data holds vars_n bytes of vars (shared/vars.h), then, if in memory, the body. */
@@ -149,6 +150,8 @@ enum frame_head_flags {
 	FRAME_HAS_DATE = 1,
 	FRAME_HAS_SERVER = 2,
 	FRAME_HAS_REQUEST_ID = 4,
+	FRAME_FILE =
+		8, /* the body is in the file that CREW_FILE has brought, length bytes; no DATA comes */
 };
 
 struct frame_end {

@@ -24,6 +24,7 @@
 #include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_handover.h"
+#include "vassal/front/wrapped.h"
 #include "vassal/pool/pool.h"
 
 #define GATHER_DATA \
@@ -198,6 +199,10 @@ static bool put(struct conn *c, const struct gather *g)
 		error_answer(c, 500, 0);
 		return false;
 	}
+	if (g->has_head && (g->head.flags & FRAME_FILE)) {
+		wrapped_send(c, iov[0].iov_len, (uint64_t)g->head.length);
+		return false;
+	}
 	n += frame_the_data(c, g, chunk_line, iov + n);
 	last = g->has_end && !ended_badly(c, g);
 	if (last && c->answer.body == FRAMING_CHUNKED)
@@ -282,6 +287,17 @@ static void end(struct front *f, unsigned lane, const struct gather *g, struct c
 	pool_served(f->pool, lane / f->shape.threads);
 }
 
+/* A body in a file: has the file come, and does the head agree? */
+static bool file_is_sound(struct front *f, unsigned lane, const struct gather *g)
+{
+	if (!g->has_head || !(g->head.flags & FRAME_FILE))
+		return true;
+	/* sent before the head was published, by another way */
+	if (!f->jobs[g->slot].has_file)
+		pool_hear(f->pool, lane / f->shape.threads);
+	return f->jobs[g->slot].has_file && g->head.length >= 0 && g->data_n == 0;
+}
+
 static enum step broken(struct front *f, unsigned lane)
 {
 	if (f->lane_stalled[lane])
@@ -329,6 +345,8 @@ static enum step step(struct front *f, unsigned lane, struct gather *g, bool dea
 		goto consume;
 	if (g->is_interim ? c->answer.begun
 			  : g->has_head == c->answer.begun && !failed_unseen(c, g))
+		return broken(f, lane);
+	if (!file_is_sound(f, lane, g))
 		return broken(f, lane);
 	if (g->has_head && !g->has_end && dead && !end_stands(f, lane, g))
 		return STEP_NOTHING;

@@ -11,6 +11,7 @@
 #include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 #include "vassal/front/trusted.h"
+#include "vassal/front/wrapped.h"
 #include "vassal/proto/fastcgi.h"
 #include "vassal/proto/http1.h"
 #include "vassal/proto/scgi.h"
@@ -219,7 +220,8 @@ int head_fill(struct conn *c, unsigned slot, const struct parsed_head *in, struc
 	if (vars->overflow)
 		return 431;
 	xr->flags = (uint16_t)((c->is_head ? EXCHANGE_HEAD : 0) | (c->https ? EXCHANGE_HTTPS : 0) |
-			       (c->minor11 ? EXCHANGE_HTTP11 : 0));
+			       (c->minor11 ? EXCHANGE_HTTP11 : 0) |
+			       (wrapped_is_welcome(c) ? EXCHANGE_TAKES_FILE : 0));
 	memcpy(xr->line, c->line, sizeof(xr->line));
 	memcpy(xr->id, c->id, sizeof(xr->id));
 	xr->body = EXCHANGE_BODY_NONE;

@@ -13,6 +13,7 @@
 #include "vassal/front/standing.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
+#include "vassal/front/wrapped.h"
 
 #define RETRY_AFTER_S 5 /* a full queue of a healthy app is gone by then */
 
@@ -24,6 +25,7 @@ int queue_slot(struct front *f)
 void queue_unslot(struct front *f, unsigned slot)
 {
 	spool_done(&f->jobs[slot].body);
+	wrapped_drop(&f->jobs[slot]);
 	exchange_slot_put(f->exchange, slot, f->jobs[slot].touched);
 }
 

@@ -173,6 +173,9 @@ struct job {
 	struct fuse_key key;
 	uint64_t body_digest; /* EXCHANGE_BODY_FILE */
 	struct spool body;    /* EXCHANGE_BODY_FILE */
+	bool has_file;        /* CREW_FILE has come */
+	int file_fd;          /* then, until it is sent: ours */
+	uint64_t file_at;
 	size_t touched;
 	int park_prev, park_next; /* slots; -1: none */
 	uint64_t queued_ns;

@@ -15,6 +15,7 @@
 #include "vassal/front/record.h"
 #include "vassal/front/state.h"
 #include "vassal/front/triggers.h"
+#include "vassal/front/wrapped.h"
 #include "vassal/pool/pool.h"
 
 /* A burial under way: what the worker held is answered and told. */
@@ -94,6 +95,11 @@ static int on_body(void *arg, unsigned worker, unsigned slot)
 									: -1;
 }
 
+static bool on_file(void *arg, unsigned worker, unsigned slot, int fd, uint64_t at)
+{
+	return wrapped_take(arg, worker, slot, fd, at);
+}
+
 static void on_output(void *arg, const char *p, size_t n)
 {
 	struct front *f = arg;
@@ -146,6 +152,7 @@ const struct pool_events workers_events = {
 	.failed = on_failed,
 	.died = on_died,
 	.body = on_body,
+	.file = on_file,
 	.output = on_output,
 	.event = on_event,
 	.stacks = on_stacks,

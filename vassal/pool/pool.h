@@ -51,6 +51,11 @@ struct pool_events {
 	/* A worker needs the body of this slot as a file. Returns a borrowed descriptor, -1 if the slot is not its. */
 	int (*body)(void *arg, unsigned worker, unsigned slot);
 	/*
+	 * A worker hands over the file that its answer to this slot's request is in, from at on. fd is borrowed. False:
+	 * the slot is not its, or that is no file.
+	 */
+	bool (*file)(void *arg, unsigned worker, unsigned slot, int fd, uint64_t at);
+	/*
 	 * Bytes that the app printed on stdout or stderr: one line a call, with its newline; without one when the line
 	 * is too long, or was left unfinished for half a second (the rest comes with the next calls).
 	 */
@@ -107,6 +112,8 @@ unsigned pool_processes_most(const struct pool *pool); /* that this generation h
 bool pool_wants_pressure(const struct pool *pool);
 void pool_pressure(struct pool *pool);
 
+/* A frame speaks of what this worker has said before: hears it now. */
+void pool_hear(struct pool *pool, unsigned worker);
 /* The front saw an answer of this worker end: counts towards max-requests. */
 void pool_served(struct pool *pool, unsigned worker);
 

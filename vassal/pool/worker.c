@@ -149,6 +149,11 @@ static void on_message(struct worker *w, const struct crew_msg *m, int fd)
 		}
 		policy_leaves(&w->pool->policy, w->number, clock_now_ns());
 		break;
+	case CREW_FILE:
+		if (m->a >= exchange_get_shape(w->pool->setup.exchange)->slots ||
+		    !w->pool->events.file(w->pool->arg, w->number, (unsigned)m->a, fd, m->b))
+			distrust(w, "handed over a file that answers no request of its");
+		break;
 	case CREW_MODULES:
 		w->pool->events.modules(w->pool->arg, fd);
 		break;
@@ -189,6 +194,11 @@ static void read_channel(struct worker *w, unsigned most)
 			return;
 		}
 	}
+}
+
+void pool_hear(struct pool *pool, unsigned worker)
+{
+	read_channel(&pool->worker[worker], POOL_MSGS_TURN);
 }
 
 static void release(struct worker *w, enum worker_state state)

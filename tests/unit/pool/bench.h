@@ -33,7 +33,7 @@ struct bench {
 	int board_fd, config_fd, body_fd;
 	struct vassal_config config;
 	char dir[64], engine[128];
-	unsigned ready, failed, stopped, deaths, surprises, bodies;
+	unsigned ready, failed, stopped, deaths, surprises, bodies, files;
 	enum fail_phase phase;
 	uint64_t import_us;
 	char fail_text[LIMIT_MSG_TEXT];
@@ -86,6 +86,14 @@ static inline int on_body(void *arg, unsigned worker, unsigned slot)
 	return worker == 0 && slot == 1 ? b->body_fd : -1;
 }
 
+static inline bool on_file(void *arg, unsigned worker, unsigned slot, int fd, uint64_t at)
+{
+	struct bench *b = arg;
+
+	b->files++;
+	return worker == 0 && slot == 1 && fd >= 0 && at == 7;
+}
+
 static inline void on_output(void *arg, const char *p, size_t n)
 {
 	struct bench *b = arg;
@@ -131,8 +139,9 @@ static inline unsigned on_waiting(void *arg, uint64_t *ret_oldest_ns)
 	return b->waiting;
 }
 
-static const struct pool_events events = {on_ready, on_failed, on_died,    on_body,    on_output,
-					  on_event, on_stacks, on_stopped, on_waiting, NULL};
+static const struct pool_events events = {on_ready,   on_failed,  on_died,  on_body,
+					  on_file,    on_output,  on_event, on_stacks,
+					  on_stopped, on_waiting, NULL};
 
 static inline void on_timeout(struct ev_loop *loop, _unused_ ev_timer *w, _unused_ int revents)
 {

@@ -97,6 +97,13 @@ static void fake_print_body(int sock, unsigned worker)
 	fake_print(text);
 }
 
+static void fake_hand_over(int sock, unsigned worker)
+{
+	struct crew_msg m = {.kind = CREW_FILE, .worker = worker, .a = 1, .b = 7};
+
+	(void)crew_send(sock, &m, NULL, STDIN_FILENO);
+}
+
 static void fake_print_much(void)
 {
 	for (unsigned i = 0; i < 20000; i++)
@@ -182,6 +189,8 @@ __attribute__((noreturn)) static void fake_worker(struct exchange *x, int sock, 
 		(void)raise(SIGKILL);
 	if (fake_is("body"))
 		fake_print_body(sock, worker);
+	if (fake_is("file"))
+		fake_hand_over(sock, worker);
 	if (fake_is("print"))
 		fake_print_much();
 	if (fake_is("nonsense"))

@@ -214,6 +214,18 @@ static void a_body_goes_to_the_worker_that_asks_and_to_no_other(_unused_ void **
 	end(&b);
 }
 
+static void a_file_is_taken_from_whose_it_is_and_who_lies_is_killed(_unused_ void **state)
+{
+	static struct bench b;
+
+	serve(&b, "file", 2);
+	assert_true(
+		await_text(&b, b.events, "handed over a file that answers no request of its", 3));
+	assert_null(strstr(b.events, "worker 1 handed over"));
+	assert_true(b.files >= 2);
+	end(&b);
+}
+
 static void a_flood_of_output_arrives_whole_in_bounded_lines(_unused_ void **state)
 {
 	static struct bench b;
@@ -264,6 +276,7 @@ int main(int argc, char **argv)
 		TEST(memory_over_its_limit_recycles_after_three_checks),
 		TEST(a_mold_that_dies_while_serving_is_made_again_and_harms_nobody),
 		TEST(a_body_goes_to_the_worker_that_asks_and_to_no_other),
+		TEST(a_file_is_taken_from_whose_it_is_and_who_lies_is_killed),
 		TEST(a_flood_of_output_arrives_whole_in_bounded_lines),
 		TEST(a_worker_that_talks_nonsense_is_killed),
 		TEST(a_worker_that_closes_its_channel_is_replaced),
