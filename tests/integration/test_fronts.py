@@ -96,8 +96,8 @@ class Behind(Case):
         daemon = self.daemon(Daemon(self.folder, "haproxy", ["/usr/sbin/haproxy", "-db", "-f", conf]))
         self.listens(daemon)
 
-    def check(self, chunked=200):
-        """chunked: what the front itself says to an upload of unknown length."""
+    def check(self, chunked=200, little=False):
+        """chunked: what the front itself says to an upload of unknown length; little: it takes one that fits its buffer."""
         text = request(self.port, "/dump?a=b%20c", headers={"X-Foo": "bar"}).text
         for line in ("PATH_INFO='/dump'", "QUERY_STRING='a=b%20c'", "HTTP_X_FOO='bar'", "SCRIPT_NAME=''",
                      "REMOTE_ADDR='127.0.0.1'", "REQUEST_METHOD='GET'", "wsgi.url_scheme='http'"):
@@ -105,7 +105,9 @@ class Behind(Case):
         body = b"0123456789" * 30000
         self.assertEqual(request(self.port, "/echo", method="POST", body=body).body, body)
         self.assertEqual(request(self.port, "/echo", method="POST", body=b"").body, b"")
-        got = request(self.port, "/echo", method="POST", body=iter([body[:1000], body[1000:]]))
+        # who refuses it closes at once, and a client that still sends may miss the answer: little is sent then
+        body = body if chunked == 200 and not little else b"little"
+        got = request(self.port, "/echo", method="POST", body=iter([body[:3], body[3:]]))
         self.assertEqual(got.status, chunked)
         self.assertTrue(chunked != 200 or got.body == body)
         self.assertEqual(request(self.port, "/stream").text.count("piece"), 5)
@@ -182,7 +184,7 @@ class Fronts(Behind):
         self.app("--fastcgi-socket")
         self.haproxy("\tuse-fcgi-app a\n\tserver s 127.0.0.1:%d proto fcgi",
                      "fcgi-app a\n\tdocroot /nowhere\n\toption keep-conn\n")
-        self.check(chunked=400)
+        self.check(little=True)
 
 
 class Reloaded(Behind):
