@@ -128,6 +128,7 @@
 	100 /* an end of input this soon after a request is a half-close (printf | nc), later it
 				   means that the client has left */
 #define LIMIT_STATIC_MAPS 64 /* directories of one app: each may be asked for a file in turn */
+#define LIMIT_MOUNTS      64 /* apps of one process: each request looks at all of them */
 #define LIMIT_STATIC_RULES \
 	64 /* patterns of one app: each is held against every file that is sent */
 #define LIMIT_STATIC_FILES  128 /* files kept open for the next who asks, if there are descriptors */

@@ -104,19 +104,37 @@ static int absolute_paths(struct vassal_config *c, struct err *err)
 	return r;
 }
 
+static bool has_app(const struct vassal_config *c)
+{
+	return c->module || c->wsgi_file || c->mounts_n > 0;
+}
+
+static void note_mounts(const struct vassal_config *c, const struct config_items *items,
+			struct inifile_notes *notes)
+{
+	for (size_t i = 0; i < c->mounts_n; i++)
+		if (c->mounts[i].path[0] == '\0')
+			return;
+	if (c->mounts_n > 0 && !c->module && !c->wsgi_file && !c->no_default_app)
+		note_key(notes, items, "mount",
+			 "neither module nor wsgi-file: what no mount claims goes to the first of "
+			 "them, as in uWSGI; no-default-app = true answers 404");
+}
+
 static int check_app(const struct vassal_config *c, const struct config_items *items,
 		     struct inifile_notes *notes, struct err *err)
 {
-	if (!c->module && !c->wsgi_file && c->static_maps_n > 0) {
+	if (!has_app(c) && c->static_maps_n > 0) {
 		inifile_notes_add(notes, file_of(items), 0,
 				  "neither module nor wsgi-file: files alone are served, without "
 				  "Python");
 		return 0;
 	}
-	if (!c->module && !c->wsgi_file)
+	if (!has_app(c))
 		return err_set(err, -EINVAL,
 			       "%s: neither module nor wsgi-file: there is no app to run",
 			       file_of(items));
+	note_mounts(c, items, notes);
 	if (c->module && c->wsgi_file)
 		note_key(notes, items, "wsgi-file",
 			 "stands beside module: it is used if the module cannot be imported");
@@ -284,8 +302,9 @@ int vassal_config_check(const struct config_items *items, struct vassal_config *
 				      errors);
 	/* A line that is wrong has been told of; that it is missing would be told beside it. */
 	tried = codes[1] < 0 &&
-		(vassal_config_item(items, "module") || vassal_config_item(items, "wsgi-file"));
-	if (ret->module || ret->wsgi_file || !tried)
+		(vassal_config_item(items, "module") || vassal_config_item(items, "wsgi-file") ||
+		 vassal_config_item(items, "mount"));
+	if (has_app(ret) || !tried)
 		codes[2] = keep_error(errors, items, "module", check_app(ret, items, notes, &err),
 				      &err);
 	codes[3] = keep_error(errors, items, "processes", check_lanes(ret, items, &err), &err);
@@ -316,6 +335,11 @@ void vassal_config_done(struct vassal_config *c)
 	for (size_t i = 0; i < c->tasks_n; i++)
 		vassal_task_done(&c->tasks[i]);
 	free(c->tasks);
+	for (size_t i = 0; i < c->mounts_n; i++) {
+		free(c->mounts[i].path);
+		free(c->mounts[i].app);
+	}
+	free(c->mounts);
 	option_list_done(&c->pythonpath);
 	option_list_done(&c->env);
 	option_list_done(&c->warmup);

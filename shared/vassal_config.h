@@ -61,6 +61,12 @@ struct error_page_config {
 	char *file;
 };
 
+/* Another app in the same process. */
+struct mount_config {
+	char *path; /* "/admin": segment boundary; "" is everything */
+	char *app;  /* as module says it, or a file that ends in .py */
+};
+
 enum task_kind { TASK_DAEMON, TASK_CRON };
 
 #define TASK_HARAKIRI_UNSET 0xffffffffU /* while it is built: cron-harakiri counts */
@@ -100,6 +106,9 @@ struct vassal_config {
 	char *module; /* "pkg.mod", "pkg.mod:obj", "pkg.mod:factory()" */
 	char *wsgi_file;
 	char *callable; /* NULL: application, then app */
+	struct mount_config *mounts;
+	size_t mounts_n;
+	bool no_default_app;
 	char *chdir;
 	char *home;   /* virtualenv */
 	char *python; /* "3.12" or NULL */

@@ -31,6 +31,7 @@ VASSAL_PARSER(vassal_parse_route);
 VASSAL_PARSER(vassal_parse_python);
 VASSAL_PARSER(vassal_parse_pythonpath);
 VASSAL_PARSER(vassal_parse_env);
+VASSAL_PARSER(vassal_parse_mount);
 VASSAL_PARSER(vassal_parse_warmup);
 VASSAL_PARSER(vassal_parse_trusted);
 VASSAL_PARSER(vassal_parse_health_check);

@@ -87,6 +87,48 @@ VASSAL_PARSER(vassal_parse_env)
 	return r;
 }
 
+static int keep_mount(struct vassal_config *c, struct span path, struct span app, struct err *err)
+{
+	struct mount_config *v;
+
+	if (c->mounts_n == LIMIT_MOUNTS)
+		return err_set(err, -E2BIG, "more than %d of them", LIMIT_MOUNTS);
+	for (size_t i = 0; i < c->mounts_n; i++)
+		if (span_eq(span_str(c->mounts[i].path), path))
+			return err_set(err, -EEXIST, "two apps at %.*s/", (int)path.n, path.p);
+	v = reallocarray(c->mounts, c->mounts_n + 1, sizeof(*v));
+	if (!v)
+		return err_set(err, -ENOMEM, "out of memory");
+	c->mounts = v;
+	v += c->mounts_n++;
+	v->path = strndup(path.p, path.n);
+	v->app = strndup(app.p, app.n);
+	return v->path && v->app ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+VASSAL_PARSER(vassal_parse_mount)
+{
+	const char *equals = strchr(value, '=');
+	struct span path =
+		equals ? span_trim(span_of(value, (size_t)(equals - value))) : span_of("", 0);
+	struct span app = equals ? span_trim(span_str(equals + 1)) : span_of("", 0);
+
+	(void)o;
+	(void)where;
+	(void)notes;
+	if (path.n == 0 || app.n == 0)
+		return err_set(err, -EINVAL, "\"%s\" is not /path=app", value);
+	if (path.p[0] != '/')
+		return err_set(
+			err, -EINVAL,
+			"\"%.*s\" does not begin with a slash; an app of another host has an "
+			"ini of its own, with domain = %.*s",
+			(int)path.n, path.p, (int)path.n, path.p);
+	while (path.n > 0 && path.p[path.n - 1] == '/')
+		path.n--;
+	return keep_mount(config, path, app, err);
+}
+
 VASSAL_PARSER(vassal_parse_warmup)
 {
 	struct vassal_config *c = config;

@@ -7,6 +7,7 @@
 
 #include "shared/err.h"
 #include "vassal/engine/app.h"
+#include "vassal/engine/mount.h"
 #include "vassal/engine/spec.h"
 #include "vassal/engine/traceback.h"
 
@@ -64,6 +65,14 @@ static PyObject *find_callable(PyObject *module, const struct spec *s, const cha
 	return NULL;
 }
 
+static bool is_file(const char *app)
+{
+	size_t n = strlen(app);
+
+	return strchr(app, '/') || (n > 3 && str_eq(app + n - 3, ".py")) ||
+	       (n > 5 && str_eq(app + n - 5, ".wsgi"));
+}
+
 /* "module = a:b" wins over callable; else callable, which may be "create_app()" as well. */
 static int parse_spec(const struct engine *e, const char *module, struct spec *ret, struct err *err)
 {
@@ -76,14 +85,14 @@ static int parse_spec(const struct engine *e, const char *module, struct spec *r
 	return spec_parse(both, ret, err);
 }
 
-static PyObject *load_module(struct engine *e)
+static PyObject *load_module(const struct engine *e, const char *text)
 {
 	struct spec s;
 	struct err err = {0};
 	PyObject *module;
 	PyObject *object;
 
-	if (parse_spec(e, e->config.module, &s, &err) < 0) {
+	if (parse_spec(e, text, &s, &err) < 0) {
 		PyErr_SetString(PyExc_ImportError, err.text);
 		return NULL;
 	}
@@ -149,9 +158,24 @@ static PyObject *new_file_module(const char *name, const char *path)
 	return module;
 }
 
-static PyObject *load_file(struct engine *e)
+/* One that two mounts name is executed once, as a module would be. A new reference. */
+static PyObject *run_file(const char *name, const char *path)
 {
-	const char *path = e->config.wsgi_file;
+	PyObject *key = PyUnicode_FromString(name);
+	PyObject *known = key ? PyImport_GetModule(key) : NULL; /* no exception: not yet */
+	PyObject *module;
+
+	Py_XDECREF(key);
+	if (known || PyErr_Occurred())
+		return known;
+	module = new_file_module(name, path);
+	if (module && execute(module, path) < 0)
+		Py_CLEAR(module);
+	return module;
+}
+
+static PyObject *load_file(const struct engine *e, const char *path)
+{
 	char name[SPEC_MAX];
 	struct spec s = {0};
 	struct err err = {0};
@@ -163,10 +187,10 @@ static PyObject *load_file(struct engine *e)
 		PyErr_SetString(PyExc_ImportError, err.text);
 		return NULL;
 	}
-	module = new_file_module(name, path);
+	module = run_file(name, path);
 	if (!module)
 		return NULL;
-	object = execute(module, path) == 0 ? find_callable(module, &s, path) : NULL;
+	object = find_callable(module, &s, path);
 	Py_DECREF(module);
 	return object;
 }
@@ -187,7 +211,7 @@ static PyObject *load(struct engine *e, char *text, size_t size)
 	PyObject *app = NULL;
 
 	if (c->module) {
-		app = load_module(e);
+		app = load_module(e, c->module);
 		if (app)
 			return app;
 		explain(e, "module", c->module, text, size);
@@ -197,7 +221,7 @@ static PyObject *load(struct engine *e, char *text, size_t size)
 			    c->wsgi_file);
 	}
 	if (c->wsgi_file) {
-		app = load_file(e);
+		app = load_file(e, c->wsgi_file);
 		if (!app)
 			explain(e, "wsgi-file", c->wsgi_file, text, size);
 		return app;
@@ -206,13 +230,108 @@ static PyObject *load(struct engine *e, char *text, size_t size)
 	return NULL;
 }
 
+static int load_mounts(struct engine *e, char *text, size_t size)
+{
+	e->mounted = PyMem_RawCalloc(e->config.mounts_n, sizeof(*e->mounted));
+	if (!e->mounted) {
+		(void)snprintf(text, size, "out of memory");
+		return -1;
+	}
+	for (size_t i = 0; i < e->config.mounts_n; i++) {
+		const struct mount_config *m = &e->config.mounts[i];
+		char what[LIMIT_STATIC_PATH];
+
+		e->mounted[i] = is_file(m->app) ? load_file(e, m->app) : load_module(e, m->app);
+		if (e->mounted[i])
+			continue;
+		(void)snprintf(what, sizeof(what), "%s=%s", m->path[0] ? m->path : "/", m->app);
+		explain(e, "mount", what, text, size);
+		return -1;
+	}
+	return 0;
+}
+
+static int load_all(struct engine *e, char *text, size_t size)
+{
+	const struct vassal_config *c = &e->config;
+
+	if (c->module || c->wsgi_file || c->mounts_n == 0) {
+		e->application = load(e, text, size);
+		if (!e->application)
+			return -1;
+	}
+	if (c->mounts_n > 0 && load_mounts(e, text, size) < 0)
+		return -1;
+	/* uWSGI's default: the first app answers what no other claims */
+	if (!e->application && !c->no_default_app) {
+		e->application = e->mounted[0];
+		Py_INCREF(e->application);
+	}
+	return 0;
+}
+
 enum fail_phase app_load(struct engine *e, char *text, size_t size)
 {
-	e->application = load(e, text, size);
-	if (!e->application)
+	if (load_all(e, text, size) < 0)
 		return FAIL_IMPORT;
+	e->loaded = true;
 	if (environ_start(&e->environ, e->config.threads > 1, e->config.processes > 1) == 0)
 		return FAIL_NONE;
 	traceback_explain(e, "environ", text, size);
 	return FAIL_ENGINE;
+}
+
+/* A str of one byte a character, as environ_make() has made it; empty for whatever else. */
+static struct span text_of(PyObject *env, PyObject *key)
+{
+	PyObject *s = PyDict_GetItemWithError(env, key); /* borrowed */
+
+	if (!s || !PyUnicode_Check(s) || PyUnicode_KIND(s) != PyUnicode_1BYTE_KIND)
+		return span_of("", 0);
+	return span_of((const char *)PyUnicode_1BYTE_DATA(s), (size_t)PyUnicode_GET_LENGTH(s));
+}
+
+static PyObject *join(struct span a, struct span b)
+{
+	PyObject *head = PyUnicode_DecodeLatin1(a.p, (Py_ssize_t)a.n, NULL);
+	PyObject *tail = head ? PyUnicode_DecodeLatin1(b.p, (Py_ssize_t)b.n, NULL) : NULL;
+	PyObject *both = tail ? PyUnicode_Concat(head, tail) : NULL;
+
+	Py_XDECREF(tail);
+	Py_XDECREF(head);
+	return both;
+}
+
+/* So many bytes of PATH_INFO go to SCRIPT_NAME. */
+static int move_path(const struct engine *e, PyObject *env, struct span script, struct span path,
+		     size_t n)
+{
+	PyObject *new_script = join(script, span_of(path.p, n));
+	PyObject *new_path = new_script ? join(span_skip(path, n), span_of("", 0)) : NULL;
+	int r = -1;
+
+	if (new_path && PyDict_SetItem(env, e->environ.script_key, new_script) == 0)
+		r = PyDict_SetItem(env, e->environ.path_key, new_path);
+	Py_XDECREF(new_path);
+	Py_XDECREF(new_script);
+	return r;
+}
+
+PyObject *app_for(const struct engine *e, PyObject *env)
+{
+	const struct vassal_config *c = &e->config;
+	struct span script, path;
+	size_t move;
+	int at;
+
+	if (c->mounts_n == 0)
+		return e->application;
+	script = text_of(env, e->environ.script_key);
+	path = text_of(env, e->environ.path_key);
+	at = mount_choose(c->mounts, c->mounts_n, script, path, &move);
+	if (at < 0)
+		return e->application;
+	if (move > 0 && move_path(e, env, script, path, move) < 0)
+		return NULL;
+	return e->mounted[at];
 }

@@ -12,3 +12,8 @@ struct engine;
  * and the traceback's end in text; the whole traceback has then been printed.
  */
 enum fail_phase app_load(struct engine *e, char *text, size_t size);
+/*
+ * The app for this request: what its path mounts, else the default one. Borrowed; a mount's path goes from env's
+ * PATH_INFO to SCRIPT_NAME. NULL with an exception, or without one: there is no app there.
+ */
+PyObject *app_for(const struct engine *e, PyObject *env);

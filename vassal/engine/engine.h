@@ -40,7 +40,9 @@ struct engine {
 	char **argv;
 
 	/* interp, app: under the GIL */
-	PyObject *application;
+	PyObject *application; /* what no mount claims; NULL: nothing is */
+	PyObject **mounted;    /* config.mounts_n of them */
+	bool loaded;
 	PyObject *format_exception; /* traceback.format_exception */
 	PyObject *close_name;       /* "close" */
 	PyObject *request_timeout;  /* emperor.RequestTimeout */

@@ -242,8 +242,11 @@ int environ_start(struct environ_maker *m, bool multithread, bool multiprocess)
 	m->https = PyUnicode_InternFromString("https");
 	m->uri_key = PyUnicode_InternFromString("REQUEST_URI");
 	m->raw_uri_key = PyUnicode_InternFromString("RAW_URI");
+	m->script_key = PyUnicode_InternFromString("SCRIPT_NAME");
+	m->path_key = PyUnicode_InternFromString("PATH_INFO");
 	if (!m->constants || !m->input_key || !m->scheme_key || !m->id_key || !m->early_hints_key ||
-	    !m->http || !m->https || !m->uri_key || !m->raw_uri_key)
+	    !m->http || !m->https || !m->uri_key || !m->raw_uri_key || !m->script_key ||
+	    !m->path_key)
 		return -1;
 	if (put_constants(m, multithread, multiprocess) < 0 || widen(m->constants) < 0)
 		return -1;

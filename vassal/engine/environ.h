@@ -23,7 +23,7 @@ struct environ_maker {
 	PyObject *constants; /* template */
 	PyObject *input_key, *scheme_key, *id_key, *early_hints_key;
 	PyObject *http, *https;
-	PyObject *uri_key, *raw_uri_key;
+	PyObject *uri_key, *raw_uri_key, *script_key, *path_key;
 	struct environ_name names[2 * ENVIRON_SETS];
 };
 

@@ -8,6 +8,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/scoreboard.h"
+#include "vassal/engine/app.h"
 #include "vassal/engine/body.h"
 #include "vassal/engine/callable.h"
 #include "vassal/engine/early_hints.h"
@@ -135,12 +136,18 @@ static void leave_if_copy(const struct lane *l)
 static int call_app(struct lane *l, PyObject *env)
 {
 	PyObject *args[3] = {NULL, env, (PyObject *)l->start_response};
+	PyObject *app = app_for(l->engine, env);
 	PyObject *result;
 	int r;
 
+	if (!app && PyErr_Occurred())
+		return -1;
+	if (!app) {
+		l->end |= FRAME_END_NO_APP;
+		return 0;
+	}
 	l->in_app = !l->discard;
-	result = PyObject_Vectorcall(l->engine->application, args + 1,
-				     2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+	result = PyObject_Vectorcall(app, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 	leave_if_copy(l);
 	if (!result)
 		return -1;

@@ -75,10 +75,22 @@ static void make_vars(const struct engine *e, const char *target, struct vars *v
 
 typedef int judge_fn(const struct lane *l, const char *target, int result, char *text, size_t size);
 
+/* The front would answer 404, and nobody has said anything. */
+static bool is_nowhere(const struct lane *l, const char *name, const char *target, char *text,
+		       size_t size)
+{
+	if (!(l->end & FRAME_END_NO_APP))
+		return false;
+	(void)snprintf(text, size, "%s = %s: no app is mounted there", name, target);
+	return true;
+}
+
 static int judge_warmup(const struct lane *l, const char *target, int result, char *text,
 			size_t size)
 {
 	if (result < 0) /* text already holds the exception */
+		return -1;
+	if (is_nowhere(l, "warmup", target, text, size))
 		return -1;
 	if (l->exiting || l->head.frame.status >= 500) {
 		(void)snprintf(text, size, "warmup = %s: the app answered %u", target,
@@ -95,7 +107,7 @@ static int judge_health(const struct lane *l, const char *target, int result, ch
 	unsigned wanted = l->engine->config.health_check_status;
 	size_t n = 0;
 
-	if (result < 0)
+	if (result < 0 || is_nowhere(l, "health-check", target, text, size))
 		return -1;
 	if (!l->exiting && l->head.frame.status == wanted)
 		return 0;

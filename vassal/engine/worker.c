@@ -416,7 +416,7 @@ _Noreturn void worker_run(struct engine *e, unsigned number, int link_fd)
 	signals_start();
 	proctitle_set("%s worker %u", engine_title(e), number + 1);
 	reset_board(&w);
-	if (!e->application)
+	if (!e->loaded)
 		load_app(&w);
 	check_health(&w);
 	if (make_threads(&w) < 0 ||

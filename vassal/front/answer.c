@@ -366,7 +366,7 @@ static enum step step(struct front *f, unsigned lane, struct gather *g, bool dea
 
 		job->conn = NULL;
 		c->slot = -1;
-		error_answer_after(c, 500, 0, &r);
+		error_answer_after(c, g->end.flags & FRAME_END_NO_APP ? 404 : 500, 0, &r);
 		c = NULL;
 	} else if (!put(c, g)) {
 		job->conn = NULL;

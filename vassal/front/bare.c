@@ -28,7 +28,7 @@ static void on_stop(struct ev_loop *loop, ev_timer *w, int revents)
 
 bool bare_start(struct front *f)
 {
-	f->bare = !f->config->module && !f->config->wsgi_file;
+	f->bare = !f->config->module && !f->config->wsgi_file && f->config->mounts_n == 0;
 	if (!f->bare)
 		return false;
 	ev_timer_init(&f->bare_timer, on_start, 0., 0.);

@@ -249,6 +249,27 @@ static void lists_keep_their_order(void **state)
 	done(&b);
 }
 
+static void mounts_are_paths_and_apps(void **state)
+{
+	struct built b = build_with("mount = /a/=pkg.mod:obj\nmount = / = /srv/root.py\n"
+				    "no-default-app = true\nmanage-script-name = true");
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.c.mounts_n, 2);
+	assert_string_equal(b.c.mounts[0].path, "/a");
+	assert_string_equal(b.c.mounts[0].app, "pkg.mod:obj");
+	assert_string_equal(b.c.mounts[1].path, "");
+	assert_string_equal(b.c.mounts[1].app, "/srv/root.py");
+	assert_true(b.c.no_default_app);
+	assert_int_equal(b.notes.n, 0);
+	done(&b);
+	b = build("[uwsgi]\nmount = /a=b\n");
+	assert_good(&b);
+	assert_true(has_note(&b, 2, "no-default-app = true answers 404"));
+	done(&b);
+}
+
 static void an_option_is_found_under_every_name(void **state)
 {
 	struct built b = build("[vassal]\nwsgi = m\nvenv = /v\nmodule = n\n");
@@ -287,6 +308,7 @@ int main(void)
 		cmocka_unit_test(time_to_finish_is_known_by_both_of_its_names),
 		cmocka_unit_test(keepalive_is_a_switch_and_a_number),
 		cmocka_unit_test(lists_keep_their_order),
+		cmocka_unit_test(mounts_are_paths_and_apps),
 		cmocka_unit_test(an_option_is_found_under_every_name),
 		cmocka_unit_test(names_of_uwsgi_are_known),
 	};
