@@ -47,7 +47,8 @@ enum role_kind {
 	GATE_LISTENER,
 	GATE_LISTENER_GONE, /* app = id, b = number: close it; what waits in its backlog is the app's */
 	GATE_ROUTES, /* fd: sealed memfd, one struct routes_head then routes_n struct route: the whole table */
-	GATE_STOP, /* finish: answer what is in hand, close the ports, exit */
+	/* finish: answer what is in hand, close the ports, exit; a = 1: nobody has them after it */
+	GATE_STOP,
 
 	/* emperor -> stats */
 	STATS_DB, /* text = path of the database ("" = none), a = pid of the emperor: after an adoption not our parent's */

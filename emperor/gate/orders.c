@@ -141,10 +141,9 @@ static int take_routes(struct gate *g, const struct role_msg *m, int *fds, struc
 
 static int take_stop(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
 {
-	(void)m;
 	(void)fds;
 	(void)err;
-	gate_begin_stop(g);
+	gate_begin_stop(g, m->a == 1);
 	return 0;
 }
 
@@ -180,7 +179,7 @@ static void lose_emperor(struct gate *g)
 	ev_io_stop(g->loop, &g->link_io);
 	(void)close(TAKE_FD(g->link_fd));
 	if (g->term_asked)
-		gate_begin_stop(g);
+		gate_begin_stop(g, false);
 	else if (!g->stopping)
 		log_warning("the emperor is gone: serving on with what is known");
 }

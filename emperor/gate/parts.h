@@ -30,7 +30,8 @@ struct gate {
 };
 
 /* gate.c */
-void gate_begin_stop(struct gate *g);
+/* for_good: no gate follows, the ports end with us. */
+void gate_begin_stop(struct gate *g, bool for_good);
 
 /* orders.c: the link has something to say, or has ended. */
 void gate_on_link(struct ev_loop *loop, ev_io *io, int revents);
