@@ -198,12 +198,14 @@ void gate_on_link(struct ev_loop *loop, ev_io *io, int revents)
 
 		if (r == -EAGAIN)
 			return;
-		if (r == -EBADMSG) {
+		if (r == -EMFILE) {
+			role_lose(g->link_fd, &g->lost);
+		} else if (r == -EBADMSG) {
 			log_error("%s", err.text);
 		} else if (r <= 0) {
 			lose_emperor(g);
 			return;
-		} else {
+		} else if (role_counts(&g->lost, &m)) {
 			take(g, &m, fds, nfds);
 		}
 	}

@@ -26,6 +26,7 @@ struct gate {
 	ev_timer sweep;
 	ev_signal term;
 	bool term_asked, stopping;
+	bool lost;           /* some of what the emperor said, since it began */
 	uint64_t stop_at_ns; /* who is still in hand then is sent away */
 };
 
