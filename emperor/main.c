@@ -43,8 +43,11 @@ static void close_socket(const struct emperor *e, int fd)
 {
 	if (fd < 0)
 		return;
-	if (!e->legacy)
+	if (!e->legacy) {
 		listen_unlink(fd);
+		/* the keeper has it too: who comes now is to be refused, not to wait for nobody */
+		(void)shutdown(fd, SHUT_RDWR);
+	}
 	(void)close(fd);
 }
 

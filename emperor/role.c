@@ -8,6 +8,7 @@
 
 #include "shared/err.h"
 #include "shared/fd.h"
+#include "shared/log.h"
 
 #define FDS_ROOM \
 	3 /* one more than any kind has: fd_recv refuses a message that brings more than there is room for */
@@ -59,6 +60,8 @@ int role_recv(int fd, struct role_msg *ret_m, int fds[2], int *ret_nfds, struct 
 	const char *wrong;
 	ssize_t n = fd_recv(fd, &m, sizeof(m), got_fds, &nfds);
 
+	if (n == -EMSGSIZE && nfds < 0)
+		return -EMFILE;
 	if (n == -EMSGSIZE)
 		return err_set(err, -EBADMSG, "role link: a message that is too large");
 	if (n < 0)
@@ -74,4 +77,21 @@ int role_recv(int fd, struct role_msg *ret_m, int fds[2], int *ret_nfds, struct 
 	memcpy(fds, got_fds, (size_t)nfds * sizeof(int));
 	*ret_nfds = nfds;
 	return 1;
+}
+
+void role_lose(int fd, bool *lost)
+{
+	const struct role_msg m = {.kind = ROLE_AGAIN};
+
+	if (!*lost)
+		log_warning("no descriptor is free: something that the emperor said is lost, it is "
+			    "asked to say all of it again");
+	*lost = true;
+	(void)role_send(fd, &m, NULL, NULL, 0);
+}
+
+bool role_counts(bool *lost, const struct role_msg *m)
+{
+	*lost &= m->kind != ROLE_BEGIN;
+	return !*lost || m->kind != ROLE_END;
 }

@@ -47,7 +47,8 @@ enum role_kind {
 	GATE_LISTENER,
 	GATE_LISTENER_GONE, /* app = id, b = number: close it; what waits in its backlog is the app's */
 	GATE_ROUTES, /* fd: sealed memfd, one struct routes_head then routes_n struct route: the whole table */
-	GATE_STOP, /* finish: answer what is in hand, close the ports, exit */
+	/* finish: answer what is in hand, close the ports, exit; a = 1: nobody has them after it */
+	GATE_STOP,
 
 	/* emperor -> stats */
 	STATS_DB, /* text = path of the database ("" = none), a = pid of the emperor: after an adoption not our parent's */
@@ -64,6 +65,7 @@ enum role_kind {
 	/* app = id, a = digest, b = generation, d = wall ns since when; fd: sealed memfd, the bytes that it runs by, secrets
 	   masked, of at most LIMIT_INI_SHOWN; text = where its code lies, links resolved, "" unknown */
 	STATS_INI,
+	ROLE_AGAIN, /* role -> emperor: descriptors were few, and something was lost: say everything again */
 	ROLE_KIND_COUNT,
 };
 
@@ -102,5 +104,12 @@ struct route {
 };
 
 int role_send(int fd, const struct role_msg *m, const char *text, const int *fds, int nfds);
-/* 1 message, 0 end of file, -EAGAIN, -EBADMSG. fds: room for 2; *ret_nfds how many came (the caller's). */
+/* 1 message, 0 end of file, -EAGAIN, -EBADMSG; -EMFILE: it was lost, for there was no number for its descriptors. fds: room for 2; *ret_nfds how many came (the caller's). */
 int role_recv(int fd, struct role_msg *ret_m, int fds[2], int *ret_nfds, struct err *err);
+/*
+ * For a role, after -EMFILE: asks for everything again, and *lost until that begins. The emperor says it again a while
+ * later, and only once for all that ask meanwhile.
+ */
+void role_lose(int fd, bool *lost);
+/* For a role, before it takes a message: not the end of what was not heard whole, for it would forget what was lost. */
+bool role_counts(bool *lost, const struct role_msg *m);

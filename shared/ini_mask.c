@@ -217,8 +217,8 @@ static const struct flag {
 	bool numbers;     /* a number may be one: not where it is a count elsewhere */
 	const char *with; /* only if one of these is in it: "user:password" */
 } flags[] = {
-	{"-pw", false, true, NULL}, {"-p", true, true, NULL},   {"-a", false, true, NULL},
-	{"-w", false, false, NULL}, {"-u", false, false, ":%"}, {"-U", false, false, ":%"},
+	{"-pw", false, true, NULL}, {"-p", true, true, NULL},  {"-a", false, true, NULL},
+	{"-w", false, false, NULL}, {"-u", true, false, ":%"}, {"-U", true, false, ":%"},
 };
 
 static bool has_any(struct span s, const char *of)

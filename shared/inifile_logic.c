@@ -205,21 +205,6 @@ static int add_times(const char *value, struct option_list *ret, struct err *err
 	return r;
 }
 
-/* Which names match depends on the entries of the directory that the pattern begins with. */
-static void note_directory(struct ini_run *run, const char *pattern)
-{
-	size_t n = strcspn(pattern, "*?[\\");
-	struct stat st;
-	char *dir;
-
-	while (n > 0 && pattern[n - 1] != '/')
-		n--;
-	dir = n > 0 ? strndup(pattern, n) : strdup(".");
-	if (dir)
-		ini_value_source(run, dir, INIFILE_SOURCE_READ, stat(dir, &st) == 0 ? &st : NULL);
-	free(dir);
-}
-
 static int add_glob(struct ini_run *run, const char *value, const char *dir,
 		    struct option_list *ret, struct err *err)
 {
@@ -232,7 +217,7 @@ static int add_glob(struct ini_run *run, const char *value, const char *dir,
 	pattern = ini_value_path(value, dir);
 	if (!pattern)
 		return err_set(err, -ENOMEM, "out of memory");
-	note_directory(run, pattern);
+	ini_value_source(run, pattern, INIFILE_SOURCE_NAMES, NULL);
 	if (glob(pattern, 0, NULL, &found) == 0)
 		for (size_t i = 0; i < found.gl_pathc && r == 0; i++)
 			r = option_list_add(ret, found.gl_pathv[i], err);

@@ -5,9 +5,14 @@
 #include "shared/inifile_sources.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <sys/stat.h>
 
 #include "shared/clock.h"
+
+/* FNV-1a: nobody gains from two lists of names that are told for one. */
+#define FNV_BASIS 14695981039346656037ULL
+#define FNV_PRIME 1099511628211ULL
 
 static int64_t to_ns(const struct timespec *ts)
 {
@@ -30,8 +35,48 @@ static struct inifile_identity identify(enum inifile_source_use use, const struc
 	};
 }
 
+/* Of the directory that the pattern begins with: whether something in it is newer, not what. */
+static int64_t directory_ctime(const char *pattern)
+{
+	size_t n = strcspn(pattern, "*?[\\");
+	char *dir;
+	struct stat st;
+	bool there;
+
+	while (n > 0 && pattern[n - 1] != '/')
+		n--;
+	dir = n > 0 ? strndup(pattern, n) : strdup(".");
+	there = dir && stat(dir, &st) == 0;
+	free(dir);
+	return there ? to_ns(&st.st_ctim) : 0;
+}
+
+/* With its NUL, so that "ab", "c" is not "a", "bc". */
+static uint64_t add_name(uint64_t h, const char *name)
+{
+	for (size_t i = 0; i <= strlen(name); i++)
+		h = (h ^ (unsigned char)name[i]) * FNV_PRIME;
+	return h;
+}
+
+/* Other files come and go in a directory all the time, an app's own too: only names that match are a change. */
+static struct inifile_identity list(const char *pattern)
+{
+	struct inifile_identity is = {.type = S_IFDIR, .names = FNV_BASIS};
+	glob_t found;
+
+	is.ctime_ns = directory_ctime(pattern);
+	if (glob(pattern, 0, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			is.names = add_name(is.names, found.gl_pathv[i]);
+	globfree(&found);
+	return is;
+}
+
 static bool same(const struct inifile_identity *a, const struct inifile_identity *b)
 {
+	if (a->names || b->names)
+		return a->names == b->names;
 	return a->type == b->type && a->device == b->device && a->inode == b->inode &&
 	       a->size == b->size && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
@@ -40,6 +85,8 @@ static struct inifile_identity look(const struct inifile_source *source)
 {
 	struct stat st;
 
+	if (source->use == INIFILE_SOURCE_NAMES)
+		return list(source->path);
 	return identify(source->use, stat(source->path, &st) == 0 ? &st : NULL);
 }
 
@@ -49,7 +96,8 @@ int inifile_sources_add(struct inifile_sources *s, const char *path, enum inifil
 	struct inifile_source *source = NULL;
 
 	for (size_t i = 0; i < s->n && !source; i++)
-		if (str_eq(s->v[i].path, path))
+		if (str_eq(s->v[i].path, path) &&
+		    (s->v[i].use == INIFILE_SOURCE_NAMES) == (use == INIFILE_SOURCE_NAMES))
 			source = &s->v[i];
 	if (source) {
 		/* read twice: as it was first, so that a change between the two is one */
@@ -71,8 +119,10 @@ int inifile_sources_add(struct inifile_sources *s, const char *path, enum inifil
 		s->room = room;
 	}
 	source = &s->v[s->n];
-	*source =
-		(struct inifile_source){.path = strdup(path), .use = use, .is = identify(use, st)};
+	*source = (struct inifile_source){.path = strdup(path),
+					  .use = use,
+					  .is = use == INIFILE_SOURCE_NAMES ? list(path)
+									    : identify(use, st)};
 	if (!source->path)
 		return -ENOMEM;
 	s->n++;

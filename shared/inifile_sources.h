@@ -11,12 +11,14 @@ struct stat;
 #define INIFILE_SOURCES_MAX 128
 
 enum inifile_source_use {
-	INIFILE_SOURCE_READ,  /* its bytes count; of a directory its entries do */
+	INIFILE_SOURCE_READ,  /* its bytes count */
 	INIFILE_SOURCE_ASKED, /* only whether it is there, and what it is */
+	INIFILE_SOURCE_NAMES, /* it is a pattern, and the names that match count */
 };
 
 struct inifile_identity { /* all 0: not there */
 	uint64_t type, device, inode, size;
+	uint64_t names; /* a digest of those that match; then the times are of their directory */
 	int64_t mtime_ns, ctime_ns;
 };
 
@@ -31,7 +33,7 @@ struct inifile_sources { /* zeroed = empty */
 	size_t n, room;
 };
 
-/* st: what was found, NULL if nothing was. Each path once and for its strongest use. -ENOMEM, -E2BIG: not followed. */
+/* st: what was found, NULL if nothing was, or names are looked for. Each path once and for its strongest use. -ENOMEM, -E2BIG: not followed. */
 int inifile_sources_add(struct inifile_sources *s, const char *path, enum inifile_source_use use,
 			const struct stat *st);
 /* Looks at all of them again and remembers what it sees. The path of the first that has changed, borrowed; NULL: none. */

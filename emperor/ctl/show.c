@@ -226,8 +226,10 @@ static void show_roles(const struct ctl *c, const json_t *roles)
 
 		if (number(role, "deaths") == 0)
 			continue;
-		(void)snprintf(line, sizeof(line), "%s has died %s times, the last time %s ago: %s",
+		(void)snprintf(line, sizeof(line),
+			       "%s has died %s time%s, the last time %s ago: %s",
 			       text(role, "name"), human_count(n, number(role, "deaths")),
+			       PLURAL(number(role, "deaths")),
 			       human_age(since, age(c, number(role, "last_death"))),
 			       text(role, "last_death_how"));
 		plain_put(c->out, line, strlen(line));

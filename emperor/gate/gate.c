@@ -197,13 +197,15 @@ static void on_accepted(void *arg, const struct client *c)
 
 /* -- time, and the end ---------------------------------------------------------------------------------- */
 
-void gate_begin_stop(struct gate *g)
+void gate_begin_stop(struct gate *g, bool for_good)
 {
 	if (g->stopping)
 		return;
 	log_info("stopping");
 	g->stopping = true;
 	g->stop_at_ns = clock_now_ns() + LIMIT_GATE_STOP_S * NS_PER_S;
+	if (for_good)
+		ports_end_for_good(g->ports);
 	ports_close(g->ports);
 	arrivals_end_all(g->arrivals);
 	standin_stop(g->standin);
@@ -244,7 +246,7 @@ static void on_term(struct ev_loop *loop, ev_signal *sig, int revents)
 	(void)revents;
 	g->term_asked = true;
 	if (g->link_fd < 0)
-		gate_begin_stop(g);
+		gate_begin_stop(g, false);
 }
 
 /* -- the role ------------------------------------------------------------------------------------------- */

@@ -141,10 +141,9 @@ static int take_routes(struct gate *g, const struct role_msg *m, int *fds, struc
 
 static int take_stop(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
 {
-	(void)m;
 	(void)fds;
 	(void)err;
-	gate_begin_stop(g);
+	gate_begin_stop(g, m->a == 1);
 	return 0;
 }
 
@@ -180,7 +179,7 @@ static void lose_emperor(struct gate *g)
 	ev_io_stop(g->loop, &g->link_io);
 	(void)close(TAKE_FD(g->link_fd));
 	if (g->term_asked)
-		gate_begin_stop(g);
+		gate_begin_stop(g, false);
 	else if (!g->stopping)
 		log_warning("the emperor is gone: serving on with what is known");
 }
@@ -199,12 +198,14 @@ void gate_on_link(struct ev_loop *loop, ev_io *io, int revents)
 
 		if (r == -EAGAIN)
 			return;
-		if (r == -EBADMSG) {
+		if (r == -EMFILE) {
+			role_lose(g->link_fd, &g->lost);
+		} else if (r == -EBADMSG) {
 			log_error("%s", err.text);
 		} else if (r <= 0) {
 			lose_emperor(g);
 			return;
-		} else {
+		} else if (role_counts(&g->lost, &m)) {
 			take(g, &m, fds, nfds);
 		}
 	}

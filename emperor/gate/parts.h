@@ -26,11 +26,13 @@ struct gate {
 	ev_timer sweep;
 	ev_signal term;
 	bool term_asked, stopping;
+	bool lost;           /* some of what the emperor said, since it began */
 	uint64_t stop_at_ns; /* who is still in hand then is sent away */
 };
 
 /* gate.c */
-void gate_begin_stop(struct gate *g);
+/* for_good: no gate follows, the ports end with us. */
+void gate_begin_stop(struct gate *g, bool for_good);
 
 /* orders.c: the link has something to say, or has ended. */
 void gate_on_link(struct ev_loop *loop, ev_io *io, int revents);

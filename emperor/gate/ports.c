@@ -123,6 +123,19 @@ void ports_close(struct ports *p)
 		close_port(&p->port[i]);
 }
 
+void ports_end_for_good(struct ports *p)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(p->port); i++) {
+		struct port *port = &p->port[i];
+
+		for (int k = 0; port->fd >= 0 && k < LIMIT_GATE_CONNS && accept_one(port); k++)
+			;
+		if (port->fd >= 0)
+			(void)shutdown(port->fd, SHUT_RDWR);
+		close_port(port);
+	}
+}
+
 void ports_free(struct ports *p)
 {
 	if (!p)

@@ -32,6 +32,11 @@ void ports_end(struct ports *p);
 void ports_resume(struct ports *p);
 bool ports_paused(const struct ports *p);
 void ports_close(struct ports *p);
+/*
+ * Nobody has these ports after us: who waits in their backlog is accepted, then whoever comes is refused at once. Others
+ * hold them as well, to keep them over a crash, and a client that got into a backlog would wait there for nobody.
+ */
+void ports_end_for_good(struct ports *p);
 
 /*
  * A connection that somebody passed: a stream socket that is connected, and whose own address is one of our ports?

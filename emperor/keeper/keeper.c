@@ -39,6 +39,7 @@ struct keeper {
 	int listen_fd; /* owned; -1: none yet */
 	int signal_fd; /* owned */
 	bool term_asked, ended;
+	bool lost; /* some of what the emperor said, since it began */
 	size_t n;
 	struct item *slots[SLOTS];
 };
@@ -173,6 +174,10 @@ static void hear(struct keeper *k)
 
 		if (r == -EAGAIN)
 			return;
+		if (r == -EMFILE) {
+			role_lose(k->link_fd, &k->lost);
+			continue;
+		}
 		if (r == -EBADMSG) {
 			log_error("%s", err.text);
 			continue;
@@ -181,7 +186,8 @@ static void hear(struct keeper *k)
 			lose_emperor(k);
 			return;
 		}
-		take(k, &m, &fds[0]);
+		if (role_counts(&k->lost, &m))
+			take(k, &m, &fds[0]);
 		for (int i = 0; i < n; i++)
 			if (fds[i] >= 0)
 				(void)close(fds[i]);

@@ -42,6 +42,7 @@ struct stats {
 	uint64_t minute_s; /* start of the minute that is running */
 	unsigned minutes_n;
 	ev_io link;
+	bool lost; /* some of what the emperor said, since it began */
 	ev_timer poll;
 	ev_signal term;
 };
@@ -370,6 +371,10 @@ static void on_link(struct ev_loop *loop, ev_io *w, int revents)
 
 		if (r == -EAGAIN)
 			return;
+		if (r == -EMFILE) {
+			role_lose(w->fd, &s->lost);
+			continue;
+		}
 		if (r == -EBADMSG) {
 			log_error("%s", err.text);
 			continue;
@@ -380,7 +385,8 @@ static void on_link(struct ev_loop *loop, ev_io *w, int revents)
 			ev_break(loop, EVBREAK_ALL);
 			return;
 		}
-		take(s, &m, fds, nfds);
+		if (role_counts(&s->lost, &m))
+			take(s, &m, fds, nfds);
 	}
 }
 

@@ -72,5 +72,7 @@ int doors_find(const struct doors *d, const struct address *a);
 size_t doors_move(struct doors *from, struct doors *to, const struct loaded *l);
 /* Closes every door that none of these wants (each may be NULL). */
 void doors_prune(struct doors *d, const struct loaded *const *keep, size_t keep_n);
+/* The app is not to be started again: who comes to its listeners from now on is refused at once. */
+void doors_shut(const struct doors *d);
 /* Closes all, the gate door too. */
 void doors_done(struct doors *d);

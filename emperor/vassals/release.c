@@ -73,7 +73,8 @@ void release_path(struct span config, char buf[PATH_MAX])
 		int at = items.v[i].value[0] == '/' ? code_path_of(items.v[i].key) : -1;
 
 		/* Of pythonpaths the first is looked into first; of all else the last counts. */
-		if (at < 0 || at > best || (at == best && str_eq(code_paths[at], "pythonpath")))
+		if (at < 0 ||
+		    (found && (at > best || (at == best && str_eq(code_paths[at], "pythonpath")))))
 			continue;
 		best = at;
 		found = &items.v[i];

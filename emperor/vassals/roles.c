@@ -248,7 +248,7 @@ bool roles_ready(const struct roles *r)
 void roles_stop(struct roles *r, enum role_id id)
 {
 	struct role *role = &r->role[id];
-	struct role_msg m = {.kind = role_facts[id].stop_kind};
+	struct role_msg m = {.kind = role_facts[id].stop_kind, .a = 1};
 
 	role->stopping = true;
 	ev_timer_stop(r->setup.loop, &role->timer);

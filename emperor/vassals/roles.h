@@ -21,7 +21,9 @@ enum role_id { ROLE_ID_GATE, ROLE_ID_STATS, ROLE_ID_KEEPER, ROLE_ID_COUNT };
 /* One that does not answer so many questions in a row is stopped, or hangs: it is replaced. */
 #define ROLES_PING_S      3.0
 #define ROLES_PING_MISSES 3
-#define ROLES_STOP_S      5 /* after GATE_STOP or STATS_STOP; then SIGKILL */
+/* One without free descriptors asks again until it has heard all: a briefing a second is nothing beside what it serves. */
+#define ROLES_AGAIN_S 1.0
+#define ROLES_STOP_S  5 /* after GATE_STOP or STATS_STOP; then SIGKILL */
 /*
  * The longest wait before the next start. Every app waits for the gate, and without the keeper no emperor has a successor:
  * each costs a millisecond to start, so they are back soon however often they end. For stats only history waits.

@@ -33,6 +33,7 @@ struct role {
 	struct exits exits;
 	ev_timer timer; /* start, or the end of patience */
 	ev_timer ping;
+	ev_timer again; /* it has lost something, and is told all of it again */
 };
 
 struct roles {

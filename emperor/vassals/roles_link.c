@@ -64,6 +64,7 @@ void role_link_close(struct role *role)
 		(void)close(TAKE_FD(role->outcome_fd));
 	drop_queue(role);
 	ev_timer_stop(loop, &role->ping);
+	ev_timer_stop(loop, &role->again);
 	role->ready = false;
 }
 
@@ -171,6 +172,13 @@ static void take(struct role *role, const struct role_msg *m)
 	role->unanswered = 0;
 	if (m->kind == ROLE_PONG)
 		return;
+	if (m->kind == ROLE_AGAIN) {
+		if (!ev_is_active(&role->again)) {
+			ev_timer_set(&role->again, ROLES_AGAIN_S, 0);
+			ev_timer_start(role->roles->setup.loop, &role->again);
+		}
+		return;
+	}
 	if (m->kind != ROLE_READY) {
 		log_error("%s: said something that is not its to say (%u)",
 			  role_facts[role->id].name, m->kind);
@@ -209,6 +217,16 @@ static void on_link(struct ev_loop *loop, ev_io *io, int revents)
 		log_error("%s: %s", role_facts[role->id].name, err.text);
 }
 
+static void on_again(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct role *role = container_of(timer, struct role, again);
+
+	(void)loop;
+	(void)revents;
+	if (!role->stopping)
+		role->roles->setup.fresh(role->roles->setup.arg, role->id);
+}
+
 static void on_ping(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct role *role = container_of(timer, struct role, ping);
@@ -235,6 +253,7 @@ void role_link_init(struct role *role)
 	ev_init(&role->link_io, on_link);
 	ev_init(&role->write_io, on_writable);
 	ev_init(&role->ping, on_ping);
+	ev_init(&role->again, on_again);
 }
 
 void role_link_watch(struct role *role)

@@ -384,6 +384,7 @@ void vassals_shut_down(struct vassals *v, vassals_done_fn *fn, void *arg)
 		persist_mark(a);
 		if (a->state != APP_STOPPING)
 			app_event(a, LIFE_STOP, "the emperor stops");
+		doors_shut(&a->doors);
 	}
 }
 

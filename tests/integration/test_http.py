@@ -1,5 +1,6 @@
 """HTTP/1.1 as clients see it: against a vassal alone, and with hostile bytes."""
 
+import os
 import socket
 import time
 import unittest
@@ -237,6 +238,36 @@ class Hostile(Case):
         self.assertEqual(request(port, "/echo", method="POST", body=b"x" * 1001).status, 413)
         self.assertTrue(raw(port, b"GET / HTTP/1.1\r\nHo").startswith(b"HTTP/1.1 408 "))
         self.assertTrue(raw(port, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx").startswith(b"HTTP/1.1 408 "))
+
+
+class Pieces(Case):
+    def test_a_body_goes_on_when_its_beginning_has_been_put_on_disk(self):
+        port, daemon = serve(self, "--post-buffering", "4096")
+        body = os.urandom(60000)
+        for at in (1000, 5000, 8000, 30000):  # less than a read: the socket is empty then, and nobody has looked at it before
+            with self.subTest(at=at), socket.create_connection(("127.0.0.1", port), 10) as s:
+                s.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n" + body[:at])
+                time.sleep(0.2)  # until it is on disk; nothing outside can see that
+                s.sendall(body[at:])
+                got = b""
+                while piece := s.recv(65536):
+                    got += piece
+                self.assertTrue(got.endswith(b"\r\n\r\n" + body), got[:200])
+
+    def test_so_does_one_in_chunks_whatever_is_on_its_way_meanwhile(self):
+        for kept in ("4096", "65536"):
+            port, daemon = serve(self, "--post-buffering", kept, name="vassal-" + kept)
+            body = os.urandom(200000)
+            data = b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+            for at in (9000, 40000, 65000, 70000):
+                with self.subTest(at=at, kept=kept), socket.create_connection(("127.0.0.1", port), 10) as s:
+                    s.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + data[:at])
+                    time.sleep(0.15)
+                    s.sendall(data[at:])
+                    got = b""
+                    while piece := s.recv(65536):
+                        got += piece
+                    self.assertTrue(got.endswith(body), got[:200])
 
 
 if __name__ == "__main__":

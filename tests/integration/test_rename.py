@@ -1,6 +1,7 @@
 """An ini that gets another name is another app; its clients do not notice."""
 
 import os
+import pwd
 import unittest
 
 from harness import eventually, free_port, request
@@ -59,6 +60,24 @@ class Rename(Succession):
         self.assertIn("b: has its listeners from a", e.output())
         self.assertEqual(request(own, host="same.test", timeout=10).status, 200)
         self.assertIn("b: woken by a connection at", e.output())
+
+    @unittest.skipUnless(os.getuid() == 0, "only root runs apps as others")
+    def test_nobody_gets_the_listeners_of_another_user(self):
+        sock = self.folder / "a.sock"
+        os.chmod(self.folder, 0o777)
+        e = self.emperor()
+        e.drop("a", domain="same.test", extra="uid = nobody\nhttp = %s" % sock)
+        eventually(lambda: e.get("a", host="same.test").status == 200, 10)
+        old = os.stat(sock).st_uid
+        ini = e.vassals / "a.ini"
+        hidden = e.vassals / ".b"
+        hidden.write_text(ini.read_text().replace("uid = nobody", "uid = www-data"))
+        ini.unlink()
+        hidden.rename(e.vassals / "b.ini")
+        eventually(lambda: e.state("a") is None, 10, "the end of a")
+        e.wait_state("b", "running", 30)
+        self.assertNotIn("has its listeners from", e.output())
+        self.assertEqual((old, os.stat(sock).st_uid), (pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("www-data").pw_uid))
 
     def test_a_killed_emperor_leaves_nobody_behind_who_has_yielded(self):
         e = self.emperor()

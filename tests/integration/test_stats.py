@@ -142,7 +142,7 @@ class Stats(Case):
                          [role + ": killed by signal 9 (Killed)" for role in ("gate", "keeper", "stats")])
         self.assertEqual({x["app"] for x in events}, {"#emperor"})
         self.assertEqual(deaths(), {"gate": 1, "stats": 1, "keeper": 1})
-        self.assertRegex(e.ctl_text("status").stdout, r"\nkeeper has died 1 times, the last time \S+ ago: killed by signal 9 \(Killed\)\n")
+        self.assertRegex(e.ctl_text("status").stdout, r"\nkeeper has died 1 time, the last time \S+ ago: killed by signal 9 \(Killed\)\n")
 
     def test_the_emperors_view_lists_vassals(self):
         e = self.emperor()

@@ -1,12 +1,68 @@
 """An ordinary stop and start: what was decided about an app stays decided, and its generations count on."""
 
 import os
+import signal
+import socket
+import threading
 import unittest
 
-from harness import eventually
+from harness import APPS, PATIENCE, Case, eventually, free_port
 from succession import Succession
 
 GOOD = "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'%s']\n"
+
+
+class WhileItStops(Case):
+    """An emperor that stops finishes what it has; who comes meanwhile is told at once, by a refusal or an answer."""
+
+    def test_who_comes_while_requests_are_finished_does_not_wait_for_nobody(self):
+        e = self.emperor()
+        own, path = free_port(), self.folder / "socks" / "own.sock"
+        path.parent.mkdir()
+        path.parent.chmod(0o777)  # whoever the app runs as
+        go = self.folder / "go"
+        self.addCleanup(go.touch)
+        e.drop("app", module="shapes", app=APPS, extra="http-socket = 127.0.0.1:%d\nhttp-socket = %s\nreload-mercy = 60\nprocesses = 2" % (own, path))
+        e.wait_up("app", "/plain")
+        held = []
+        holder = threading.Thread(target=lambda: held.append(e.get("app", "/hold?%s" % go, timeout=60).status))
+        holder.start()
+        eventually(lambda: "holding" in e.output(), 10, "a request in work")
+        e.process.send_signal(signal.SIGTERM)
+        eventually(lambda: "stopping" in e.output(), 10, "it stops")
+        doors = [lambda: socket.create_connection(("127.0.0.1", e.port), 5), lambda: socket.create_connection(("127.0.0.1", own), 5),
+                 lambda: self.connect_unix(path)]
+        for n, connect in enumerate(doors):
+            eventually(lambda: self.is_refused(connect), 5, "door %d is shut" % n)
+        self.assertEqual(held, [], "the request is still in work")
+        go.touch()
+        holder.join()
+        self.assertEqual(held, [200])
+        self.assertEqual(e.process.wait(20 * PATIENCE), 0)
+
+    def connect_unix(self, path):
+        s = socket.socket(socket.AF_UNIX)
+        try:
+            s.settimeout(5)
+            s.connect(str(path))
+        except OSError:
+            s.close()
+            raise
+        return s
+
+    def is_refused(self, connect):
+        """Whoever gets in gets an answer: nobody is left without a word."""
+        try:
+            s = connect()
+        except (ConnectionRefusedError, FileNotFoundError):
+            return True
+        with s:
+            try:
+                s.sendall(b"GET /plain HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n")
+                self.assertRegex(s.recv(4096), rb"^HTTP/1.1 (200|503) ")
+            except ConnectionError:
+                pass  # it was in the backlog in the moment in which the door was shut
+        return False
 
 
 class Stop(Succession):

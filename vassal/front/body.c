@@ -30,7 +30,8 @@ static void on_ready(void *arg)
 	if (c->state != CONN_BODY)
 		return;
 	body_settle(c);
-	if (c->state == CONN_BODY && c->readable)
+	/* one that was read to its end before anybody watched it is to be watched now */
+	if (c->state == CONN_BODY && (c->readable || !c->in_epoll))
 		conn_ready(c);
 	/* outside a turn nobody wakes the worker that the request was queued for */
 	loop_kick(c->front);

@@ -62,10 +62,12 @@ static bool take_word(struct span *rest, bool last, struct span *ret)
 {
 	const char *blank = rest->n > 0 ? memchr(rest->p, ' ', rest->n) : NULL;
 
-	if (!blank == !last)
+	size_t n = blank ? (size_t)(blank - rest->p) : rest->n;
+
+	if (last == (blank != NULL))
 		return false;
-	*ret = last ? *rest : span_of(rest->p, (size_t)(blank - rest->p));
-	*rest = span_skip(*rest, last ? rest->n : ret->n + 1);
+	*ret = span_of(rest->p, n);
+	*rest = span_skip(*rest, last ? n : n + 1);
 	return ret->n > 0;
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
@@ -160,12 +161,41 @@ static void a_closed_link_is_the_end(void **state)
 	(void)close(fds[1]);
 }
 
+static void what_finds_no_free_descriptor_is_lost_and_asked_for_again(void **state)
+{
+	const int *pair = *state;
+	const struct role_msg port = {.kind = GATE_PORT}, begin = {.kind = ROLE_BEGIN},
+			      end = {.kind = ROLE_END};
+	struct rlimit few, limit;
+	struct role_msg got;
+	int fds[2], nfds;
+	bool lost = false;
+
+	assert_int_equal(role_send(pair[0], &port, "x", pair, 1), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(role_recv(pair[1], &got, fds, &nfds, NULL), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	role_lose(pair[1], &lost);
+	assert_int_equal(role_recv(pair[0], &got, fds, &nfds, NULL), 1);
+	assert_int_equal(got.kind, ROLE_AGAIN);
+	/* The end of what was not heard whole would forget what was lost. */
+	assert_true(role_counts(&lost, &port));
+	assert_false(role_counts(&lost, &end));
+	assert_true(role_counts(&lost, &begin));
+	assert_true(role_counts(&lost, &port));
+	assert_true(role_counts(&lost, &end));
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, pair_open, pair_close)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(what_is_sent_arrives),
+		CASE(what_finds_no_free_descriptor_is_lost_and_asked_for_again),
 		CASE(a_long_text_is_cut_and_terminated),
 		CASE(descriptors_arrive_and_are_cloexec),
 		CASE(a_sender_refuses_what_the_table_does_not_allow),

@@ -96,6 +96,8 @@ static void secrets_are_masked_and_nothing_else(void **state)
 		{"mule = ldapsearch -w x -b y\n", "mule = ldapsearch -w *** -b y\n"},
 		{"mule = x -w 4 -U 7\n", "mule = x -w 4 -U 7\n"},
 		{"mule = curl -u me:x url\n", "mule = curl -u *** url\n"},
+		{"mule = curl -ume:x url\n", "mule = curl -u*** url\n"},
+		{"mule = smbclient -Ume%x share\n", "mule = smbclient -U*** share\n"},
 		{"mule = smbclient -U me%x url\n", "mule = smbclient -U *** url\n"},
 		{"mule = python -u w.py\nmule = a-p x\n", "mule = python -u w.py\nmule = a-p x\n"},
 		/* URLs */

@@ -98,7 +98,7 @@ static const char all[] =
 static void every_way_to_read_a_file_is_reported_and_each_file_once(void **state)
 {
 	static const char *const wanted[] = {"a.inc", "deep.inc", "b.inc", "list",
-					     "word",  "flag",     "d/"};
+					     "word",  "flag",     "d/*"};
 	struct inifile_sources s = {0};
 
 	(void)state;
@@ -111,6 +111,11 @@ static void every_way_to_read_a_file_is_reported_and_each_file_once(void **state
 	assert_int_equal(
 		read_ini("[vassal]\na = @(word)@(word)\nif-file = word\nendif =\n", true, &s), 0);
 	assert_int_equal(s.n, 1);
+	/* a pattern that is a file's name hides nothing of that file */
+	assert_int_equal(read_ini("[vassal]\nfor-glob = word\nendfor =\na = @(word)\n", true, &s),
+			 0);
+	put("word", "other bytes\n");
+	assert_string_equal(inifile_sources_changed(&s), at("word"));
 	assert_int_equal(read_ini("[vassal]\na = 1\n", true, &s), 0);
 	assert_int_equal(s.n, 0);
 	inifile_sources_done(&s);
@@ -175,7 +180,10 @@ static void each_kind_of_change_is_seen_once_and_none_where_there_is_none(void *
 	set_mtime("list", 1000);
 	assert_string_equal(inifile_sources_changed(&s), at("list"));
 	put("d/new", "hello\n");
-	assert_string_equal(inifile_sources_changed(&s), at("d/"));
+	assert_string_equal(inifile_sources_changed(&s), at("d/*"));
+	put("d/.hidden", ""); /* does not match */
+	assert_null(inifile_sources_changed(&s));
+	assert_int_equal(unlink(at("d/.hidden")), 0);
 	assert_int_equal(rename(at("d/new"), at("word")), 0);
 	assert_non_null(inifile_sources_changed(&s));
 	assert_int_equal(unlink(at("b.inc")), 0);

@@ -21,17 +21,20 @@
 static unsigned tries;
 
 /* A role of ours: it says that it is ready, and answers if it is to. */
-static enum { NO_CHILD, SILENT, TALKING } answering;
+static enum { NO_CHILD, SILENT, TALKING, LOSING } answering;
 
 static void answer(int fd, bool pings)
 {
 	const struct role_msg ready = {.kind = ROLE_READY, .a = ROLE_VERSION};
 	const struct role_msg pong = {.kind = ROLE_PONG};
+	const struct role_msg again = {.kind = ROLE_AGAIN};
 	struct role_msg m;
 	int fds[2], n;
 
 	(void)fd_set_nonblock(fd, false);
 	(void)role_send(fd, &ready, NULL, NULL, 0);
+	for (int i = 0; answering == LOSING && i < 5; i++)
+		(void)role_send(fd, &again, NULL, NULL, 0);
 	while (role_recv(fd, &m, fds, &n, NULL) > 0)
 		if (pings && m.kind == ROLE_PING)
 			(void)role_send(fd, &pong, NULL, NULL, 0);
@@ -185,6 +188,42 @@ static void a_death_that_nobody_wanted_is_counted_with_how(void **state)
 	answering = NO_CHILD;
 }
 
+static unsigned briefings;
+
+static void on_fresh(void *arg, enum role_id id)
+{
+	(void)arg;
+	briefings += id == ROLE_ID_GATE;
+}
+
+static void a_role_that_has_lost_something_is_told_all_again_and_once(void **state)
+{
+	struct roles_setup setup = {.loop = ev_default_loop(0),
+				    .environ_now = environ,
+				    .fresh = on_fresh,
+				    .gone = nothing};
+	struct roles *roles;
+	ev_timer enough;
+
+	(void)state;
+	answering = LOSING;
+	assert_int_equal(roles_new(&roles, &setup, NULL), 0);
+	roles_start(roles);
+	ev_timer_init(&enough, on_enough, 2.5 * ROLES_AGAIN_S, 0);
+	ev_timer_start(setup.loop, &enough);
+	while (briefings < 2 && ev_is_active(&enough))
+		(void)ev_run(setup.loop, EVRUN_ONCE);
+	assert_int_equal(briefings, 2);
+	while (ev_is_active(&enough)) /* it has asked five times, at once */
+		(void)ev_run(setup.loop, EVRUN_ONCE);
+	assert_int_equal(briefings, 2);
+	roles_kill_all(roles);
+	while (roles_alive(roles))
+		(void)ev_run(setup.loop, EVRUN_ONCE);
+	roles_free(roles);
+	answering = NO_CHILD;
+}
+
 static void without_descriptors_a_role_is_told_all_the_same(void **state)
 {
 	struct roles_setup setup = {.loop = ev_default_loop(0),
@@ -227,6 +266,7 @@ int main(void)
 		cmocka_unit_test(a_role_that_stands_still_is_replaced),
 		cmocka_unit_test(a_death_that_nobody_wanted_is_counted_with_how),
 		cmocka_unit_test(without_descriptors_a_role_is_told_all_the_same),
+		cmocka_unit_test(a_role_that_has_lost_something_is_told_all_again_and_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
