@@ -4,6 +4,7 @@
 #pragma once
 #include "shared/base.h"
 #include "shared/msg.h"
+#include <Python.h>
 
 struct engine;
 
