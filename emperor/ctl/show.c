@@ -150,6 +150,8 @@ static void show_release(const struct ctl *c, const json_t *app)
 {
 	char at[HUMAN_MAX], line[2 * PATH_MAX], from[PATH_MAX + 64] = "an unknown version";
 	uint64_t generation = number(app, "held_generation");
+	/* the same code: what is held is what an edit has made of its ini */
+	bool same = str_eq(text(app, "held_release"), text(app, "release"));
 
 	if (text(app, "release")[0]) {
 		(void)snprintf(line, sizeof(line), "%s since %s", text(app, "release"),
@@ -160,8 +162,8 @@ static void show_release(const struct ctl *c, const json_t *app)
 		return;
 	if (generation > 0)
 		(void)snprintf(from, sizeof(from), "%s (generation %u)",
-			       text(app, "held_release")[0] ? text(app, "held_release")
-							    : "what ran",
+			       same || !text(app, "held_release")[0] ? "its ini as it was then"
+								     : text(app, "held_release"),
 			       (unsigned)generation);
 	(void)snprintf(line, sizeof(line),
 		       "rolled back from %s: not started again until its ini changes or a reload "
