@@ -82,7 +82,7 @@ class Killed(Faults):
 class Changes(Faults):
     def test_a_storm_of_reloads_loses_nothing_and_leaks_nothing(self):
         e = self.two()
-        before = [self.descriptors(p) for p in (e.process.pid, *self.titled(e, r"^emperor: gate$"))]
+        before = self.at_rest(e)
         with Load(e.port, ["a.test", "b.test"]) as keep, Load(e.port, ["a.test"], 2, keep=False) as close:
             for _ in range(60):
                 os.utime(e.vassals / "a.ini")
@@ -91,11 +91,31 @@ class Changes(Faults):
                 e.ctl("reload", "b")
         self.assertEqual((keep.bad(), close.bad()), ({}, {}))
 
-        def settled():
-            now = [self.descriptors(p) for p in (e.process.pid, *self.titled(e, r"^emperor: gate$"))]
-            return now == before and len(self.titled(e, r"^vassal: ")) == 2
+        seen = []
 
-        eventually(settled, 15, "as many descriptors and fronts as before")
+        def settled():
+            seen[:] = self.counts(e)
+            return seen == before and len(self.titled(e, r"^vassal: ")) == 2
+
+        try:
+            eventually(settled, 15, "as many descriptors and fronts as before")
+        except AssertionError as lasting:
+            raise AssertionError("%s: %s before, %s now, %d fronts" % (lasting, before, seen, len(self.titled(e, r"^vassal: ")))) from None
+
+    def counts(self, e):
+        return [self.descriptors(p) for p in (e.process.pid, *self.titled(e, r"^emperor: gate$"))]
+
+    def at_rest(self, e):
+        """What a start or a command has open for a moment does not count."""
+        seen = []
+
+        def stands():
+            seen.append(self.counts(e))
+            time.sleep(0.2)
+            return len(seen) > 4 and all(s == seen[-1] for s in seen[-4:])
+
+        eventually(stands, 15, "numbers of descriptors that stand still")
+        return seen[-1]
 
     def test_inis_deleted_while_they_start_leave_nothing(self):
         e = self.two()
