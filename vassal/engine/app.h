@@ -2,6 +2,9 @@
  * app - finds the WSGI callable that the ini names: module, wsgi-file, callable.
  */
 #pragma once
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
 #include "shared/base.h"
 #include "shared/msg.h"
 #include <Python.h>

@@ -31,6 +31,7 @@ static const struct shape shapes[] = {
 	{ GET11, -1, "one", "",     FRAME_END_EXCEPTION, "chunked\r\n", "\r\n0\r\n", "3\r\none\r\n", true },
 	{ GET11, -1, NULL,  "",     FRAME_END_EXCEPTION, "500 Internal", "200 OK", "", false },
 	{ GET11, -1, NULL,  "",     0, "500 Internal", "200 OK", "", false },
+	{ GET11, -1, NULL,  "",     FRAME_END_NO_APP, "404 Not Found", "200 OK", "", false },
 };
 /* clang-format on */
 
