@@ -10,6 +10,7 @@
 #include "vassal/engine/mount.h"
 #include "vassal/engine/spec.h"
 #include "vassal/engine/traceback.h"
+#include "vassal/engine/uwsgi.h"
 
 /* A dotted path from an object on. A new reference. */
 static PyObject *walk(PyObject *from, const char *path)
@@ -275,7 +276,8 @@ enum fail_phase app_load(struct engine *e, char *text, size_t size)
 	if (load_all(e, text, size) < 0)
 		return FAIL_IMPORT;
 	e->loaded = true;
-	if (environ_start(&e->environ, e->config.threads > 1, e->config.processes > 1) == 0)
+	if (uwsgi_loaded(e) == 0 &&
+	    environ_start(&e->environ, e->config.threads > 1, e->config.processes > 1) == 0)
 		return FAIL_NONE;
 	traceback_explain(e, "environ", text, size);
 	return FAIL_ENGINE;

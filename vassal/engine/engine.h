@@ -43,6 +43,8 @@ struct engine {
 	PyObject *application; /* what no mount claims; NULL: nothing is */
 	PyObject **mounted;    /* config.mounts_n of them */
 	bool loaded;
+	PyObject *uwsgi;            /* the module */
+	unsigned worker_id;         /* from 1; 0: the mold */
 	PyObject *format_exception; /* traceback.format_exception */
 	PyObject *close_name;       /* "close" */
 	PyObject *request_timeout;  /* emperor.RequestTimeout */

@@ -23,6 +23,7 @@
 #include "vassal/engine/signals.h"
 #include "vassal/engine/stacks.h"
 #include "vassal/engine/traceback.h"
+#include "vassal/engine/uwsgi.h"
 #include "vassal/engine/venv.h"
 
 #define LOG_FLUSH_MS 200 /* our own last lines, should the pipe be full */
@@ -186,7 +187,7 @@ static int prepare(struct engine *e, struct err *err)
 	if (e->close_name && bytecode_start() == 0 && extend_path(e) == 0 &&
 	    buffer_by_lines() == 0 && stacks_start() == 0 && traceback_start(e) == 0 &&
 	    filewrapper_start() == 0 && input_start() == 0 && callable_start() == 0 &&
-	    interrupt_start(e) == 0)
+	    interrupt_start(e) == 0 && uwsgi_start(e) == 0)
 		return 0;
 	PyErr_Print();
 	return err_set(err, -ENOEXEC,
@@ -208,6 +209,8 @@ int interp_start(struct engine *e, struct err *err)
 		(void)unsetenv(
 			"PYTHONHOME"); /* would win over the virtualenv, as in its activate script */
 	signals_start();
+	if (uwsgi_announce() < 0)
+		return err_set(err, -ENOMEM, "out of memory");
 	r = preinitialize(err);
 	if (r == 0)
 		r = initialize(e, &v, err);

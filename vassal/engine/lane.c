@@ -17,6 +17,7 @@
 #include "vassal/engine/interrupt.h"
 #include "vassal/engine/response.h"
 #include "vassal/engine/traceback.h"
+#include "vassal/engine/uwsgi.h"
 #include "vassal/exchange/exchange.h"
 
 /* avg_us moves an eighth of the way towards each new time: steady, yet current within some ten requests. */
@@ -44,7 +45,9 @@ static int prepare(struct lane *l, const struct lane_request *r)
 	l->head.n = 0;
 	l->sent = l->full = l->excess = l->interrupted = false;
 	l->body_n = 0;
+	l->request_n = r->body_n;
 	l->end = FRAME_END_OK;
+	uwsgi_enter(l);
 	if (!l->input)
 		l->input = input_new();
 	if (!l->start_response)
@@ -179,6 +182,7 @@ int lane_run(struct lane *l, const struct lane_request *r)
 	/* Before END: finalisers of what the request held may still use wsgi.input. */
 	Py_XDECREF(env);
 	leave_if_copy(l);
+	uwsgi_leave(l);
 	return result;
 }
 
@@ -259,4 +263,5 @@ void lane_serve(struct lane *l, unsigned slot)
 	app_ns = clock_now_ns() - started_ns;
 	board_finish(l, app_ns / NS_PER_US);
 	response_end(l, app_ns);
+	uwsgi_served(l);
 }

@@ -10,6 +10,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <time.h>
+
 #include "vassal/engine/head.h"
 #include "vassal/engine/input.h"
 
@@ -48,11 +50,15 @@ struct lane {
 
 	/* its answer */
 	struct head head;
-	bool sent;       /* the head has gone */
-	bool full;       /* as many bytes as Content-Length says have gone */
-	bool excess;     /* and the app gave more */
-	uint64_t body_n; /* bytes the app gave */
-	uint32_t end;    /* enum frame_end_flags */
+	bool sent;          /* the head has gone */
+	bool full;          /* as many bytes as Content-Length says have gone */
+	bool excess;        /* and the app gave more */
+	uint64_t body_n;    /* bytes the app gave */
+	uint64_t request_n; /* bytes of its body */
+	PyObject *logvars;  /* uwsgi.set_logvar(); NULL: none */
+	bool has_timer;     /* uwsgi.set_user_harakiri() */
+	timer_t timer;
+	uint32_t end; /* enum frame_end_flags */
 };
 
 /* 0, or -1 with an exception set. */

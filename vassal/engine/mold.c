@@ -292,6 +292,7 @@ _Noreturn void mold_resume(struct engine *e)
 	struct crew_msg ready = {.kind = CREW_MOLD_READY, .b = 1};
 
 	forked_watch();
+	e->worker_id = 0;
 	exchange_forget_lanes(e->exchange);
 	place_anywhere(e);
 	proctitle_set("%s mold", engine_title(e));

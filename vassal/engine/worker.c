@@ -33,6 +33,7 @@
 #include "vassal/engine/signals.h"
 #include "vassal/engine/stacks.h"
 #include "vassal/engine/traceback.h"
+#include "vassal/engine/uwsgi.h"
 #include "vassal/engine/warmup.h"
 #include "vassal/engine/witness.h"
 #include "vassal/exchange/exchange.h"
@@ -412,12 +413,14 @@ _Noreturn void worker_run(struct engine *e, unsigned number, int link_fd)
 	forked_watch();
 	wait_for_adoption(e);
 	close_mold_descriptors(link_fd);
+	e->worker_id = number + 1;
 	place_worker(e, number);
 	signals_start();
 	proctitle_set("%s worker %u", engine_title(e), number + 1);
 	reset_board(&w);
 	if (!e->loaded)
 		load_app(&w);
+	uwsgi_forked(e, number);
 	check_health(&w);
 	if (make_threads(&w) < 0 ||
 	    (w.threads_n > 1 && (stacks_by_main_thread(w.wake_fd) < 0 || start_threads(&w) < 0)))

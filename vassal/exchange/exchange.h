@@ -166,7 +166,8 @@ enum frame_end_flags {
 		1, /* the app raised: 500 if no HEAD came, else cut the connection visibly */
 	FRAME_END_SHORT = 2,   /* fewer bytes than Content-Length: same */
 	FRAME_END_EXITING = 4, /* the worker leaves after this one (sys.exit in the app) */
-	FRAME_END_NO_APP = 8,  /* none is mounted there: 404. No HEAD came */
+	FRAME_END_LOG = 16,   /* it is to have its line in the access log, whatever is configured */
+	FRAME_END_NO_APP = 8, /* none is mounted there: 404. No HEAD came */
 };
 
 struct frame {

@@ -250,6 +250,7 @@ static struct record times_of(const struct front *f, unsigned lane, const struct
 		/* a worker's word: never more than has passed */
 		.app_ns = MIN(g->end.app_ns, f->now_ns + NS_PER_S - MIN(f->now_ns, taken_ns)),
 		.worker = lane / f->shape.threads + 1,
+		.logged = g->has_end && (g->end.flags & FRAME_END_LOG),
 	};
 }
 

@@ -37,7 +37,7 @@ void record_request(const struct conn *c, const struct record *r)
 
 	board_add(&f->count->requests, 1);
 	board_add(&f->count->responses[r->status < 600 ? r->status / 100 : 5], 1);
-	if (f->config->disable_logging || routed_is_quiet(c))
+	if (!r->logged && (f->config->disable_logging || routed_is_quiet(c)))
 		return;
 	logbook_line(&f->log, line, access_format(line, &a), true);
 }

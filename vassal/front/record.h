@@ -12,6 +12,7 @@ struct record {
 	uint64_t body_bytes;
 	uint64_t queue_ns, app_ns;
 	unsigned worker; /* 1-based; 0: no worker had it */
+	bool logged;     /* whatever is configured */
 };
 
 void record_request(const struct conn *c, const struct record *r);

@@ -1,0 +1,263 @@
+"""The uwsgi module and uwsgidecorators, as apps and their agents use them."""
+
+import concurrent.futures
+import contextlib
+import os
+import re
+import unittest
+
+import harness
+from harness import Case, eventually, request
+
+APP = """
+import os, sys, threading, time
+import uwsgi
+from uwsgidecorators import harakiri, lock, postfork, thread
+
+AT_IMPORT = (uwsgi.worker_id(), os.getpid())
+forked = []
+
+@postfork
+def note_fork():
+    forked.append((uwsgi.worker_id(), os.getpid()))
+    print("forked %d" % uwsgi.worker_id(), flush=True)
+
+@postfork(wid=2)
+def second():
+    print("only in %d" % uwsgi.worker_id(), flush=True)
+
+def served():
+    print("served a request", flush=True)
+
+uwsgi.after_req_hook = served
+uwsgi.atexit = lambda: print("atexit of %d" % uwsgi.worker_id(), flush=True)
+
+PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "counter")
+
+@lock
+def count():
+    n = int(open(PATH).read())
+    time.sleep(0.01)
+    with open(PATH, "w") as f:
+        f.write(str(n + 1))
+    return n + 1
+
+@harakiri(1)
+def slow(seconds):
+    time.sleep(seconds)
+
+@thread
+def beside(results):
+    results.append(threading.current_thread() is not threading.main_thread())
+
+def in_thread():
+    results = []
+    beside(results).join(10)
+    return results
+
+def holds_and_dies():
+    uwsgi.lock(3)
+    os.kill(os.getpid(), 9)
+
+def expression(environ):
+    return repr(eval(environ["HTTP_X_SEE"], globals(), {"e": environ})).encode()
+
+def application(environ, start_response):
+    body = expression(environ) if "HTTP_X_SEE" in environ else b"up"
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [body]
+"""
+
+# What agents do when they find the module; in the words of their checks, not in their code.
+AGENTS = """
+import os
+import uwsgi
+
+def sentry():
+    from uwsgi import opt
+    off = ("false", "off", "no", "0", "none", "")
+    threads = "threads" in opt or str(opt.get("enable-threads", "0")).lower() not in off
+    hooks = str(opt.get("py-call-uwsgi-fork-hooks", "0")).lower() not in off
+    return threads and hooks
+
+def ddtrace():
+    assert uwsgi.opt
+    assert uwsgi.opt.get("enable-threads") or uwsgi.opt.get("threads")
+    assert uwsgi.numproc < 2 or uwsgi.opt.get("master")
+    assert uwsgi.opt.get("py-call-uwsgi-fork-hooks")
+    assert tuple(uwsgi.version_info[:3]) >= (2, 0, 30)
+    import uwsgidecorators
+    uwsgidecorators.postfork(lambda: print("agent in %d" % uwsgi.worker_id(), flush=True))
+    before = getattr(uwsgi, "atexit", None)
+    uwsgi.atexit = lambda: (before and before(), print("agent ends", flush=True))
+    return uwsgi.worker_id() == 0 or bool(uwsgi.opt.get("lazy-apps"))
+
+def instana():
+    facts = [bool(uwsgi.opt.get(k, False)) for k in ("master", "lazy-apps", "gevent")]
+    from uwsgidecorators import postfork
+    postfork(lambda: None)
+    return facts == [True, bool(uwsgi.opt.get("lazy-apps")), False]
+
+FOUND = [f() for f in (sentry, ddtrace, instana)]
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [repr(FOUND).encode()]
+"""
+
+
+class Module(Case):
+    def serve(self, code, *args, module="app"):
+        (self.folder / (module + ".py")).write_text(code)
+        (self.folder / "counter").write_text("0")
+        port = harness.free_port()
+        process = self.vassal("--http", "127.0.0.1:%d" % port, "--chdir", self.folder, "--module", module, *args,
+                              name="vassal%d" % len(self.daemons))
+
+        def up():
+            with contextlib.suppress(OSError):
+                return request(port).status == 200
+            self.assertTrue(process.alive(), process.output())
+
+        eventually(up, 15, "vassal answers")
+        return port, process
+
+    def see(self, port, expression, **kw):
+        answer = request(port, "/", headers={"X-See": expression}, **kw)
+        self.assertEqual(answer.status, 200, expression)
+        return eval(answer.text)
+
+    def test_facts_and_their_types(self):
+        port, process = self.serve(APP, "--processes", "2", "--env", "A=1", "--env", "B=2")
+        pid = process.process.pid
+        for expression, wanted in (
+            ("uwsgi.opt['processes'], uwsgi.opt['env']", (b"2", b"B=2")),
+            ("[uwsgi.opt[k] for k in ('master', 'enable-threads', 'py-call-uwsgi-fork-hooks', 'single-interpreter', 'need-app')]", [b"true"] * 5),
+            ("uwsgi.opt.get('cache2'), 'gevent' in uwsgi.opt", (None, False)),
+            ("all(type(k) is str and type(v) is bytes for k, v in uwsgi.opt.items())", True),
+            ("uwsgi.version.startswith(b'2.0.30-emperor'), uwsgi.version_info", (True, (2, 0, 30, 0, b"emperor"))),
+            ("type(uwsgi.hostname), uwsgi.numproc, uwsgi.cores, uwsgi.has_threads, uwsgi.buffer_size", (bytes, 2, 1, 1, 65536)),
+            ("0 <= time.time() - uwsgi.started_on < 600, uwsgi.is_a_reload, uwsgi.sockets", (True, False, [])),
+            ("list(uwsgi.applications), uwsgi.applications[''] is application", ([""], True)),
+            ("uwsgi.masterpid(), AT_IMPORT[0]", (pid, 0)),
+            ("uwsgi.worker_id() in (1, 2), forked == [(uwsgi.worker_id(), os.getpid())]", (True, True)),
+            ("os.getpid() == {w['id']: w['pid'] for w in uwsgi.workers()}[uwsgi.worker_id()]", True),
+            ("[w['id'] for w in uwsgi.workers()], type(uwsgi.workers())", ([1, 2], tuple)),
+            ("{w['id']: w['status'] for w in uwsgi.workers()}[uwsgi.worker_id()]", "busy"),
+            ("uwsgi.total_requests() > 5, uwsgi.request_id() <= uwsgi.total_requests()", (True, True)),
+            ("uwsgi.mem()[0] > 1 << 20, uwsgi.mem()[1] > uwsgi.mem()[0]", (True, True)),
+            ("uwsgi.listen_queue(), uwsgi.logsize(), uwsgi.ready(), uwsgi.accepting()", (0, 0, True, None)),
+            ("abs(uwsgi.micros() / 1e6 - time.time()) < 1, uwsgi.cl()", (True, 0)),
+            ("uwsgi.SPOOL_OK, uwsgi.SPOOL_RETRY, uwsgi.SPOOL_IGNORE, uwsgi.i_am_the_spooler(), uwsgi.mule_id()", (-2, -1, 0, False, 0)),
+            ("in_thread()", [True]),
+            ("uwsgi.set_logvar('user', 'me'), uwsgi.get_logvar('user'), uwsgi.get_logvar('none')", (None, b"me", None)),
+            ("uwsgi.get_logvar('user')", None),
+            ("__import__('importlib.util').util.find_spec('uwsgi').name", "uwsgi"),
+        ):
+            with self.subTest(expression=expression):
+                text = request(port, "/", headers={"X-See": expression}).text
+                self.assertEqual(text, repr(wanted), process.output()[-1500:])
+        self.assertEqual(request(port, "/", method="POST", body=b"12345", headers={"X-See": "uwsgi.cl()"}).text, "5")
+
+    def test_what_is_not_here_has_no_name(self):
+        port, process = self.serve(APP)
+        for name in ("cache_get", "spool", "mule_msg", "register_signal", "add_timer", "websocket_handshake", "connection_fd", "rpc",
+                     "sharedarea_read", "green_schedule", "wait_fd_read", "suspend", "queue_push", "metric_get", "signal_wait", "offload"):
+            self.assertEqual(request(port, "/", headers={"X-See": "hasattr(uwsgi, %r)" % name}).text, "False", name)
+        for name in ("spool", "timer", "cron", "filemon", "mule", "signal", "rpc"):
+            self.assertEqual(request(port, "/", headers={"X-See": "hasattr(__import__('uwsgidecorators'), %r)" % name}).text, "False", name)
+
+    def test_hooks_run_in_workers_alone_and_atexit_at_their_end(self):
+        port, process = self.serve(APP, "--processes", "3")
+        eventually(lambda: process.output().count("forked ") == 3, 5, "post_fork_hook in three")
+        # not by lines: PYTHONUNBUFFERED writes a newline by itself
+        self.assertEqual(sorted(re.findall(r"forked (\d)", process.output())), ["1", "2", "3"])
+        self.assertEqual(re.findall(r"only in (\d)", process.output()), ["2"])
+        before = process.output().count("served a request")
+        request(port)
+        eventually(lambda: process.output().count("served a request") > before, 5, "after_req_hook")
+        process.stop()
+        self.assertEqual(sorted(re.findall(r"atexit of (\d)", process.output())), ["1", "2", "3"])
+
+    def test_with_lazy_apps_the_hook_comes_after_the_import(self):
+        port, process = self.serve(APP, "--processes", "2", "--lazy-apps")
+        eventually(lambda: process.output().count("forked ") == 2, 5, "post_fork_hook in two")
+        self.assertEqual(request(port, "/", headers={"X-See": "AT_IMPORT[0] == uwsgi.worker_id() and len(forked)"}).text, "1")
+
+    def test_a_hook_that_raises_is_told_of_and_harms_nobody(self):
+        port, process = self.serve("import uwsgi\ndef bad():\n    raise ValueError('in a hook')\n"
+                                   "uwsgi.post_fork_hook = uwsgi.after_req_hook = uwsgi.atexit = bad\n"
+                                   "def application(e, s):\n    s('200 OK', [])\n    return [b'well']\n")
+        self.assertEqual(request(port).text, "well")
+        process.stop()
+        for name in ("post_fork_hook", "after_req_hook", "atexit"):
+            self.assertIn("exception in uwsgi.%s" % name, process.output())
+
+    def test_a_lock_is_held_by_one_of_all_threads_and_processes_and_given_back_by_the_dead(self):
+        port, process = self.serve(APP, "--processes", "3", "--threads", "2")
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            got = sorted(pool.map(lambda _: self.see(port, "count()", timeout=30), range(24)))
+        self.assertEqual(got, list(range(1, 25)))
+        self.assertEqual(self.see(port, "uwsgi.is_locked(0), uwsgi.lock(1), uwsgi.is_locked(1), uwsgi.unlock(1), uwsgi.is_locked(1)"),
+                         (False, None, True, None, False))
+        self.assertEqual(request(port, "/", headers={"X-See": "holds_and_dies()"}).status, 502)
+        self.assertEqual(self.see(port, "uwsgi.lock(3), uwsgi.unlock(3)"), (None, None))
+        self.assertEqual(request(port, "/", headers={"X-See": "uwsgi.lock(64)"}).status, 500)
+        self.assertIn("locks are numbered from 0 to 63", process.output())
+
+    def test_user_harakiri_ends_a_request_that_takes_too_long_and_no_other(self):
+        port, process = self.serve(APP)
+        pid = self.see(port, "os.getpid()")
+        self.assertEqual(self.see(port, "slow(0), os.getpid()"), (None, pid))
+        self.assertEqual(self.see(port, "uwsgi.set_user_harakiri(1)"), None)
+        self.assertEqual(self.see(port, "time.sleep(1.2), os.getpid()"), (None, pid))
+        self.assertEqual(request(port, "/", headers={"X-See": "slow(20)"}, timeout=15).status, 502)
+        eventually(lambda: "in slow" in process.output(), 5, "the log shows where it stood")
+        self.assertNotEqual(self.see(port, "os.getpid()"), pid)
+
+    def test_log_and_log_this_request(self):
+        port, process = self.serve(APP, "--disable-logging")
+        self.see(port, "uwsgi.log('a line of the app')")
+        eventually(lambda: "a line of the app\n" in process.output(), 5)
+        self.assertNotIn('"GET /" 200', process.output())
+        self.see(port, "uwsgi.log_this_request()")
+        eventually(lambda: process.output().count('"GET /" 200') == 1, 5, "its line")
+
+    def test_outside_a_request_there_is_none(self):
+        port, process = self.serve("import uwsgi, threading\nseen = []\ndef look():\n    for f in (uwsgi.cl, uwsgi.log_this_request):\n"
+                                   "        try:\n            f()\n        except RuntimeError as e:\n            seen.append(str(e))\nlook()\n"
+                                   "def application(e, s):\n    t = threading.Thread(target=look)\n    t.start()\n    t.join()\n"
+                                   "    s('200 OK', [])\n    return [repr(set(seen)).encode(), str(len(seen)).encode()]\n")
+        self.assertTrue(request(port).text.startswith("{'this thread serves no request'}"))
+
+    def test_checks_of_agents_pass(self):
+        for more in ((), ("--lazy-apps",), ("--threads", "4")):
+            with self.subTest(more=more):
+                port, process = self.serve(AGENTS, "--processes", "2", *more, module="agents")
+                self.assertEqual(request(port).text, "[True, True, True]")
+                eventually(lambda p=process: p.output().count("agent in ") == 2, 5, "the agent's hook")
+                process.stop()
+                self.assertEqual(process.output().count("agent ends"), 2)
+
+    def test_reload_is_a_new_generation_and_setprocname_a_title(self):
+        (self.folder / "app.py").write_text(APP)
+        (self.folder / "counter").write_text("0")
+        if os.getuid() == 0:
+            os.chmod(self.folder / "counter", 0o666)
+        emperor = self.emperor()
+        emperor.drop("a", "app", "processes = 2", app=self.folder)
+        emperor.wait_up("a")
+
+        def see(expression):
+            answer = emperor.get("a", headers={"X-See": expression})
+            self.assertEqual(answer.status, 200, emperor.output()[-2000:])
+            return answer.text
+
+        self.assertEqual(see("count(), uwsgi.is_a_reload, uwsgi.setprocname('renamed')"), "(1, False, None)")
+        eventually(lambda: "renamed" in [harness.title(p) for p in emperor.strays()], 5, "the title")
+        self.assertEqual(see("uwsgi.reload()"), "True")
+        eventually(lambda: see("uwsgi.is_a_reload") == "True", 15, "a new generation")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

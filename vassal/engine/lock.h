@@ -1,0 +1,16 @@
+/*
+ * lock - numbered locks that all workers of a generation share; let go by the kernel when their holder dies. Byte ranges
+ * of the exchange's memory, which is theirs: the scoreboard, which outlives them, the app's user may not open.
+ */
+#pragma once
+#include "shared/base.h"
+
+#define LOCK_COUNT 64 /* 0 .. 63: apps use one or two */
+
+/* Opens this process's own handle: once in the mold, and again in each process that is forked from it. 0 or -errno. */
+int lock_open(void);
+/* Waits: call it without the GIL. 0, -EINTR after a signal, or -errno. Who holds it waits for ever: not recursive. */
+int lock_take(unsigned number);
+int lock_give(unsigned number);
+/* Does anybody hold it? */
+int lock_is_taken(unsigned number);

@@ -1,0 +1,402 @@
+/*
+ * uwsgi - see uwsgi.h.
+ */
+#include "vassal/engine/uwsgi_inner.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "shared/clock.h"
+#include "shared/proctitle.h"
+#include "shared/scoreboard.h"
+#include "vassal/engine/decorators.h"
+#include "vassal/engine/forked.h"
+#include "vassal/engine/lock.h"
+#include "vassal/engine/traceback.h"
+#include "vassal/exchange/exchange.h"
+
+/* What agents compare with: the first version in which nothing that they warn of is wrong. */
+#define VERSION_TEXT "2.0.30-emperor" EMPEROR_VERSION
+
+struct engine *uwsgi_engine(PyObject *module)
+{
+	return *(struct engine **)PyModule_GetState(module);
+}
+
+int uwsgi_put(PyObject *dict, const char *key, PyObject *value)
+{
+	int r = value ? PyDict_SetItemString(dict, key, value) : -1;
+
+	Py_XDECREF(value);
+	return r;
+}
+
+/* -- of the app ------------------------------------------------------------------------------------------- */
+
+static PyObject *get_masterpid(PyObject *module, PyObject *unused)
+{
+	(void)unused;
+	return PyLong_FromLong(uwsgi_engine(module)->front_pid);
+}
+
+static PyObject *get_workers(PyObject *module, PyObject *unused)
+{
+	(void)unused;
+	return uwsgi_workers(uwsgi_engine(module));
+}
+
+static PyObject *get_total_requests(PyObject *module, PyObject *unused)
+{
+	struct engine *e = uwsgi_engine(module);
+	unsigned n = exchange_get_shape(e->exchange)->workers;
+	uint64_t total = 0;
+
+	(void)unused;
+	for (unsigned i = 0; i < n; i++)
+		total += board_get(&e->bank->worker[i].requests);
+	return PyLong_FromUnsignedLongLong(total);
+}
+
+static PyObject *get_listen_queue(PyObject *module, PyObject *args)
+{
+	int unused = 0;
+
+	if (!PyArg_ParseTuple(args, "|i:listen_queue", &unused))
+		return NULL;
+	return PyLong_FromUnsignedLong(exchange_queued(uwsgi_engine(module)->exchange));
+}
+
+static PyObject *get_logsize(PyObject *module, PyObject *unused)
+{
+	const char *path = uwsgi_engine(module)->config.logto;
+	struct stat st;
+
+	(void)unused;
+	return PyLong_FromLongLong(path && stat(path, &st) == 0 ? st.st_size : 0);
+}
+
+static PyObject *get_ready(PyObject *module, PyObject *unused)
+{
+	(void)unused;
+	return PyBool_FromLong(atomic_load(&uwsgi_engine(module)->bank->state) == FRONT_SERVING);
+}
+
+static PyObject *signal_front(PyObject *module, int number)
+{
+	if (kill(uwsgi_engine(module)->front_pid, number) < 0)
+		return PyErr_SetFromErrno(PyExc_OSError);
+	Py_RETURN_TRUE;
+}
+
+static PyObject *ask_reload(PyObject *module, PyObject *unused)
+{
+	(void)unused;
+	return signal_front(module, SIGHUP);
+}
+
+static PyObject *ask_stop(PyObject *module, PyObject *unused)
+{
+	(void)unused;
+	return signal_front(module, SIGTERM);
+}
+
+/* -- of this worker --------------------------------------------------------------------------------------- */
+
+static PyObject *get_worker_id(PyObject *module, PyObject *unused)
+{
+	(void)unused;
+	return PyLong_FromUnsignedLong(uwsgi_engine(module)->worker_id);
+}
+
+static PyObject *get_request_id(PyObject *module, PyObject *unused)
+{
+	const struct engine *e = uwsgi_engine(module);
+	unsigned id = e->worker_id;
+
+	(void)unused;
+	return PyLong_FromUnsignedLongLong(id > 0 ? board_get(&e->bank->worker[id - 1].requests)
+						  : 0);
+}
+
+static PyObject *get_mem(PyObject *module, PyObject *unused)
+{
+	unsigned long long pages[2] = {0};
+	unsigned long long page = (unsigned long long)sysconf(_SC_PAGESIZE);
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	(void)module;
+	(void)unused;
+	if (!f || fscanf(f, "%llu %llu", &pages[0], &pages[1]) != 2)
+		pages[0] = pages[1] = 0;
+	if (f)
+		(void)fclose(f);
+	return Py_BuildValue("(KK)", pages[1] * page, pages[0] * page);
+}
+
+static PyObject *say(PyObject *module, PyObject *args)
+{
+	const char *text;
+	Py_ssize_t n;
+	char *line;
+
+	(void)module;
+	if (!PyArg_ParseTuple(args, "s#:log", &text, &n))
+		return NULL;
+	line = PyMem_Malloc((size_t)n + 1);
+	if (!line)
+		return PyErr_NoMemory();
+	memcpy(line, text, (size_t)n);
+	line[n] = '\n';
+	Py_BEGIN_ALLOW_THREADS;
+	(void)!write(STDERR_FILENO, line, (size_t)n + 1);
+	Py_END_ALLOW_THREADS;
+	PyMem_Free(line);
+	Py_RETURN_TRUE;
+}
+
+static PyObject *set_procname(PyObject *module, PyObject *args)
+{
+	const char *name;
+
+	(void)module;
+	if (!PyArg_ParseTuple(args, "s:setprocname", &name))
+		return NULL;
+	proctitle_set("%s", name);
+	Py_RETURN_NONE;
+}
+
+static PyObject *get_micros(PyObject *module, PyObject *unused)
+{
+	(void)module;
+	(void)unused;
+	return PyLong_FromUnsignedLongLong(clock_wall_ns() / NS_PER_US);
+}
+
+static PyObject *answer_none(PyObject *module, PyObject *unused)
+{
+	(void)module;
+	(void)unused;
+	Py_RETURN_NONE;
+}
+
+static PyObject *answer_false(PyObject *module, PyObject *unused)
+{
+	(void)module;
+	(void)unused;
+	Py_RETURN_FALSE;
+}
+
+static PyObject *answer_zero(PyObject *module, PyObject *unused)
+{
+	(void)module;
+	(void)unused;
+	return PyLong_FromLong(0);
+}
+
+/* -- hooks ------------------------------------------------------------------------------------------------ */
+
+static void run_hook(const struct engine *e, const char *name)
+{
+	PyObject *hook = PyDict_GetItemString(PyModule_GetDict(e->uwsgi), name); /* borrowed */
+	PyObject *r;
+	char heading[64];
+
+	if (!hook || hook == Py_None)
+		return;
+	Py_INCREF(hook);
+	r = PyObject_CallNoArgs(hook);
+	Py_DECREF(hook);
+	if (forked_is())
+		forked_leave(e);
+	if (!r) {
+		(void)snprintf(heading, sizeof(heading), "exception in uwsgi.%s", name);
+		traceback_report(e, heading);
+	}
+	Py_XDECREF(r);
+}
+
+/* atexit's: of workers alone, for no mold runs it. */
+static PyObject *run_atexit(PyObject *module, PyObject *unused)
+{
+	(void)unused;
+	run_hook(uwsgi_engine(module), "atexit");
+	Py_RETURN_NONE;
+}
+
+void uwsgi_forked(struct engine *e, unsigned number)
+{
+	e->worker_id = number + 1;
+	if (lock_open() < 0)
+		engine_note(e, "uwsgi.lock() will not work");
+	run_hook(e, "post_fork_hook");
+}
+
+void uwsgi_served(const struct lane *l)
+{
+	run_hook(l->engine, "after_req_hook");
+}
+
+/* -- the module ------------------------------------------------------------------------------------------- */
+
+static PyMethodDef methods[] = {
+	{"masterpid", get_masterpid, METH_NOARGS,
+	 "Process of the front, which looks after the workers."},
+	{"worker_id", get_worker_id, METH_NOARGS,
+	 "Number of this worker from 1; 0 at import before they are forked."},
+	{"workers", get_workers, METH_NOARGS, "A dict for each worker."},
+	{"total_requests", get_total_requests, METH_NOARGS, "Requests of all workers."},
+	{"request_id", get_request_id, METH_NOARGS, "Requests of this worker."},
+	{"mem", get_mem, METH_NOARGS, "Bytes of memory and of address space of this process."},
+	{"logsize", get_logsize, METH_NOARGS, "Bytes of the app's log file; 0 if it has none."},
+	{"listen_queue", get_listen_queue, METH_VARARGS, "Requests that no worker has taken."},
+	{"log", say, METH_VARARGS, "A line for the log."},
+	{"reload", ask_reload, METH_NOARGS, "A new generation of the app, as soon as it is ready."},
+	{"stop", ask_stop, METH_NOARGS, "Ends the app gracefully; an emperor starts it again."},
+	{"ready", get_ready, METH_NOARGS, "Does this generation serve?"},
+	{"accepting", answer_none, METH_NOARGS, "Nothing to do: workers say so themselves."},
+	{"lock", uwsgi_lock, METH_VARARGS, "Waits for a lock that all workers share."},
+	{"unlock", uwsgi_unlock, METH_VARARGS, "Gives it back."},
+	{"is_locked", uwsgi_is_locked, METH_VARARGS, "Does anybody hold it?"},
+	{"set_logvar", uwsgi_set_logvar, METH_VARARGS,
+	 "Remembers something until the request ends."},
+	{"get_logvar", uwsgi_get_logvar, METH_VARARGS, "What set_logvar() remembered, or None."},
+	{"log_this_request", uwsgi_log_this_request, METH_NOARGS,
+	 "Its line is written in spite of disable-logging."},
+	{"set_user_harakiri", uwsgi_set_user_harakiri, METH_VARARGS,
+	 "The process ends if the request is not over in so many seconds; 0: it may go on."},
+	{"setprocname", set_procname, METH_VARARGS, "Title of this process."},
+	{"cl", uwsgi_cl, METH_NOARGS, "Bytes of the request's body."},
+	{"micros", get_micros, METH_NOARGS, "Microseconds since 1970."},
+	{"i_am_the_spooler", answer_false, METH_NOARGS, "False: there is none."},
+	{"mule_id", answer_zero, METH_NOARGS, "0: this is a worker."},
+	{"in_farm", answer_false, METH_VARARGS, "False: there is none."},
+	{NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef definition = {
+	PyModuleDef_HEAD_INIT,
+	.m_name = "uwsgi",
+	.m_doc = "What the app may ask of the server it runs in.",
+	.m_size = sizeof(struct engine *),
+	.m_methods = methods,
+};
+
+/* What is always so, in the words of those who look; then the app's own lines, of which the last counts. */
+static PyObject *make_opt(const struct engine *e)
+{
+	static const char *const always[] = {"master",
+					     "enable-threads",
+					     "py-call-uwsgi-fork-hooks",
+					     "single-interpreter",
+					     "need-app",
+					     "die-on-term",
+					     "vacuum"};
+	PyObject *d = PyDict_New();
+	int r = d ? 0 : -1;
+
+	for (size_t i = 0; r == 0 && i < e->items.n; i++) {
+		const struct config_item *item = &e->items.v[i];
+
+		r = uwsgi_put(d, item->key,
+			      PyBytes_FromString(item->has_value || item->value[0] ? item->value
+										   : "true"));
+	}
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(always); i++)
+		r = uwsgi_put(d, always[i], PyBytes_FromString("true"));
+	if (r < 0)
+		Py_CLEAR(d);
+	return d;
+}
+
+static int put_host(PyObject *d)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+
+	(void)gethostname(name, sizeof(name) - 1);
+	return uwsgi_put(d, "hostname", PyBytes_FromString(name));
+}
+
+static int put_facts(const struct engine *e, PyObject *d)
+{
+	const struct vassal_config *c = &e->config;
+
+	if (uwsgi_put(d, "opt", make_opt(e)) < 0 || put_host(d) < 0 ||
+	    uwsgi_put(d, "version", PyBytes_FromString(VERSION_TEXT)) < 0 ||
+	    uwsgi_put(d, "version_info", Py_BuildValue("(iiiiy)", 2, 0, 30, 0, "emperor")) < 0 ||
+	    uwsgi_put(d, "numproc", PyLong_FromUnsignedLong(c->processes)) < 0 ||
+	    uwsgi_put(d, "cores", PyLong_FromUnsignedLong(c->threads)) < 0 ||
+	    uwsgi_put(d, "has_threads", PyLong_FromLong(1)) < 0 ||
+	    uwsgi_put(d, "buffer_size", PyLong_FromUnsignedLong(c->buffer_size)) < 0 ||
+	    uwsgi_put(d, "started_on", PyLong_FromUnsignedLongLong(clock_wall_ns() / NS_PER_S)) <
+		    0 ||
+	    uwsgi_put(d, "is_a_reload", PyBool_FromLong(e->generation > 1)) < 0 ||
+	    uwsgi_put(d, "sockets", PyList_New(0)) < 0 ||
+	    uwsgi_put(d, "applications", PyDict_New()) < 0 ||
+	    uwsgi_put(d, "SPOOL_RETRY", PyLong_FromLong(-1)) < 0 ||
+	    uwsgi_put(d, "SPOOL_OK", PyLong_FromLong(-2)) < 0 ||
+	    uwsgi_put(d, "SPOOL_IGNORE", PyLong_FromLong(0)) < 0)
+		return -1;
+	return c->pidfile ? uwsgi_put(d, "pidfile", PyBytes_FromString(c->pidfile)) : 0;
+}
+
+/* importlib.util.find_spec() wants one of every module that is there. */
+static int put_spec(PyObject *module)
+{
+	PyObject *machinery = PyImport_ImportModule("importlib.machinery");
+	PyObject *spec =
+		machinery ? PyObject_CallMethod(machinery, "ModuleSpec", "sO", "uwsgi", Py_None)
+			  : NULL;
+	int r = spec ? PyObject_SetAttrString(module, "__spec__", spec) : -1;
+
+	Py_XDECREF(spec);
+	Py_XDECREF(machinery);
+	return r;
+}
+
+static int register_atexit(PyObject *module)
+{
+	static PyMethodDef method = {"run_atexit", run_atexit, METH_NOARGS, "Runs uwsgi.atexit."};
+	PyObject *atexit = PyImport_ImportModule("atexit");
+	PyObject *function = atexit ? PyCFunction_New(&method, module) : NULL;
+	PyObject *r = function ? PyObject_CallMethod(atexit, "register", "O", function) : NULL;
+
+	Py_XDECREF(r);
+	Py_XDECREF(function);
+	Py_XDECREF(atexit);
+	return r ? 0 : -1;
+}
+
+int uwsgi_announce(void)
+{
+	return PyImport_AppendInittab("uwsgidecorators", decorators_init);
+}
+
+int uwsgi_start(struct engine *e)
+{
+	PyObject *module = PyModule_Create(&definition);
+
+	if (!module)
+		return -1;
+	*(struct engine **)PyModule_GetState(module) = e;
+	e->uwsgi = module;
+	if (put_facts(e, PyModule_GetDict(module)) < 0 || put_spec(module) < 0 ||
+	    register_atexit(module) < 0)
+		return -1;
+	if (lock_open() < 0)
+		engine_note(e, "uwsgi.lock() will not work");
+	return PyDict_SetItemString(PyImport_GetModuleDict(), "uwsgi", module);
+}
+
+int uwsgi_loaded(const struct engine *e)
+{
+	PyObject *apps = PyDict_New();
+	int r = apps ? 0 : -1;
+
+	if (r == 0 && e->application)
+		r = PyDict_SetItemString(apps, "", e->application);
+	for (size_t i = 0; r == 0 && i < e->config.mounts_n; i++)
+		r = PyDict_SetItemString(apps, e->config.mounts[i].path, e->mounted[i]);
+	return uwsgi_put(PyModule_GetDict(e->uwsgi), "applications", r == 0 ? apps : NULL);
+}

@@ -1,0 +1,130 @@
+/*
+ * uwsgi_request - what the uwsgi module does for the request of the calling thread.
+ *
+ * set_user_harakiri() is a timer of the kernel that ends the process by ABRT: faulthandler prints the stacks, the front
+ * answers 502, and nothing of it needs the GIL.
+ */
+#include "vassal/engine/uwsgi_inner.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "vassal/exchange/exchange.h"
+
+#define HARAKIRI_MAX_S 86400 /* as harakiri's */
+
+static _Thread_local struct lane *current;
+
+struct lane *uwsgi_lane(void)
+{
+	if (!current)
+		PyErr_SetString(PyExc_RuntimeError, "this thread serves no request");
+	return current;
+}
+
+void uwsgi_enter(struct lane *l)
+{
+	current = l;
+}
+
+static void stop_timer(struct lane *l)
+{
+	if (l->has_timer)
+		(void)timer_delete(l->timer);
+	l->has_timer = false;
+}
+
+void uwsgi_leave(struct lane *l)
+{
+	stop_timer(l);
+	Py_CLEAR(l->logvars);
+	current = NULL;
+}
+
+static int start_timer(struct lane *l, unsigned seconds)
+{
+	struct sigevent how = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGABRT};
+	struct itimerspec when = {.it_value.tv_sec = seconds};
+
+	if (timer_create(CLOCK_MONOTONIC, &how, &l->timer) < 0)
+		return -1;
+	l->has_timer = true;
+	return timer_settime(l->timer, 0, &when, NULL);
+}
+
+PyObject *uwsgi_set_user_harakiri(PyObject *module, PyObject *args)
+{
+	struct lane *l = uwsgi_lane();
+	int seconds;
+
+	(void)module;
+	if (!l || !PyArg_ParseTuple(args, "i:set_user_harakiri", &seconds))
+		return NULL;
+	if (seconds < 0 || seconds > HARAKIRI_MAX_S) {
+		PyErr_Format(PyExc_ValueError, "set_user_harakiri: seconds from 0 to %d",
+			     HARAKIRI_MAX_S);
+		return NULL;
+	}
+	stop_timer(l);
+	if (seconds > 0 && start_timer(l, (unsigned)seconds) < 0)
+		return PyErr_SetFromErrno(PyExc_OSError);
+	Py_RETURN_NONE;
+}
+
+PyObject *uwsgi_set_logvar(PyObject *module, PyObject *args)
+{
+	struct lane *l = uwsgi_lane();
+	PyObject *key;
+	PyObject *value;
+
+	(void)module;
+	if (!l || !PyArg_ParseTuple(args, "OO:set_logvar", &key, &value))
+		return NULL;
+	if (!l->logvars)
+		l->logvars = PyDict_New();
+	if (!l->logvars || PyDict_SetItem(l->logvars, key, value) < 0)
+		return NULL;
+	Py_RETURN_NONE;
+}
+
+PyObject *uwsgi_get_logvar(PyObject *module, PyObject *args)
+{
+	struct lane *l = uwsgi_lane();
+	PyObject *key;
+	PyObject *value;
+
+	(void)module;
+	if (!l || !PyArg_ParseTuple(args, "O:get_logvar", &key))
+		return NULL;
+	value = l->logvars ? PyDict_GetItemWithError(l->logvars, key) : NULL; /* borrowed */
+	if (!value && PyErr_Occurred())
+		return NULL;
+	if (!value)
+		Py_RETURN_NONE;
+	if (PyUnicode_Check(value))
+		return PyUnicode_AsUTF8String(value);
+	Py_INCREF(value);
+	return value;
+}
+
+PyObject *uwsgi_log_this_request(PyObject *module, PyObject *unused)
+{
+	struct lane *l = uwsgi_lane();
+
+	(void)module;
+	(void)unused;
+	if (!l)
+		return NULL;
+	l->end |= FRAME_END_LOG;
+	Py_RETURN_NONE;
+}
+
+PyObject *uwsgi_cl(PyObject *module, PyObject *unused)
+{
+	const struct lane *l = uwsgi_lane();
+
+	(void)module;
+	(void)unused;
+	return l ? PyLong_FromUnsignedLongLong(l->request_n) : NULL;
+}
