@@ -163,11 +163,11 @@ static int expand_uri(const struct run *run, const struct routing_text *t, char 
 
 /* -- conditions: 1 yes, 0 no, or a negative errno ------------------------------------------------------- */
 
-static void keep_groups(struct run *run, struct span subject, int n)
+static void keep_groups(struct run *run, struct span subject, size_t n)
 {
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(run->rules->match);
 
-	for (int i = 0; i < GROUPS; i++)
+	for (size_t i = 0; i < GROUPS; i++)
 		run->groups[i] = i < n && at[2 * i] != PCRE2_UNSET && at[2 * i] <= at[2 * i + 1]
 					 ? span_of(subject.p + at[2 * i], at[2 * i + 1] - at[2 * i])
 					 : span_of(NULL, 0);
@@ -186,7 +186,7 @@ static int matches(struct run *run, size_t i, struct span subject)
 	if (n < 0)
 		return -EDOM;
 	/* 0: it has more groups than are kept */
-	keep_groups(run, subject, n > 0 ? n : GROUPS);
+	keep_groups(run, subject, n > 0 ? (size_t)n : GROUPS);
 	return 1;
 }
 

@@ -101,6 +101,9 @@ static void fake_hand_over(int sock, unsigned worker)
 {
 	struct crew_msg m = {.kind = CREW_FILE, .worker = worker, .a = 1, .b = 7};
 
+	/* Who lies is killed: not before the first one is ready too, or the pool gives up. */
+	if (worker > 0)
+		(void)usleep(400000);
 	(void)crew_send(sock, &m, NULL, STDIN_FILENO);
 }
 
