@@ -24,10 +24,15 @@ int lock_open(void)
 {
 	char path[32];
 	int from = handle >= 0 ? handle : CREW_EXCHANGE_FD;
-	int fd;
+	int opened, fd;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", from);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	opened = open(path, O_RDWR | O_CLOEXEC);
+	if (opened < 0)
+		return -errno;
+	/* the crew's numbers stay free: a worker that becomes the parent of a mold needs them */
+	fd = fcntl(opened, F_DUPFD_CLOEXEC, CREW_BOARD_FD + 1);
+	(void)close(opened);
 	if (fd < 0)
 		return -errno;
 	if (handle >= 0)
