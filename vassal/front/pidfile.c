@@ -23,12 +23,15 @@ int pidfile_write(const char *path, struct err *err)
 
 	if (!path)
 		return 0;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
 	if (fd < 0)
 		return err_set(err, -errno, "pidfile: %s: %s", path, strerror(errno));
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (write(fd, text, (size_t)n) != n)
 		return err_set(err, -EIO, "pidfile: %s: cannot be written", path);
+	/* Only now: at no time is the pid of the one before gone and ours not there. EINVAL: no regular file. */
+	if (ftruncate(fd, n) < 0 && errno != EINVAL)
+		return err_set(err, -errno, "pidfile: %s: %s", path, strerror(errno));
 	return 0;
 }
 
