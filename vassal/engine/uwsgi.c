@@ -122,17 +122,20 @@ static PyObject *get_request_id(PyObject *module, PyObject *unused)
 
 static PyObject *get_mem(PyObject *module, PyObject *unused)
 {
-	unsigned long long pages[2] = {0};
+	unsigned long long size = 0, resident = 0;
+	char line[128], *end;
 	unsigned long long page = (unsigned long long)sysconf(_SC_PAGESIZE);
 	FILE *f = fopen("/proc/self/statm", "re");
 
 	(void)module;
 	(void)unused;
-	if (!f || fscanf(f, "%llu %llu", &pages[0], &pages[1]) != 2)
-		pages[0] = pages[1] = 0;
+	if (f && fgets(line, sizeof(line), f)) {
+		size = strtoull(line, &end, 10);
+		resident = strtoull(end, NULL, 10);
+	}
 	if (f)
 		(void)fclose(f);
-	return Py_BuildValue("(KK)", pages[1] * page, pages[0] * page);
+	return Py_BuildValue("(KK)", resident * page, size * page);
 }
 
 static PyObject *say(PyObject *module, PyObject *args)
