@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE.parent / "integration"))
 import harness  # noqa: E402
 import wire  # noqa: E402
 import wsgi_suite  # noqa: E402
+from test_pythons import pythons  # noqa: E402
 
 MODULES = ("http_case", "wsgi_app", "wsgi_bodies", "wsgi_case", "wsgi_environ", "wsgi_heads", "wsgi_input", "wsgi_suite")
 
@@ -32,8 +33,11 @@ class WsgiConformance(harness.Case):
         super().setUp()
         for name in MODULES:
             shutil.copy(HERE / (name + ".py"), self.folder)
+
+    def serve(self, python):
         self.port = harness.free_port()
-        self.process = self.vassal("--http", "127.0.0.1:%d" % self.port, "--chdir", self.folder, "--module", "wsgi_app", "--processes", "2")
+        self.process = self.vassal("--http", "127.0.0.1:%d" % self.port, "--chdir", self.folder, "--module", "wsgi_app", "--processes", "2",
+                                   "--python", python, name="vassal" + python)
         harness.eventually(self.up, 15, "vassal answers")
 
     def up(self):
@@ -80,14 +84,22 @@ class WsgiConformance(harness.Case):
                 wrong.append("%s: %s: %s (%s)" % (case.group, case.name, found, case.rfc))
         self.assertEqual(wrong, [], "\n" + "\n".join(wrong))
 
+    def in_each_python(self, validate):
+        self.assertTrue(pythons())
+        for python in pythons():
+            with self.subTest(python=python):
+                self.serve(python)
+                self.run_all(validate)
+                if validate:
+                    self.assertNotIn("AssertionError", self.process.output())
+
     def test_each_case(self):
         self.assertGreaterEqual(len(wsgi_suite.CASES), 120)
-        self.run_all(False)
+        self.in_each_python(False)
 
     def test_through_the_validator(self):
         self.assertGreaterEqual(len([c for c in wsgi_suite.CASES if c.valid]), 100)
-        self.run_all(True)
-        self.assertNotIn("AssertionError", self.process.output())
+        self.in_each_python(True)
 
 
 if __name__ == "__main__":

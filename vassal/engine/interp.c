@@ -7,6 +7,7 @@
  */
 #include "vassal/engine/engine.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <libgen.h>
 #include <signal.h>
@@ -205,6 +206,10 @@ int interp_start(struct engine *e, struct err *err)
 		      &v, err);
 	if (r < 0)
 		return r;
+	/* Python itself would say that it cannot find its "encodings" */
+	if (access(v.executable, X_OK) < 0)
+		return err_set(err, -errno, "%s cannot be run by the app's user: %s", v.executable,
+			       strerror(errno));
 	if (e->config.home)
 		(void)unsetenv(
 			"PYTHONHOME"); /* would win over the virtualenv, as in its activate script */
