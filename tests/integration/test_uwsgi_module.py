@@ -169,7 +169,7 @@ class Module(Case):
 
     def test_hooks_run_in_workers_alone_and_atexit_at_their_end(self):
         port, process = self.serve(APP, "--processes", "3")
-        eventually(lambda: process.output().count("forked ") == 3, 5, "post_fork_hook in three")
+        eventually(lambda: process.output().count("forked ") == 3 and "only in" in process.output(), 5, "post_fork_hook in three")
         # not by lines: PYTHONUNBUFFERED writes a newline by itself
         self.assertEqual(sorted(re.findall(r"forked (\d)", process.output())), ["1", "2", "3"])
         self.assertEqual(re.findall(r"only in (\d)", process.output()), ["2"])
@@ -203,7 +203,7 @@ class Module(Case):
         self.assertEqual(request(port, "/", headers={"X-See": "holds_and_dies()"}).status, 502)
         self.assertEqual(self.see(port, "uwsgi.lock(3), uwsgi.unlock(3)"), (None, None))
         self.assertEqual(request(port, "/", headers={"X-See": "uwsgi.lock(64)"}).status, 500)
-        self.assertIn("locks are numbered from 0 to 63", process.output())
+        eventually(lambda: "locks are numbered from 0 to 63" in process.output(), 5, "the log says why")
 
     def test_user_harakiri_ends_a_request_that_takes_too_long_and_no_other(self):
         port, process = self.serve(APP)
