@@ -103,7 +103,9 @@ void wrapped_send(struct conn *c, size_t n, uint64_t length)
 	plan = (struct static_plan){.status = c->answer.status,
 				    .form = &e->found.forms[HTTP_CODING_IDENTITY],
 				    .ranges = {.n = 1, .v = {{.first = at, .n = length}}},
-				    .length = length};
+				    .length = length,
+				    .type = SPAN(""),
+				    .boundary = SPAN("")};
 	c->answer.begun = true;
 	static_send(c, n, &plan, e, handed);
 }
