@@ -147,7 +147,9 @@
 	4096 /* a Location, a field, a file's name; browsers follow 2 KB, files have PATH_MAX */
 /* Steps of one regular expression: simple ones need hundreds on a long path, a hostile one is ended after some ms. */
 #define LIMIT_ROUTING_STEPS    100000
-#define LIMIT_ROUTING_HEAP_KIB 1024           /* memory of the same */
+#define LIMIT_ROUTING_HEAP_KIB 1024 /* memory of the same */
+/* Clients whose password is being hashed, two at a time and 100 ms each: more would wait longer than they do. 503 */
+#define LIMIT_HTPASSWD_WAITING 64
 #define LIMIT_HTPASSWD_BYTES   (256UL * 1024) /* one file: 3000 users */
 #define LIMIT_LOGBOOK_BYTES \
 	(256UL * 1024) /* log bytes that wait for a disk; more are dropped and counted */

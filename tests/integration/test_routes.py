@@ -126,6 +126,27 @@ class Routes(harness.Case):
         eventually(lambda: self.ask("/pid", basic("joe", "three")).status == 503, 15, "without the file nobody comes in")
         eventually(lambda: "basicauth: %s: No such file" % path in daemon.output(), 5, "the reason")
 
+    def test_many_who_try_passwords_hold_nobody_else_up_and_are_limited(self):
+        path = self.folder / "htpasswd"
+        path.write_text("joe:%s\n" % crypt.crypt("one", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=2**11)))
+        os.chmod(path, 0o644)
+        self.port, daemon = self.serve("route ^/pid basicauth:Place,%s" % path)
+        self.assertEqual(self.ask("/pid", basic("joe", "one")).status, 200)
+        socks = []
+        for n in range(120):
+            s = socket.create_connection(("127.0.0.1", self.port), 30)
+            self.addCleanup(s.close)
+            s.sendall(("GET /pid HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: %s\r\n\r\n"
+                       % basic("joe", "bad %d" % n)["Authorization"]).encode())
+            socks.append(s)
+        # a body that goes to a disk, while all of them wait
+        started = time.monotonic()
+        self.assertEqual(self.ask("/count", method="POST", body=b"x" * (2 << 20)).status, 200)
+        self.assertLess(time.monotonic() - started, 2 * harness.PATIENCE)
+        got = [int(s.recv(65536).split(b" ")[1]) for s in socks]
+        self.assertEqual(set(got), {401, 503})
+        self.assertGreaterEqual(got.count(401), 64)
+
     def test_who_leaves_while_a_password_is_looked_up_harms_nobody(self):
         path = self.passwords(joe="one")
         self.port, daemon = self.serve("route-run basicauth:Place,%s" % path)

@@ -39,6 +39,9 @@ struct known {
 
 struct routing_table {
 	struct rules *rules;
+	/* threads of its own: whoever tries passwords must not hold up files and bodies, which wait for disks in f->disk */
+	struct diskpool hashing;
+	unsigned waiting; /* for a hash */
 	struct known known[VERDICTS];
 };
 
@@ -73,6 +76,7 @@ int routing_open(struct front *f, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	t->rules = rules;
+	diskpool_init(&t->hashing, f->loop);
 	f->routing = t;
 	return 0;
 }
@@ -163,6 +167,7 @@ static void on_checked(struct diskjob *disk)
 		.until_ns = clock_now_ns() + VERDICT_NS,
 		.verdict = job->verdict,
 	};
+	f->routing->waiting--;
 	if (job->verdict == VERDICT_BROKEN)
 		say_broken(f, job);
 	explicit_bzero(job, sizeof(*job));
@@ -178,7 +183,8 @@ static bool ask(struct conn *c, const struct routing_rule *rule, uint64_t digest
 		const char *password)
 {
 	struct front *f = c->front;
-	struct routed_job *job = calloc(1, sizeof(*job));
+	struct routed_job *job =
+		f->routing->waiting < LIMIT_HTPASSWD_WAITING ? calloc(1, sizeof(*job)) : NULL;
 
 	if (!job)
 		return false;
@@ -186,11 +192,12 @@ static bool ask(struct conn *c, const struct routing_rule *rule, uint64_t digest
 	memcpy(job->user, user.p, user.n);
 	(void)snprintf(job->password, sizeof(job->password), "%s", password);
 	job->disk = (struct diskjob){.work = work, .done = on_checked, .owner = c};
-	if (!diskpool_submit(&f->disk, &job->disk)) {
+	if (!diskpool_submit(&f->routing->hashing, &job->disk)) {
 		explicit_bzero(job, sizeof(*job));
 		free(job);
 		return false;
 	}
+	f->routing->waiting++;
 	c->held = job;
 	return true;
 }
