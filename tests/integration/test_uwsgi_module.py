@@ -205,6 +205,16 @@ class Module(Case):
         self.assertEqual(request(port, "/", headers={"X-See": "uwsgi.lock(64)"}).status, 500)
         eventually(lambda: "locks are numbered from 0 to 63" in process.output(), 5, "the log says why")
 
+    def test_a_lock_of_a_worker_that_has_become_the_parent_of_a_mold_is_its_own(self):
+        port, process = self.serve(APP, "--processes", "1", "--refork", "3")
+
+        def reforked():
+            return request(port).status == 200 and "is the parent of a new mold" in process.output()
+
+        eventually(reforked, 10, "a mold is made of the worker")
+        self.assertEqual(request(port, "/", headers={"X-See": "holds_and_dies()"}).status, 502)
+        self.assertEqual(self.see(port, "uwsgi.is_locked(3)"), False)
+
     def test_user_harakiri_ends_a_request_that_takes_too_long_and_no_other(self):
         port, process = self.serve(APP)
         pid = self.see(port, "os.getpid()")
