@@ -342,12 +342,13 @@ static enum step step(struct front *f, unsigned lane, struct gather *g, bool dea
 		return STEP_NOTHING;
 	job = &f->jobs[g->slot];
 	c = job->conn;
+	/* of a client that has gone too: a file that comes late would be taken for the slot's next answer */
+	if (!file_is_sound(f, lane, g))
+		return broken(f, lane);
 	if (!c)
 		goto consume;
 	if (g->is_interim ? c->answer.begun
 			  : g->has_head == c->answer.begun && !failed_unseen(c, g))
-		return broken(f, lane);
-	if (!file_is_sound(f, lane, g))
 		return broken(f, lane);
 	if (g->has_head && !g->has_end && dead && !end_stands(f, lane, g))
 		return STEP_NOTHING;

@@ -11,11 +11,20 @@
 
 static unsigned heard;
 
+/* What is still in the channel when the front is told to hear it. */
+static struct late {
+	struct front *front;
+	unsigned slot;
+	int fd;
+} late;
+
 void __wrap_pool_hear(struct pool *pool, unsigned worker);
 
 void __wrap_pool_hear(_unused_ struct pool *pool, _unused_ unsigned worker)
 {
 	heard++;
+	if (late.front)
+		assert_true(wrapped_take(late.front, 0, late.slot, late.fd, 0));
 }
 
 static int make_file(const char *text)
@@ -39,9 +48,9 @@ static unsigned count_descriptors(void)
 	return n;
 }
 
-static void file_head(struct front *f, unsigned slot, int64_t length)
+static void file_head(struct front *f, unsigned slot, uint16_t status, int64_t length)
 {
-	struct frame_head h = {.status = 200, .length = length, .flags = FRAME_FILE};
+	struct frame_head h = {.status = status, .length = length, .flags = FRAME_FILE};
 
 	memcpy(exchange_reply_room(f->exchange, 0, sizeof(h)), &h, sizeof(h));
 	exchange_reply_commit(f->exchange, 0, slot, FRAME_HEAD, sizeof(h), false);
@@ -87,7 +96,7 @@ static void check_deed(const struct deed *d)
 	if (d->passes && !wrapped_take(f, 0, slot, fd, d->at))
 		fail_msg("%s: not taken", d->name);
 	(void)close(fd); /* as the app does at once */
-	file_head(f, slot, d->length);
+	file_head(f, slot, 200, d->length);
 	if (d->data)
 		worker_data(f, slot, d->data, strlen(d->data), false);
 	worker_end(f, slot, d->end);
@@ -127,7 +136,7 @@ static void no_descriptor_stays_behind(_unused_ void **state)
 		slot = worker_take(f);
 		assert_true(wrapped_take(f, 0, slot, fd, 0));
 		(void)close(fd);
-		file_head(f, slot, i % 3 == 0 ? 11 : 10);
+		file_head(f, slot, 200, i % 3 == 0 ? 11 : 10);
 		worker_end(f, slot, i % 3 == 1 ? FRAME_END_EXCEPTION : 0);
 		rig_drain(f);
 		(void)rig_read(end, got, sizeof(got), &closed);
@@ -138,6 +147,64 @@ static void no_descriptor_stays_behind(_unused_ void **state)
 			before = count_descriptors();
 	}
 	assert_int_equal(count_descriptors(), before);
+	rig_free(f);
+}
+
+static void where_no_body_may_be_there_is_no_file(_unused_ void **state)
+{
+	static const struct {
+		const char *request;
+		uint16_t status;
+	} cases[] = {{HEAD11, 200}, {GET11, 204}, {GET11, 205}, {GET11, 304}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct front *f = rig_make(4, 4);
+		int fd = make_file("0123456789");
+		char got[4096];
+		bool closed;
+		unsigned slot;
+		int end;
+
+		(void)rig_ask(f, cases[i].request, &end);
+		slot = worker_take(f);
+		assert_true(wrapped_take(f, 0, slot, fd, 0));
+		(void)close(fd);
+		file_head(f, slot, cases[i].status, 10);
+		worker_end(f, slot, 0);
+		rig_drain(f);
+		(void)rig_read(end, got, sizeof(got), &closed);
+		assert_non_null(strstr(got, "\r\n\r\n"));
+		assert_string_equal(strstr(got, "\r\n\r\n"), "\r\n\r\n");
+		assert_int_equal(f->jobs_n, 0);
+		(void)close(end);
+		rig_free(f);
+	}
+}
+
+/* Else it would come for the slot's next request. */
+static void the_file_of_a_client_that_has_gone_is_heard_of(_unused_ void **state)
+{
+	struct front *f = rig_make(4, 4);
+	int fd = make_file("0123456789");
+	struct conn *c;
+	unsigned slot;
+	int end;
+
+	heard = 0;
+	c = rig_ask(f, GET11, &end);
+	slot = worker_take(f);
+	conn_lost(c);
+	file_head(f, slot, 200, 10);
+	late = (struct late){f, slot, fd};
+	worker_end(f, slot, 0);
+	rig_drain(f);
+	assert_int_equal(heard, 1);
+	assert_int_equal(the_rig->killed, 0);
+	assert_int_equal(f->jobs_n, 0);
+	assert_false(f->jobs[slot].has_file);
+	late.front = NULL;
+	(void)close(fd);
+	(void)close(end);
 	rig_free(f);
 }
 
@@ -195,6 +262,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_deed_has_its_answer),
 		cmocka_unit_test(no_descriptor_stays_behind),
+		cmocka_unit_test(where_no_body_may_be_there_is_no_file),
+		cmocka_unit_test(the_file_of_a_client_that_has_gone_is_heard_of),
 		cmocka_unit_test(only_the_holder_gives_one_regular_file),
 		cmocka_unit_test(it_is_welcome_where_bytes_go_out_and_descriptors_are_left),
 	};
