@@ -2,57 +2,31 @@
 /*
  * A whole HTTP request head down to its environment: what must never reach an app does not, whatever the bytes.
  */
+#include "tests/fuzz/cgi_vars.h"
 #include "vassal/proto/http1.h"
 
 #define VARS_SIZE 16384
 
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void check_key(struct span key)
 {
-	check(key.n > 0);
-	check(!span_eq(key, SPAN("HTTP_PROXY")) && !span_eq(key, SPAN("HTTP_CONTENT_LENGTH")));
+	check(!span_eq(key, SPAN("HTTP_CONTENT_LENGTH")));
 	check(!span_eq(key, SPAN("HTTP_CONTENT_TYPE")) &&
 	      !span_eq(key, SPAN("HTTP_TRANSFER_ENCODING")));
 	for (size_t i = 0; i < key.n; i++)
 		check(!(key.p[i] >= 'a' && key.p[i] <= 'z') && key.p[i] != '-');
 }
 
-static bool seen_before(const struct vars *v, size_t upto, struct span key)
-{
-	struct span k, value;
-	size_t at = 0;
-
-	while (at < upto && vars_next(v->p, upto, &at, &k, &value))
-		if (span_eq(k, key))
-			return true;
-	return false;
-}
-
-static void check_vars(const struct vars *v, const struct request *rq)
+static void check_all(const struct vars *v, const struct request *rq)
 {
 	struct span key, value;
-	unsigned count = 0;
 	size_t at = 0;
-	size_t before = 0;
 
-	for (; vars_next(v->p, v->n, &at, &key, &value); before = at) {
+	check_vars(v);
+	while (vars_next(v->p, v->n, &at, &key, &value)) {
 		check_key(key);
-		check(!seen_before(v, before, key));
 		if (span_eq(key, SPAN("CONTENT_LENGTH")))
 			check(rq->body == BODY_LENGTH);
-		if (span_eq(key, SPAN("PATH_INFO")))
-			check(value.n == 0 ||
-			      (value.p[0] == '/' && !memchr(value.p, '\0', value.n)));
-		if (span_eq(key, SPAN("SERVER_NAME")) || span_eq(key, SPAN("SERVER_PORT")))
-			check(value.n > 0);
-		count++;
 	}
-	check(v->overflow || (at == v->n && count == v->count));
 }
 
 /*
@@ -119,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(buf != NULL);
 	vars_init(&vars, buf, room);
 	http1_vars(&h, &rq, &facts, &vars);
-	check_vars(&vars, &rq);
+	check_all(&vars, &rq);
 	for (size_t pieces = 2; pieces <= 64; pieces *= 4)
 		check_pieces((const char *)data, (size_t)n, 1 + size / pieces, &facts, &vars, 0);
 	free(buf);

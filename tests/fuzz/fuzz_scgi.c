@@ -3,6 +3,7 @@
  * An SCGI request: no prefix is decided otherwise, no variable comes twice or may load code.
  */
 #include "shared/limits.h"
+#include "tests/fuzz/cgi_vars.h"
 #include "vassal/proto/scgi.h"
 
 #define VARS_SIZE (256UL * 1024)
@@ -14,36 +15,6 @@ static const struct request_facts facts = {
 	.remote_port = {"", 0},
 	.script_name = {"/blog", 5},
 };
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static bool seen_before(const struct vars *v, size_t upto, struct span key)
-{
-	struct span k, value;
-	size_t at = 0;
-
-	while (at < upto && vars_next(v->p, upto, &at, &k, &value))
-		if (span_eq(k, key))
-			return true;
-	return false;
-}
-
-static void check_vars(const struct vars *v)
-{
-	struct span key, value;
-	size_t at = 0;
-	size_t before = 0;
-
-	for (; vars_next(v->p, v->n, &at, &key, &value); before = at) {
-		check(!seen_before(v, before, key));
-		check(!span_starts(key, SPAN("UWSGI_")) && !span_eq(key, SPAN("HTTP_PROXY")));
-	}
-	check(at == v->n);
-}
 
 /* A verdict that comes early is the verdict. */
 static void check_prefixes(const char *p, size_t n, uint8_t *room, long verdict)
