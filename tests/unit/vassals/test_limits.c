@@ -337,6 +337,35 @@ static void a_command_is_refused_where_it_could_not_be_kept(_unused_ void **stat
 	unmake(r);
 }
 
+/* An include was written anew. */
+static void
+what_its_ini_reads_counts_as_an_edit_but_not_where_an_older_version_serves(_unused_ void **state)
+{
+	static const struct {
+		const char *wanted;
+		bool rolled, done;
+		unsigned asked;
+	} rows[] = {
+		{RUNS, false, true, 0}, /* it says the same */
+		{"[vassal]\nmodule = x\nprocesses = 3\nharakiri = 5\n", false, true, 1},
+		{"[vassal]\nmodule = y\nprocesses = 2\nharakiri = 5\n", false, false, 0},
+		/* what came back serves: the file's limits are not its limits, and the file is to be tried */
+		{RUNS, true, false, 0},
+		{"[vassal]\nmodule = x\nprocesses = 3\nharakiri = 5\n", true, false, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct rig *r = make(rows[i].wanted);
+		char version;
+
+		r->app.rolled = rows[i].rolled ? (struct version *)(void *)&version : NULL;
+		assert_int_equal(limits_follow(&r->app, "inc.ini"), rows[i].done);
+		assert_int_equal(world.asked, rows[i].asked);
+		r->app.rolled = NULL;
+		unmake(r);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -350,6 +379,8 @@ int main(void)
 			what_is_refused_is_told_and_comes_true_by_a_reload_if_the_file_says_it),
 		cmocka_unit_test(a_command_changes_the_number_and_not_what_the_file_says),
 		cmocka_unit_test(a_command_is_refused_where_it_could_not_be_kept),
+		cmocka_unit_test(
+			what_its_ini_reads_counts_as_an_edit_but_not_where_an_older_version_serves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
