@@ -275,6 +275,8 @@ int machine_cut(struct loaded *l, unsigned granted, struct err *err);
 int machine_uncut(struct loaded *l, unsigned wanted, struct err *err);
 /* This serves from now on: what it lacks is given back when there is room. */
 void machine_took(struct app *a, const struct loaded *l);
+/* Its front runs so many from now on: if that is all that it wants, it lacks nothing any more. */
+void machine_scaled(struct app *a, unsigned processes);
 /* Says so, once it serves. */
 void machine_explain(struct app *a);
 /* limit-memory: who writes "0" into *ret_procs_fd is in the app's group; -1: it has none. */

@@ -159,6 +159,8 @@ static void take(struct generation *g, struct limits *l)
 
 	if (!l->loaded) {
 		g->scaled = l->processes;
+		if (g == a->serving)
+			machine_scaled(a, l->processes);
 		return;
 	}
 	if (g == a->serving)

@@ -141,7 +141,11 @@ static void give_back_workers(struct app *a)
 	if (limits_scale(a, room, "max-workers has room", &err) < 0)
 		return;
 	a->cut_tried = room;
-	if (room < a->cut_from)
+}
+
+void machine_scaled(struct app *a, unsigned processes)
+{
+	if (a->cut_from == 0 || processes < a->cut_from)
 		return;
 	a->cut_from = 0;
 	app_put_text(&a->reason, "%s", "");

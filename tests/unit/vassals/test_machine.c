@@ -248,10 +248,16 @@ static void who_was_cut_is_told_and_gets_more_when_others_leave(_unused_ void **
 	world.fails = 0;
 	tick(r, 1);
 	assert_int_equal(world.scaled_to, 8);
-	assert_int_equal(a->cut_from, 0);
-	assert_string_equal(a->reason ? a->reason : "", "");
 	tick(r, 5);
 	assert_int_equal(world.scaled, 5);
+	/* it lacks them until its front has said that it runs them */
+	assert_int_equal(a->cut_from, 8);
+	assert_non_null(strstr(a->reason, "it has 2 of 8"));
+	machine_scaled(a, 7);
+	assert_int_equal(a->cut_from, 8);
+	machine_scaled(a, 8);
+	assert_int_equal(a->cut_from, 0);
+	assert_string_equal(a->reason, "");
 	unmake(r);
 }
 
