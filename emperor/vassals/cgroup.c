@@ -178,17 +178,30 @@ static uint64_t high_of(uint64_t bytes)
 	return bytes - bytes / 16;
 }
 
-static int write_limits(const char *dir, uint64_t bytes)
+static int write_limit(const char *dir, const char *file, uint64_t bytes)
 {
 	char text[32] = "max";
-	int r;
 
 	if (bytes > 0)
 		(void)snprintf(text, sizeof(text), "%" PRIu64, bytes);
-	r = write_text(dir, "memory.max", text);
-	if (r == 0 && bytes > 0)
-		(void)snprintf(text, sizeof(text), "%" PRIu64, high_of(bytes));
-	return r < 0 ? r : write_text(dir, "memory.high", text);
+	return write_text(dir, file, text);
+}
+
+static int write_limits(const char *dir, uint64_t bytes)
+{
+	int r = write_limit(dir, "memory.max", bytes);
+
+	return r < 0 ? r : write_limit(dir, "memory.high", high_of(bytes));
+}
+
+/* Is this still the limit? The kernel keeps whole pages. */
+static bool is_limit(const char *dir, uint64_t bytes)
+{
+	char path[PATH_MAX + 16], text[TEXT_MAX];
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	(void)snprintf(path, sizeof(path), "%s/memory.max", dir);
+	return read_text(path, text) == 0 && strtoull(text, NULL, 10) / page == bytes / page;
 }
 
 static bool holds_more(const char *dir, uint64_t bytes)
@@ -224,7 +237,10 @@ static int write_limits_beside(const char *dir, uint64_t bytes)
 	}
 	/* While it lasts, what the emperor closes must be closed: who waits for that would wait for us. */
 	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
-	r = write_limits(dir, bytes);
+	r = write_limit(dir, "memory.max", bytes);
+	/* The first write may have lasted, and another limit is in force by now: what goes with it is written already. */
+	if (r == 0 && is_limit(dir, bytes))
+		r = write_limit(dir, "memory.high", high_of(bytes));
 	if (r < 0)
 		log_error("%s: memory.max: %s", dir, strerror(-r));
 	_exit(r < 0);

@@ -213,6 +213,24 @@ static void a_limit_below_what_the_group_holds_is_written_by_a_child(void **stat
 	cgroup_done(&c);
 }
 
+/* Here memory.max forgets what it was told, as if somebody had written another limit at once. */
+static void a_child_that_is_late_leaves_the_rest_to_who_came_later(void **state)
+{
+	struct world *w = *state;
+	struct cgroup c = find(w);
+	struct err err = {0};
+	int status = -1;
+
+	put(w, "fs/emperor/app-blog/memory.current", "900000000\n");
+	assert_int_equal(unlink(at(w, "fs/emperor/app-blog/memory.max")), 0);
+	assert_int_equal(symlink("/dev/null", at(w, "fs/emperor/app-blog/memory.max")), 0);
+	assert_int_equal(cgroup_limit(&c, "blog", 104857600, &err), 0);
+	assert_true(waitpid(-1, &status, 0) > 0);
+	assert_int_equal(status, 0);
+	expect(w, "fs/emperor/app-blog/memory.high", "max\n");
+	cgroup_done(&c);
+}
+
 static void a_control_that_is_not_there_is_an_error_and_not_made(void **state)
 {
 	struct world *w = *state;
@@ -256,6 +274,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_limit_below_what_the_group_holds_is_written_by_a_child, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_child_that_is_late_leaves_the_rest_to_who_came_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_control_that_is_not_there_is_an_error_and_not_made, setup, teardown),
 		cmocka_unit_test_setup_teardown(kills_for_want_of_memory_are_read, setup, teardown),
