@@ -250,8 +250,10 @@ static void do_close(struct app *a, const char *why)
 	else
 		app_prune_doors(a);
 	/* Why it was stopped stands in its reason since then; why says only that it has come true. */
-	log_info("%s: stopped (%s)", a->name, a->reason ? a->reason : why);
-	tell_change(a, EVENT_STOPPED, a->reason ? a->reason : why);
+	if (a->reason && *a->reason)
+		why = a->reason;
+	log_info("%s: stopped (%s)", a->name, why);
+	tell_change(a, EVENT_STOPPED, why);
 	if (!a->gone) {
 		app_renew(a);
 		return;

@@ -242,6 +242,25 @@ class Adoption(Succession):
         self.assertNotEqual(e.ctl("version")["began_ns"], began)
         self.assertEqual(e.state("a")["pid"], pid)
 
+    def test_without_its_keeper_too_everything_begins_anew_and_says_why(self):
+        e = self.emperor()
+        for name in ("a", "b"):
+            e.drop(name)
+            e.wait_up(name)
+        before = {name: e.state(name)["pid"] for name in ("a", "b")}
+        keeper = self.processes(e)["keeper"]
+        os.kill(keeper, signal.SIGSTOP)  # or it would be started again, or the other way round
+        self.kill(e)
+        os.kill(keeper, signal.SIGKILL)
+        f = self.successor(e)
+        for name in ("a", "b"):
+            f.wait_up(name)
+            self.assertNotEqual(f.state(name)["pid"], before[name])
+            eventually(lambda: before[name] not in process_tree(), 15, "the end of the old one")
+        # whatever it says of an app has a reason
+        self.assertNotRegex(f.output(), r"stopped \(\)|: ?\n|\(\)$")
+        self.assertIn("all its processes have gone", f.output())
+
     def test_killed_at_any_moment_of_a_reload_and_with_its_gate_frozen_keeper_or_stats(self):
         own = free_port()
         e = self.emperor()
