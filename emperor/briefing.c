@@ -11,8 +11,10 @@
 #include "emperor/emperor.h"
 #include "emperor/vassals/exits.h"
 #include "emperor/vassals/vassals.h"
+#include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/log.h"
+#include "shared/scoreboard.h"
 
 static const char *const names[ROLE_ID_COUNT] = {
 	[ROLE_ID_GATE] = "gate",
@@ -58,6 +60,34 @@ static void tell_gate(struct emperor *e)
 	}
 }
 
+static void tell_event(struct emperor *e, const char *text, uint64_t wall_ns)
+{
+	const struct role_msg m = {.kind = STATS_EVENT, .a = EVENT_NOTE, .d = wall_ns};
+
+	roles_tell(e->roles, ROLE_ID_STATS, &m, text, NULL, 0);
+}
+
+void briefing_birth(struct emperor *e, bool takes_over, unsigned running)
+{
+	char apps[64] = "has started";
+
+	if (takes_over || running > 0)
+		(void)snprintf(apps, sizeof(apps), "has taken over: %u app%s on", running,
+			       running == 1 ? " runs" : "s run");
+	(void)snprintf(e->birth, sizeof(e->birth), "emperor %s (pid %d) %s", EMPEROR_VERSION,
+		       (int)getpid(), apps);
+	e->birth_wall_ns = clock_wall_ns();
+}
+
+void briefing_end(struct emperor *e, const char *why)
+{
+	char text[160];
+
+	(void)snprintf(text, sizeof(text), "emperor %s (pid %d) stops: %s", EMPEROR_VERSION,
+		       (int)getpid(), why);
+	tell_event(e, text, clock_wall_ns());
+}
+
 static void tell_stats(struct emperor *e)
 {
 	struct role_msg db = {.kind = STATS_DB, .a = (uint64_t)getpid()};
@@ -68,6 +98,9 @@ static void tell_stats(struct emperor *e)
 	if (e->extra_stats_fd >= 0)
 		roles_tell(e->roles, ROLE_ID_STATS, &listener, "", &e->extra_stats_fd, 1);
 	vassals_tell_role(e->vassals, ROLE_ID_STATS);
+	if (e->birth[0])
+		tell_event(e, e->birth, e->birth_wall_ns);
+	e->birth[0] = '\0';
 	roles_tell_deaths(e->roles);
 }
 

@@ -11,6 +11,12 @@ struct emperor;
 void briefing_tell(void *arg, enum role_id id);
 void briefing_link(void *arg, enum role_id id, int fd);
 /* Notes down its pid in the run directory; 0: it is gone. */
+/*
+ * The emperor's own life, for the history: how it came (told when there is a stats role), and that it goes. running: apps
+ * that it has taken over.
+ */
+void briefing_birth(struct emperor *e, bool takes_over, unsigned running);
+void briefing_end(struct emperor *e, const char *why);
 void briefing_note_pid(const struct emperor *e, enum role_id id, pid_t pid);
 const char *briefing_role_name(enum role_id id);
 

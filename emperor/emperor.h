@@ -57,6 +57,8 @@ struct emperor {
 	struct control *control;
 	ev_signal signals[5];
 	ev_timer status, ready, reap;
+	char birth[160]; /* for the history: how we came, until stats has been told; "" */
+	uint64_t birth_wall_ns;
 	ev_tstamp began;
 	enum emperor_phase phase;
 	bool reloading, apps_gone;

@@ -131,6 +131,7 @@ static void stop(struct emperor *e, int signal_number)
 	}
 	log_info("%s: stopping; again to stop at once", strsignal(signal_number));
 	(void)sd_notify_send(&e->notify, "STOPPING=1\nSTATUS=stopping");
+	briefing_end(e, strsignal(signal_number));
 	e->phase = EMPEROR_STOPPING_GATE;
 	watch_free(TAKE_PTR(e->watch));
 	roles_stop(e->roles, ROLE_ID_GATE);

@@ -189,6 +189,7 @@ static void adopt_keeper(struct emperor *e)
 
 void takeover_adopt(struct emperor *e)
 {
+	bool takes_over = e->legacy != NULL;
 	unsigned running;
 
 	/* First the apps, while no role listens: they hear of apps as they are, not as they come to be known. */
@@ -201,6 +202,7 @@ void takeover_adopt(struct emperor *e)
 	if (e->legacy || running > 0)
 		log_info("%u apps run on", running);
 	legacy_free(TAKE_PTR(e->legacy));
+	briefing_birth(e, takes_over, running);
 }
 
 void takeover_close(struct emperor *e)

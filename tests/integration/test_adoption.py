@@ -257,6 +257,11 @@ class Adoption(Succession):
             f.wait_up(name)
             self.assertNotEqual(f.state(name)["pid"], before[name])
             eventually(lambda: before[name] not in process_tree(), 15, "the end of the old one")
+        # how emperors came is history, and so is how they go
+        lives = [x["text"] for x in eventually(lambda: (lambda v: v if len(v) == 2 else None)(
+            [x for x in f.ctl("events")["events"] if x["app"] == "#emperor" and x["kind"] == "note"]), 10, "two emperors")]
+        self.assertRegex("\n".join(sorted(lives)), r"(?m)^emperor \S+ \(pid %d\) has started$" % e.process.pid)
+        self.assertRegex("\n".join(lives), r"(?m)^emperor \S+ \(pid %d\) has " % f.process.pid)
         # whatever it says of an app has a reason
         self.assertNotRegex(f.output(), r"stopped \(\)|: ?\n|\(\)$")
         self.assertIn("all its processes have gone", f.output())
