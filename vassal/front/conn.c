@@ -128,6 +128,29 @@ void conn_unwatch(struct conn *c)
 	c->in_epoll = false;
 }
 
+ssize_t conn_read(struct conn *c, char *p, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = recv(c->fd, p, size, 0);
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		/*
+		 * Short: the socket is empty (edge-triggered, epoll(7)), and an end of input makes an event of its own:
+		 * unless that event has come already, together with these bytes.
+		 */
+		c->readable = (size_t)n == size || c->end_told;
+		return n;
+	}
+	if (n < 0 && errno != EAGAIN) {
+		conn_lost(c);
+		return -1;
+	}
+	c->readable = false;
+	return n;
+}
+
 void conn_ready(struct conn *c)
 {
 	struct front *f = c->front;

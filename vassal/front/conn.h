@@ -24,6 +24,11 @@ void conns_collect(struct front *f);
 bool conn_watch(struct conn *c);
 /* Before the descriptor is passed to another process. */
 void conn_unwatch(struct conn *c);
+/*
+ * One read of at most size bytes, and whether there may be more (c->readable). 0: the end of its input; -1: nothing now,
+ * or the client has gone and the connection has ended.
+ */
+ssize_t conn_read(struct conn *c, char *p, size_t size);
 /* Its bytes or its room are looked at again in this turn. */
 void conn_ready(struct conn *c);
 

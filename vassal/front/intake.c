@@ -7,8 +7,6 @@
  */
 #include "vassal/front/intake.h"
 
-#include <errno.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "shared/limits.h"
@@ -292,7 +290,6 @@ static void feed_fresh(struct conn *c, char *p, size_t n)
 static void on_end_of_input(struct conn *c)
 {
 	c->eof = true;
-	c->readable = false;
 	if (c->state == CONN_HEAD && c->in.n == 0)
 		conn_kill(c, false);
 	else
@@ -325,26 +322,11 @@ static bool read_some(struct conn *c)
 			return false;
 		}
 	}
-	do
-		n = recv(c->fd, p, size, 0);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN) {
-		c->readable = false;
-		return false;
-	}
-	if (n < 0) {
-		conn_lost(c);
-		return false;
-	}
-	if (n == 0) {
+	n = conn_read(c, p, size);
+	if (n == 0)
 		on_end_of_input(c);
+	if (n <= 0)
 		return false;
-	}
-	/*
-	 * Short: the socket is empty (edge-triggered, epoll(7)), and an end of input makes an event of its own: unless
-	 * that event has come already, together with these bytes.
-	 */
-	c->readable = (size_t)n == size || c->end_told;
 	if (c->state == CONN_HEAD && c->in.n == 0) {
 		c->begun_ns = f->now_ns;
 		timer_set(&f->timers[TIMER_HEAD], &c->timer, f->now_ns);

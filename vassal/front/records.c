@@ -4,7 +4,6 @@
 #include "vassal/front/records.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "shared/vassal_config.h"
 #include "vassal/front/body.h"
@@ -160,7 +159,6 @@ static void feed(struct conn *c, const char *p, size_t n)
 static void on_end_of_input(struct conn *c)
 {
 	c->eof = true;
-	c->readable = false;
 	/* while a worker has it, the loop decides if that is a half-close */
 	if (c->state == CONN_HEAD && c->records->id == 0)
 		conn_kill(c, false);
@@ -172,24 +170,12 @@ static void on_end_of_input(struct conn *c)
 static bool read_some(struct conn *c)
 {
 	struct front *f = c->front;
-	ssize_t n;
+	ssize_t n = conn_read(c, f->scratch, sizeof(f->scratch));
 
-	do
-		n = recv(c->fd, f->scratch, sizeof(f->scratch), 0);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN) {
-		c->readable = false;
-		return false;
-	}
-	if (n < 0) {
-		conn_lost(c);
-		return false;
-	}
-	if (n == 0) {
+	if (n == 0)
 		on_end_of_input(c);
+	if (n <= 0)
 		return false;
-	}
-	c->readable = (size_t)n == sizeof(f->scratch) || c->end_told;
 	if (c->state == CONN_HEAD && c->records->id == 0) {
 		c->begun_ns = f->now_ns;
 		timer_set(&f->timers[TIMER_HEAD], &c->timer, f->now_ns);
