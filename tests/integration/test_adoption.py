@@ -446,8 +446,10 @@ class Adoption(Succession):
         e.drop("failed", module="nosuchmodule")
         eventually(lambda: "keeps serving" in e.state("failed")["reason"], 10, "the edit has failed")
         for name in ("rolled", "asleep"):
-            e.drop(name, module="named", extra="sleep-after = 1" if name == "asleep" else "")
-            eventually(lambda: e.state(name)["generation"] == 2 and e.state(name)["state"] == "running", 10, "2")
+            extra = "sleep-after = 1\n" if name == "asleep" else ""
+            e.drop(name, module="named", extra=extra + "env = NAME=next")
+            # a request each time: what has slept meanwhile takes the edit when it wakes
+            eventually(lambda: e.get(name).text == "next", 10, "the edit is served")
             e.ctl("rollback", name)
             self.assertIn("hello", e.get(name).text)
         e.wait_state("asleep", "sleeping")
