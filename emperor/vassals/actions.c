@@ -222,8 +222,11 @@ static void do_back_off(struct app *a, const char *why)
 
 static void do_stop(struct app *a, const char *why)
 {
-	struct generation *serving = TAKE_PTR(a->serving);
+	struct generation *serving;
 
+	if (a->serving)
+		rollback_leaves(a);
+	serving = TAKE_PTR(a->serving);
 	a->awake = false;
 	ev_timer_stop(a->v->setup.loop, &a->retry);
 	drop_candidate(a);

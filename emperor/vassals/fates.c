@@ -79,6 +79,7 @@ static void serving_left(struct app *a, struct generation *g, bool asked, const 
 	enum app_state was = a->state;
 	bool at_once = restart_lost(&a->restart, asked, g->serving_ns, clock_now_ns());
 
+	rollback_leaves(a);
 	a->serving = NULL;
 	a->failed = g->number;
 	g->part = PART_LEAVING;
@@ -174,6 +175,7 @@ void app_generation_asleep(struct generation *g, uint64_t idle_ms)
 			    a->name, g->number);
 		return;
 	}
+	rollback_leaves(a);
 	a->serving = NULL;
 	generation_leave(g);
 	(void)snprintf(why, sizeof(why), "no request for %" PRIu64 " s", idle_ms / 1000);

@@ -151,9 +151,8 @@ struct app {
 	struct version *rolled; /* a reference: what came back, and is started instead of wanted */
 	struct version *
 		bad; /* a reference: what was rolled back from, while rolled is there; NULL: unknown */
-	struct version *
-		ended; /* a reference: what ran when an emperor before was stopped, until another serves */
-	char *rolled_why;                 /* owned */
+	struct version *ended; /* a reference: what ran last, until something serves again */
+	char *rolled_why;      /* owned */
 	struct probation_count old_count; /* of previous */
 	ev_timer probation;
 	unsigned restarts;
@@ -353,6 +352,8 @@ void rollback_init(struct app *a);
 void rollback_begins(struct app *a, struct generation *g);
 /* a->serving has just replaced another: it is on probation from now on. */
 void rollback_swapped(struct app *a);
+/* What serves ends, or falls asleep, and nothing serves in its place yet. */
+void rollback_leaves(struct app *a);
 /* What serves is about to take an edit in place. */
 void rollback_edited(struct app *a);
 /* All that the next emperor must know of it, and that one: before its processes are taken over, and after. */

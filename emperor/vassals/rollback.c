@@ -231,11 +231,20 @@ void rollback_begins(struct app *a, struct generation *g)
 		else
 			remember(a, old);
 	} else if (!old && a->ended && !is_what_ended(g, a->ended)) {
-		/* It has changed while there was no emperor. */
+		/* It has changed while nothing ran. */
 		version_unref(a->previous);
 		a->previous = version_ref(a->ended);
 	}
 	version_unref(TAKE_PTR(a->ended));
+}
+
+void rollback_leaves(struct app *a)
+{
+	/* What came back is held anyway; one on trial is nothing to come back to. */
+	if (a->rolled || (a->previous && !a->serving->passed))
+		return;
+	version_unref(a->ended);
+	a->ended = version_of(a->serving);
 }
 
 void rollback_edited(struct app *a)
@@ -299,7 +308,7 @@ void rollback_go_on(struct app *a, const struct saved *s, struct ini *ini, struc
 		a->previous = version_new(s->old_number, old_ini, s->old_config);
 	if (a->previous)
 		a->previous->wanted = (unsigned)s->old_wanted;
-	if (s->ended && !s->rolled)
+	if ((s->ended || (s->state == APP_SLEEPING && s->good)) && !s->rolled)
 		a->ended = version_new(s->served ? s->served : s->numbers, ini, s->config);
 	if (!s->rolled)
 		return;

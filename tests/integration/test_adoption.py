@@ -441,14 +441,14 @@ class Adoption(Succession):
         e = self.emperor()
         fronts = {}
         for name in ("failed", "rolled", "asleep"):
-            e.drop(name, extra="sleep-after = 1" if name == "asleep" else "")
+            e.drop(name, extra="sleep-after = 3" if name == "asleep" else "")
             e.wait_up(name)
         e.drop("failed", module="nosuchmodule")
         eventually(lambda: "keeps serving" in e.state("failed")["reason"], 10, "the edit has failed")
         for name in ("rolled", "asleep"):
-            extra = "sleep-after = 1\n" if name == "asleep" else ""
+            extra = "sleep-after = 3\n" if name == "asleep" else ""
             e.drop(name, module="named", extra=extra + "env = NAME=next")
-            # a request each time: what has slept meanwhile takes the edit when it wakes
+            # a request each time: one that fell asleep takes the edit when it wakes, and can be rolled back too
             eventually(lambda: e.get(name).text == "next", 10, "the edit is served")
             e.ctl("rollback", name)
             self.assertIn("hello", e.get(name).text)

@@ -175,6 +175,17 @@ class Sleep(Case):
         e.wait_state("a", "running")
         self.assertEqual(e.get("a", host="other.test").text, "four")
 
+    def test_an_edit_that_is_taken_after_a_sleep_can_be_rolled_back(self):
+        e = self.emperor()
+        e.drop("a", "named", "env = NAME=a\nsleep-after = 3")
+        e.wait_up("a")
+        self.asleep(e, "a")
+        e.drop("a", "named", "env = NAME=b\nsleep-after = 3")
+        # the first may wake it before its emperor has seen the edit
+        eventually(lambda: e.get("a").text == "b", what="the edit is served")
+        e.ctl("rollback", "a")
+        self.assertEqual(e.get("a").text, "a")
+
     def test_a_deleted_ini_ends_the_sleep_and_its_doors(self):
         e = self.emperor()
         port = free_port()

@@ -192,9 +192,43 @@ static void what_was_cut_comes_back_with_all_that_its_ini_wants(void **state)
 	expect_processes(w, 8);
 }
 
+/* It slept, crashed or was stopped when its ini was edited: what ran before is still what there is to come back to. */
+static void what_ended_before_the_edit_is_what_there_is_to_come_back_to(void **state)
+{
+	struct world *w = *state;
+
+	serve(w, 0);
+	rollback_leaves(&w->app);
+	w->app.serving = NULL;
+	serve(w, 0); /* the same again: nothing to come back to */
+	assert_null(rollback_previous(&w->app));
+	rollback_leaves(&w->app);
+	w->app.serving = NULL;
+	serve(w, 1);
+	assert_true(w->g[1]->passed); /* there is no load to compare with */
+	assert_ptr_equal(rollback_previous(&w->app), w->ini[0]);
+	assert_int_equal(rollback_by_command(&w->app, NULL), 0);
+	expect_chdir(w, "/srv/r1");
+}
+
+static void what_ended_on_trial_is_nothing_to_come_back_to(void **state)
+{
+	struct world *w = *state;
+
+	serve(w, 0);
+	serve(w, 1);
+	assert_false(w->g[1]->passed);
+	rollback_leaves(&w->app);
+	w->app.serving = NULL;
+	serve(w, 2);
+	assert_ptr_equal(rollback_previous(&w->app), w->ini[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(what_ended_before_the_edit_is_what_there_is_to_come_back_to),
+		CASE(what_ended_on_trial_is_nothing_to_come_back_to),
 		CASE(the_first_that_serves_is_not_on_trial),
 		CASE(one_that_replaces_another_is_and_that_is_what_to_come_back_to),
 		cmocka_unit_test_setup_teardown(

@@ -211,6 +211,27 @@ static void after_a_stop_the_same_code_has_the_same_way_back_and_other_code_what
 	}
 }
 
+static void an_app_that_slept_through_the_emperors_death_can_come_back(void **state)
+{
+	struct world *w = *state;
+	struct world *next;
+	struct buf out = {0};
+	struct saved s;
+
+	serve(w, 0);
+	rollback_leaves(&w->app);
+	w->app.serving = NULL;
+	w->app.state = APP_SLEEPING;
+	hand_over(w, &out, &s);
+	s.good = 1;
+	assert_int_equal(set_up((void **)&next), 0);
+	take_over(next, &s, -1, 0);
+	serve(next, 1);
+	assert_ptr_equal(rollback_previous(&next->app), next->ini[0]);
+	assert_int_equal(tear_down((void **)&next), 0);
+	buf_done(&out);
+}
+
 static void what_was_rolled_back_from_is_held_until_the_ini_leads_elsewhere(void **state)
 {
 	static const char *const links[] = {"/srv/r2", "/srv/r3"};
@@ -276,6 +297,7 @@ static void of_an_emperor_that_said_less_the_ini_counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(an_app_that_slept_through_the_emperors_death_can_come_back),
 		CASE(a_probation_goes_on_with_all_its_counts),
 		CASE(counters_that_begin_anew_are_counted_from_there),
 		CASE(one_that_ended_long_ago_is_not_judged),
