@@ -81,13 +81,14 @@ static bool is_network(const char *text)
 	       inet_pton(six ? AF_INET6 : AF_INET, host, bits) == 1;
 }
 
+/* The gate's, and every app's: who sends to a shared port speaks to an app in the end. */
 PARSER(parse_trusted)
 {
 	struct emperor_options *e = config;
 	const char *p = value + strspn(value, SEPARATORS);
-	int r = 0;
+	int r = config_items_add(&e->vassal_defaults, o->name, value, where, 0, true, err);
 
-	(void)o, (void)where, (void)notes;
+	(void)notes;
 	while (*p && r == 0) {
 		size_t n = strcspn(p, SEPARATORS);
 		char *one = strndup(p, n);
@@ -203,7 +204,8 @@ const struct option emperor_options_table[] = {
 	       "An address where all apps answer by name: PORT, HOST:PORT, [IPV6]:PORT, /path/of.sock", ":8000",
 	       OPTION_CLEAN | OPTION_MANY),
 	CUSTOM("trusted-proxies", "trusted-proxy", parse_trusted, NULL, "networks", "Shared ports",
-	       "Addresses and networks of proxies in front, separated by commas", "127.0.0.1, 10.0.0.0/8",
+	       "Addresses and networks of proxies in front, separated by commas: they may speak for their clients, here "
+	       "and to every app", "127.0.0.1, 10.0.0.0/8",
 	       OPTION_CLEAN | OPTION_MANY),
 	TEXT("gate-user", NULL, char *, gate_user, ROOT_GATE_USER, "user", "Shared ports",
 	     "User of the process that accepts on the shared ports, when the emperor is root; no app may run as it",

@@ -131,7 +131,7 @@ static bool split_port(struct span rest, struct span *ret_port)
 	return port <= 65535;
 }
 
-static bool split_authority(struct span a, struct span *ret_host, struct span *ret_port)
+bool http_host_split(struct span a, struct span *ret_host, struct span *ret_port)
 {
 	struct span host;
 	const char *p;
@@ -176,7 +176,7 @@ static int absolute_target(struct http_head *h)
 	while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?')
 		n++;
 	h->authority = span_of(rest.p, n);
-	if (!split_authority(h->authority, &h->host, &h->port))
+	if (!http_host_split(h->authority, &h->host, &h->port))
 		return bad(h, 400, "bad host in the target");
 	split_query(h, span_skip(rest, n));
 	if (h->path.n == 0)
@@ -325,7 +325,7 @@ static int note_host(struct http_head *h, struct span value)
 
 	if (h->hosts_n++ > 0)
 		return 1;
-	if (!split_authority(value, &host, &port))
+	if (!http_host_split(value, &host, &port))
 		return bad(h, 400, "bad Host");
 	if (h->host.n > 0)
 		return 1;
@@ -440,16 +440,6 @@ long http_head_peek(const char *p, size_t n, size_t limit, struct http_head *ret
 	if (rest == HTTP_MORE && n >= limit)
 		return bad(ret, 431, "no Host within the limit");
 	return rest <= 0 ? rest : line + rest;
-}
-
-bool http_host_split(struct span authority, struct span *ret_host)
-{
-	struct span host, port;
-
-	if (!split_authority(authority, &host, &port))
-		return false;
-	*ret_host = host;
-	return true;
 }
 
 bool http_parse_size(struct span digits, uint64_t *ret_size)

@@ -92,5 +92,6 @@ static inline bool http_span_is(struct span s, enum http_char what)
 /* 1*DIGIT, at most 19 of them and within int64_t: sizes travel signed further on. False: no such number. */
 bool http_parse_size(struct span digits, uint64_t *ret_size);
 
-/* The host part of "host:port": without port and trailing dot. False if it is no valid host (RFC 3986 3.2.2). */
-bool http_host_split(struct span authority, struct span *ret_host);
+/* "host:port": the host without trailing dot, and the port's digits, n = 0 if none. False if it is no valid host (RFC
+ * 3986 3.2.2): then they mean nothing. */
+bool http_host_split(struct span authority, struct span *ret_host, struct span *ret_port);

@@ -56,6 +56,8 @@
 	16 /* answers of ours to records that are no request, before one must come: nobody may pile them up */
 #define LIMIT_PROXY_BYTES \
 	4096 /* a PROXY header: 232 bytes and TLVs, of which a client's certificate is the longest */
+#define LIMIT_FORWARDED \
+	32 /* last elements of X-Forwarded-For or Forwarded that are read: proxies in one chain are a handful */
 #define LIMIT_HOST       255 /* a DNS name is 253 (RFC 1035 2.3.4) plus ":port" of which we keep none */
 #define LIMIT_REQUEST_ID 64 /* an X-Request-ID that we take over; longer ones are replaced */
 #define LIMIT_RESPONSE_HEAD \

@@ -12,24 +12,25 @@
 int pass_send(int sock, const struct pass *p)
 {
 	struct pass_head head = p->head;
-	struct iovec iov[5];
+	struct iovec iov[6];
 	ssize_t n;
 
 	head.magic = PASS_MAGIC;
 	head.script_n = (uint16_t)p->script.n;
 	head.carve_n = (uint16_t)p->carve.n;
 	head.host_n = (uint16_t)p->host.n;
-	head.bytes_n = (uint32_t)p->bytes.n;
+	head.bytes_n = (uint32_t)(p->intro.n + p->bytes.n);
 	head.reserved = 0;
 	iov[0] = (struct iovec){&head, sizeof(head)};
 	iov[1] = (struct iovec){(char *)(uintptr_t)p->script.p, p->script.n};
 	iov[2] = (struct iovec){(char *)(uintptr_t)p->carve.p, p->carve.n};
 	iov[3] = (struct iovec){(char *)(uintptr_t)p->host.p, p->host.n};
-	iov[4] = (struct iovec){(char *)(uintptr_t)p->bytes.p, p->bytes.n};
+	iov[4] = (struct iovec){(char *)(uintptr_t)p->intro.p, p->intro.n};
+	iov[5] = (struct iovec){(char *)(uintptr_t)p->bytes.p, p->bytes.n};
 	if (p->script.n > 1024 || p->carve.n > LIMIT_CARVE_BYTES || p->host.n > LIMIT_HOST + 1 ||
-	    p->bytes.n > LIMIT_PASS_BYTES)
+	    p->intro.n > PROXY_V1_MAX || p->intro.n + p->bytes.n > PASS_BYTES_MAX)
 		return -EMSGSIZE;
-	n = fd_send(sock, iov, 5, &p->fd, 1);
+	n = fd_send(sock, iov, 6, &p->fd, 1);
 	return n < 0 ? (int)n : 0;
 }
 

@@ -14,6 +14,7 @@
  */
 #pragma once
 #include "shared/limits.h"
+#include "shared/proxy.h"
 #include "shared/span.h"
 
 struct err;
@@ -27,7 +28,8 @@ enum pass_flags {
 	PASS_BOUNCE = 4, /* carve-outs did not fit: every later request goes back to the gate */
 	PASS_HOST =
 		8, /* front -> front: its first request has been answered, host is what it named */
-	PASS_UNOPENED = 16, /* front -> front: nothing has come from it yet */
+	PASS_UNOPENED =
+		16, /* its first bytes are still to be looked at: they may be a PROXY header */
 };
 
 struct pass_head {
@@ -46,11 +48,17 @@ struct pass {
 	struct pass_head head;
 	struct span script, carve, host,
 		bytes; /* into the buffer given to pass_recv, or the sender's own */
+	/*
+	 * Of who sends: goes ahead of bytes, and is part of them for who receives. The PROXY header, written again, of a
+	 * connection that came with one; at most PROXY_V1_MAX bytes.
+	 */
+	struct span intro;
 	int fd;
 };
 
+#define PASS_BYTES_MAX (LIMIT_PASS_BYTES + PROXY_V1_MAX)
 #define PASS_BUF_SIZE \
-	(sizeof(struct pass_head) + 1024 + LIMIT_CARVE_BYTES + LIMIT_HOST + 1 + LIMIT_PASS_BYTES)
+	(sizeof(struct pass_head) + 1024 + LIMIT_CARVE_BYTES + LIMIT_HOST + 1 + PASS_BYTES_MAX)
 
 /* Sends; the descriptor stays the caller's (close it once this returned 0). -EAGAIN, -ETOOMANYREFS: try later. */
 int pass_send(int sock, const struct pass *p);

@@ -29,6 +29,14 @@ static bool parse_bits(const char *text, unsigned max, unsigned *ret)
 	return n <= max;
 }
 
+static bool read_address(const char *text, uint8_t addr[16])
+{
+	if (inet_pton(AF_INET, text, addr + 12) != 1)
+		return inet_pton(AF_INET6, text, addr) == 1;
+	memcpy(addr, v4_mapped, sizeof(v4_mapped));
+	return true;
+}
+
 static bool parse_network(char *word, uint8_t addr[16], unsigned *ret_bits)
 {
 	char *slash = strchr(word, '/');
@@ -36,12 +44,10 @@ static bool parse_network(char *word, uint8_t addr[16], unsigned *ret_bits)
 
 	if (slash)
 		*slash = '\0';
-	if (inet_pton(AF_INET, word, addr + 12) == 1) {
-		memcpy(addr, v4_mapped, sizeof(v4_mapped));
-		base = V4_MAPPED_BITS;
-	} else if (inet_pton(AF_INET6, word, addr) != 1) {
+	if (!read_address(word, addr))
 		return false;
-	}
+	if (!strchr(word, ':'))
+		base = V4_MAPPED_BITS;
 	*ret_bits = 128 - base;
 	if (slash && !parse_bits(slash + 1, 128 - base, ret_bits))
 		return false;
@@ -49,9 +55,9 @@ static bool parse_network(char *word, uint8_t addr[16], unsigned *ret_bits)
 	return true;
 }
 
-int trust_parse(const char *text, struct trust *ret, struct err *err)
+int trust_add(struct trust *to, const char *text, struct err *err)
 {
-	struct trust t = {0};
+	struct trust t = *to;
 
 	for (;;) {
 		char word[INET6_ADDRSTRLEN + sizeof("/128")];
@@ -72,7 +78,7 @@ int trust_parse(const char *text, struct trust *ret, struct err *err)
 		t.n++;
 		text += n;
 	}
-	*ret = t;
+	*to = t;
 	return 0;
 }
 
@@ -82,6 +88,14 @@ static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
 	unsigned mask = 0xff00U >> (bits % 8) & 0xff;
 
 	return memcmp(a, b, whole) == 0 && (mask == 0 || ((a[whole] ^ b[whole]) & mask) == 0);
+}
+
+static bool holds(const struct trust *t, const uint8_t addr[16])
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (same_bits(addr, t->networks[i].addr, t->networks[i].bits))
+			return true;
+	return false;
 }
 
 bool trust_holds(const struct trust *t, const struct sockaddr *peer)
@@ -104,8 +118,14 @@ bool trust_holds(const struct trust *t, const struct sockaddr *peer)
 	} else {
 		return false;
 	}
-	for (size_t i = 0; i < t->n; i++)
-		if (same_bits(addr, t->networks[i].addr, t->networks[i].bits))
-			return true;
-	return false;
+	return holds(t, addr);
+}
+
+bool trust_holds_text(const struct trust *t, const char *text)
+{
+	uint8_t addr[16];
+
+	if (t->n == 0)
+		return false;
+	return read_address(text, addr) && holds(t, addr);
 }

@@ -8,7 +8,17 @@
 struct err;
 
 #define TRUST_NETWORKS \
-	64 /* more than a cloud's load balancers announce; each costs a compare per connection */
+	128 /* the emperor's and the app's own: more than a cloud's load balancers announce; each costs a compare per connection */
+
+/*
+ * By which fields they name their clients. The others are dropped: a proxy that sets one kind hands on the other as its
+ * client has sent it.
+ */
+enum forwarded_mode {
+	FORWARDED_AUTO, /* X-Forwarded-For, -Proto or -Host where one of them came, else Forwarded */
+	FORWARDED_X,
+	FORWARDED_RFC, /* Forwarded (RFC 7239) */
+};
 
 struct trust { /* zeroed = nobody */
 	size_t n;
@@ -18,6 +28,8 @@ struct trust { /* zeroed = nobody */
 	} networks[TRUST_NETWORKS];
 };
 
-/* Separated by blanks or commas. *ret is untouched on failure. */
-int trust_parse(const char *text, struct trust *ret, struct err *err);
+/* Adds what text says, separated by blanks or commas. *t is untouched on failure. */
+int trust_add(struct trust *t, const char *text, struct err *err);
 bool trust_holds(const struct trust *t, const struct sockaddr *peer);
+/* Of an address as text, IPv4 or IPv6 without brackets; anything else is not trusted. */
+bool trust_holds_text(const struct trust *t, const char *addr);

@@ -178,7 +178,8 @@ struct vassal_config {
 	uint64_t min_rate;   /* bytes per second of a body or an answer, on average; 0 = none */
 	unsigned queue_size; /* requests waiting; more get 503 */
 	unsigned queue_timeout_s;     /* waited longer: 503 */
-	struct trust trusted_proxies; /* whose X-Request-Start is believed */
+	struct trust trusted_proxies; /* who may speak for others, beside peers on UNIX sockets */
+	enum forwarded_mode forwarded_header;
 	uint64_t
 		response_buffer; /* bytes of an answer kept in memory for a slow reader; then a file */
 

@@ -435,8 +435,14 @@ const struct option vassal_options[] = {
 	       NULL,
 	       "A request that waited longer for a process is answered 503", "10", 0),
 	CUSTOM("trusted-proxies", "trusted-proxy", vassal_parse_trusted, NULL, 0, 0, "networks",
-	       "Proxies whose PROXY header names their client, and whose X-Request-Start counts as "
-	       "the beginning of queue-timeout; those on UNIX sockets are always believed", "127.0.0.1, 10.0.0.0/8", OPTION_CLEAN),
+	       "Proxies that may speak for their clients, beside those of the emperor and whoever comes by a UNIX "
+	       "socket: by a PROXY header, by forwarded-header, and by X-Request-Start as the beginning of "
+	       "queue-timeout; what others say of that kind is dropped",
+	       "127.0.0.1, 10.0.0.0/8", OPTION_CLEAN | OPTION_MANY),
+	CUSTOM("forwarded-header", NULL, vassal_parse_forwarded, "auto", 0, 0, "kind",
+	       "Where trusted proxies that speak HTTP name their client, its scheme and the Host: x-forwarded is "
+	       "X-Forwarded-For, -Proto and -Host, forwarded is Forwarded (RFC 7239), auto the first kind that came",
+	       "forwarded", OPTION_CLEAN),
 	LIVE_NUMBER("response-buffer", NULL, OPTION_U64, uint64_t, response_buffer, "256k", 4096,
 	       1073741824, "bytes",
 	       "Bytes of an answer that are kept in memory for a slow client; the rest is a "

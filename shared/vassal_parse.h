@@ -34,6 +34,7 @@ VASSAL_PARSER(vassal_parse_env);
 VASSAL_PARSER(vassal_parse_mount);
 VASSAL_PARSER(vassal_parse_warmup);
 VASSAL_PARSER(vassal_parse_trusted);
+VASSAL_PARSER(vassal_parse_forwarded);
 VASSAL_PARSER(vassal_parse_health_check);
 VASSAL_PARSER(vassal_parse_plugins);
 VASSAL_PARSER(vassal_parse_processes);

@@ -249,10 +249,29 @@ VASSAL_PARSER(vassal_parse_processes)
 VASSAL_PARSER(vassal_parse_trusted)
 {
 	struct vassal_config *c = config;
-	int r = trust_parse(value, &c->trusted_proxies, err);
+	int r = trust_add(&c->trusted_proxies, value, err);
 
 	(void)notes;
 	return r < 0 ? err_prefix(err, "%s: %s", where, o->name) : 0;
+}
+
+VASSAL_PARSER(vassal_parse_forwarded)
+{
+	static const char *const names[] = {
+		[FORWARDED_AUTO] = "auto",
+		[FORWARDED_X] = "x-forwarded",
+		[FORWARDED_RFC] = "forwarded",
+	};
+	struct vassal_config *c = config;
+
+	(void)notes;
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcasecmp(value, names[i]) == 0) {
+			c->forwarded_header = (enum forwarded_mode)i;
+			return 0;
+		}
+	return err_set(err, -EINVAL, "%s: %s: \"%s\" is none of auto, x-forwarded, forwarded",
+		       where, o->name, value);
 }
 
 VASSAL_PARSER(vassal_parse_delta)

@@ -16,7 +16,7 @@ static int send_client(struct app *app, const struct client *c, const struct doo
 {
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not follow TAILQ's back links */
 	unsigned flags = (c->crowd && !app->doors->one_uid ? PASS_ONE_REQUEST : 0) |
-			 (p->bounce ? PASS_BOUNCE : 0);
+			 (p->bounce ? PASS_BOUNCE : 0) | (p->proxied ? PASS_UNOPENED : 0);
 	struct pass pass = {
 		.head = {.epoch = p->epoch, .flags = (uint16_t)flags, .listener = c->port},
 		.script = p->script,

@@ -24,6 +24,7 @@ struct doors_handler {
 struct doors_pass { /* all borrowed */
 	uint32_t epoch;
 	bool bounce;
+	bool proxied; /* bytes begin with a PROXY header */
 	struct span script, carve, bytes;
 };
 

@@ -29,6 +29,7 @@
 #include "shared/http_head.h"
 #include "shared/log.h"
 #include "shared/proctitle.h"
+#include "shared/proxy.h"
 
 #define SWEEP_S       0.1  /* only while somebody waits */
 #define TLS_HANDSHAKE 0x16 /* first byte of a TLS record that opens a connection (RFC 8446 5.1) */
@@ -51,20 +52,30 @@ static void answer(struct gate *g, const struct client *c, const struct answer *
 	need_sweep(g);
 }
 
+/* Bytes of the PROXY header that the connection begins with; 0: none that is whole. */
+static size_t proxy_n(struct span bytes)
+{
+	struct proxy proxy;
+	long n = proxy_parse(bytes.p, bytes.n, &proxy);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
 /* doors_handler.refuse */
 static void on_refuse(void *arg, const struct client *c, struct span bytes, unsigned retry_after_s)
 {
+	struct span request = span_skip(bytes, proxy_n(bytes));
 	const struct answer a = {.status = 503,
 				 .why = "this site cannot answer just now",
 				 .retry_after_s = retry_after_s,
-				 .no_body = span_starts(bytes, SPAN("HEAD "))};
+				 .no_body = span_starts(request, SPAN("HEAD "))};
 
 	answer(arg, c, &a);
 }
 
 /* -- one connection ------------------------------------------------------------------------------------- */
 
-static void route(struct gate *g, const struct client *c, struct span bytes,
+static void route(struct gate *g, const struct client *c, struct span bytes, bool proxied,
 		  const struct http_head *head)
 {
 	struct answer a = {.status = 404,
@@ -84,6 +95,7 @@ static void route(struct gate *g, const struct client *c, struct span bytes,
 	}
 	pass = (struct doors_pass){.epoch = routes_epoch(g->routes),
 				   .bounce = m.carve_full,
+				   .proxied = proxied,
 				   .script = m.script,
 				   .carve = span_of(m.carve, m.carve_full ? 0 : m.carve_n),
 				   .bytes = bytes};
@@ -105,31 +117,67 @@ static struct answer late_answer(const struct gate *g, struct span bytes, enum a
 	return (struct answer){.status = 408, .why = "the request did not come in time"};
 }
 
-/* arrivals_handler.decide */
-static bool decide(void *arg, const struct client *c, struct span bytes, enum arrivals_end end)
+/* The request itself, however it came here. */
+static bool decide_request(struct gate *g, const struct client *c, struct span bytes, size_t skip,
+			   enum arrivals_end end)
 {
-	struct gate *g = arg;
+	struct span request = span_skip(bytes, skip);
 	struct http_head head;
 	struct answer a;
 	long r;
 
-	if (bytes.p[0] == TLS_HANDSHAKE) {
+	if (request.p[0] == TLS_HANDSHAKE) {
 		a = (struct answer){.status = 400, .why = "this port speaks HTTP, not HTTPS"};
 		answer(g, c, &a);
 		return true;
 	}
-	r = http_head_peek(bytes.p, bytes.n, LIMIT_GATE_HEAD, &head);
+	r = http_head_peek(request.p, request.n, LIMIT_GATE_HEAD, &head);
 	if (r == HTTP_MORE && end == ARRIVALS_OPEN)
 		return false;
 	if (r > 0) {
-		route(g, c, bytes, &head);
+		route(g, c, bytes, skip > 0, &head);
 		return true;
 	}
 	a = r == HTTP_MORE ? late_answer(g, bytes, end)
 			   : (struct answer){.status = head.status, .why = head.reason};
-	a.no_body = span_starts(bytes, SPAN("HEAD "));
+	a.no_body = span_starts(request, SPAN("HEAD "));
 	answer(g, c, &a);
 	return true;
+}
+
+/* arrivals_handler.decide. Who is the client is the front's question: here a PROXY header is only stepped over. */
+static bool decide(void *arg, const struct client *c, struct span bytes, enum arrivals_end end)
+{
+	struct gate *g = arg;
+	struct answer a = {.status = 400,
+			   .why = "PROXY header from a peer that is not in trusted-proxies"};
+	struct proxy proxy;
+	long n = proxy_look(bytes.p, bytes.n);
+
+	if (n == PROXY_MORE && end == ARRIVALS_OPEN)
+		return false;
+	if (n <= 0)
+		return decide_request(g, c, bytes, 0, end);
+	n = PROXY_BAD;
+	if (c->crowd) {
+		n = proxy_parse(bytes.p, bytes.n, &proxy);
+		if (n == PROXY_MORE && end == ARRIVALS_OPEN)
+			return false;
+		if (n == PROXY_MORE)
+			a = late_answer(g, bytes, end);
+		else if (n == PROXY_BAD)
+			a.why = proxy.reason;
+	}
+	if (n <= 0) {
+		answer(g, c, &a);
+		return true;
+	}
+	if ((size_t)n < bytes.n)
+		return decide_request(g, c, bytes, (size_t)n, end);
+	/* a balancer that looks whether we are there asks nothing */
+	if (end != ARRIVALS_OPEN)
+		client_close(c);
+	return end != ARRIVALS_OPEN;
 }
 
 /* doors_handler.handed_back */

@@ -60,8 +60,13 @@ static int take_port(struct gate *g, const struct role_msg *m, int *fds, struct 
 
 static int take_trust(struct gate *g, const struct role_msg *m, int *fds, struct err *err)
 {
+	struct trust t = {0};
+	int r = trust_add(&t, m->text, err);
+
 	(void)fds;
-	return trust_parse(m->text, &g->trust, err);
+	if (r == 0)
+		g->trust = t;
+	return r;
 }
 
 static int take_app(struct gate *g, const struct role_msg *m, int *fds, struct err *err)

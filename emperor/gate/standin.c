@@ -14,6 +14,7 @@
 #include "shared/http_head.h"
 #include "shared/limits.h"
 #include "shared/listen.h"
+#include "shared/proxy.h"
 
 #define ACCEPT_BATCH \
 	64 /* of one listener in one loop turn: the shared ports, and the link, get theirs */
@@ -42,15 +43,21 @@ static bool decide(void *arg, const struct client *c, struct span bytes, enum ar
 {
 	const struct standin *s = arg;
 	struct http_head head = {0};
+	struct proxy proxy;
 	struct answer a = {.status = 503,
 			   .why = "this site cannot answer just now",
 			   .retry_after_s = c->retry_after_s};
-	long r;
+	long r = proxy_parse(bytes.p, bytes.n, &proxy);
 
+	/* whoever it names is refused like everybody */
+	if (r > 0)
+		bytes = span_skip(bytes, (size_t)r);
+	if (end == ARRIVALS_OPEN && (r == PROXY_MORE || bytes.n == 0))
+		return false;
 	if (c->uwsgi) {
 		if (bytes.n < UWSGI_HEAD && end == ARRIVALS_OPEN)
 			return false;
-	} else if (bytes.p[0] == TLS_HANDSHAKE) {
+	} else if (bytes.n > 0 && bytes.p[0] == TLS_HANDSHAKE) {
 		a = (struct answer){.status = 400, .why = "this port speaks HTTP, not HTTPS"};
 	} else {
 		r = http_head_peek(bytes.p, bytes.n, LIMIT_GATE_HEAD, &head);

@@ -3,8 +3,8 @@
  * A connection's first bytes: what detect says of a prefix it says of the whole, within its limit; a PROXY header is
  * never decided otherwise by a prefix, and names an address or none.
  */
+#include "shared/proxy.h"
 #include "vassal/proto/detect.h"
-#include "vassal/proto/proxy.h"
 
 static void check(bool ok)
 {
@@ -28,7 +28,7 @@ static void check_header(const char *p, size_t n)
 	for (size_t i = 0; i < MIN(n, (size_t)LIMIT_PROXY_BYTES); i++) {
 		long early = proxy_parse(p, i, &y);
 
-		check(early == PROTO_MORE || early == r);
+		check(early == PROXY_MORE || early == r);
 	}
 }
 

@@ -190,9 +190,10 @@ class Fronts(Behind):
 class Reloaded(Behind):
     """New code under load: no front tells its clients of it."""
 
-    def under_load(self, option):
-        e = self.emperor()
-        e.drop("a", "named", "env = NAME=one\nprocesses = 2\n%s = 127.0.0.1:%d" % (option, self.address))
+    def under_load(self, extra, *args):
+        self.extra = "\nprocesses = 2\n" + extra
+        e = self.emperor(*args)
+        e.drop("a", "named", "env = NAME=one" + self.extra)
         e.wait_up("a")
         return e
 
@@ -220,7 +221,7 @@ class Reloaded(Behind):
         try:
             for name in ("two", "three"):
                 before = list(counts)
-                e.drop("a", "named", "env = NAME=%s\nprocesses = 2\n%s = 127.0.0.1:%d" % (name, self.option, self.address))
+                e.drop("a", "named", "env = NAME=" + name + self.extra)
                 eventually(lambda n=name: e.get("a").text == n, 20, "the new one serves")
                 eventually(lambda b=before: all(c > x + 20 for c, x in zip(counts, b)), 20, "all have asked")
                 eventually(lambda n=name: request(self.port, "/", host="a.test").text == n, 10)
@@ -231,15 +232,19 @@ class Reloaded(Behind):
         self.assertEqual(bad, [])
 
     def test_behind_nginx_with_kept_fastcgi_connections(self):
-        self.option = "fastcgi-socket"
-        e = self.under_load(self.option)
+        e = self.under_load("fastcgi-socket = 127.0.0.1:%d" % self.address)
         self.nginx("location / { include /etc/nginx/fastcgi_params; fastcgi_pass up; fastcgi_keep_conn on; } }\n"
                    "upstream up { server 127.0.0.1:%d; keepalive 8;" % self.address, self.port)
         self.check_reloads(e)
 
     def test_behind_haproxy_with_proxy_headers(self):
-        self.option = "trusted-proxies = 127.0.0.1\nhttp"
-        e = self.under_load(self.option)
+        e = self.under_load("trusted-proxies = 127.0.0.1\nhttp = 127.0.0.1:%d" % self.address)
+        self.haproxy("\tserver s 127.0.0.1:%d send-proxy-v2")
+        self.check_reloads(e)
+
+    def test_behind_haproxy_with_proxy_headers_at_the_shared_port(self):
+        e = self.under_load("", "--trusted-proxies", "127.0.0.1")
+        self.address = e.port
         self.haproxy("\tserver s 127.0.0.1:%d send-proxy-v2")
         self.check_reloads(e)
 

@@ -81,6 +81,29 @@ class ThroughTheGate(Case):
             for name in ("one", "two"):
                 self.assertEqual(request(port, "/", host=name + ".test").text, name)
 
+    def test_two_emperors_behind_one_upstream(self):
+        """By ip_hash a client stays with one of them; when that one ends, the other answers."""
+        emperors = []
+        for number in range(2):
+            folder = self.folder / str(number)
+            folder.mkdir()
+            e = self.daemon(harness.Emperor(folder, ["--trusted-proxies", "127.0.0.1"]))
+            emperors.append(e)
+            for name in ("one", "two"):
+                e.drop(name, "named", "env = NAME=%s of %d" % (name, number))
+                e.wait_up(name)
+        port = harness.free_port()
+        self.nginx("location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection '';"
+                   " proxy_set_header Host $host; proxy_next_upstream error timeout http_503; } }\n"
+                   "upstream up { ip_hash; server 127.0.0.1:%d; server 127.0.0.1:%d; keepalive 4;"
+                   % tuple(e.port for e in emperors), port)
+        got = {request(port, "/", host=name + ".test").text for name in ("one", "two") * 10}
+        self.assertEqual(len(got), 2, got)
+        chosen = int(got.pop()[-1])
+        emperors[chosen].stop()
+        for name in ("one", "two") * 10:
+            self.assertEqual(request(port, "/", host=name + ".test").text, "%s of %d" % (name, 1 - chosen))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -128,6 +128,13 @@ void conn_unwatch(struct conn *c)
 	c->in_epoll = false;
 }
 
+const char *conn_client(const struct conn *c)
+{
+	if (c->client[0])
+		return c->client;
+	return c->addr[0] ? c->addr : "-";
+}
+
 ssize_t conn_read(struct conn *c, char *p, size_t size)
 {
 	ssize_t n;
@@ -290,8 +297,7 @@ bool conn_may_keep(const struct conn *c)
 	       (requests == 0 || c->requests_n < requests) &&
 	       !(c->route && (c->route->flags & PASS_ONE_REQUEST)) &&
 	       /* the next generation takes what can be handed over */
-	       (f->phase == PHASE_SERVING ||
-		(f->heir_fd >= 0 && c->protocol == PROTO_HTTP && !c->proxied));
+	       (f->phase == PHASE_SERVING || (f->heir_fd >= 0 && c->protocol == PROTO_HTTP));
 }
 
 static void forget_request(struct conn *c)
@@ -312,7 +318,7 @@ static void forget_request(struct conn *c)
 	c->answer = (struct answer){0};
 	c->is_head = c->chunked_in = c->wants_keep = c->has_length = false;
 	c->body_kind = BODY_NONE;
-	c->line[0] = c->id[0] = '\0';
+	c->line[0] = c->id[0] = c->client[0] = '\0';
 	if (c->routed)
 		routed_forget(c);
 }

@@ -24,6 +24,8 @@ void conns_collect(struct front *f);
 bool conn_watch(struct conn *c);
 /* Before the descriptor is passed to another process. */
 void conn_unwatch(struct conn *c);
+/* Who asks, for the log: by a trusted proxy's word or by the connection; "-": a peer on a UNIX socket. */
+const char *conn_client(const struct conn *c);
 /*
  * One read of at most size bytes, and whether there may be more (c->readable). 0: the end of its input; -1: nothing now,
  * or the client has gone and the connection has ended.

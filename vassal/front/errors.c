@@ -108,8 +108,8 @@ void error_refuse(struct conn *c, unsigned status, const char *reason)
 	if (status < 500)
 		board_add(&f->count->bad_requests, 1);
 	if (reason && !f->config->disable_logging)
-		logbook_say(&f->log, f->wall_ns, "client %s: %u: %s", c->addr[0] ? c->addr : "-",
-			    status, reason);
+		logbook_say(&f->log, f->wall_ns, "client %s: %u: %s", conn_client(c), status,
+			    reason);
 	error_answer(c, status, 0);
 }
 

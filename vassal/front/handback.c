@@ -41,11 +41,23 @@ bool handback_is_foreign(struct conn *c, const struct request *rq)
 	       !pass_path_ours(rq->path, route->script, route->carve);
 }
 
+/* What its PROXY header has said is said again: whoever takes it sees only our word for it. */
+static struct span introduction(const struct conn *c, char buf[PROXY_V1_MAX + 1])
+{
+	if (!c->proxied)
+		return span_of("", 0);
+	return span_of(buf, proxy_write(buf, c->addr, c->port, c->self_port));
+}
+
 /* 0 or -errno of pass_send; on 0 the connection is gone. */
 static int send_to_gate(struct conn *c)
 {
 	struct front *f = c->front;
-	struct pass p = {.head = {.listener = c->listener}, .bytes = buf_span(&c->in), .fd = c->fd};
+	char intro[PROXY_V1_MAX + 1];
+	struct pass p = {.head = {.listener = c->listener},
+			 .intro = introduction(c, intro),
+			 .bytes = buf_span(&c->in),
+			 .fd = c->fd};
 	int r;
 
 	conn_unwatch(c);
@@ -117,14 +129,18 @@ bool handback_leave(struct conn *c)
 /* All that the heir needs to know of it fits the message. */
 static bool is_plain_http(const struct conn *c)
 {
-	return c->protocol == PROTO_HTTP && !c->proxied &&
+	return c->protocol == PROTO_HTTP &&
 	       (c->opened || (c->spoken == LISTENER_HTTP && c->in.n == 0));
 }
 
 bool handback_to_heir(struct conn *c)
 {
 	struct front *f = c->front;
-	struct pass p = {.head = {.listener = c->listener}, .bytes = buf_span(&c->in), .fd = c->fd};
+	char intro[PROXY_V1_MAX + 1];
+	struct pass p = {.head = {.listener = c->listener},
+			 .intro = introduction(c, intro),
+			 .bytes = buf_span(&c->in),
+			 .fd = c->fd};
 	int r;
 
 	if (f->heir_fd < 0 || c->state != CONN_HEAD || c->eof || !is_plain_http(c))
@@ -132,13 +148,16 @@ bool handback_to_heir(struct conn *c)
 	if (c->route) {
 		p.head.epoch = c->route->epoch;
 		/* so that the heir can answer the next request without asking the gate again */
-		p.head.flags = c->route->flags | (c->route->has_host ? PASS_HOST : 0);
+		p.head.flags =
+			(c->route->flags & ~PASS_UNOPENED) | (c->route->has_host ? PASS_HOST : 0);
 		p.script = c->route->script;
 		p.carve = c->route->carve;
 		p.host = span_of(c->route->host, c->route->has_host ? c->route->host_n : 0);
 	} else {
-		p.head.flags = PASS_OWN_LISTENER | (c->opened ? 0 : PASS_UNOPENED);
+		p.head.flags = PASS_OWN_LISTENER;
 	}
+	if (!c->opened || c->proxied)
+		p.head.flags |= PASS_UNOPENED;
 	conn_unwatch(c);
 	r = pass_send(f->heir_fd, &p);
 	if (r < 0) {

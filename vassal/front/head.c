@@ -8,6 +8,7 @@
 #include "shared/clock.h"
 #include "shared/limits.h"
 #include "shared/vassal_config.h"
+#include "vassal/front/conn.h"
 #include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 #include "vassal/front/trusted.h"
@@ -19,7 +20,7 @@
 
 #define VARS_ROOM (EXCHANGE_SLOT_BYTES - EXCHANGE_BODY_MAX)
 
-static struct request_facts facts_of(const struct conn *c)
+static struct request_facts facts_of(const struct conn *c, const struct parsed_head *in)
 {
 	const struct front *f = c->front;
 	struct request_facts facts = {.remote_addr = span_str(c->addr),
@@ -34,6 +35,8 @@ static struct request_facts facts_of(const struct conn *c)
 	}
 	if (c->proxied && c->self_port[0])
 		facts.server_port = span_str(c->self_port);
+	if (in->is_forwarded)
+		facts.forwarded = &in->forwarded;
 	if (c->route)
 		facts.script_name = c->route->script;
 	return facts;
@@ -43,7 +46,7 @@ static struct request_facts facts_of(const struct conn *c)
 static long parse_variables(struct conn *c, const char *p, size_t n, size_t limit,
 			    struct parsed_head *ret)
 {
-	struct request_facts facts = facts_of(c);
+	struct request_facts facts = facts_of(c, ret);
 	int r;
 
 	vars_init(&ret->vars, c->front->vars_scratch, VARS_ROOM);
@@ -66,6 +69,7 @@ long head_parse(struct conn *c, const char *p, size_t n, size_t scanned, struct 
 	};
 	long r;
 
+	ret->is_forwarded = false;
 	if (c->protocol != PROTO_HTTP)
 		return parse_variables(c, p, n, head_bytes, ret);
 	r = http_head_parse_within(p, n, &limits, scanned, &ret->head);
@@ -79,6 +83,12 @@ long head_parse(struct conn *c, const char *p, size_t n, size_t scanned, struct 
 	}
 	if (r > 0 && http1_request(&ret->head, &ret->rq) == PROTO_BAD)
 		return PROTO_BAD;
+	if (r > 0 && ret->rq.forwarded && trusted_client(c)) {
+		forwarded_read(&ret->head, f->config->forwarded_header, &f->config->trusted_proxies,
+			       &ret->forwarded);
+		ret->is_forwarded = true;
+		ret->rq.https = ret->forwarded.scheme == FORWARDED_HTTPS;
+	}
 	return r;
 }
 
@@ -100,8 +110,8 @@ static bool is_of_address(char b)
 	       b == '.' || b == ':';
 }
 
-/* Who asked, as the proxy that speaks uwsgi says: for the log. Its own address tells nobody anything. */
-static void note_client(struct conn *c, const struct vars *vars)
+/* The same of a proxy that speaks in variables. */
+static void note_named(struct conn *c, const struct vars *vars)
 {
 	struct span key, value;
 	size_t at = 0;
@@ -110,15 +120,40 @@ static void note_client(struct conn *c, const struct vars *vars)
 		if (!span_eq(key, SPAN("REMOTE_ADDR")))
 			continue;
 		/* it goes unquoted into a line of the log: an address or nothing */
-		if (value.n >= sizeof(c->addr))
+		if (value.n >= sizeof(c->client))
 			return;
 		for (size_t i = 0; i < value.n; i++)
 			if (!is_of_address(value.p[i]))
 				return;
-		memcpy(c->addr, value.p, value.n);
-		c->addr[value.n] = '\0';
+		memcpy(c->client, value.p, value.n);
+		c->client[value.n] = '\0';
 		return;
 	}
+}
+
+static void say_dropped(struct conn *c)
+{
+	struct front *f = c->front;
+
+	if (f->forwarded_said)
+		return;
+	f->forwarded_said = true;
+	logbook_say(&f->log, f->wall_ns,
+		    "client %s: what it says of whom it asks for (X-Forwarded-*, Forwarded, "
+		    "X-Real-IP) is dropped: it is not in trusted-proxies; said once",
+		    conn_client(c));
+}
+
+/* Who asked, as the proxy says: for the log. Its own address tells nobody anything. */
+static void note_client(struct conn *c, const struct parsed_head *in)
+{
+	c->client[0] = '\0';
+	if (c->protocol != PROTO_HTTP)
+		note_named(c, &in->vars);
+	else if (in->is_forwarded)
+		memcpy(c->client, in->forwarded.addr, sizeof(c->client));
+	else if (in->rq.forwarded)
+		say_dropped(c);
 }
 
 static void note_start(struct conn *c, struct span start)
@@ -174,13 +209,12 @@ void head_note(struct conn *c, const struct parsed_head *in)
 	c->chunked_in = rq->body == BODY_CHUNKED || (rq->body == BODY_RECORDS && !rq->has_length);
 	c->answer.keep_alive = false;
 	note_start(c, rq->start);
-	if (c->protocol != PROTO_HTTP)
-		note_client(c, &in->vars);
+	note_client(c, in);
 }
 
 void head_vars(struct conn *c, const struct parsed_head *in, struct vars *ret)
 {
-	struct request_facts facts = facts_of(c);
+	struct request_facts facts = facts_of(c, in);
 
 	if (c->protocol != PROTO_HTTP) {
 		*ret = in->vars;
@@ -212,7 +246,7 @@ int head_fill(struct conn *c, unsigned slot, const struct parsed_head *in, struc
 		vars->n = in->vars.n;
 		vars->overflow = in->vars.overflow;
 	} else {
-		struct request_facts facts = facts_of(c);
+		struct request_facts facts = facts_of(c, in);
 
 		http1_vars(&in->head, &in->rq, &facts, vars);
 	}

@@ -6,6 +6,7 @@
 #pragma once
 #include "shared/http_head.h"
 #include "shared/vars.h"
+#include "vassal/proto/forwarded.h"
 #include "vassal/proto/request.h"
 
 struct conn;
@@ -13,6 +14,8 @@ struct conn;
 struct parsed_head {           /* spans point into the bytes that were parsed */
 	struct http_head head; /* HTTP only */
 	struct request rq;
+	bool is_forwarded; /* HTTP: a trusted proxy speaks for the client */
+	struct forwarded forwarded;
 	struct vars vars; /* uwsgi only: in front->vars_scratch */
 };
 

@@ -3,12 +3,12 @@
  */
 #include "vassal/front/opening.h"
 
+#include "shared/proxy.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/state.h"
 #include "vassal/front/trusted.h"
 #include "vassal/proto/detect.h"
-#include "vassal/proto/proxy.h"
 
 static enum opening refuse(struct conn *c, const char *reason)
 {
@@ -27,7 +27,7 @@ static enum opening take_proxy(struct conn *c, const char *p, size_t n, size_t *
 	if (!trusted_peer(c))
 		return refuse(c, "PROXY header from a peer that is not in trusted-proxies");
 	r = proxy_parse(p, n, &proxy);
-	if (r == PROTO_MORE)
+	if (r == PROXY_MORE)
 		return OPENING_MORE;
 	if (r < 0)
 		return refuse(c, proxy.reason);

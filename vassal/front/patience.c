@@ -53,8 +53,8 @@ static void give_up(struct conn *c, const char *why)
 
 	board_add(&f->count->write_timeouts, 1);
 	if (!f->config->disable_logging)
-		logbook_say(&f->log, f->wall_ns, "client %s: %s [%s]: %s",
-			    c->addr[0] ? c->addr : "-", c->line, c->id, why);
+		logbook_say(&f->log, f->wall_ns, "client %s: %s [%s]: %s", conn_client(c), c->line,
+			    c->id, why);
 	queue_forget(c);
 	/* by a reset: what the kernel holds for it goes too, and may be megabytes */
 	conn_kill(c, true);

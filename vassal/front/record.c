@@ -6,6 +6,7 @@
 #include "shared/clock.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/access.h"
+#include "vassal/front/conn.h"
 #include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 
@@ -26,7 +27,7 @@ void record_request(const struct conn *c, const struct record *r)
 	struct front *f = c->front;
 	char line[ACCESS_LINE];
 	struct access a = {.wall_ns = f->wall_ns,
-			   .client = c->addr,
+			   .client = conn_client(c),
 			   .line = c->line[0] ? c->line : "-",
 			   .id = c->id,
 			   .status = r->status,

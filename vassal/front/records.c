@@ -24,8 +24,7 @@ static void end_at_once(struct conn *c, const char *reason)
 
 	board_add(&f->count->bad_requests, 1);
 	if (!f->config->disable_logging)
-		logbook_say(&f->log, f->wall_ns, "client %s: %s", c->addr[0] ? c->addr : "-",
-			    reason);
+		logbook_say(&f->log, f->wall_ns, "client %s: %s", conn_client(c), reason);
 	if (c->state == CONN_WAIT || c->state == CONN_QUEUED)
 		conn_lost(c);
 	else

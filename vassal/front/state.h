@@ -155,7 +155,9 @@ struct conn {
 	uint64_t waited_ns;   /* in a proxy, by its word */
 	char line[BOARD_LINE];
 	char id[LIMIT_REQUEST_ID];
+	/* of the connection: its peer's, or what its PROXY header has said */
 	char addr[INET6_ADDRSTRLEN], port[8], self_port[8];
+	char client[INET6_ADDRSTRLEN]; /* of the request, by a trusted proxy's word; "": addr */
 };
 
 /* What the front knows of an exchange slot that it has submitted. Lives until the worker's END or death. */
@@ -289,6 +291,7 @@ struct front {
 	struct logbook log;
 	struct spool_budget temp_bytes;
 	struct spool_limits out_limits, body_limits;
+	bool forwarded_said;    /* that X-Forwarded-* was dropped */
 	uint64_t spool_said_ns; /* that answers cannot be stored; 0: never */
 	struct blame *blame;    /* NULL until the first one is needed */
 	struct fuse fuse;

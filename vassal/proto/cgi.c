@@ -151,8 +151,10 @@ static bool has_nul(struct span s)
 
 static int judge_host(struct span authority, struct request *rq)
 {
+	struct span port;
+
 	/* No Host is no error here: an HTTP/1.0 client of the proxy may have sent none. */
-	if (authority.n > 0 && !http_host_split(authority, &rq->host))
+	if (authority.n > 0 && !http_host_split(authority, &rq->host, &port))
 		return cgi_bad(rq, 400, "bad HTTP_HOST");
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "vassal/proto/detect.h"
 
 #include "shared/http_head.h"
+#include "shared/proxy.h"
 
 #define TLS_HANDSHAKE   0x16 /* RFC 8446 5.1 */
 #define FASTCGI_VERSION 1
@@ -12,14 +13,13 @@
 
 enum { UWSGI_WSGI = 0, UWSGI_MANAGE_SCRIPT_NAME = 30, UWSGI_PING = 100 };
 
-/* HTTP, unless it begins with all of what; undecided while it is no longer than that. */
-static enum detect_kind http_or(struct span got, struct span what, enum detect_kind kind)
+static enum detect_kind http_or_proxy(const char *p, size_t n)
 {
-	size_t n = MIN(got.n, what.n);
+	int r = proxy_look(p, n);
 
-	if (!span_eq(span_of(got.p, n), span_of(what.p, n)))
-		return DETECT_HTTP;
-	return n < what.n ? DETECT_MORE : kind;
+	if (r == PROXY_MORE)
+		return DETECT_MORE;
+	return r > 0 ? DETECT_PROXY : DETECT_HTTP;
 }
 
 /* "123:" is a netstring; a method of digits is followed by something else. */
@@ -45,16 +45,16 @@ enum detect_kind detect(const char *p, size_t n)
 	case UWSGI_MANAGE_SCRIPT_NAME:
 		return DETECT_UWSGI;
 	case UWSGI_PING:
-		return http_or(got, SPAN("\x64\0"), DETECT_UWSGI);
+		if (n < 2)
+			return DETECT_MORE;
+		return p[1] == 0 ? DETECT_UWSGI : DETECT_HTTP;
 	case FASTCGI_VERSION:
 		return DETECT_FASTCGI;
 	case TLS_HANDSHAKE:
 		return DETECT_TLS;
 	case 'P':
-		return http_or(got, SPAN("PROXY "), DETECT_PROXY);
-	case '\r':
-		/* an empty line before a request is allowed (RFC 9112 2.2), a NUL in it is not */
-		return http_or(got, SPAN("\r\n\r\n\0\r\nQUIT\n"), DETECT_PROXY);
+	case '\r': /* an empty line before a request is allowed (RFC 9112 2.2), a NUL in it is not */
+		return http_or_proxy(p, n);
 	default:
 		if (p[0] >= '0' && p[0] <= '9')
 			return http_or_scgi(got);

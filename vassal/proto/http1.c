@@ -7,6 +7,7 @@
  */
 #include "vassal/proto/http1.h"
 
+#include "vassal/proto/forwarded.h"
 #include "vassal/proto/names.h"
 
 enum expectation { EXPECT_NOTHING, EXPECT_CONTINUE, EXPECT_OTHER };
@@ -87,6 +88,14 @@ static void note_field(struct findings *f, const struct http_field *field, struc
 		break;
 	case NAME_X_REQUEST_START:
 		rq->start = field->value;
+		break;
+	case NAME_FORWARDED:
+	case NAME_X_FORWARDED_FOR:
+	case NAME_X_FORWARDED_HOST:
+	case NAME_X_FORWARDED_PROTO:
+	case NAME_X_FORWARDED_OTHER:
+	case NAME_X_REAL_IP:
+		rq->forwarded = true;
 		break;
 	default:
 		break;
@@ -265,8 +274,26 @@ static void write_joined(char *p, const struct http_head *head, const struct rep
 	}
 }
 
+/* Whoever is no trusted proxy must not look like one; of those, only the word that was taken goes on. */
+static bool is_spoof(enum proto_name_kind kind, const struct forwarded *taken)
+{
+	switch (kind) {
+	case NAME_FORWARDED:
+		return !taken || taken->used != FORWARDED_RFC;
+	case NAME_X_FORWARDED_FOR:
+	case NAME_X_FORWARDED_HOST:
+	case NAME_X_FORWARDED_PROTO:
+	case NAME_X_FORWARDED_OTHER:
+		return !taken || taken->used != FORWARDED_X;
+	case NAME_X_REAL_IP:
+		return !taken;
+	default:
+		return false;
+	}
+}
+
 static void add_field(struct vars *vars, const struct http_head *head, const struct repeats *r,
-		      unsigned i)
+		      unsigned i, const struct forwarded *taken)
 {
 	const struct http_field *f = &head->fields[i];
 	const struct span prefix = SPAN("HTTP_");
@@ -274,7 +301,7 @@ static void add_field(struct vars *vars, const struct http_head *head, const str
 	size_t n;
 	char *p;
 
-	if (r->repeated[i] || proto_name_is_private(kind))
+	if (r->repeated[i] || proto_name_is_private(kind) || is_spoof(kind, taken))
 		return;
 	/* "X_User" would stand where a proxy's "X-User" does: nobody could tell them apart. */
 	if (memchr(f->name.p, '_', f->name.n))
@@ -298,11 +325,14 @@ static void add_host(struct vars *vars, const struct http_head *head,
 		     const struct request_facts *facts, bool https)
 {
 	struct span standard = https ? SPAN("443") : SPAN("80");
-	struct span name = head->host;
-	struct span port = head->port;
+	const struct forwarded *f = facts->forwarded;
+	bool renamed = f && f->host.n > 0;
+	struct span authority = renamed ? f->authority : head->authority;
+	struct span name = renamed ? f->host : head->host;
+	struct span port = renamed ? f->host_port : head->port;
 
-	if (head->authority.n > 0)
-		vars_add(vars, SPAN("HTTP_HOST"), head->authority);
+	if (authority.n > 0)
+		vars_add(vars, SPAN("HTTP_HOST"), authority);
 	if (name.n == 0) {
 		name = facts->server_name;
 		port = facts->server_port;
@@ -310,6 +340,16 @@ static void add_host(struct vars *vars, const struct http_head *head,
 	/* PEP 3333: SERVER_NAME and SERVER_PORT can never be empty. */
 	vars_add(vars, SPAN("SERVER_NAME"), name.n > 0 ? name : SPAN("localhost"));
 	vars_add(vars, SPAN("SERVER_PORT"), port.n > 0 ? port : standard);
+}
+
+/* The two belong together: never the client's address with its proxy's port. */
+static void add_client(struct vars *vars, const struct request_facts *facts)
+{
+	const struct forwarded *f = facts->forwarded;
+	bool named = f && f->addr[0];
+
+	vars_add(vars, SPAN("REMOTE_ADDR"), named ? span_str(f->addr) : facts->remote_addr);
+	vars_add(vars, SPAN("REMOTE_PORT"), named ? span_str(f->port) : facts->remote_port);
 }
 
 /* Canonical, whatever zeros the client put in front. */
@@ -341,12 +381,11 @@ void http1_vars(const struct http_head *head, const struct request *rq,
 	vars_add(vars, SPAN("REQUEST_SCHEME"), https ? SPAN("https") : SPAN("http"));
 	if (https)
 		vars_add(vars, SPAN("HTTPS"), SPAN("on"));
-	vars_add(vars, SPAN("REMOTE_ADDR"), facts->remote_addr);
-	vars_add(vars, SPAN("REMOTE_PORT"), facts->remote_port);
+	add_client(vars, facts);
 	add_host(vars, head, facts, https);
 	if (rq->body == BODY_LENGTH)
 		add_length(vars, rq->length);
 	find_repeats(head, &r);
 	for (unsigned i = 0; i < head->fields_n; i++)
-		add_field(vars, head, &r, i);
+		add_field(vars, head, &r, i, facts->forwarded);
 }

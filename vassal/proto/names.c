@@ -19,29 +19,48 @@ static const struct known known_names[NAME_MAX_KNOWN + 1][2] = {
 	[5] = {{"proxy", NAME_PROXY}},
 	[6] = {{"cookie", NAME_COOKIE}, {"expect", NAME_EXPECT}},
 	[7] = {{"upgrade", NAME_UPGRADE}, {"trailer", NAME_TRAILER}},
+	[9] = {{"forwarded", NAME_FORWARDED}, {"x-real-ip", NAME_X_REAL_IP}},
 	[10] = {{"connection", NAME_CONNECTION}},
 	[12] = {{"content-type", NAME_CONTENT_TYPE}, {"x-request-id", NAME_X_REQUEST_ID}},
 	[14] = {{"content-length", NAME_CONTENT_LENGTH}},
-	[15] = {{"x-request-start", NAME_X_REQUEST_START}},
-	[17] = {{"transfer-encoding", NAME_TRANSFER_ENCODING}},
+	[15] = {{"x-request-start", NAME_X_REQUEST_START},
+		{"x-forwarded-for", NAME_X_FORWARDED_FOR}},
+	[16] = {{"x-forwarded-host", NAME_X_FORWARDED_HOST}},
+	[17] = {{"transfer-encoding", NAME_TRANSFER_ENCODING},
+		{"x-forwarded-proto", NAME_X_FORWARDED_PROTO}},
 };
+
+/* All of known stands at the beginning of name, in any case. */
+static bool begins(struct span name, const char *known, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && ascii_lower(name.p[i]) == known[i])
+		i++;
+	return i == n;
+}
+
+/* A family, not a name: X-Forwarded-Port, -Prefix, -Server, -Ssl ... */
+static enum proto_name_kind other_kind(struct span name)
+{
+	static const char family[] = "x-forwarded-";
+
+	return name.n >= sizeof(family) && begins(name, family, sizeof(family) - 1)
+		       ? NAME_X_FORWARDED_OTHER
+		       : NAME_OTHER;
+}
 
 enum proto_name_kind proto_name_kind(struct span name)
 {
-	if (name.n > NAME_MAX_KNOWN)
-		return NAME_OTHER;
-	for (size_t k = 0; k < ARRAY_SIZE(known_names[0]); k++) {
+	for (size_t k = 0; name.n <= NAME_MAX_KNOWN && k < ARRAY_SIZE(known_names[0]); k++) {
 		const struct known *known = &known_names[name.n][k];
-		size_t i = 0;
 
 		if (!known->name)
 			break;
-		while (i < name.n && ascii_lower(name.p[i]) == known->name[i])
-			i++;
-		if (i == name.n)
+		if (begins(name, known->name, name.n))
 			return known->kind;
 	}
-	return NAME_OTHER;
+	return other_kind(name);
 }
 
 bool proto_name_is_private(enum proto_name_kind kind)

@@ -37,6 +37,7 @@ struct request {
 	bool websocket;       /* and that is what it asks for */
 	bool is_head;
 	bool https;
+	bool forwarded;     /* HTTP: fields came that speak for a client, whether they may or not */
 	bool ping;          /* uwsgi: no request, answered with uwsgi_pong() */
 	int status;         /* PROTO_BAD: the status to answer */
 	const char *reason; /* PROTO_BAD: static words for the log */
@@ -48,4 +49,5 @@ struct request_facts {
 	struct span remote_addr, remote_port; /* "" for UNIX peers */
 	struct span script_name;              /* the route's path that goes to SCRIPT_NAME */
 	bool https;
+	const struct forwarded *forwarded; /* HTTP: a trusted proxy's word; NULL: nobody's counts */
 };

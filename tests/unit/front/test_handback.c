@@ -128,6 +128,7 @@ static void the_heir_knows_whose_connection_it_is_without_asking(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
 	c = rig_ask(f, "", &end);
 	c->own_listener = false;
+	c->opened = true;
 	c->route = route(0, true);
 	f->heir_fd = pair[0];
 	f->phase = PHASE_DRAINING;
@@ -138,6 +139,17 @@ static void the_heir_knows_whose_connection_it_is_without_asking(void **state)
 	assert_int_equal(got.head.epoch, 7);
 	assert_true(span_eq(got.host, SPAN("blog.example")));
 	assert_true(span_eq(got.script, SPAN("/app")));
+	(void)close(got.fd);
+	/* one that came by the PROXY protocol is introduced again */
+	(void)close(end);
+	c = rig_ask(f, "", &end);
+	c->opened = c->proxied = true;
+	(void)snprintf(c->addr, sizeof(c->addr), "192.0.2.7");
+	(void)snprintf(c->port, sizeof(c->port), "4711");
+	handback_idle(f);
+	assert_int_equal(pass_recv(pair[1], buf, sizeof(buf), &got, NULL), 1);
+	assert_int_equal(got.head.flags, PASS_OWN_LISTENER | PASS_UNOPENED);
+	assert_true(span_eq(got.bytes, SPAN("PROXY TCP4 192.0.2.7 0.0.0.0 4711 0\r\n")));
 	(void)close(got.fd);
 	/* an heir that died takes nothing more, and is not waited for */
 	(void)close(end);

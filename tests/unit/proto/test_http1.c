@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "vassal/proto/forwarded.h"
 #include "vassal/proto/http1.h"
 
 static const struct request_facts facts = {
@@ -279,7 +280,7 @@ static void the_environment_is_what_pep_3333_asks_for(void **state)
 	environ_with(&s,
 		     "POST /a%20b?c=%20d HTTP/1.1\r\nHost: Blog.example:81\r\nContent-Type: "
 		     "text/plain\r\n"
-		     "Content-Length: 007\r\nUser-Agent: x\r\nX-Forwarded-For: 1, 2\r\nA:\r\n\r\n",
+		     "Content-Length: 007\r\nUser-Agent: x\r\nX-Other-Thing: 1, 2\r\nA:\r\n\r\n",
 		     &facts);
 	assert_var(&s, "REQUEST_METHOD", "POST");
 	assert_var(&s, "REQUEST_URI", "/a%20b?c=%20d");
@@ -298,7 +299,7 @@ static void the_environment_is_what_pep_3333_asks_for(void **state)
 	assert_var(&s, "CONTENT_LENGTH", "7");
 	assert_var(&s, "HTTP_HOST", "Blog.example:81");
 	assert_var(&s, "HTTP_USER_AGENT", "x");
-	assert_var(&s, "HTTP_X_FORWARDED_FOR", "1, 2");
+	assert_var(&s, "HTTP_X_OTHER_THING", "1, 2");
 	assert_var(&s, "HTTP_A", "");
 	assert_var(&s, "HTTP_CONTENT_TYPE", NULL);
 	assert_var(&s, "HTTP_CONTENT_LENGTH", NULL);
@@ -515,9 +516,75 @@ static void too_little_room_is_said_and_nothing_is_overrun(void **state)
 	}
 }
 
+#define SPOOFS                                                                               \
+	"X-Forwarded-For: 8.8.8.8\r\nX-Forwarded-Proto: https\r\nX-FORWARDED-HOST: evil\r\n" \
+	"X-Forwarded-Prefix: /x\r\nForwarded: for=9.9.9.9\r\nX-Real-Ip: 8.8.8.8\r\n"
+
+static void nobody_speaks_for_another_unless_he_may(void **state)
+{
+	static const char *const names[] = {
+		"HTTP_X_FORWARDED_FOR",    "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST",
+		"HTTP_X_FORWARDED_PREFIX", "HTTP_FORWARDED",         "HTTP_X_REAL_IP",
+	};
+	static struct seen s;
+
+	(void)state;
+	environ_with(&s, "GET / HTTP/1.1\r\nHost: a\r\n" SPOOFS "X-Forwardedx: 1\r\n\r\n", &facts);
+	assert_true(s.rq.forwarded);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_var(&s, names[i], NULL);
+	assert_var(&s, "HTTP_X_FORWARDEDX", "1");
+	assert_var(&s, "HTTP_HOST", "a");
+	assert_var(&s, "REMOTE_ADDR", "192.0.2.7");
+	assert_var(&s, "REMOTE_PORT", "4711");
+	assert_var(&s, "REQUEST_SCHEME", "http");
+	environ_with(&s, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", &facts);
+	assert_false(s.rq.forwarded);
+}
+
+static void of_a_trusted_proxy_one_kind_of_word_goes_on(void **state)
+{
+	static const struct trust nobody;
+	struct forwarded f;
+	struct request_facts with = facts;
+	static struct seen s;
+
+	(void)state;
+	with.forwarded = &f;
+	assert_int_equal(judge(&s, "GET / HTTP/1.1\r\nHost: a\r\n" SPOOFS "\r\n"), 0);
+	forwarded_read(&s.head, FORWARDED_AUTO, &nobody, &f);
+	environ_with(&s, "GET / HTTP/1.1\r\nHost: a\r\n" SPOOFS "\r\n", &with);
+	assert_var(&s, "HTTP_X_FORWARDED_FOR", "8.8.8.8");
+	assert_var(&s, "HTTP_X_FORWARDED_PREFIX", "/x");
+	assert_var(&s, "HTTP_X_REAL_IP", "8.8.8.8");
+	assert_var(&s, "HTTP_FORWARDED", NULL);
+	assert_var(&s, "REMOTE_ADDR", "8.8.8.8");
+	assert_var(&s, "REMOTE_PORT", ""); /* never the proxy's */
+	assert_var(&s, "HTTP_HOST", "evil");
+	assert_var(&s, "SERVER_NAME", "evil");
+	forwarded_read(&s.head, FORWARDED_RFC, &nobody, &f);
+	environ_with(&s, "GET / HTTP/1.1\r\nHost: a\r\n" SPOOFS "\r\n", &with);
+	assert_var(&s, "HTTP_X_FORWARDED_FOR", NULL);
+	assert_var(&s, "HTTP_X_FORWARDED_PREFIX", NULL);
+	assert_var(&s, "HTTP_FORWARDED", "for=9.9.9.9");
+	assert_var(&s, "REMOTE_ADDR", "9.9.9.9");
+	assert_var(&s, "HTTP_HOST", "a");
+	/* who names nobody is the client himself */
+	assert_int_equal(judge(&s, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Host: b:81\r\n\r\n"),
+			 0);
+	forwarded_read(&s.head, FORWARDED_AUTO, &nobody, &f);
+	environ_with(&s, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Host: b:81\r\n\r\n", &with);
+	assert_var(&s, "REMOTE_ADDR", "192.0.2.7");
+	assert_var(&s, "REMOTE_PORT", "4711");
+	assert_var(&s, "SERVER_NAME", "b");
+	assert_var(&s, "SERVER_PORT", "81");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_speaks_for_another_unless_he_may),
+		cmocka_unit_test(of_a_trusted_proxy_one_kind_of_word_goes_on),
 		cmocka_unit_test(each_head_is_judged_as_the_rfc_says),
 		cmocka_unit_test(the_body_is_known_from_the_head),
 		cmocka_unit_test(connection_tokens_decide_whether_it_stays_open),

@@ -477,13 +477,13 @@ static void sizes_are_digits_that_fit(void **state)
 static void a_host_longer_than_the_limit_is_none(void **state)
 {
 	char buf[LIMIT_HOST + 1];
-	struct span host;
+	struct span host, port;
 
 	(void)state;
 	memset(buf, 'a', sizeof(buf));
-	assert_true(http_host_split(span_of(buf, LIMIT_HOST), &host));
+	assert_true(http_host_split(span_of(buf, LIMIT_HOST), &host, &port));
 	assert_int_equal(host.n, LIMIT_HOST);
-	assert_false(http_host_split(span_of(buf, LIMIT_HOST + 1), &host));
+	assert_false(http_host_split(span_of(buf, LIMIT_HOST + 1), &host, &port));
 }
 
 /* The table against the grammars as RFC 9110 5.6.2 and 5.5 spell them. */

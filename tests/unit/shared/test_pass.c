@@ -25,6 +25,7 @@ static void a_connection_arrives_with_all_that_was_read(void **state)
 		.script = SPAN("/blog"),
 		.carve = span_of(carve, sizeof(carve)),
 		.host = SPAN("blog.example"),
+		.intro = SPAN("PROXY UNKNOWN\r\n"),
 		.bytes = span_of(bytes, sizeof(bytes))};
 	struct err err = {0};
 	struct pass got;
@@ -42,7 +43,9 @@ static void a_connection_arrives_with_all_that_was_read(void **state)
 	assert_true(span_eq(got.script, SPAN("/blog")));
 	assert_true(span_eq(got.carve, sent.carve));
 	assert_true(span_eq(got.host, sent.host));
-	assert_true(span_eq(got.bytes, sent.bytes));
+	assert_int_equal(got.bytes.n, sent.intro.n + sent.bytes.n);
+	assert_true(span_starts(got.bytes, sent.intro));
+	assert_true(span_eq(span_skip(got.bytes, sent.intro.n), sent.bytes));
 	assert_true(fcntl(got.fd, F_GETFD) & FD_CLOEXEC);
 	(void)close(got.fd);
 	assert_int_equal(pass_recv(pair[1], buf, sizeof(buf), &got, &err), -EAGAIN);
@@ -57,9 +60,15 @@ static void what_is_too_large_is_not_sent(void **state)
 	struct pass p = {.fd = 0};
 
 	(void)state;
-	p.bytes = span_of(bytes, LIMIT_PASS_BYTES + 1);
+	p.bytes = span_of(bytes, PASS_BYTES_MAX + 1);
 	assert_int_equal(pass_send(-1, &p), -EMSGSIZE);
 	p.bytes.n = 0;
+	p.intro = span_of(bytes, PROXY_V1_MAX + 1);
+	assert_int_equal(pass_send(-1, &p), -EMSGSIZE);
+	p.intro.n = PROXY_V1_MAX;
+	p.bytes.n = LIMIT_PASS_BYTES + 1;
+	assert_int_equal(pass_send(-1, &p), -EMSGSIZE);
+	p.intro.n = p.bytes.n = 0;
 	p.carve = span_of(bytes, LIMIT_CARVE_BYTES + 1);
 	assert_int_equal(pass_send(-1, &p), -EMSGSIZE);
 	p.carve.n = 0;

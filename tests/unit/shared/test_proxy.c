@@ -1,5 +1,5 @@
 /*
- * Tests of vassal/proto/proxy: both versions, and what is not quite one.
+ * Tests of shared/proxy: both versions, and what is not quite one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "vassal/proto/proxy.h"
+#include "shared/proxy.h"
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 #define BYTES(s)  s, sizeof(s) - 1
@@ -69,7 +69,7 @@ static void headers_name_the_client(void **state)
 		assert_string_equal(x.self_port, cases[i].self_port);
 		/* every prefix asks for more, and what follows is not looked at */
 		for (size_t n = 0; n < cases[i].n; n++)
-			assert_int_equal(parse(cases[i].bytes, n, &x), PROTO_MORE);
+			assert_int_equal(parse(cases[i].bytes, n, &x), PROXY_MORE);
 		memcpy(more, cases[i].bytes, cases[i].n);
 		memset(more + cases[i].n, 'G', sizeof(more) - cases[i].n);
 		assert_int_equal(parse(more, sizeof(more), &x), cases[i].n);
@@ -122,16 +122,16 @@ static void what_is_malformed_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		assert_int_equal(parse(cases[i].bytes, cases[i].n, &x), PROTO_BAD);
+		assert_int_equal(parse(cases[i].bytes, cases[i].n, &x), PROXY_BAD);
 		assert_string_equal(x.reason, cases[i].reason);
 		assert_false(x.known);
 	}
 	memset(line, ' ', sizeof(line));
 	memcpy(line, "PROXY UNKNOWN", 13);
-	assert_int_equal(parse(line, PROXY_V1_MAX - 1, &x), PROTO_MORE);
-	assert_int_equal(parse(line, PROXY_V1_MAX, &x), PROTO_BAD);
+	assert_int_equal(parse(line, PROXY_V1_MAX - 1, &x), PROXY_MORE);
+	assert_int_equal(parse(line, PROXY_V1_MAX, &x), PROXY_BAD);
 	memcpy(line + PROXY_V1_MAX - 1, "\r\n", 2);
-	assert_int_equal(parse(line, sizeof(line), &x), PROTO_BAD);
+	assert_int_equal(parse(line, sizeof(line), &x), PROXY_BAD);
 	memcpy(line + PROXY_V1_MAX - 2, "\r\n", 2);
 	assert_int_equal(parse(line, sizeof(line), &x), PROXY_V1_MAX);
 }
@@ -146,12 +146,68 @@ static void the_longest_header_still_fits(void **state)
 	bytes[15] = (char)((LIMIT_PROXY_BYTES - 16) & 0xff);
 	assert_int_equal(parse(bytes, sizeof(bytes), &x), LIMIT_PROXY_BYTES);
 	bytes[15]++;
-	assert_int_equal(parse(bytes, sizeof(bytes), &x), PROTO_BAD);
+	assert_int_equal(parse(bytes, sizeof(bytes), &x), PROXY_BAD);
+}
+
+static void one_is_told_by_its_first_bytes(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+		int look;
+	} cases[] = {
+		{BYTES(""), PROXY_MORE},       {BYTES("P"), PROXY_MORE},
+		{BYTES("PROXY"), PROXY_MORE},  {BYTES("PROXY "), 1},
+		{BYTES("PROXY x"), 1},         {BYTES("PUT"), PROXY_BAD},
+		{BYTES("PROXYX"), PROXY_BAD},  {BYTES("\r\n\r\n"), PROXY_MORE},
+		{BYTES("\r\nGET"), PROXY_BAD}, {BYTES(SIGNATURE), 1},
+		{BYTES("proxy "), PROXY_BAD},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (proxy_look(cases[i].bytes, cases[i].n) != cases[i].look)
+			fail_msg("\"%s\"", cases[i].bytes);
+}
+
+static void what_is_written_is_read_again(void **state)
+{
+	static const struct proxy cases[] = {
+		{.known = true, .addr = "192.0.2.7", .port = "4711", .self_port = "443"},
+		{.known = true,
+		 .addr = "2001:db8:1111:2222:3333:4444:5555:6666",
+		 .port = "65535",
+		 .self_port = "65535"},
+		{.known = true, .addr = "::1", .port = "0", .self_port = "0"},
+		{.known = false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char buf[PROXY_V1_MAX + 1];
+		struct proxy got;
+		size_t n = proxy_write(buf, cases[i].addr, cases[i].port, cases[i].self_port);
+
+		assert_true(n <= PROXY_V1_MAX);
+		assert_int_equal(parse(buf, n, &got), n);
+		assert_int_equal(got.known, cases[i].known);
+		assert_string_equal(got.addr, cases[i].addr);
+		assert_string_equal(got.port, cases[i].port);
+		assert_string_equal(got.self_port, cases[i].self_port);
+	}
+	{
+		char buf[PROXY_V1_MAX + 1];
+
+		assert_string_equal((proxy_write(buf, "::1", "", ""), buf),
+				    "PROXY TCP6 ::1 :: 0 0\r\n");
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_is_told_by_its_first_bytes),
+		cmocka_unit_test(what_is_written_is_read_again),
 		cmocka_unit_test(headers_name_the_client),
 		cmocka_unit_test(a_unix_client_is_the_peer),
 		cmocka_unit_test(what_is_malformed_is_refused),

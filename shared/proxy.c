@@ -1,11 +1,13 @@
 /*
  * proxy - see proxy.h. HAProxy's "The PROXY protocol, versions 1 & 2", 2.1 and 2.2.
  */
-#include "vassal/proto/proxy.h"
+#include "shared/proxy.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 
 #define V2_HEAD      16
+#define V1_BEGINNING SPAN("PROXY ")
 #define V2_SIGNATURE SPAN("\r\n\r\n\0\r\nQUIT\n")
 
 enum { V2_LOCAL = 0x20, V2_PROXY = 0x21 };
@@ -15,7 +17,7 @@ enum { TRANSPORT_STREAM = 1 };
 static long bad(struct proxy *ret, const char *reason)
 {
 	*ret = (struct proxy){.reason = reason};
-	return PROTO_BAD;
+	return PROXY_BAD;
 }
 
 /* 0..65535 as the specification writes it: no sign, no zero in front. */
@@ -114,7 +116,7 @@ static long take_v1(const char *p, size_t n, struct proxy *ret)
 	const char *end = memchr(p, '\n', seen);
 
 	if (!end)
-		return n >= PROXY_V1_MAX ? bad(ret, "PROXY line without an end") : PROTO_MORE;
+		return n >= PROXY_V1_MAX ? bad(ret, "PROXY line without an end") : PROXY_MORE;
 	if (end - p < 8 || end[-1] != '\r' || !parse_v1(span_of(p + 6, (size_t)(end - p) - 7), ret))
 		return bad(ret, "malformed PROXY line");
 	return end - p + 1;
@@ -131,7 +133,7 @@ static long take_v2(const char *p, size_t n, struct proxy *ret)
 	unsigned command, family, size;
 
 	if (n < V2_HEAD)
-		return PROTO_MORE;
+		return PROXY_MORE;
 	command = (uint8_t)p[12];
 	family = (uint8_t)p[13] >> 4;
 	size = read_u16(p + 14);
@@ -142,7 +144,7 @@ static long take_v2(const char *p, size_t n, struct proxy *ret)
 	if (command == V2_PROXY && (family > FAMILY_UNIX || size < needed[family]))
 		return bad(ret, "malformed PROXY header");
 	if (n < V2_HEAD + size)
-		return PROTO_MORE;
+		return PROXY_MORE;
 	if (command == V2_LOCAL || ((uint8_t)p[13] & 0xf) != TRANSPORT_STREAM)
 		return V2_HEAD + size;
 	if (family == FAMILY_INET || family == FAMILY_INET6) {
@@ -158,15 +160,46 @@ static long take_v2(const char *p, size_t n, struct proxy *ret)
 	return V2_HEAD + size;
 }
 
+/* Begins with all of what; PROXY_MORE while it is no longer than that. */
+static int begins(struct span got, struct span what)
+{
+	size_t n = MIN(got.n, what.n);
+
+	if (!span_eq(span_of(got.p, n), span_of(what.p, n)))
+		return PROXY_BAD;
+	return n < what.n ? PROXY_MORE : 1;
+}
+
+int proxy_look(const char *p, size_t n)
+{
+	struct span got = span_of(p, n);
+	int r = begins(got, V1_BEGINNING);
+
+	return r == PROXY_BAD ? begins(got, V2_SIGNATURE) : r;
+}
+
 long proxy_parse(const char *p, size_t n, struct proxy *ret)
 {
-	const struct span v1 = SPAN("PROXY ");
-	const struct span v2 = V2_SIGNATURE;
+	int r = proxy_look(p, n);
 
 	*ret = (struct proxy){0};
-	if (span_eq(span_of(p, MIN(n, v1.n)), span_of(v1.p, MIN(n, v1.n))))
-		return n < v1.n ? PROTO_MORE : take_v1(p, n, ret);
-	if (span_eq(span_of(p, MIN(n, v2.n)), span_of(v2.p, MIN(n, v2.n))))
-		return n < v2.n ? PROTO_MORE : take_v2(p, n, ret);
-	return bad(ret, "no PROXY header");
+	if (r <= 0)
+		return r == PROXY_MORE ? PROXY_MORE : bad(ret, "no PROXY header");
+	return p[0] == 'P' ? take_v1(p, n, ret) : take_v2(p, n, ret);
+}
+
+size_t proxy_write(char buf[PROXY_V1_MAX + 1], const char *addr, const char *port,
+		   const char *self_port)
+{
+	bool six = strchr(addr, ':') != NULL;
+	int n;
+
+	/* to which address it came is nothing that anybody asks for */
+	if (addr[0])
+		n = snprintf(buf, PROXY_V1_MAX + 1, "PROXY %s %s %s %s %s\r\n",
+			     six ? "TCP6" : "TCP4", addr, six ? "::" : "0.0.0.0",
+			     port[0] ? port : "0", self_port[0] ? self_port : "0");
+	else
+		n = snprintf(buf, PROXY_V1_MAX + 1, "PROXY UNKNOWN\r\n");
+	return (size_t)n;
 }
