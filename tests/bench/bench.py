@@ -439,7 +439,24 @@ def section_static(a):
             promise("a file of %s: us / nginx" % name, m["vassal, " + name] / m["nginx, " + name], 1.67 if size < 4096 else 1.11)
 
 
-SECTIONS = ["hello", "connection", "gate", "static", "django", "flask", "post", "stream", "memory", "slow", "many", "reload", "recycle", "wake", "nap",
+def section_nginx(a):
+    """What an installation that exists gains by changing what stands behind its nginx: the CPU of both."""
+    with running(servers.at_socket("vassal", "hello"), servers.at_socket("uwsgi", "hello")) as (us, uwsgi):
+        with running(servers.nginx_before(us), servers.nginx_before(uwsgi)) as (before_us, before_uwsgi):
+            def both(front, peer):
+                pids = [*front.pids(), *peer.pids()]
+                used = peer.cpu_s(pids)
+                requests, errors, _ = wrk(front.port, seconds=a.seconds)
+                if errors:
+                    print("  note: %d errors through nginx to %s" % (errors, peer.name))
+                return (peer.cpu_s(pids) - used) * 1e6 / max(requests, 1)
+
+            m = in_turn(a, {"nginx and vassal": lambda: both(before_us, us),
+                            "nginx and uwsgi": lambda: both(before_uwsgi, uwsgi)})
+    promise("hello by nginx's uwsgi_pass: with us / with uwsgi", m["nginx and vassal"] / m["nginx and uwsgi"], 0.9)
+
+
+SECTIONS = ["hello", "connection", "gate", "nginx", "static", "django", "flask", "post", "stream", "memory", "slow", "many", "reload", "recycle", "wake", "nap",
             "sleeping", "wait", "chaos"]
 
 

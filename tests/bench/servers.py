@@ -210,6 +210,31 @@ def uwsgi(app, workers=1, *extra):
                   port, path=path)
 
 
+def _socket_of(name):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="emperor-bench-socket-"))
+    os.chmod(folder, 0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder / (name + ".sock")
+
+
+def at_socket(kind, app, workers=1):
+    """"vassal" or "uwsgi" speaking uwsgi on a UNIX socket that everybody may use."""
+    folder, module, callable_, path = APPS[app]
+    socket_path = _socket_of(kind)
+    ours = kind == "vassal"
+    argv = [BIN / "vassal"] if ours else ["/usr/bin/uwsgi-core", "--plugin", "python3", "--master", "--need-app"]
+    argv += ["--uwsgi-socket" if ours else "--socket", socket_path, "--chmod-socket=666", "--chdir", folder, "--module", module,
+             "--callable", callable_, "--processes", str(workers), "--disable-logging", "--listen", "1024"]
+    server = Server(kind, argv, 0)
+    server.socket = socket_path
+    deadline = time.monotonic() + 10
+    while not socket_path.exists():
+        if time.monotonic() > deadline:
+            raise SystemExit("%s does not listen:\n%s" % (kind, server.output()[-3000:]))
+        time.sleep(0.02)
+    return server
+
+
 def _listens(port):
     """Seen from outside: a connection would wake who sleeps."""
     with open("/proc/net/tcp") as f:
@@ -257,6 +282,15 @@ def files(sizes):
 
 def nginx(folder):
     """nginx as one sets it up for files: sendfile, tcp_nopush, one worker, no access log."""
+    return _nginx(folder, "location /s/ { alias %s/; }" % folder, "/s/" + next(f.name for f in folder.iterdir() if f.suffix == ".bin"))
+
+
+def nginx_before(peer):
+    """nginx that passes all requests on by uwsgi_pass, with Debian's uwsgi_params, to the peer's socket."""
+    return _nginx(peer.folder, "location / { include /etc/nginx/uwsgi_params; uwsgi_pass unix:%s; }" % peer.socket, "/")
+
+
+def _nginx(folder, location, path):
     port = free_port()
     conf = folder / ".nginx.conf"
     conf.write_text(
@@ -264,7 +298,6 @@ def nginx(folder):
         "events { worker_connections 1024; }\n"
         "http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; default_type application/octet-stream;\n"
         "client_body_temp_path %(d)s/.b; proxy_temp_path %(d)s/.p; fastcgi_temp_path %(d)s/.f; uwsgi_temp_path %(d)s/.u;\n"
-        "scgi_temp_path %(d)s/.s; server { listen 127.0.0.1:%(port)d; location /s/ { alias %(d)s/; } } }\n"
-        % {"d": folder, "port": port})
-    path = "/s/" + next(f.name for f in folder.iterdir() if f.suffix == ".bin")
+        "scgi_temp_path %(d)s/.s; server { listen 127.0.0.1:%(port)d; %(location)s } }\n"
+        % {"d": folder, "port": port, "location": location})
     return Server("nginx", ["/usr/sbin/nginx", "-p", folder, "-c", conf], port, path=path)
