@@ -28,6 +28,7 @@ enum pass_flags {
 	PASS_BOUNCE = 4, /* carve-outs did not fit: every later request goes back to the gate */
 	PASS_HOST =
 		8, /* front -> front: its first request has been answered, host is what it named */
+	PASS_FASTCGI = 32, /* front -> front: that is what it speaks, and no record is under way */
 	PASS_UNOPENED =
 		16, /* its first bytes are still to be looked at: they may be a PROXY header */
 };

@@ -53,8 +53,10 @@ def fastcgi(variables, body=b"", number=1, keep=True, piece=60000):
 class Records:
     """The client's end of a FastCGI connection."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10 * harness.PATIENCE)
+    def __init__(self, at):
+        """A port, or a connection."""
+        self.socket = at if isinstance(at, socket.socket) else socket.create_connection(
+            ("127.0.0.1", at), timeout=10 * harness.PATIENCE)
         self.file = self.socket.makefile("rb")
 
     def send(self, data):
@@ -399,6 +401,59 @@ class Proxied(Spoken):
             s.connect(path)
             s.sendall(b"PROXY TCP6 2001:db8::7 ::1 1 2\r\n" + self.HEAD)
             self.assertIn(b"REMOTE_ADDR='2001:db8::7'", s.makefile("rb").read())
+
+
+class Moved(Case):
+    """Connections that live on in the next generation."""
+
+    def moved(self, address, connect):
+        """What is idle, in each way that there is, before a reload; then a request on each."""
+        e = self.emperor()
+        e.drop("a", "named", "env = NAME=one\nsocket = %s" % address)
+        e.wait_up("a")
+        kept = Records(connect())
+        silent = [connect() for _ in range(3)]
+        named = connect()
+        for s in (*silent, named):
+            self.addCleanup(s.close)
+        self.addCleanup(kept.close)
+        kept.send(fastcgi(GET))
+        self.assertIn(b"one", kept.answer()[0])
+        named.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n")
+        pid = e.state("a")["pid"]
+        e.drop("a", "named", "env = NAME=two\nsocket = %s" % address)
+        eventually(lambda: e.state("a")["pid"] != pid, 15, "the new generation")
+        eventually(lambda: not harness.os.path.exists("/proc/%d" % pid), 15, "the old one has left: nothing holds it")
+        kept.send(fastcgi(GET))
+        self.assertIn(b"two", kept.answer()[0])
+        kept.send(fastcgi(GET))
+        self.assertIn(b"two", kept.answer()[0])
+        http = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        for s, data in zip((*silent, named), (uwsgi(GET), scgi(GET), http, http)):
+            s.sendall(data)
+            with s.makefile("rb") as f:
+                self.assertTrue(f.read().endswith(b"\r\n\r\ntwo"))
+        return e
+
+    def test_over_tcp(self):
+        port = harness.free_port()
+        e = self.moved("127.0.0.1:%d\ntrusted-proxies = 127.0.0.1" % port,
+                       lambda: socket.create_connection(("127.0.0.1", port), timeout=10 * harness.PATIENCE))
+        self.assertIn('192.0.2.7 "GET /"', e.output())
+
+    def test_over_a_unix_socket(self):
+        folder = self.folder / "sockets"
+        folder.mkdir()
+        folder.chmod(0o777)
+        path = str(folder / "app.sock")
+
+        def connect():
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(10 * harness.PATIENCE)
+            s.connect(path)
+            return s
+
+        self.moved(path, connect)
 
 
 if __name__ == "__main__":

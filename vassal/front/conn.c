@@ -297,7 +297,8 @@ bool conn_may_keep(const struct conn *c)
 	       (requests == 0 || c->requests_n < requests) &&
 	       !(c->route && (c->route->flags & PASS_ONE_REQUEST)) &&
 	       /* the next generation takes what can be handed over */
-	       (f->phase == PHASE_SERVING || (f->heir_fd >= 0 && c->protocol == PROTO_HTTP));
+	       (f->phase == PHASE_SERVING ||
+		(f->heir_fd >= 0 && (c->protocol == PROTO_HTTP || c->protocol == PROTO_FASTCGI)));
 }
 
 static void forget_request(struct conn *c)

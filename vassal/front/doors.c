@@ -266,21 +266,34 @@ static struct route *route_of(const struct pass *p)
 	return r;
 }
 
-/* An adopted connection of an own listener: which of ours it is now, by its address. */
+static bool is_door_of(const struct door *d, const struct address *self, const char *host,
+		       const char *port)
+{
+	struct address a = {.len = sizeof(a.storage)};
+
+	if (!d->is_unix)
+		return str_eq(d->port, port) && (str_eq(d->name, host) || str_eq(d->name, "::") ||
+						 str_eq(d->name, "0.0.0.0"));
+	return getsockname(d->fd, &a.sa, &a.len) == 0 && address_equal(&a, self);
+}
+
+/* An adopted connection of an own listener: which of ours it is now, and what that speaks, by its address. */
 static void find_listener(struct conn *c)
 {
 	const struct front *f = c->front;
+	struct address self = {.len = sizeof(self.storage)};
 	char host[INET6_ADDRSTRLEN];
 
 	c->own_listener = true;
 	c->listener = UINT16_MAX;
-	if (address_of_self(c->fd, host, c->self_port) < 0)
+	if (getsockname(c->fd, &self.sa, &self.len) < 0 ||
+	    address_of_self(c->fd, host, c->self_port) < 0)
 		return;
 	for (uint32_t i = 0; i < f->listeners_n; i++)
-		if ((f->listeners[i].spoken == LISTENER_HTTP ||
-		     f->listeners[i].spoken == LISTENER_ANY) &&
-		    str_eq(f->listeners[i].port, c->self_port))
+		if (is_door_of(&f->listeners[i], &self, host, c->self_port)) {
 			c->listener = (uint16_t)i;
+			c->spoken = f->listeners[i].spoken;
+		}
 }
 
 static void take_passed(struct front *f, const struct door *d, const struct pass *p)
@@ -296,7 +309,7 @@ static void take_passed(struct front *f, const struct door *d, const struct pass
 	}
 	/* a descriptor that blocks would stop everybody */
 	(void)fd_set_nonblock(c->fd, true);
-	c->protocol = PROTO_HTTP;
+	c->protocol = p->head.flags & PASS_FASTCGI ? PROTO_FASTCGI : PROTO_HTTP;
 	c->spoken = LISTENER_HTTP;
 	c->opened = !(p->head.flags & PASS_UNOPENED);
 	c->listener = p->head.listener;

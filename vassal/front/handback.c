@@ -13,6 +13,7 @@
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/state.h"
+#include "vassal/proto/fastcgi.h"
 
 static void note_host(struct route *route, struct span host)
 {
@@ -127,10 +128,13 @@ bool handback_leave(struct conn *c)
 }
 
 /* All that the heir needs to know of it fits the message. */
-static bool is_plain_http(const struct conn *c)
+static bool can_move(const struct conn *c)
 {
-	return c->protocol == PROTO_HTTP &&
-	       (c->opened || (c->spoken == LISTENER_HTTP && c->in.n == 0));
+	if (c->state != CONN_HEAD || c->eof || c->held)
+		return false;
+	if (!c->opened || c->protocol == PROTO_HTTP)
+		return true;
+	return c->protocol == PROTO_FASTCGI && (!c->records || fastcgi_is_idle(c->records));
 }
 
 bool handback_to_heir(struct conn *c)
@@ -143,7 +147,7 @@ bool handback_to_heir(struct conn *c)
 			 .fd = c->fd};
 	int r;
 
-	if (f->heir_fd < 0 || c->state != CONN_HEAD || c->eof || !is_plain_http(c))
+	if (f->heir_fd < 0 || !can_move(c))
 		return false;
 	if (c->route) {
 		p.head.epoch = c->route->epoch;
@@ -158,6 +162,8 @@ bool handback_to_heir(struct conn *c)
 	}
 	if (!c->opened || c->proxied)
 		p.head.flags |= PASS_UNOPENED;
+	else if (c->protocol == PROTO_FASTCGI)
+		p.head.flags |= PASS_FASTCGI;
 	conn_unwatch(c);
 	r = pass_send(f->heir_fd, &p);
 	if (r < 0) {

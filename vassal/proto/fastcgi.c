@@ -313,6 +313,12 @@ bool fastcgi_is_complete(const struct fastcgi *s)
 	return s->phase == DONE;
 }
 
+bool fastcgi_is_idle(const struct fastcgi *s)
+{
+	return s->phase == IDLE && s->head_n == 0 && s->left == 0 && s->padding == 0 &&
+	       !s->hangs_up;
+}
+
 void fastcgi_finish(struct fastcgi *s)
 {
 	s->id = 0;

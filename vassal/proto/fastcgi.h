@@ -54,6 +54,8 @@ size_t fastcgi_feed(struct fastcgi *s, const char *p, size_t n, unsigned max_con
 		    enum fastcgi_event *ret_event, struct span *ret_payload);
 /* Has the body of the request in work come to its end? */
 bool fastcgi_is_complete(const struct fastcgi *s);
+/* Between two requests, and between two records: whoever knows nothing of it can go on from here. */
+bool fastcgi_is_idle(const struct fastcgi *s);
 /* The request in work was answered. */
 void fastcgi_finish(struct fastcgi *s);
 
