@@ -76,7 +76,10 @@ enum gate_state {
 
 enum gate_protocol { /* of an app's own listener */
 		     GATE_HTTP,
-		     GATE_UWSGI, /* asks in packets, is answered in plain HTTP */
+		     GATE_UWSGI,
+		     GATE_FASTCGI,
+		     GATE_SCGI,
+		     GATE_ANY, /* by the first byte of each connection */
 		     GATE_PROTOCOL_COUNT,
 };
 

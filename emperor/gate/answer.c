@@ -5,6 +5,11 @@
 
 #include <stdio.h>
 
+/* FastCGI 1.0, 3.3 and 5.5 */
+#define RECORD_HEAD     8
+#define RECORD_END_BODY 8
+enum { RECORD_END = 3, RECORD_STDOUT = 6 };
+
 #define DATE_MAX sizeof("Sun, 06 Nov 1994 08:49:37 GMT")
 
 static const struct {
@@ -37,11 +42,33 @@ static void put_date(char buf[DATE_MAX], time_t now)
 		       (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
 }
 
+static void put_record(char *p, unsigned type, uint16_t id, size_t n)
+{
+	const uint8_t head[RECORD_HEAD] = {
+		1, (uint8_t)type, (uint8_t)(id >> 8), (uint8_t)id, (uint8_t)(n >> 8), (uint8_t)n, 0,
+		0};
+
+	memcpy(p, head, sizeof(head));
+}
+
+/* FastCGI 1.0: STDOUT with the n bytes that stand behind its head, END_REQUEST with REQUEST_COMPLETE. */
+static size_t put_records(char *buf, size_t n, uint16_t id)
+{
+	put_record(buf, RECORD_STDOUT, id, n);
+	n += RECORD_HEAD;
+	put_record(buf + n, RECORD_END, id, RECORD_END_BODY);
+	memset(buf + n + RECORD_HEAD, 0, RECORD_END_BODY);
+	return n + RECORD_HEAD + RECORD_END_BODY;
+}
+
 size_t answer_write(char buf[ANSWER_MAX], const struct answer *a, time_t now)
 {
+	const size_t before = a->wire == ANSWER_FASTCGI ? RECORD_HEAD : 0;
+	const size_t room = ANSWER_MAX - before - (before ? RECORD_HEAD + RECORD_END_BODY : 0);
+	bool http = a->wire == ANSWER_HTTP;
 	char body[256], date[DATE_MAX], retry[40] = "";
-	size_t i = 0;
-	int body_n, n;
+	size_t i = 0, n;
+	int body_n;
 
 	while (i < ARRAY_SIZE(phrases) && phrases[i].status != a->status)
 		i++;
@@ -51,10 +78,12 @@ size_t answer_write(char buf[ANSWER_MAX], const struct answer *a, time_t now)
 		(void)snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", a->retry_after_s);
 	body_n = snprintf(body, sizeof(body), "%d %s: %.160s\n", phrases[i].status,
 			  phrases[i].phrase, a->why);
-	n = snprintf(buf, ANSWER_MAX,
-		     "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
-		     "Content-Length: %d\r\n%sConnection: close\r\n\r\n%s",
-		     phrases[i].status, phrases[i].phrase, date, body_n, retry,
-		     a->no_body ? "" : body);
-	return (size_t)MIN(n, ANSWER_MAX - 1);
+	n = (size_t)snprintf(buf + before, room,
+			     "%s %d %s\r\nDate: %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+			     "Content-Length: %d\r\n%s%s\r\n%s",
+			     http ? "HTTP/1.1" : "Status:", phrases[i].status, phrases[i].phrase,
+			     date, body_n, retry, http ? "Connection: close\r\n" : "",
+			     a->no_body ? "" : body);
+	n = MIN(n, room - 1);
+	return before ? put_records(buf, n, a->id) : n;
 }

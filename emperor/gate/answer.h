@@ -5,13 +5,21 @@
 #include "shared/base.h"
 #include <time.h>
 
-#define ANSWER_MAX 768
+#define ANSWER_MAX 800
+
+enum answer_wire {
+	ANSWER_HTTP,
+	ANSWER_CGI,     /* "Status: 503 ..." for SCGI */
+	ANSWER_FASTCGI, /* the same in a record, and the end of the request */
+};
 
 struct answer {
 	int status;
 	const char *why; /* a few words for the person who reads it; static, never from the peer */
 	unsigned retry_after_s; /* 0 = no such field */
 	bool no_body; /* the request was a HEAD: its length is said, the body is not sent */
+	enum answer_wire wire;
+	uint16_t id; /* ANSWER_FASTCGI: the request's */
 };
 
 /* Writes the whole response, Connection: close. Returns its length. An unknown status is answered as 400. */

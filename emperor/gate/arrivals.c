@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sys/queue.h>
 
+#include "emperor/role.h"
 #include "shared/buf.h"
 #include "shared/clock.h"
 #include "shared/err.h"
@@ -64,7 +65,7 @@ static void on_bytes(struct arrival *in, struct span fresh)
 		return;
 	}
 	/* Of HTTP only the end of a line can tell more than the last time: a byte at a time costs no rescan. */
-	if (first || in->client.uwsgi || memchr(fresh.p, '\n', fresh.n) ||
+	if (first || in->client.protocol != GATE_HTTP || memchr(fresh.p, '\n', fresh.n) ||
 	    in->in.n >= LIMIT_GATE_HEAD) {
 		pollset_del(a->ps, &in->item); /* who takes it may pass it on */
 		if (decide(a, &in->client, first ? fresh : buf_span(&in->in), ARRIVALS_OPEN)) {

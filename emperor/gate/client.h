@@ -13,7 +13,7 @@ struct client {
 	uint16_t port; /* index of the shared port */
 	bool crowd; /* a trusted proxy or a UNIX socket: its next request may be another person's */
 	bool handed_back; /* hostile: see above */
-	bool uwsgi;       /* of a listener that standin.h watches, and so is the next */
+	uint8_t protocol; /* enum gate_protocol, of a listener that standin.h watches; and so is the next */
 	unsigned retry_after_s;
 };
 

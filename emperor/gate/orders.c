@@ -106,7 +106,7 @@ static int take_listener(struct gate *g, const struct role_msg *m, int *fds, str
 	const struct standin_listener l = {
 		.app = m->app,
 		.number = m->b,
-		.uwsgi = m->a == GATE_UWSGI,
+		.protocol = (enum gate_protocol)m->a,
 		.retry_after_s = retry_of(m->c),
 	};
 

@@ -8,19 +8,15 @@
 #include <sys/socket.h>
 
 #include "emperor/gate/arrivals.h"
+#include "emperor/gate/asked.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/fd.h"
-#include "shared/http_head.h"
 #include "shared/limits.h"
 #include "shared/listen.h"
-#include "shared/proxy.h"
 
 #define ACCEPT_BATCH \
 	64 /* of one listener in one loop turn: the shared ports, and the link, get theirs */
-#define UWSGI_HEAD \
-	4 /* modifier1, size, modifier2: then it is a request, whatever its variables are */
-#define TLS_HANDSHAKE 0x16 /* first byte of a TLS record that opens a connection (RFC 8446 5.1) */
 
 struct lent {
 	TAILQ_ENTRY(lent) link;
@@ -42,31 +38,13 @@ struct standin {
 static bool decide(void *arg, const struct client *c, struct span bytes, enum arrivals_end end)
 {
 	const struct standin *s = arg;
-	struct http_head head = {0};
-	struct proxy proxy;
 	struct answer a = {.status = 503,
 			   .why = "this site cannot answer just now",
 			   .retry_after_s = c->retry_after_s};
-	long r = proxy_parse(bytes.p, bytes.n, &proxy);
 
-	/* whoever it names is refused like everybody */
-	if (r > 0)
-		bytes = span_skip(bytes, (size_t)r);
-	if (end == ARRIVALS_OPEN && (r == PROXY_MORE || bytes.n == 0))
+	if (asked_find((enum gate_protocol)c->protocol, bytes, end != ARRIVALS_OPEN, &a) ==
+	    ASKED_MORE)
 		return false;
-	if (c->uwsgi) {
-		if (bytes.n < UWSGI_HEAD && end == ARRIVALS_OPEN)
-			return false;
-	} else if (bytes.n > 0 && bytes.p[0] == TLS_HANDSHAKE) {
-		a = (struct answer){.status = 400, .why = "this port speaks HTTP, not HTTPS"};
-	} else {
-		r = http_head_peek(bytes.p, bytes.n, LIMIT_GATE_HEAD, &head);
-		if (r == HTTP_MORE && end == ARRIVALS_OPEN)
-			return false;
-		if (r < 0)
-			a = (struct answer){.status = head.status, .why = head.reason};
-		a.no_body = span_starts(bytes, SPAN("HEAD "));
-	}
 	s->handler.answer(s->handler.arg, c, &a);
 	return true;
 }
@@ -104,7 +82,8 @@ static void resume_all(struct standin *s)
 static bool accept_one(struct lent *l)
 {
 	struct standin *s = l->s;
-	struct client c = {.uwsgi = l->what.uwsgi, .retry_after_s = l->what.retry_after_s};
+	struct client c = {.protocol = (uint8_t)l->what.protocol,
+			   .retry_after_s = l->what.retry_after_s};
 	uint64_t now = clock_now_ns();
 
 	if (!arrivals_room(s->arrivals, now)) {

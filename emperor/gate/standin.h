@@ -8,6 +8,7 @@
 #include "emperor/gate/answer.h"
 #include "emperor/gate/client.h"
 #include "emperor/gate/pollset.h"
+#include "emperor/role.h"
 
 struct err;
 struct standin;
@@ -23,7 +24,7 @@ struct standin_handler {
 struct standin_listener { /* what is known of one that is lent */
 	uint32_t app;
 	uint64_t number;
-	bool uwsgi;
+	enum gate_protocol protocol;
 	unsigned retry_after_s;
 };
 

@@ -68,10 +68,15 @@ static void tell_gate_state(const struct app *a)
 /* As which protocol the gate is to stand in at this door; -1: not at all. */
 static int protocol_of(const struct loaded *l, const struct address *address)
 {
+	static const enum gate_protocol protocols[] = {
+		[LISTENER_HTTP] = GATE_HTTP,       [LISTENER_UWSGI] = GATE_UWSGI,
+		[LISTENER_FASTCGI] = GATE_FASTCGI, [LISTENER_SCGI] = GATE_SCGI,
+		[LISTENER_ANY] = GATE_ANY,
+	};
+
 	for (size_t i = 0; l && i < l->config.listeners_n; i++)
 		if (address_equal(&l->config.listeners[i].address, address))
-			return l->config.listeners[i].protocol == LISTENER_HTTP ? GATE_HTTP
-										: GATE_UWSGI;
+			return (int)protocols[l->config.listeners[i].protocol];
 	return -1;
 }
 

@@ -187,6 +187,33 @@ class Fronts(Behind):
         self.check(little=True)
 
 
+class Down(Behind):
+    def test_an_app_that_is_down_is_503_in_every_language(self):
+        """Not 502: the server in front understands what it is told."""
+        e = self.emperor()
+        ports = {kind: harness.free_port() for kind in ("fastcgi", "scgi", "uwsgi", "http")}
+        lines = "".join("%s = 127.0.0.1:%d\n" % (kind if kind == "http" else kind + "-socket", port)
+                        for kind, port in ports.items())
+        any_port = harness.free_port()
+        e.drop("bad", "nosuchmodule", lines + "socket = 127.0.0.1:%d" % any_port)
+        e.wait_state("bad", "backoff")
+        locations = ""
+        for kind, port in ports.items():
+            verb = "proxy" if kind == "http" else kind
+            params = "" if kind == "http" else "include /etc/nginx/%s_params;" % kind
+            target = "http://127.0.0.1:%d" if kind == "http" else "127.0.0.1:%d"
+            for name, at in ((kind, port), ("any/" + kind, any_port)):
+                locations += "location /%s { %s %s_pass %s; } " % (name, params, verb, target % at)
+        nginx = self.nginx(locations, self.port)
+        for kind in ports:
+            for path in ("/" + kind, "/any/" + kind):
+                for method in ("GET", "POST"):
+                    got = request(self.port, path, method=method, body=b"x" * 100 if method == "POST" else None)
+                    self.assertEqual((path, got.status), (path, 503), nginx.output())
+                    self.assertIn("this site cannot answer just now", got.text)
+                    self.assertTrue(got.headers["Retry-After"])
+
+
 class Reloaded(Behind):
     """New code under load: no front tells its clients of it."""
 

@@ -42,9 +42,11 @@ static void every_length_is_right_and_every_phrase_is_known(void **state)
 	memset(why, 'w', sizeof(why) - 1);
 	why[sizeof(why) - 1] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
-		const struct answer a = {
-			.status = statuses[i], .why = why, .retry_after_s = 4000000000U};
-		const char *text = write_answer(&a);
+		struct answer a = {.status = statuses[i],
+				   .why = why,
+				   .retry_after_s = 4000000000U,
+				   .wire = ANSWER_FASTCGI};
+		const char *text = (write_answer(&a), a.wire = ANSWER_HTTP, write_answer(&a));
 		const char *body = strstr(text, "\r\n\r\n");
 		size_t length = 0;
 
@@ -74,9 +76,35 @@ static void an_unknown_status_is_a_bad_request(void **state)
 	assert_memory_equal(write_answer(&a), "HTTP/1.1 400 Bad Request\r\n", 26);
 }
 
+static void who_speaks_in_variables_is_answered_in_his_language(void **state)
+{
+	static const char cgi[] = "Status: 503 Service Unavailable\r\n"
+				  "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+				  "Content-Type: text/plain; charset=utf-8\r\n"
+				  "Content-Length: 32\r\n"
+				  "Retry-After: 7\r\n\r\n"
+				  "503 Service Unavailable: asleep\n";
+	struct answer a = {.status = 503, .why = "asleep", .retry_after_s = 7, .wire = ANSWER_CGI};
+	const size_t n = sizeof(cgi) - 1;
+	const char *text;
+
+	(void)state;
+	assert_string_equal(write_answer(&a), cgi);
+	a.wire = ANSWER_FASTCGI;
+	a.id = 0x102;
+	text = write_answer(&a);
+	assert_memory_equal(text, "\1\6\1\2\0", 5);
+	assert_int_equal((unsigned char)text[5], n);
+	assert_memory_equal(text + 6, "\0\0", 2);
+	assert_memory_equal(text + 8, cgi, n);
+	assert_memory_equal(text + 8 + n, "\1\3\1\2\0\10\0\0\0\0\0\0\0\0\0\0", 16);
+	assert_int_equal(answer_write((char[ANSWER_MAX]){0}, &a, 784111777), 8 + n + 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_speaks_in_variables_is_answered_in_his_language),
 		cmocka_unit_test(an_answer_says_its_length_and_date_and_that_it_closes),
 		cmocka_unit_test(every_length_is_right_and_every_phrase_is_known),
 		cmocka_unit_test(the_answer_to_a_head_has_no_body_but_its_length),

@@ -88,10 +88,10 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void lend(struct world *w, uint32_t app, uint64_t number, bool uwsgi)
+static void lend(struct world *w, uint32_t app, uint64_t number, enum gate_protocol protocol)
 {
 	const struct standin_listener l = {
-		.app = app, .number = number, .uwsgi = uwsgi, .retry_after_s = 7};
+		.app = app, .number = number, .protocol = protocol, .retry_after_s = 7};
 
 	assert_int_equal(standin_lend(w->s, &l, dup(w->listener), NULL), 0);
 }
@@ -117,23 +117,23 @@ static void every_request_is_answered_by_what_it_is(void **state)
 	static const struct {
 		const char *bytes;
 		size_t n;
-		bool uwsgi;
+		enum gate_protocol protocol;
 		int status; /* 0: more is waited for */
 		bool no_body;
 	} cases[] = {
 #define BYTES(s) s, sizeof(s) - 1
-		{BYTES("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), false, 503, false},
-		{BYTES("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"), false, 503, true},
-		{BYTES("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe"), false, 503,
+		{BYTES("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), GATE_HTTP, 503, false},
+		{BYTES("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"), GATE_HTTP, 503, true},
+		{BYTES("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe"), GATE_HTTP, 503,
 		 false},
-		{BYTES("GET / HTTP/1.0\r\n\r\n"), false, 503, false},
-		{BYTES("GET / HTTP/1.1\r\nHo"), false, 0, false},
-		{BYTES("GET / HTTP/1.1\r\nHost : x\r\n\r\n"), false, 400, false},
-		{BYTES("GET / HTTP/1.1\r\n\r\n"), false, 400, false},
-		{BYTES("\x16\x03\x01\x02"), false, 400, false},
-		{BYTES("\0\x05\0\0"), true, 503, false},
-		{BYTES("\0\x05\0\0hello, and a body"), true, 503, false},
-		{BYTES("\0\x05"), true, 0, false},
+		{BYTES("GET / HTTP/1.0\r\n\r\n"), GATE_HTTP, 503, false},
+		{BYTES("GET / HTTP/1.1\r\nHo"), GATE_HTTP, 0, false},
+		{BYTES("GET / HTTP/1.1\r\nHost : x\r\n\r\n"), GATE_HTTP, 400, false},
+		{BYTES("GET / HTTP/1.1\r\n\r\n"), GATE_HTTP, 400, false},
+		{BYTES("\x16\x03\x01\x02"), GATE_HTTP, 400, false},
+		{BYTES("\0\x05\0\0"), GATE_UWSGI, 503, false},
+		{BYTES("\0\x05\0\0hello, and a body"), GATE_UWSGI, 503, false},
+		{BYTES("\0\x05"), GATE_UWSGI, 0, false},
 #undef BYTES
 	};
 	struct world *w = *state;
@@ -142,7 +142,7 @@ static void every_request_is_answered_by_what_it_is(void **state)
 		unsigned before = w->answers_n;
 		int fd;
 
-		lend(w, 1, 1, cases[i].uwsgi);
+		lend(w, 1, 1, cases[i].protocol);
 		fd = dial(w, cases[i].bytes, cases[i].n);
 		turns(w);
 		assert_int_equal(w->answers_n - before, cases[i].status != 0);
@@ -163,7 +163,7 @@ static void a_packet_that_comes_byte_by_byte_is_answered(void **state)
 	struct world *w = *state;
 	int fd;
 
-	lend(w, 1, 1, true);
+	lend(w, 1, 1, GATE_UWSGI);
 	fd = dial(w, "\0", 1);
 	for (int i = 0; i < 3; i++) {
 		turns(w);
@@ -180,7 +180,7 @@ static void who_says_too_little_is_answered_when_time_is_over(void **state)
 	struct world *w = *state;
 	int http, silent;
 
-	lend(w, 1, 1, false);
+	lend(w, 1, 1, GATE_HTTP);
 	http = dial(w, "GET / HT", 8);
 	silent = dial(w, "", 0);
 	turns(w);
@@ -202,7 +202,7 @@ static void what_is_taken_back_is_left_to_the_app_with_all_who_wait(void **state
 	int taken, waiting, fd;
 	char buf[8];
 
-	lend(w, 1, 1, false);
+	lend(w, 1, 1, GATE_HTTP);
 	taken = dial(w, "GET / HT", 8);
 	turns(w);
 	assert_int_equal(standin_count(w->s), 1);
@@ -227,9 +227,9 @@ static void apps_and_numbers_are_told_apart(void **state)
 {
 	struct world *w = *state;
 
-	lend(w, 1, 1, false);
-	lend(w, 1, 2, false);
-	lend(w, 2, 1, false);
+	lend(w, 1, 1, GATE_HTTP);
+	lend(w, 1, 2, GATE_HTTP);
+	lend(w, 2, 1, GATE_HTTP);
 	assert_true(standin_take_back(w->s, 1, 2));
 	assert_false(standin_take_back(w->s, 1, 2));
 	standin_drop_app(w->s, 2);
@@ -242,7 +242,7 @@ static void who_comes_later_hears_the_newer_retry_after(void **state)
 	struct world *w = *state;
 	int fd;
 
-	lend(w, 1, 1, false);
+	lend(w, 1, 1, GATE_HTTP);
 	standin_set_retry(w->s, 2, 99);
 	standin_set_retry(w->s, 1, 33);
 	fd = dial(w, "GET / HTTP/1.0\r\n\r\n", 18);
@@ -256,7 +256,7 @@ static void a_listener_that_its_owner_shut_down_is_closed(void **state)
 	struct world *w = *state;
 	const struct standin_listener l = {.app = 1, .number = 2};
 
-	lend(w, 1, 1, false);
+	lend(w, 1, 1, GATE_HTTP);
 	assert_int_equal(shutdown(w->listener, SHUT_RD), 0);
 	turns(w);
 	assert_false(standin_take_back(w->s, 1, 1));
@@ -270,7 +270,7 @@ static void a_unix_listener_that_was_shut_down_is_closed_and_not_spun_on(void **
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX}; /* a name that the kernel chooses */
 	struct world *w = *state;
-	const struct standin_listener l = {.app = 1, .number = 1, .uwsgi = true};
+	const struct standin_listener l = {.app = 1, .number = 1, .protocol = GATE_UWSGI};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(bind(fd, (const struct sockaddr *)&un, sizeof(sa_family_t)), 0);
@@ -295,7 +295,7 @@ static void a_crowd_of_silent_clients_waits_in_the_backlog_beyond_the_limit(void
 		skip(); /* a hard limit below what the case must open */
 	lim.rlim_cur = lim.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
-	lend(w, 1, 1, false);
+	lend(w, 1, 1, GATE_HTTP);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		fds[i] = dial(w, "G", 1);
 	for (int i = 0; i < 10; i++)
@@ -315,7 +315,7 @@ static void the_end_answers_who_is_in_hand(void **state)
 	struct world *w = *state;
 	int fd;
 
-	lend(w, 1, 1, false);
+	lend(w, 1, 1, GATE_HTTP);
 	fd = dial(w, "GET / HT", 8);
 	turns(w);
 	standin_stop(w->s);

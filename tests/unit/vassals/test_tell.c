@@ -231,7 +231,7 @@ static void own_listeners_are_lent_once_while_it_is_absent_and_taken_back_once(v
 		door = &w->app.doors.v[s->m.b - 1];
 		assert_int_equal(s->m.b, door->number);
 		assert_int_equal(s->m.a,
-				 door->address.sa.sa_family == AF_UNIX ? GATE_UWSGI : GATE_HTTP);
+				 door->address.sa.sa_family == AF_UNIX ? GATE_ANY : GATE_HTTP);
 		assert_int_equal(fstat(door->fd, &st), 0);
 		assert_int_equal(s->fd, st.st_ino);
 		assert_in_range(s->m.c, 30, 33);
@@ -251,7 +251,7 @@ static void a_door_that_the_app_no_longer_wants_is_not_lent(void **state)
 	loaded_unref(w->app.face);
 	w->app.face = load("socket = @test-tell-%d\n");
 	be(w, APP_BACKOFF, 1);
-	assert_int_equal(heard(GATE_LISTENER)->m.a, GATE_UWSGI);
+	assert_int_equal(heard(GATE_LISTENER)->m.a, GATE_ANY);
 }
 
 static void a_new_gate_is_told_all_of_it_again(void **state)
