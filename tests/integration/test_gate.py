@@ -54,6 +54,24 @@ class Routes(Case):
                         length = int(header.split(b":")[1])
                 self.assertEqual(f.read(length).decode(), want)
 
+    def test_an_app_with_more_apps_below_it_than_a_message_names_answers(self):
+        e = self.emperor()
+        e.drop("top", "where", "env = NAME=top", domain="top.test")
+        for n in range(12):
+            e.drop("sub%d" % n, "where", "on-demand = true", domain="top.test/%s%d" % ("p" * 240, n))
+        e.wait_up("top")
+        eventually(lambda: len(e.ctl("status")["apps"]) == 13, 15)
+        with socket.create_connection(("127.0.0.1", e.port), 10) as s:
+            f = s.makefile("rb")
+            for n in range(4):
+                s.sendall(b"GET /x%d HTTP/1.1\r\nHost: top.test\r\n\r\n" % n)
+                self.assertIn(b" 200 ", f.readline())
+                length = 0
+                while line := f.readline().strip().lower():
+                    if line.startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                self.assertEqual(f.read(length), b"top|/x%d|" % n)
+
     def test_a_new_route_takes_effect_on_connections_that_are_open(self):
         e = self.emperor()
         e.drop("one", "where", "env = NAME=one")

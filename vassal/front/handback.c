@@ -29,8 +29,8 @@ bool handback_is_foreign(struct conn *c, const struct request *rq)
 
 	if (!route)
 		return false;
-	/* the first request is ours: the gate has just looked at it */
-	if (!route->has_host && !(route->flags & PASS_BOUNCE)) {
+	/* the first request is ours, bounce or not: the gate has just looked at it */
+	if (!route->has_host) {
 		note_host(route, rq->host);
 		return false;
 	}

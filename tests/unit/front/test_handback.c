@@ -90,8 +90,9 @@ static void the_first_request_is_ours_and_names_the_host(void **state)
 	assert_false(handback_is_foreign(c, &first));
 	assert_true(handback_is_foreign(c, &other));
 	free(TAKE_PTR(c->route));
-	/* adopted from an older generation: the host of its first request is not known here */
+	/* one whose carve-outs did not fit as well, or it would go to and fro for ever; the second is not */
 	c->route = route(PASS_BOUNCE, false);
+	assert_false(handback_is_foreign(c, &first));
 	assert_true(handback_is_foreign(c, &first));
 	f->epoch = NULL;
 	f->gate.fd = -1;
