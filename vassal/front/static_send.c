@@ -48,7 +48,9 @@ static void finish(struct conn *c, const struct static_handed *handed)
 {
 	note_answer(c, handed);
 	static_file_free(TAKE_PTR(c->file));
-	timer_clear(&c->timer);
+	/* what the socket did not take is waited for, and not for ever */
+	if (spool_empty(&c->out))
+		timer_clear(&c->timer);
 	conn_answered(c);
 }
 
@@ -295,6 +297,7 @@ void static_send(struct conn *c, size_t n, const struct static_plan *plan, struc
 	struct iovec iov = {c->front->head_scratch, n};
 
 	c->state = CONN_FILE;
+	timer_clear(&c->timer); /* it was the head's */
 	if (send_at_once(c, n, plan)) {
 		static_entry_leave(e);
 		if (c->state != CONN_DEAD)

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "shared/clock.h"
 #include "vassal/front/static_file.h"
 
 #define LARGE 200000
@@ -17,6 +18,7 @@ static int openat2_error;          /* of the next looks; 0: the kernel's own ans
 static unsigned openat2_times;     /* so many of them */
 static unsigned cold;              /* so many looks find no page in memory */
 static const char *cut_after_send; /* this file is cut once a piece was sent */
+static bool socket_full;           /* no piece of a file goes out */
 
 long __wrap_syscall(long number, long a, const char *path, void *how, size_t size);
 long __real_syscall(long number, long a, const char *path, void *how, size_t size);
@@ -45,8 +47,10 @@ ssize_t __wrap_preadv2(int fd, const struct iovec *iov, int n, off_t at, int fla
 
 ssize_t __wrap_sendfile(int out, int in, off_t *at, size_t n)
 {
-	ssize_t sent = __real_sendfile(out, in, at, n);
+	ssize_t sent = socket_full ? -1 : __real_sendfile(out, in, at, n);
 
+	if (socket_full)
+		errno = EAGAIN;
 	if (cut_after_send)
 		assert_int_equal(truncate(cut_after_send, 100), 0);
 	return sent;
@@ -94,6 +98,7 @@ static struct front *make(void)
 	openat2_times = 0;
 	cold = 0;
 	cut_after_send = NULL;
+	socket_full = false;
 	return f;
 }
 
@@ -251,6 +256,38 @@ static void a_file_that_is_cut_is_never_an_answer(void **state)
 	}
 }
 
+/* The head's time is over when it has come; then it is the client's turn to read. */
+static void who_does_not_read_a_file_is_waited_for_as_a_reader(void **state)
+{
+	static const uint64_t later_ns = 3600 * NS_PER_S;
+	static const char *const requests[] = {"GET /s/large HTTP/1.1\r\nHost: a\r\n\r\n",
+					       "GET /s/small HTTP/1.1\r\nHost: a\r\n\r\n"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		static char rest[LARGE];
+		struct front *f = make();
+		struct conn *c;
+		int client;
+
+		socket_full = true;
+		c = rig_ask(f, "", &client);
+		/* what came before has filled the socket; the large file's head just fits */
+		while (i > 0 && write(c->fd, rest, sizeof(rest)) > 0)
+			;
+		assert_int_equal(write(client, requests[i], strlen(requests[i])),
+				 strlen(requests[i]));
+		c->readable = true;
+		intake_run(c);
+		assert_int_equal(c->state, i > 0 ? CONN_FLUSH : CONN_FILE);
+		assert_null(timer_due(&f->timers[TIMER_HEAD], f->now_ns + later_ns));
+		assert_ptr_equal(timer_due(&f->timers[TIMER_WRITE], f->now_ns + later_ns),
+				 &c->timer);
+		(void)close(client);
+		end(f);
+	}
+}
+
 static void without_descriptors_ours_are_given_back_first(void **state)
 {
 	static const struct {
@@ -305,6 +342,7 @@ int main(void)
 		cmocka_unit_test(what_no_disk_has_is_the_apps),
 		cmocka_unit_test(a_client_may_leave_while_a_disk_is_asked),
 		cmocka_unit_test(a_file_that_is_cut_is_never_an_answer),
+		cmocka_unit_test(who_does_not_read_a_file_is_waited_for_as_a_reader),
 		cmocka_unit_test(without_descriptors_ours_are_given_back_first),
 		cmocka_unit_test(what_nobody_asks_for_is_closed_in_time),
 	};
