@@ -238,6 +238,13 @@ static void answer(struct conn *c, const struct parsed_head *in, unsigned status
 	error_answer_fields(c, status, fields, &(struct record){0});
 }
 
+static enum routed_outcome answer_later(struct conn *c, const struct parsed_head *in)
+{
+	c->close_after |= in->rq.body != BODY_NONE;
+	error_answer(c, 503, RETRY_AFTER_S);
+	return ROUTED_DONE;
+}
+
 static void challenge(struct conn *c, const struct parsed_head *in, const struct routing_rule *rule)
 {
 	char fields[LIMIT_ROUTING_TEXT];
@@ -333,20 +340,18 @@ static enum routed_outcome refuse(struct conn *c, int error)
 	return ROUTED_DONE;
 }
 
-static enum routed_outcome pass(struct conn *c, const struct rules_verdict *v, struct span user)
+static enum routed_outcome pass(struct conn *c, const struct parsed_head *in,
+				const struct rules_verdict *v, struct span user)
 {
 	if (v->scheme)
 		c->https = str_eq(v->scheme, "https");
-	if (keep(c, v, user))
-		return ROUTED_ON;
-	error_answer(c, 503, RETRY_AFTER_S);
-	return ROUTED_DONE;
+	return keep(c, v, user) ? ROUTED_ON : answer_later(c, in);
 }
 
 static enum routed_outcome send_file(struct conn *c, const struct parsed_head *in,
 				     const struct rules_verdict *v, struct span user)
 {
-	enum routed_outcome r = pass(c, v, user);
+	enum routed_outcome r = pass(c, in, v, user);
 	char path[LIMIT_STATIC_PATH];
 	struct span name = span_of(v->text, v->text_n);
 
@@ -389,10 +394,8 @@ enum routed_outcome routed_begin(struct conn *c, const struct parsed_head *in)
 		judge(c, v.rule, variable(&vars, SPAN("HTTP_AUTHORIZATION")), &asked);
 		if (c->held)
 			return ROUTED_HELD;
-		if (asked.verdict == VERDICT_BROKEN) {
-			error_answer(c, 503, RETRY_AFTER_S);
-			return ROUTED_DONE;
-		}
+		if (asked.verdict == VERDICT_BROKEN)
+			return answer_later(c, in);
 		if (asked.verdict == VERDICT_OUT) {
 			asked.user = span_of("", 0);
 			denied = v.rule;
@@ -430,7 +433,7 @@ enum routed_outcome routed_begin(struct conn *c, const struct parsed_head *in)
 	case RULES_PASS:
 		break;
 	}
-	return pass(c, &v, asked.user);
+	return pass(c, in, &v, asked.user);
 }
 
 /* -- for the answer ------------------------------------------------------------------------------------- */
