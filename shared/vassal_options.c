@@ -49,8 +49,7 @@ const struct option vassal_options[] = {
 	       "An address of its own that speaks the uwsgi protocol", "127.0.0.1:9091",
 	       OPTION_CLEAN | OPTION_MANY),
 	CUSTOM("fastcgi-socket", NULL, vassal_parse_fastcgi_socket, NULL, 0, 0, "address",
-	       "An address of its own that speaks FastCGI, where all paths are the app's, those of "
-	       "files too", "127.0.0.1:9092",
+	       "An address of its own that speaks FastCGI", "127.0.0.1:9092",
 	       OPTION_CLEAN | OPTION_MANY),
 	CUSTOM("scgi-socket", NULL, vassal_parse_scgi_socket, NULL, 0, 0, "address",
 	       "An address of its own that speaks SCGI", "127.0.0.1:9093",

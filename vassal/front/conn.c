@@ -193,6 +193,7 @@ int conn_release(struct conn *c)
 	ready_remove(c);
 	timer_clear(&c->timer);
 	buf_done(&c->in);
+	buf_done(&c->rest);
 	spool_done(&c->body);
 	spool_done(&c->out);
 	static_file_free(TAKE_PTR(c->file));
@@ -303,6 +304,9 @@ bool conn_may_keep(const struct conn *c)
 
 static void forget_request(struct conn *c)
 {
+	/* of FastCGI nothing but the parameters stands there, however early the answer came */
+	if (c->records)
+		c->head_n = c->in.n;
 	if (c->head_n > 0)
 		buf_consume(&c->in, c->head_n);
 	c->head_n = 0;
@@ -335,7 +339,7 @@ void conn_next(struct conn *c)
 		return;
 	c->begun_ns = f->now_ns;
 	timer_set(&f->timers[c->in.n > 0 ? TIMER_HEAD : TIMER_IDLE], &c->timer, f->now_ns);
-	if (c->in.n > 0 || c->readable)
+	if (c->in.n > 0 || c->rest.n > 0 || c->readable)
 		conn_ready(c);
 	else
 		(void)conn_watch(c);

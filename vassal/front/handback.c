@@ -134,7 +134,8 @@ static bool can_move(const struct conn *c)
 		return false;
 	if (!c->opened || c->protocol == PROTO_HTTP)
 		return true;
-	return c->protocol == PROTO_FASTCGI && (!c->records || fastcgi_is_idle(c->records));
+	return c->protocol == PROTO_FASTCGI && c->rest.n == 0 &&
+	       (!c->records || fastcgi_is_idle(c->records));
 }
 
 bool handback_to_heir(struct conn *c)

@@ -37,6 +37,18 @@ void intake_complete(struct conn *c)
 	queue_add_kept(c);
 }
 
+void intake_go_on(struct conn *c)
+{
+	if (!c->records) {
+		intake_complete(c);
+		return;
+	}
+	/* the records that say so are still to be read */
+	c->state = CONN_BODY;
+	(void)body_begin(c, NULL, 0, false);
+	conn_ready(c);
+}
+
 /* The whole request stands at p: into a slot without a copy. False: there is no slot. */
 static bool submit_at_once(struct conn *c, const struct parsed_head *in, const char *body,
 			   size_t body_n)
@@ -84,12 +96,6 @@ static bool body_is_here(const struct conn *c, const struct request *rq, size_t 
 	return true;
 }
 
-/* SCGI says a length even where there is none. */
-static bool has_no_body(const struct request *rq)
-{
-	return rq->body == BODY_NONE || (rq->body == BODY_LENGTH && rq->length == 0);
-}
-
 /* A head has come: n bytes at p begin with it. Returns how many are used; c->head_n then says if it is to be kept. */
 static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const struct parsed_head *in)
 {
@@ -129,8 +135,7 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 	case ROUTED_HELD:
 		return 0;
 	}
-	if (f->statics && has_no_body(&in->rq) && c->protocol != PROTO_FASTCGI &&
-	    static_begin(c, in)) {
+	if (f->statics && request_has_no_body(&in->rq) && static_begin(c, in)) {
 		c->head_n = c->state == CONN_FILE ? head_n : 0;
 		return head_n;
 	}
@@ -213,6 +218,7 @@ void intake_head(struct conn *c)
 {
 	struct parsed_head in;
 	char *p = c->in.p ? c->in.p + c->in.start : c->front->scratch;
+	size_t n = c->in.n;
 
 	in.rq = (struct request){0};
 	if (head_parse(c, p, c->in.n, 0, &in) < 0) {
@@ -220,8 +226,9 @@ void intake_head(struct conn *c)
 		error_refuse(c, (unsigned)in.rq.status, in.rq.reason);
 		return;
 	}
-	board_add(&c->front->count->bytes_in, c->in.n);
-	(void)begin(c, p, c->in.n, c->in.n, &in);
+	(void)begin(c, p, n, n, &in);
+	if (!c->held) /* it will be parsed again */
+		board_add(&c->front->count->bytes_in, n);
 }
 
 static size_t take(struct conn *c, char *p, size_t n)

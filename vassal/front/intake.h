@@ -13,3 +13,5 @@ void intake_run(struct conn *c);
 void intake_head(struct conn *c);
 /* A request whose head stands in c->in and whose body is collected goes to the queue. */
 void intake_complete(struct conn *c);
+/* It asks for nothing that is here: it is the app's. Its head stands in c->in, it has no body. */
+void intake_go_on(struct conn *c);

@@ -134,8 +134,8 @@ static void handle(struct conn *c, enum fastcgi_event event, struct span payload
 /* In a state in which records mean something. */
 static bool listens(const struct conn *c)
 {
-	return c->state == CONN_HEAD || c->state == CONN_BODY || c->state == CONN_WAIT ||
-	       c->state == CONN_QUEUED;
+	return (c->state == CONN_HEAD && !c->held) || c->state == CONN_BODY ||
+	       c->state == CONN_WAIT || c->state == CONN_QUEUED;
 }
 
 static void feed(struct conn *c, const char *p, size_t n)
@@ -151,8 +151,13 @@ static void feed(struct conn *c, const char *p, size_t n)
 		at += fastcgi_feed(c->records, p + at, n - at, f->conns_limit, &event, &payload);
 		handle(c, event, payload);
 	} while (event != FASTCGI_MORE && listens(c));
-	if (c->state != CONN_DEAD)
-		c->feeding = false;
+	if (c->state == CONN_DEAD)
+		return;
+	c->feeding = false;
+	/* a file is sent, a password is looked up, an answer waits for its reader: what follows is for afterwards */
+	if (at < n && c->state != CONN_LINGER &&
+	    buf_append(&c->rest, p + at, n - at, SIZE_MAX / 2) < 0)
+		conn_lost(c);
 }
 
 static void on_end_of_input(struct conn *c)
@@ -205,9 +210,26 @@ static bool wants_bytes(const struct conn *c)
 	return listens(c) && (c->state != CONN_BODY || body_wants(c));
 }
 
+/* Goes on where it had to wait. */
+static void resume(struct conn *c)
+{
+	struct buf rest = c->rest;
+
+	if (c->state == CONN_HEAD && !c->held && fastcgi_has_params(c->records))
+		intake_head(c);
+	if (rest.n == 0 || !listens(c))
+		return;
+	c->rest = (struct buf){0};
+	feed(c, rest.p + rest.start, rest.n);
+	buf_done(&rest);
+}
+
 void records_run(struct conn *c)
 {
 	if (!c->records && !begin(c))
+		return;
+	resume(c);
+	if (c->state == CONN_DEAD)
 		return;
 	for (unsigned i = 0; i < READS_PER_TURN && c->readable && wants_bytes(c); i++)
 		if (!read_some(c))

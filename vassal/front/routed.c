@@ -230,11 +230,11 @@ static struct span variable(void *arg, struct span name)
 	return found;
 }
 
-/* Its body is not read: nobody knows where the next request begins. */
+/* Its body is not read: nobody but records knows where the next request begins. */
 static void answer(struct conn *c, const struct parsed_head *in, unsigned status,
 		   struct span fields)
 {
-	c->close_after |= in->rq.body != BODY_NONE;
+	c->close_after |= in->rq.body != BODY_NONE && !c->records;
 	error_answer_fields(c, status, fields, &(struct record){0});
 }
 
@@ -311,15 +311,6 @@ static void judge(struct conn *c, const struct routing_rule *rule, struct span h
 
 		if (htpasswd_same(password, rule->password) && user)
 			ret->verdict = VERDICT_IN;
-		return;
-	}
-	/* its records go on while a password is looked up, and nobody keeps them */
-	if (c->protocol == PROTO_FASTCGI) {
-		logbook_say(&f->log, f->wall_ns,
-			    "%s: basicauth: a file of passwords is not asked over FastCGI: let the "
-			    "proxy ask",
-			    rule->where);
-		ret->verdict = VERDICT_BROKEN;
 		return;
 	}
 	digest = digest_of(f, rule, ret->user, password);

@@ -140,7 +140,8 @@ struct conn {
 	struct static_file *file;
 	struct route *route;     /* from the gate; NULL: own listener */
 	struct fastcgi *records; /* owned; NULL: it does not speak FastCGI */
-	bool has_length;         /* FastCGI: body_left is what CONTENT_LENGTH says */
+	struct buf rest; /* FastCGI: what was read and waits until the answer before it is over */
+	bool has_length; /* FastCGI: body_left is what CONTENT_LENGTH says */
 	struct routed *routed;   /* what the ini's rules have made of the request; NULL: nothing */
 	struct routed_job *held; /* a password is looked up: no byte of the request is used yet */
 

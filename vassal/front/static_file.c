@@ -355,7 +355,7 @@ static void go_on(struct conn *c, struct static_job *job, unsigned root, bool di
 	if (outcome != STATIC_NOT_HERE || walk(c, &in, root + 1))
 		return;
 	static_file_free(TAKE_PTR(c->file));
-	intake_complete(c);
+	intake_go_on(c);
 }
 
 static void on_looked(struct diskjob *disk)
@@ -400,7 +400,8 @@ bool static_begin_named(struct conn *c, const struct parsed_head *in, size_t rul
 {
 	struct static_ask ask = {0};
 
-	if (in->rq.body != BODY_NONE || (!in->rq.is_head && !span_eq(in->rq.method, SPAN("GET"))))
+	if (!request_has_no_body(&in->rq) ||
+	    (!in->rq.is_head && !span_eq(in->rq.method, SPAN("GET"))))
 		return false;
 	if (c->protocol == PROTO_HTTP)
 		static_ask_head(&ask, &in->head);

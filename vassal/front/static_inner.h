@@ -49,10 +49,11 @@ struct static_file {
 	struct static_handed *handed; /* owned; NULL: the request itself named the file */
 	unsigned root;                /* where it is looked for */
 	bool directory;
-	int fd;            /* the entry's */
-	uint64_t size;     /* of the form that is sent */
-	uint64_t at, left; /* of the part that is being sent */
-	unsigned part;     /* which one */
+	int fd;               /* the entry's */
+	uint64_t size;        /* of the form that is sent */
+	uint64_t at, left;    /* of the part that is being sent */
+	uint64_t record_left; /* FastCGI: of the record whose head has been sent */
+	unsigned part;        /* which one */
 	struct http_ranges ranges;
 	bool multipart;
 	struct span type; /* types' or handed's */

@@ -14,8 +14,10 @@
 
 #include "vassal/front/conn.h"
 #include "vassal/front/patience.h"
+#include "vassal/front/records.h"
 #include "vassal/front/static_file.h"
 #include "vassal/front/static_inner.h"
+#include "vassal/proto/fastcgi.h"
 
 #define SMALL_FILE     (64UL * 1024)  /* head and file in one write */
 #define SEND_PIECE     (256UL * 1024) /* one sendfile, and what a disk thread fetches at once */
@@ -126,6 +128,20 @@ static bool is_warm(struct front *f, struct static_file *sf)
 	return !fetch(f, sf);
 }
 
+/* -- pieces that are no file ------------------------------------------------------------------------------ */
+
+/* What follows it is at hand. 0, or -errno: the client has gone. */
+static int write_more(struct conn *c, struct iovec *iov)
+{
+	return c->records ? records_write(c, iov, 1, false) : conn_write_more(c, iov, 1);
+}
+
+/* Nothing of the answer follows but, in records, its end. */
+static int write_rest(struct conn *c, struct iovec *iov)
+{
+	return c->records ? records_write(c, iov, 1, false) : conn_write_last(c, iov, 1);
+}
+
 /* -- parts ---------------------------------------------------------------------------------------------- */
 
 /* The next part's head, or what ends the last one. -errno: the client has gone. */
@@ -144,7 +160,20 @@ static int begin_part(struct conn *c, struct static_file *sf)
 	iov.iov_len =
 		static_plan_part(span_str(sf->boundary), sf->type, r, sf->size, sf->part == 0, buf);
 	c->answer.sent += iov.iov_len;
-	return r ? conn_write_more(c, &iov, 1) : conn_write_last(c, &iov, 1);
+	return r ? write_more(c, &iov) : write_rest(c, &iov);
+}
+
+/* Pages that sendfile() moves stand in records too: their heads go before them. 0, or -errno: the client has gone. */
+static int begin_record(struct conn *c, struct static_file *sf)
+{
+	uint8_t head[FASTCGI_HEAD];
+	struct iovec iov = {head, sizeof(head)};
+
+	if (!c->records || sf->record_left > 0 || sf->left == 0)
+		return 0;
+	sf->record_left = MIN(sf->left, (uint64_t)FASTCGI_CHUNK);
+	fastcgi_stdout_head(head, c->records->id, sf->record_left);
+	return conn_write_more(c, &iov, 1);
 }
 
 /* The part that is sent has ended. 1: it was the last. */
@@ -183,17 +212,18 @@ static int advance(struct conn *c, struct static_file *sf)
 		if (r != 0)
 			return r < 0 ? r : check_end(sf);
 	}
-	return 0;
+	return spool_empty(&c->out) ? begin_record(c, sf) : 0;
 }
 
 /* One piece. Bytes sent, or -errno. */
 static ssize_t send_piece(struct conn *c, struct static_file *sf)
 {
+	uint64_t most = c->records ? sf->record_left : sf->left;
 	off_t at = (off_t)sf->at;
 	ssize_t n;
 
 	do
-		n = sendfile(c->fd, sf->fd, &at, (size_t)MIN(sf->left, (uint64_t)SEND_PIECE));
+		n = sendfile(c->fd, sf->fd, &at, (size_t)MIN(most, (uint64_t)SEND_PIECE));
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
@@ -201,6 +231,7 @@ static ssize_t send_piece(struct conn *c, struct static_file *sf)
 		return -ENODATA; /* became shorter while it was sent */
 	sf->at += (uint64_t)n;
 	sf->left -= (uint64_t)n;
+	sf->record_left -= MIN(sf->record_left, (uint64_t)n);
 	c->answer.sent += (uint64_t)n;
 	board_add(&c->front->count->bytes_out, (uint64_t)n);
 	return n;
@@ -236,6 +267,8 @@ void static_continue(struct conn *c)
 	if (!sf || !sf->entry || sf->job || !spool_empty(&c->out))
 		return;
 	r = send_pieces(c, sf);
+	if (r == 1 && c->records && records_write(c, &(struct iovec){0}, 0, true) < 0)
+		r = -EPIPE;
 	if (r == 1) {
 		finish(c, sf->handed);
 	} else if (r == -ECANCELED) {
@@ -266,7 +299,7 @@ static bool send_at_once(struct conn *c, size_t n, const struct static_plan *pla
 			return false;
 		c->answer.sent = plan->length;
 	}
-	if (conn_write_last(c, iov, iov[1].iov_len > 0 ? 2 : 1) < 0)
+	if (records_write(c, iov, iov[1].iov_len > 0 ? 2 : 1, true) < 0)
 		conn_lost(c);
 	return true;
 }
@@ -288,6 +321,7 @@ static bool keep(struct conn *c, const struct static_plan *plan, struct static_e
 	sf->type = plan->type;
 	memcpy(sf->boundary, plan->boundary.p, MIN(plan->boundary.n, sizeof(sf->boundary) - 1));
 	sf->part = 0;
+	sf->record_left = 0;
 	return true;
 }
 
@@ -311,7 +345,7 @@ void static_send(struct conn *c, size_t n, const struct static_plan *plan, struc
 		conn_kill(c, true);
 		return;
 	}
-	if (conn_write_more(c, &iov, 1) < 0 || begin_part(c, c->file) < 0) {
+	if (write_more(c, &iov) < 0 || begin_part(c, c->file) < 0) {
 		conn_lost(c);
 		return;
 	}

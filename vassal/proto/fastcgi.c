@@ -308,6 +308,11 @@ size_t fastcgi_feed(struct fastcgi *s, const char *p, size_t n, unsigned max_con
 	return at;
 }
 
+bool fastcgi_has_params(const struct fastcgi *s)
+{
+	return s->phase == BODY || s->phase == DONE;
+}
+
 bool fastcgi_is_complete(const struct fastcgi *s)
 {
 	return s->phase == DONE;
@@ -384,6 +389,11 @@ size_t fastcgi_stdout(uint16_t id, const struct span *in, size_t n, uint8_t (*he
 		}
 	}
 	return out_at;
+}
+
+void fastcgi_stdout_head(uint8_t head[FASTCGI_HEAD], uint16_t id, size_t n)
+{
+	write_head(head, STDOUT_STREAM, id, n, 0);
 }
 
 void fastcgi_end(uint8_t buf[FASTCGI_ENDING], uint16_t id, enum fastcgi_status status)

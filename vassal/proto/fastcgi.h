@@ -52,6 +52,8 @@ struct fastcgi { /* zeroed = at the beginning */
  */
 size_t fastcgi_feed(struct fastcgi *s, const char *p, size_t n, unsigned max_conns,
 		    enum fastcgi_event *ret_event, struct span *ret_payload);
+/* Has the request in work all its parameters, so that its body comes or has come? */
+bool fastcgi_has_params(const struct fastcgi *s);
 /* Has the body of the request in work come to its end? */
 bool fastcgi_is_complete(const struct fastcgi *s);
 /* Between two requests, and between two records: whoever knows nothing of it can go on from here. */
@@ -72,5 +74,7 @@ int fastcgi_request(const char *p, size_t n, const struct request_facts *facts, 
  */
 size_t fastcgi_stdout(uint16_t id, const struct span *in, size_t n, uint8_t (*heads)[FASTCGI_HEAD],
 		      size_t heads_n, struct span *out, size_t out_n);
+/* The head of one STDOUT record whose n bytes, at most FASTCGI_CHUNK, the caller sends behind it. */
+void fastcgi_stdout_head(uint8_t head[FASTCGI_HEAD], uint16_t id, size_t n);
 /* The end of STDOUT and of the request. */
 void fastcgi_end(uint8_t buf[FASTCGI_ENDING], uint16_t id, enum fastcgi_status status);

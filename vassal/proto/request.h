@@ -43,6 +43,12 @@ struct request {
 	const char *reason; /* PROTO_BAD: static words for the log */
 };
 
+/* SCGI says a length even where there is none; the records of FastCGI end with an empty one in any case. */
+static inline bool request_has_no_body(const struct request *rq)
+{
+	return rq->body == BODY_NONE || (rq->body != BODY_CHUNKED && rq->length == 0);
+}
+
 /* What the front knows about the connection and the bytes of the request do not say. */
 struct request_facts {
 	struct span server_name, server_port; /* the listener's, used when there is no Host */
