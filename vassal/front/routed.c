@@ -240,7 +240,7 @@ static void answer(struct conn *c, const struct parsed_head *in, unsigned status
 
 static enum routed_outcome answer_later(struct conn *c, const struct parsed_head *in)
 {
-	c->close_after |= in->rq.body != BODY_NONE;
+	c->close_after |= in->rq.body != BODY_NONE && !c->records;
 	error_answer(c, 503, RETRY_AFTER_S);
 	return ROUTED_DONE;
 }
