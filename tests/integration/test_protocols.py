@@ -536,7 +536,7 @@ class Moved(Case):
         port = harness.free_port()
         e = self.moved("127.0.0.1:%d\ntrusted-proxies = 127.0.0.1" % port,
                        lambda: socket.create_connection(("127.0.0.1", port), timeout=10 * harness.PATIENCE))
-        self.assertIn('192.0.2.7 "GET /"', e.output())
+        eventually(lambda: '192.0.2.7 "GET /"' in e.output(), 5, "the log names the client")
 
     def test_over_a_unix_socket(self):
         folder = self.folder / "sockets"
