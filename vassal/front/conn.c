@@ -16,7 +16,6 @@
 #include "shared/vassal_config.h"
 #include "vassal/front/doors.h"
 #include "vassal/front/handback.h"
-#include "vassal/front/loop.h"
 #include "vassal/front/patience.h"
 #include "vassal/front/queue.h"
 #include "vassal/front/records.h"
@@ -24,8 +23,7 @@
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 
-#define SPOOL_SAY_NS (60 * NS_PER_S) /* a disk stays full for a while: not a line for each answer */
-#define SLAB         32              /* connections allocated at once; slabs are never given back */
+#define SLAB 32 /* connections allocated at once; slabs are never given back */
 #define FRONT_OTHER_FDS \
 	(4 * LIMIT_WORKERS + 64) /* what a front has open beside its connections, generously */
 
@@ -363,147 +361,4 @@ void conn_answered(struct conn *c)
 		finished(c);
 	else
 		c->state = CONN_FLUSH;
-}
-
-static void say_if_refused(const struct conn *c)
-{
-	struct front *f = c->front;
-
-	if (c->out.refused == 0 ||
-	    (f->spool_said_ns > 0 && f->now_ns - f->spool_said_ns < SPOOL_SAY_NS))
-		return;
-	f->spool_said_ns = f->now_ns;
-	logbook_say(&f->log, f->wall_ns,
-		    "%s: answers cannot be stored: %s; workers wait for slow clients",
-		    f->out_limits.tmpdir, strerror(-c->out.refused));
-}
-
-/* A disk thread has written: there is more to send, and room for what waits in the worker's lane. */
-static void on_spool_ready(void *arg)
-{
-	struct conn *c = arg;
-
-	say_if_refused(c);
-	conn_flush(c);
-	loop_kick(c->front);
-}
-
-/* Skips what the socket took. Returns the first entry that still has bytes. */
-static unsigned skip(struct iovec *iov, unsigned n, size_t taken)
-{
-	unsigned i = 0;
-
-	while (i < n && taken >= iov[i].iov_len)
-		taken -= iov[i++].iov_len;
-	if (i < n) {
-		iov[i].iov_base = (char *)iov[i].iov_base + taken;
-		iov[i].iov_len -= taken;
-	}
-	return i;
-}
-
-/* Small pieces in one: copying them costs less than the kernel's way of taking several. */
-static bool join(struct front *f, const struct iovec *iov, unsigned n, struct iovec *ret)
-{
-	size_t total = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		total += iov[i].iov_len;
-	if (total > sizeof(f->joined))
-		return false;
-	total = 0;
-	for (unsigned i = 0; i < n; i++) {
-		memcpy(f->joined + total, iov[i].iov_base, iov[i].iov_len);
-		total += iov[i].iov_len;
-	}
-	*ret = (struct iovec){f->joined, total};
-	return true;
-}
-
-static int write_with(struct conn *c, struct iovec *iov, unsigned n, int flags)
-{
-	struct front *f = c->front;
-	struct iovec one;
-	unsigned i = 0;
-
-	if (n > 1 && join(f, iov, n, &one)) {
-		iov = &one;
-		n = 1;
-	}
-	if (spool_empty(&c->out)) {
-		struct msghdr mh = {.msg_iov = iov, .msg_iovlen = n};
-		ssize_t w;
-
-		do
-			w = n == 1 ? send(c->fd, iov->iov_base, iov->iov_len, flags | MSG_NOSIGNAL)
-				   : sendmsg(c->fd, &mh, flags | MSG_NOSIGNAL);
-		while (w < 0 && errno == EINTR);
-		if (w < 0 && errno != EAGAIN)
-			return -errno;
-		if (w > 0) {
-			board_add(&f->count->bytes_out, (uint64_t)w);
-			i = skip(iov, n, (size_t)w);
-		}
-		if (i == n)
-			return 0;
-		patience_begin(c);
-	}
-	for (; i < n; i++) {
-		int r = spool_append(&c->out, &f->out_limits, &f->disk, on_spool_ready, c,
-				     iov[i].iov_base, iov[i].iov_len);
-
-		if (r < 0)
-			return r;
-	}
-	say_if_refused(c);
-	return conn_watch(c) ? 0 : -EPIPE;
-}
-
-int conn_write(struct conn *c, struct iovec *iov, unsigned n)
-{
-	return write_with(c, iov, n, 0);
-}
-
-int conn_write_more(struct conn *c, struct iovec *iov, unsigned n)
-{
-	return write_with(c, iov, n, MSG_MORE);
-}
-
-int conn_write_last(struct conn *c, struct iovec *iov, unsigned n)
-{
-	/*
-	 * Held back only from who wants no further request: one that is on its way would turn close() into a reset, and
-	 * what is held back then never leaves.
-	 */
-	bool closes = !c->answer.keep_alive && !c->wants_keep && !c->readable;
-
-	return write_with(c, iov, n, closes ? MSG_MORE : 0);
-}
-
-void conn_flush(struct conn *c)
-{
-	struct front *f = c->front;
-	uint64_t sent = 0;
-	int r;
-
-	if (c->state == CONN_DEAD)
-		return;
-	r = spool_send(&c->out, c->fd, &sent);
-	board_add(&f->count->bytes_out, sent);
-	if (r < 0) {
-		conn_lost(c);
-		return;
-	}
-	if (r == 0) {
-		if (sent > 0)
-			(void)patience_gave(c, sent);
-		else if (!timer_is_set(&c->timer))
-			patience_begin(c);
-		return;
-	}
-	patience_end(c);
-	if (c->state == CONN_FLUSH)
-		finished(c);
-	else if (c->state == CONN_FILE)
-		static_continue(c);
 }
