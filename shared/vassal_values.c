@@ -142,9 +142,19 @@ VASSAL_PARSER(vassal_parse_warmup)
 VASSAL_PARSER(vassal_parse_route)
 {
 	struct vassal_config *c = config;
+	const struct routing_rule *rule;
+	int r = routing_add(&c->routing, o->name, value, where, err);
 
-	(void)notes;
-	return routing_add(&c->routing, o->name, value, where, err);
+	if (r < 0)
+		return r;
+	rule = &c->routing.v[c->routing.n - 1];
+	if (rule->subject == ROUTING_URI &&
+	    (rule->action == ROUTING_BASICAUTH || rule->action == ROUTING_BREAK))
+		option_note(
+			notes, where,
+			"route-uri: looks at what the client has written, and %%61dmin is admin "
+			"as well: to guard a path say route");
+	return 0;
 }
 
 VASSAL_PARSER(vassal_parse_health_check)

@@ -1,4 +1,4 @@
-"""What an attacker tries: a body that is a request, a client that never reads."""
+"""What an attacker tries: another spelling of a guarded path, a body that is a request, a client that never reads."""
 
 import base64
 import os
@@ -19,6 +19,53 @@ class Vassal(Case):
         daemon = self.vassal("--http", "127.0.0.1:%d" % self.port, "--chdir", str(harness.APPS), "--module", module, *args)
         eventually(lambda: "vassal: serving" in daemon.output(), 15, "vassal serves")
         return daemon
+
+
+class Spellings(Vassal):
+    """A rule guards what is behind it, however its path is written."""
+
+    def ask(self, target, host="a.test", method="GET"):
+        data = raw(self.port, ("%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % (method, target, host)).encode())
+        head, _, body = data.partition(b"\r\n\r\n")
+        location = [line.split(b": ", 1)[1].decode() for line in head.split(b"\r\n") if line.lower().startswith(b"location:")]
+        return int(data[9:12]), location[0] if location else None, body
+
+    def test_a_guarded_file_has_one_door(self):
+        site = self.folder / "site"
+        (site / "admin").mkdir(parents=True)
+        (site / "admin" / "secret.txt").write_text("SECRET")
+        os.chmod(self.folder, 0o755)
+        self.serve("--check-static", str(site), "--route", "^/admin/secret basicauth:Place,joe:one")
+        for target in ("/admin/secret.txt", "//admin/secret.txt", "///admin//secret.txt", "/admin//secret.txt", "/%61dmin/secret.txt",
+                       "/admin%2fsecret.txt", "/%2fadmin/secret.txt", "http://a.test/admin/secret.txt", "http://a.test//admin/secret.txt"):
+            with self.subTest(target=target):
+                status, _, body = self.ask(target)
+                self.assertEqual(status, 401)
+                self.assertNotIn(b"SECRET", body)
+        for target in ("/./admin/secret.txt", "/x/../admin/secret.txt", "/%2e/admin/secret.txt", "/ADMIN/secret.txt"):
+            with self.subTest(target=target):
+                self.assertNotIn(b"SECRET", self.ask(target)[2])
+
+    def test_a_redirect_leads_to_the_place_that_its_rule_names(self):
+        self.serve("--route", "^/old/(.*)$ redirect:/$1", "--route", "^/same redirect:${PATH_INFO}",
+                   "--route-uri", "^/raw redirect:https://${HTTP_HOST}${REQUEST_URI}", "--route-uri", "^//both redirect:${REQUEST_URI}")
+        for target, location in (("/old/x", "/x"), ("/old//evil.test/", "/evil.test/"), ("/old/%2f%2fevil.test", "/evil.test"),
+                                 ("//same//x", "/same/x"), ("/raw?a", "https://a.test/raw?a"), ("http://a.test/raw?a", "https://a.test/raw?a"),
+                                 ("//both/x", "/both/x")):
+            with self.subTest(target=target):
+                self.assertEqual(self.ask(target)[:2], (302, location))
+
+    def test_a_guarded_host_has_one_name(self):
+        self.serve("--route-host", r"^admin\.test$ break:403")
+        for host in ("admin.test", "ADMIN.test", "admin.test.", "admin.test:80", "Admin.Test.:%d" % self.port):
+            with self.subTest(host=host):
+                self.assertEqual(self.ask("/plain", host)[0], 403)
+        self.assertEqual(self.ask("http://Admin.test:/plain", "other.test")[0], 403)
+        self.assertEqual(self.ask("/plain", "other.test")[0], 200)
+
+    def test_a_guarded_root_has_no_empty_name(self):
+        self.serve("--route", "^/ break:403")
+        self.assertEqual(self.ask("*", method="OPTIONS")[0], 403)
 
 
 class Bodies(Vassal):

@@ -20,6 +20,7 @@
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 #include "vassal/routing/htpasswd.h"
+#include "vassal/routing/plain.h"
 #include "vassal/routing/rules.h"
 
 #define RETRY_AFTER_S 1
@@ -219,15 +220,7 @@ static uint64_t digest_of(const struct front *f, const struct routing_rule *rule
 
 static struct span variable(void *arg, struct span name)
 {
-	const struct vars *vars = arg;
-	struct span key, value, found = {0};
-	size_t at = 0;
-
-	/* the last of equal keys counts, as it does for the app */
-	while (vars_next(vars->p, vars->n, &at, &key, &value))
-		if (span_eq(key, name))
-			found = value;
-	return found;
+	return plain_variable(arg, name);
 }
 
 /* Its body is not read: nobody but records knows where the next request begins. */
@@ -367,6 +360,7 @@ enum routed_outcome routed_begin(struct conn *c, const struct parsed_head *in)
 	if (!f->routing)
 		return ROUTED_ON;
 	head_vars(c, in, &vars);
+	plain_vars(&vars);
 	if (vars.overflow) {
 		error_refuse(c, 431, "environment too large");
 		return ROUTED_DONE;

@@ -9,6 +9,7 @@
 #include <pcre2.h>
 
 #include "shared/err.h"
+#include "shared/http_head.h"
 
 #define GROUPS 10 /* $0 to $9 */
 
@@ -40,13 +41,15 @@ static const struct span subjects[ROUTING_SUBJECTS] = {
 
 static int compile(const struct routing_rule *rule, pcre2_code **ret, struct err *err)
 {
+	/* names of hosts have no case (RFC 3986 3.2.2) */
+	uint32_t options = OPTIONS | (rule->subject == ROUTING_HOST ? PCRE2_CASELESS : 0);
 	PCRE2_UCHAR text[256];
 	PCRE2_SIZE at;
 	int code;
 
 	if (!rule->pattern)
 		return 0;
-	*ret = pcre2_compile((PCRE2_SPTR)rule->pattern, PCRE2_ZERO_TERMINATED, OPTIONS, &code, &at,
+	*ret = pcre2_compile((PCRE2_SPTR)rule->pattern, PCRE2_ZERO_TERMINATED, options, &code, &at,
 			     NULL);
 	if (*ret)
 		return 0;
@@ -137,13 +140,20 @@ static bool is_field_value(struct span s)
 	return true;
 }
 
+/* "//host" leads to another site: who wants that writes both slashes. */
+static bool names_a_site(const struct routing_text *t)
+{
+	return t->n > 0 && t->v[0].kind == ROUTING_TEXT && strncmp(t->v[0].text, "//", 2) == 0;
+}
+
 /*
  * A Location. Variables may hold anything (PATH_INFO is decoded): what cannot be in a URI is written as %XX, so that no
- * request can end the field's line.
+ * request can end the field's line; and none can turn a path into the name of a site.
  */
 static int expand_uri(const struct run *run, const struct routing_text *t, char *buf, size_t *n)
 {
 	static const char hex[] = "0123456789ABCDEF";
+	const bool site = names_a_site(t);
 
 	for (size_t i = 0; i < t->n; i++) {
 		struct span s = value_of(run, &t->v[i]);
@@ -152,8 +162,11 @@ static int expand_uri(const struct run *run, const struct routing_text *t, char 
 			unsigned char c = (unsigned char)s.p[k];
 			const char code[3] = {'%', hex[c >> 4], hex[c & 15]};
 			bool plain = c > ' ' && c < 127 && !strchr("\"<>\\^`{|}", c);
-			int e = put(buf, n, plain ? span_of(s.p + k, 1) : span_of(code, 3));
+			int e;
 
+			if (!site && c == '/' && *n == 1 && buf[0] == '/')
+				continue;
+			e = put(buf, n, plain ? span_of(s.p + k, 1) : span_of(code, 3));
 			if (e < 0)
 				return e;
 		}
@@ -188,6 +201,17 @@ static int matches(struct run *run, size_t i, struct span subject)
 	/* 0: it has more groups than are kept */
 	keep_groups(run, subject, n > 0 ? (size_t)n : GROUPS);
 	return 1;
+}
+
+/* As it came; if that is no match, without port and trailing dot, which anybody may write. */
+static int matches_host(struct run *run, size_t i, struct span authority)
+{
+	int r = matches(run, i, authority);
+	struct span host, port;
+
+	if (r != 0 || !http_host_split(authority, &host, &port) || host.n == authority.n)
+		return r;
+	return matches(run, i, host);
 }
 
 static bool ends(struct span s, struct span suffix)
@@ -244,6 +268,8 @@ static int applies(struct run *run, size_t i, const struct routing_rule *rule, c
 	case ROUTING_UNLESS:
 		e = test(run, i, rule, buf);
 		return e < 0 ? e : !e;
+	case ROUTING_HOST:
+		return matches_host(run, i, run->lookup(run->arg, subjects[ROUTING_HOST]));
 	default:
 		return matches(run, i, run->lookup(run->arg, subjects[rule->subject]));
 	}

@@ -148,6 +148,8 @@ static const struct {
 	{"static-map = s=/x", "is read as /s"},
 	{"daemonize = true", "takes a file"},
 	{"print = hello", "hello"},
+	{"route-uri = ^/admin basicauth:Place,joe:one", "%61dmin is admin as well"},
+	{"route-uri = ^/admin break:403", "%61dmin is admin as well"},
 	{"wsgi-file = x.py", "stands beside module"},
 	{"env = PATH=$(NONE)", "NONE is not set"},
 };
