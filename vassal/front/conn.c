@@ -346,7 +346,8 @@ void conn_next(struct conn *c)
 static void finished(struct conn *c)
 {
 	patience_end(c);
-	if (c->answer.keep_alive)
+	/* after an end of input there is no next request, and nothing more will tell of it */
+	if (c->answer.keep_alive && !c->eof)
 		conn_next(c);
 	else
 		conn_close(c);

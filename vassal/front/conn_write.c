@@ -131,6 +131,19 @@ int conn_write_last(struct conn *c, struct iovec *iov, unsigned n)
 	return write_with(c, iov, n, closes ? MSG_MORE : 0);
 }
 
+/* A short answer (100, 103, to a question of FastCGI) stood in between: what was awaited before it is so again. */
+static void await_again(struct conn *c)
+{
+	struct front *f = c->front;
+
+	if (c->state == CONN_BODY)
+		timer_set(&f->timers[TIMER_BODY], &c->timer, f->now_ns);
+	else if (c->state == CONN_HEAD)
+		timer_set(&f->timers[TIMER_HEAD], &c->timer, f->now_ns);
+	else if ((c->state == CONN_WAIT || c->state == CONN_QUEUED) && !c->answer.begun)
+		timer_set_since(&f->timers[TIMER_QUEUE], &c->timer, c->complete_ns);
+}
+
 void conn_flush(struct conn *c)
 {
 	struct front *f = c->front;
@@ -157,4 +170,6 @@ void conn_flush(struct conn *c)
 		conn_answered(c);
 	else if (c->state == CONN_FILE)
 		static_continue(c);
+	else
+		await_again(c);
 }

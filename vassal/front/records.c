@@ -180,10 +180,12 @@ static bool read_some(struct conn *c)
 		on_end_of_input(c);
 	if (n <= 0)
 		return false;
-	if (c->state == CONN_HEAD && c->records->id == 0) {
+	/* the first bytes of a request; who sends records of none gets no more time for it */
+	if (c->state == CONN_HEAD && c->scanned == 0) {
 		c->begun_ns = f->now_ns;
 		timer_set(&f->timers[TIMER_HEAD], &c->timer, f->now_ns);
 	}
+	c->scanned += (size_t)n;
 	feed(c, f->scratch, (size_t)n);
 	return true;
 }
@@ -199,7 +201,7 @@ static bool begin(struct conn *c)
 		return false;
 	}
 	c->in = (struct buf){0};
-	c->scanned = 0;
+	c->scanned = first.n;
 	feed(c, first.p + first.start, first.n);
 	buf_done(&first);
 	return c->state != CONN_DEAD;

@@ -126,7 +126,7 @@ struct conn {
 
 	struct buf in; /* unparsed bytes; while a request is in work: its head, then what follows */
 	size_t head_n; /* bytes of the kept head at the start of in; 0: none is kept */
-	size_t scanned; /* of in, by an earlier look */
+	size_t scanned; /* of in, by an earlier look; FastCGI: bytes since the last request ended */
 
 	struct spool body;
 	struct siphash body_digest; /* of a body on file; see fusebox.c */
