@@ -147,6 +147,20 @@ class Routes(harness.Case):
         self.assertEqual(set(got), {401, 503})
         self.assertGreaterEqual(got.count(401), 64)
 
+    def test_a_request_that_waits_for_a_hash_is_one_and_in_time(self):
+        path = self.folder / "htpasswd"
+        path.write_text("joe:%s\n" % crypt.crypt("one", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=2**14)))
+        os.chmod(path, 0o644)
+        self.port, daemon = self.serve("route ^/pid basicauth:Place,%s" % path, extra=("--header-timeout", "1", "--keepalive-requests", "2"))
+        head = "GET /pid HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", self.port), 30 * harness.PATIENCE) as sock:
+            # a hash takes more than the head's time
+            sock.sendall("".join(head % basic("joe", "bad %d" % n)["Authorization"] for n in range(3)).encode())
+            got = b""
+            while piece := sock.recv(65536):
+                got += piece
+        self.assertEqual((got.count(b"HTTP/1.1 "), got.count(b"HTTP/1.1 401 ")), (2, 2), got)
+
     def test_who_leaves_while_a_password_is_looked_up_harms_nobody(self):
         path = self.passwords(joe="one")
         self.port, daemon = self.serve("route-run basicauth:Place,%s" % path)

@@ -198,7 +198,6 @@ void head_note(struct conn *c, const struct parsed_head *in)
 
 	note_line(c, rq);
 	note_id(c, rq);
-	c->requests_n++;
 	c->is_head = rq->is_head;
 	c->minor11 = rq->minor > 0;
 	c->https = rq->https;

@@ -100,13 +100,16 @@ static bool body_is_here(const struct conn *c, const struct request *rq, size_t 
 static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const struct parsed_head *in)
 {
 	const struct front *f = c->front;
+	const bool again = c->was_held;
 	size_t body_n;
 
-	if (handback_is_foreign(c, &in->rq)) {
+	c->was_held = false;
+	if (!again && handback_is_foreign(c, &in->rq)) {
 		handback_to_gate(c, span_of(p, n));
 		return n;
 	}
 	head_note(c, in);
+	c->requests_n += !again;
 	if ((in->rq.body == BODY_LENGTH || in->rq.has_length) && f->config->limit_post &&
 	    in->rq.length > f->config->limit_post) {
 		error_refuse(c, 413, "body larger than limit-post");
@@ -133,6 +136,8 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 		c->head_n = c->state == CONN_FILE ? head_n : 0;
 		return head_n;
 	case ROUTED_HELD:
+		c->was_held = true;
+		timer_clear(&c->timer); /* the head is here: it is our hash that takes its time */
 		return 0;
 	}
 	if (f->statics && request_has_no_body(&in->rq) && static_begin(c, in)) {
@@ -287,7 +292,7 @@ static void feed_fresh(struct conn *c, char *p, size_t n)
 		return;
 	}
 	/* answered at once, and the next head has begun: it has no keep-alive's patience */
-	if (c->state == CONN_HEAD && c->in.n > 0)
+	if (c->state == CONN_HEAD && c->in.n > 0 && !c->held)
 		timer_set(&c->front->timers[TIMER_HEAD], &c->timer, c->front->now_ns);
 	/* only now does the head stand where the queue looks for it */
 	if (c->state == CONN_BODY)

@@ -144,6 +144,7 @@ struct conn {
 	bool has_length; /* FastCGI: body_left is what CONTENT_LENGTH says */
 	struct routed *routed;   /* what the ini's rules have made of the request; NULL: nothing */
 	struct routed_job *held; /* a password is looked up: no byte of the request is used yet */
+	bool was_held;           /* its head is parsed again, and counted already */
 
 	struct pace pace;     /* of a body that comes, or of an answer that is to be read */
 	bool is_awaited;      /* patience.c: something waits for the client to read */
