@@ -7,6 +7,7 @@ import unittest
 
 import harness
 from harness import Case, eventually, raw, request
+from test_protocols import uwsgi
 
 
 def basic(user, password):
@@ -45,6 +46,29 @@ class Spellings(Vassal):
         for target in ("/./admin/secret.txt", "/x/../admin/secret.txt", "/%2e/admin/secret.txt", "/ADMIN/secret.txt"):
             with self.subTest(target=target):
                 self.assertNotIn(b"SECRET", self.ask(target)[2])
+
+    def test_a_path_is_decoded_once(self):
+        """A proxy that sends no REQUEST_URI has decoded the path: what then looks encoded is so by name."""
+        site = self.folder / "site"
+        (site / "admin").mkdir(parents=True)
+        (site / "admin" / "secret.txt").write_text("SECRET")
+        (site / "admin" / "index.html").write_text("SECRET")
+        (site / "open.txt").write_text("open")
+        os.chmod(self.folder, 0o755)
+        port = harness.free_port()
+        self.serve("--uwsgi-socket", "127.0.0.1:%d" % port, "--check-static", str(site), "--static-index", "index.html", "--route", "^/admin break:403")
+
+        def ask(path, query=""):
+            return raw(port, uwsgi({"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": query}))
+
+        self.assertTrue(ask("/open.txt").endswith(b"\r\n\r\nopen"))
+        for path in ("/%61dmin/secret.txt", "/%2561dmin/secret.txt", "/admin/secret.txt", "/%61dmin"):
+            self.assertNotIn(b"SECRET", ask(path))
+            self.assertNotIn(b"HTTP/1.1 301", ask(path))
+        (site / "dir").mkdir()
+        (site / "dir" / "index.html").write_text("x")
+        self.assertIn(b"\r\nLocation: /dir/?a\r\n", ask("/dir", "a"))
+        self.assertNotIn(b"\r\nX: y", ask("/dir", "a\r\nX: y"))
 
     def test_a_redirect_leads_to_the_place_that_its_rule_names(self):
         self.serve("--route", "^/old/(.*)$ redirect:/$1", "--route", "^/same redirect:${PATH_INFO}",

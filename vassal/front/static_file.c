@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
+#include "shared/http_head.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
@@ -73,6 +74,12 @@ static void redirect(struct conn *c, const struct request *rq)
 	struct span path = rq->path;
 	int n;
 
+	/* variables may hold anything, a line break too */
+	if (!http_span_is(path, HTTP_TARGET) ||
+	    (rq->query.n > 0 && !http_span_is(rq->query, HTTP_TARGET))) {
+		error_answer(c, 404, 0);
+		return;
+	}
 	/* "//host" would be another host */
 	while (path.n > 1 && path.p[1] == '/')
 		path = span_skip(path, 1);
@@ -392,6 +399,9 @@ static void on_looked(struct diskjob *disk)
 bool static_begin(struct conn *c, const struct parsed_head *in)
 {
 	if (!in->rq.is_head && !span_eq(in->rq.method, SPAN("GET")))
+		return false;
+	/* decoded once more it would be a path that no rule has seen */
+	if (in->rq.path_is_decoded && memchr(in->rq.path.p, '%', in->rq.path.n))
 		return false;
 	return walk(c, in, 0);
 }

@@ -203,6 +203,7 @@ static void fill_request(struct cgi_pairs *pairs, const struct derived *d, struc
 		rq->path = path;
 	else
 		rq->path = d->path_info.n > 0 ? d->path_info : SPAN("/");
+	rq->path_is_decoded = !d->path_is_raw && rq->path.p == d->path_info.p;
 	if (rq->target.n == 0)
 		rq->target = rq->path;
 	rq->query = d->query;

@@ -20,6 +20,7 @@ struct request {
 	struct span method, target; /* target as sent (REQUEST_URI) */
 	struct span path, query;    /* raw; path begins with '/' or is "*" */
 	struct span host;           /* without port */
+	bool path_is_decoded;       /* by a proxy that has not sent the raw one */
 	/* X-Request-ID if it is sane (token characters, <= LIMIT_REQUEST_ID - 1), else n = 0 */
 	struct span request_id;
 	struct span start; /* X-Request-Start as it came; n = 0 if none */
