@@ -104,6 +104,7 @@ static void enqueue(struct app *app, const struct client *c, const struct doors_
 	q->since_ns = now_ns;
 	q->pass = (struct doors_pass){.epoch = p->epoch,
 				      .bounce = p->bounce,
+				      .proxied = p->proxied,
 				      .script = put(&at, p->script),
 				      .carve = put(&at, p->carve),
 				      .bytes = put(&at, p->bytes)};
