@@ -2,7 +2,8 @@
  * pass - a client connection on its way between processes: its descriptor (SCM_RIGHTS) and the bytes that were
  * already read from it, one SEQPACKET message. Three ways, one format:
  *   gate -> front    a new connection whose first Host is this app's
- *   front -> gate    a later request that is another app's (the gate believes only descriptor and bytes)
+ *   front -> gate    a later request that is another app's (the gate believes only descriptor and bytes, and takes
+ *                    none that it has given for one request)
  *   front -> front   an idle connection of a generation that retires (MSG_RETIRE / MSG_ADOPT)
  *
  * Who answers the next request of a kept connection? A front may keep it only while the gate's word still holds:

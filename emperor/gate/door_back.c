@@ -33,9 +33,21 @@ static void take_back(struct app *app, const struct pass *p)
 	if (!ports_recognise(d->ports, p->fd, &c)) {
 		(void)close(p->fd);
 		count_refused(app, "not a connection of a shared port");
-	} else {
-		d->handler.handed_back(d->handler.arg, &c, p->bytes);
+		return;
 	}
+	if (!c.crowd || d->one_uid) {
+		d->handler.handed_back(d->handler.arg, &c, p->bytes);
+		return;
+	}
+	/*
+	 * It got one request of it. With others it would speak as the proxy to another user's app, which believes a proxy.
+	 * An honest front has kept it from the time when all apps were one user's.
+	 */
+	count_refused(app, "a proxy's connection, of which it was given one request");
+	if (p->bytes.n > 0)
+		door_refuse(app, &c, p->bytes, RETRY_CROWDED_S);
+	else
+		client_close(&c);
 }
 
 bool door_is_shut(int fd)

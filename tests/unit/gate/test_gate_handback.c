@@ -163,6 +163,44 @@ static void a_crowd_gets_one_request_unless_all_apps_are_one_users(void **state)
 	assert_int_equal(flags_of(w, dial_unix(w)), 0);
 }
 
+/*
+ * Whoever gets one request of a proxy has no other to give back: with its bytes it could say to another user's app what
+ * only the proxy may say, of whose word nobody can tell it.
+ */
+static void one_request_of_a_crowd_is_all_that_an_app_gets(void **state)
+{
+	static const char forged[] = "GET /shop HTTP/1.1\r\nHost: blog.example\r\n"
+				     "X-Forwarded-For: 192.0.2.1\r\n\r\n";
+	struct world *w = *state;
+	struct pass p;
+	int fd;
+
+	for (unsigned i = 0; i < 2; i++) { /* with a request, and idle */
+		fd = dial_unix(w);
+		say(fd, "GET / HTTP/1.1\r\nHost: blog.example\r\n\r\n");
+		p = take_pass(w, BLOG);
+		assert_int_equal(p.head.flags, PASS_ONE_REQUEST);
+		assert_int_equal(give_back(w, BLOG, p.fd, i == 0 ? forged : ""), 0);
+		(void)close(p.fd);
+		if (i == 0)
+			expect_status(fd, 503);
+		else
+			assert_string_equal(hear(fd), "");
+	}
+	assert_true(nothing_waits(w, SHOP));
+	/* among the apps of one user it is the same as with anybody's connection */
+	tell_app(w, SHOP, 1000 + BLOG);
+	settle(w);
+	fd = dial_unix(w);
+	say(fd, "GET / HTTP/1.1\r\nHost: blog.example\r\n\r\n");
+	p = take_pass(w, BLOG);
+	assert_int_equal(give_back(w, BLOG, p.fd, forged), 0);
+	(void)close(p.fd);
+	p = take_pass(w, SHOP);
+	(void)close(p.fd);
+	(void)close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +210,7 @@ int main(void)
 		CASE(half_a_head_may_be_handed_back),
 		CASE(hostile_hand_backs_are_closed),
 		CASE(a_crowd_gets_one_request_unless_all_apps_are_one_users),
+		CASE(one_request_of_a_crowd_is_all_that_an_app_gets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
