@@ -72,7 +72,9 @@
 
 /* -- the gate ------------------------------------------------------------------------------------------- */
 #define LIMIT_GATE_HEAD \
-	8192 /* bytes the gate reads while it looks for Host; more without one is 431 */
+	8192 /* bytes of a request that the gate reads while it looks for Host; more without one is 431 */
+/* Of a connection: the longest PROXY header does not shorten the request. */
+#define LIMIT_GATE_READ (LIMIT_GATE_HEAD + LIMIT_PROXY_BYTES)
 /* Bytes already read that travel with a passed connection: the longest head, and a page more, so that one that is too
    long is seen before they do not fit. */
 #define LIMIT_PASS_BYTES (68UL * 1024)

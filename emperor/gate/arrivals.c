@@ -26,7 +26,7 @@ struct arrivals {
 	struct arrivals_handler handler;
 	size_t n, limit;
 	TAILQ_HEAD(arrival_list, arrival) list;
-	char scratch[LIMIT_GATE_HEAD]; /* for those that never wait */
+	char scratch[LIMIT_GATE_READ]; /* for those that never wait */
 };
 
 /* Leaves the list without ending the connection: somebody took it, or is about to. */
@@ -50,7 +50,7 @@ static void drop(struct arrival *in)
 static bool decide(struct arrivals *a, const struct client *c, struct span bytes,
 		   enum arrivals_end end)
 {
-	if (end == ARRIVALS_OPEN && bytes.n >= LIMIT_GATE_HEAD)
+	if (end == ARRIVALS_OPEN && bytes.n >= LIMIT_GATE_READ)
 		end = ARRIVALS_LATE;
 	return a->handler.decide(a->handler.arg, c, bytes, end);
 }
@@ -60,7 +60,7 @@ static void on_bytes(struct arrival *in, struct span fresh)
 	struct arrivals *a = in->a;
 	bool first = in->in.n == 0;
 
-	if (!first && buf_append(&in->in, fresh.p, fresh.n, LIMIT_GATE_HEAD) < 0) {
+	if (!first && buf_append(&in->in, fresh.p, fresh.n, LIMIT_GATE_READ) < 0) {
 		drop(in);
 		return;
 	}
@@ -77,7 +77,7 @@ static void on_bytes(struct arrival *in, struct span fresh)
 			return;
 		}
 	}
-	if (first && buf_append(&in->in, fresh.p, fresh.n, LIMIT_GATE_HEAD) < 0)
+	if (first && buf_append(&in->in, fresh.p, fresh.n, LIMIT_GATE_READ) < 0)
 		drop(in);
 }
 
@@ -95,7 +95,7 @@ static void on_event(struct poll_item *item, uint32_t events)
 {
 	struct arrival *in = container_of(item, struct arrival, item);
 	char *scratch = in->a->scratch;
-	ssize_t n = client_read(&in->client, scratch, LIMIT_GATE_HEAD - in->in.n);
+	ssize_t n = client_read(&in->client, scratch, LIMIT_GATE_READ - in->in.n);
 
 	(void)events; /* whatever it is, reading says it */
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -124,7 +124,7 @@ static void wait_for_more(struct arrivals *a, const struct client *c, struct spa
 	in->since_ns = now_ns;
 	TAILQ_INSERT_TAIL(&a->list, in, link);
 	a->n++;
-	if ((bytes.n > 0 && buf_append(&in->in, bytes.p, bytes.n, LIMIT_GATE_HEAD) < 0) ||
+	if ((bytes.n > 0 && buf_append(&in->in, bytes.p, bytes.n, LIMIT_GATE_READ) < 0) ||
 	    pollset_add(a->ps, &in->item, EPOLLIN) < 0)
 		drop(in);
 }

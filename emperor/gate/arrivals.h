@@ -2,7 +2,7 @@
  * arrivals - connections whose first head is not there yet: reads, keeps what has come, and shows it again to whoever
  * decides until that takes the connection. A connection whose head came in one piece is never registered anywhere.
  *
- * Bounded: LIMIT_GATE_CONNS, LIMIT_GATE_HEAD bytes and LIMIT_GATE_HEAD_S each; a buffer only for those that wait.
+ * Bounded: LIMIT_GATE_CONNS, LIMIT_GATE_READ bytes and LIMIT_GATE_HEAD_S each; a buffer only for those that wait.
  */
 #pragma once
 #include "emperor/gate/client.h"
@@ -31,7 +31,7 @@ void arrivals_free(struct arrivals *a);
 
 /* Takes the client, from which nothing was read yet, and reads. */
 void arrivals_add(struct arrivals *a, const struct client *c, uint64_t now_ns);
-/* Takes the client, from which these bytes were read: more of them than LIMIT_GATE_HEAD are decided upon at once. */
+/* Takes the client, from which these bytes were read: more of them than LIMIT_GATE_READ are decided upon at once. */
 void arrivals_add_read(struct arrivals *a, const struct client *c, struct span bytes,
 		       uint64_t now_ns);
 

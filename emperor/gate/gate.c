@@ -105,13 +105,11 @@ static void route(struct gate *g, const struct client *c, struct span bytes, boo
 }
 
 /* Why no more bytes are waited for. */
-static struct answer late_answer(const struct gate *g, struct span bytes, enum arrivals_end end)
+static struct answer late_answer(const struct gate *g, enum arrivals_end end)
 {
 	if (g->stopping)
 		return (struct answer){
 			.status = 503, .why = "the server is stopping", .retry_after_s = 1};
-	if (bytes.n >= LIMIT_GATE_HEAD)
-		return (struct answer){.status = 431, .why = "no Host in all these bytes"};
 	if (end == ARRIVALS_SHUT)
 		return (struct answer){.status = 400, .why = "input ended inside a request"};
 	return (struct answer){.status = 408, .why = "the request did not come in time"};
@@ -138,7 +136,7 @@ static bool decide_request(struct gate *g, const struct client *c, struct span b
 		route(g, c, bytes, skip > 0, &head);
 		return true;
 	}
-	a = r == HTTP_MORE ? late_answer(g, bytes, end)
+	a = r == HTTP_MORE ? late_answer(g, end)
 			   : (struct answer){.status = head.status, .why = head.reason};
 	a.no_body = span_starts(request, SPAN("HEAD "));
 	answer(g, c, &a);
@@ -164,7 +162,7 @@ static bool decide(void *arg, const struct client *c, struct span bytes, enum ar
 		if (n == PROXY_MORE && end == ARRIVALS_OPEN)
 			return false;
 		if (n == PROXY_MORE)
-			a = late_answer(g, bytes, end);
+			a = late_answer(g, end);
 		else if (n == PROXY_BAD)
 			a.why = proxy.reason;
 	}

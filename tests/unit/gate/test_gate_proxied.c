@@ -37,10 +37,49 @@ static void who_waited_in_the_queue_is_introduced_like_the_others(void **state)
 	}
 }
 
+/* As long as both may be: the header takes nothing away from the request. */
+static void a_long_header_leaves_room_for_a_long_request(void **state)
+{
+	static const char head[16] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\x0f";
+	struct world *w = *state;
+	size_t header = LIMIT_PROXY_BYTES;
+	char *bytes = calloc(1, header + LIMIT_GATE_HEAD);
+	int fd = dial_unix(w);
+	struct pass p;
+	size_t n;
+
+	assert_non_null(bytes);
+	memcpy(bytes, head, sizeof(head));
+	bytes[15] = (char)(header - sizeof(head));
+	n = header + (size_t)sprintf(bytes + header, "GET /%*s", LIMIT_GATE_HEAD - 100, "");
+	memset(bytes + header + 5, 'x', n - header - 5);
+	n += (size_t)sprintf(bytes + n, " HTTP/1.1\r\nHost: blog.example\r\n\r\n");
+	/* a header first, as balancers send it, and the rest in two */
+	assert_int_equal(send(fd, bytes, header, MSG_NOSIGNAL), header);
+	settle(w);
+	assert_int_equal(send(fd, bytes + header, 4000, MSG_NOSIGNAL), 4000);
+	settle(w);
+	assert_int_equal(send(fd, bytes + header + 4000, n - header - 4000, MSG_NOSIGNAL),
+			 n - header - 4000);
+	p = take_pass(w, BLOG);
+	assert_true(span_starts(p.bytes, span_of(bytes, header + 4000)));
+	assert_int_equal(p.head.flags, PASS_ONE_REQUEST | PASS_UNOPENED);
+	(void)close(p.fd);
+	(void)close(fd);
+	/* and does not lengthen it */
+	fd = dial_unix(w);
+	say(fd, V1 "GET / HTTP/1.1\r\nX: ");
+	memset(bytes, 'x', LIMIT_GATE_HEAD);
+	assert_int_equal(send(fd, bytes, LIMIT_GATE_HEAD, MSG_NOSIGNAL), LIMIT_GATE_HEAD);
+	expect_status(fd, 431);
+	free(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(who_waited_in_the_queue_is_introduced_like_the_others),
+		CASE(a_long_header_leaves_room_for_a_long_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
