@@ -61,6 +61,9 @@ static void fail(struct conn *c, int error)
 {
 	const struct static_file *sf = c->file;
 
+	/* what could not be written, or be waited for, has ended it */
+	if (c->state == CONN_DEAD)
+		return;
 	if (error != -EPIPE && error != -ECONNRESET)
 		logbook_say(&c->front->log, c->front->wall_ns, "static file %s [%s]: %s",
 			    sf->handed ? sf->handed->shown : sf->entry->path, c->id,

@@ -19,6 +19,7 @@ static unsigned openat2_times;     /* so many of them */
 static unsigned cold;              /* so many looks find no page in memory */
 static const char *cut_after_send; /* this file is cut once a piece was sent */
 static bool socket_full;           /* no piece of a file goes out */
+static int filled;                 /* nothing goes out here once a piece was sent; -1: none */
 
 long __wrap_syscall(long number, long a, const char *path, void *how, size_t size);
 long __real_syscall(long number, long a, const char *path, void *how, size_t size);
@@ -51,6 +52,8 @@ ssize_t __wrap_sendfile(int out, int in, off_t *at, size_t n)
 
 	if (socket_full)
 		errno = EAGAIN;
+	while (filled >= 0 && write(filled, "", 1) > 0)
+		;
 	if (cut_after_send)
 		assert_int_equal(truncate(cut_after_send, 100), 0);
 	return sent;
@@ -99,6 +102,7 @@ static struct front *make(void)
 	cold = 0;
 	cut_after_send = NULL;
 	socket_full = false;
+	filled = -1;
 	return f;
 }
 
@@ -288,6 +292,33 @@ static void who_does_not_read_a_file_is_waited_for_as_a_reader(void **state)
 	}
 }
 
+/* The socket is full, and the kernel has no room to tell when it no longer is: nobody would go on with the file. */
+static void a_connection_that_cannot_be_watched_ends_with_its_file(void **state)
+{
+	static const char parts[] = "GET /s/large HTTP/1.1\r\nHost: a\r\n"
+				    "Range: bytes=0-70000,100000-170000\r\n\r\n";
+	static char buf[LARGE];
+	struct front *f = make();
+	int epoll_fd = f->epoll_fd;
+	struct conn *c;
+	bool closed;
+	int client;
+
+	(void)state;
+	c = rig_ask(f, "", &client);
+	conn_unwatch(c);
+	f->epoll_fd = -1;
+	assert_int_equal(write(client, parts, strlen(parts)), strlen(parts));
+	c->readable = true;
+	filled = c->fd;
+	intake_run(c);
+	f->epoll_fd = epoll_fd;
+	assert_int_equal(c->state, CONN_DEAD);
+	(void)rig_read(client, buf, sizeof(buf), &closed);
+	close(client);
+	end(f);
+}
+
 static void without_descriptors_ours_are_given_back_first(void **state)
 {
 	static const struct {
@@ -343,6 +374,7 @@ int main(void)
 		cmocka_unit_test(a_client_may_leave_while_a_disk_is_asked),
 		cmocka_unit_test(a_file_that_is_cut_is_never_an_answer),
 		cmocka_unit_test(who_does_not_read_a_file_is_waited_for_as_a_reader),
+		cmocka_unit_test(a_connection_that_cannot_be_watched_ends_with_its_file),
 		cmocka_unit_test(without_descriptors_ours_are_given_back_first),
 		cmocka_unit_test(what_nobody_asks_for_is_closed_in_time),
 	};
