@@ -130,7 +130,7 @@ bool handback_leave(struct conn *c)
 /* All that the heir needs to know of it fits the message. */
 static bool can_move(const struct conn *c)
 {
-	if (c->state != CONN_HEAD || c->eof || c->held)
+	if (c->state != CONN_HEAD || c->eof || c->held || !spool_empty(&c->out))
 		return false;
 	if (!c->opened || c->protocol == PROTO_HTTP)
 		return true;

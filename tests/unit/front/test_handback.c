@@ -164,12 +164,50 @@ static void the_heir_knows_whose_connection_it_is_without_asking(void **state)
 	rig_free(f);
 }
 
+/* Of FastCGI a web server may ask something before its next request: the answer is not the heir's to finish. */
+static void nobody_moves_before_what_was_said_to_it_has_left(void **state)
+{
+	static char rest[4096], buf[PASS_BUF_SIZE] __attribute__((aligned(8)));
+	struct front *f = rig_make(2, 2);
+	struct iovec last = {rest, 8};
+	struct pass got;
+	struct conn *c;
+	bool closed;
+	int pair[2];
+	int end;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	c = rig_ask(f, "", &end);
+	c->opened = true;
+	f->heir_fd = pair[0];
+	f->phase = PHASE_DRAINING;
+	while (write(c->fd, rest, sizeof(rest)) > 0)
+		;
+	assert_int_equal(conn_write(c, &last, 1), 0);
+	assert_false(spool_empty(&c->out));
+	handback_idle(f);
+	assert_int_equal(f->conns_n, 1);
+	while (rig_read(end, buf, sizeof(buf), &closed) > 0)
+		conn_flush(c);
+	assert_true(spool_empty(&c->out));
+	assert_true(timer_is_set(&c->timer));
+	handback_idle(f);
+	assert_int_equal(f->conns_n, 0);
+	assert_int_equal(pass_recv(pair[1], buf, sizeof(buf), &got, NULL), 1);
+	(void)close(got.fd);
+	(void)close(pair[1]);
+	(void)close(end);
+	rig_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_the_gates_word_covers_is_answered_here),
 		cmocka_unit_test(the_first_request_is_ours_and_names_the_host),
 		cmocka_unit_test(the_heir_knows_whose_connection_it_is_without_asking),
+		cmocka_unit_test(nobody_moves_before_what_was_said_to_it_has_left),
 		cmocka_unit_test(without_a_gate_or_on_an_own_address_everything_is_ours),
 	};
 
