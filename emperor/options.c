@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "emperor/role.h"
 #include "shared/err.h"
 #include "shared/log.h"
 #include "shared/vassal_config.h"
@@ -81,6 +82,18 @@ static bool is_network(const char *text)
 	       inet_pton(six ? AF_INET6 : AF_INET, host, bits) == 1;
 }
 
+/* The gate is told all of them at once: what it did not know it would take for one person's, and apps for a proxy's. */
+static int check_trusted(const struct option_list *l, struct err *err)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		n += strlen(l->v[i]) + 1;
+	return n <= ROLE_TEXT ? 0
+			      : err_set(err, -E2BIG, "longer than %d bytes: name larger networks",
+					ROLE_TEXT);
+}
+
 /* The gate's, and every app's: who sends to a shared port speaks to an app in the end. */
 PARSER(parse_trusted)
 {
@@ -106,7 +119,7 @@ PARSER(parse_trusted)
 		p += n;
 		p += strspn(p, SEPARATORS);
 	}
-	return r;
+	return r < 0 ? r : check_trusted(&e->trusted_proxies, err);
 }
 
 PARSER(parse_log_level)

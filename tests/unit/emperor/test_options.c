@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "emperor/options.h"
+#include "emperor/role.h"
 #include "shared/err.h"
 #include "shared/log.h"
 #include "shared/vassal_config.h"
@@ -101,11 +102,13 @@ static void everything_can_be_said(void **state)
 
 static void every_refusal_says_where_and_why(void **state)
 {
-	static const char *const cases[][2] = {
+	static char trusted[2 * ROLE_TEXT] = "trusted-proxies =";
+	const char *const cases[][2] = {
 		{"http = nowhere", "emperor.ini:2: http: "},
 		{"http = :80\nhttp = :80", "emperor.ini:3: http: :80 is already a shared port"},
 		{"trusted-proxies = 10.0.0.0/33", "neither an address nor a network"},
 		{"trusted-proxies = proxy.local", "neither an address nor a network"},
+		{trusted, "emperor.ini:2: trusted-proxies: longer than "},
 		{"log-level = loud", "none of error, warning"},
 		{"rescan = 0", "too small"},
 		{"stats = x", "is not a number"},
@@ -114,6 +117,9 @@ static void every_refusal_says_where_and_why(void **state)
 	};
 
 	(void)state;
+	/* fewer than an app may have, but more than the gate is told */
+	for (size_t n = strlen(trusted); n < ROLE_TEXT + 20; n += strlen(trusted + n))
+		(void)snprintf(trusted + n, sizeof(trusted) - n, " 192.0.2.128/25");
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct built b = build(cases[i][0]);
 
