@@ -13,13 +13,19 @@
 
 #include "shared/fd.h"
 
+#define TRIES_MAX  16
 #define READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) /* a FIFO must not stop us */
 
 static int open_how(int root_fd, const char *path, uint64_t flags, uint64_t resolve)
 {
 	struct open_how how = {.flags = flags, .resolve = resolve};
-	long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	unsigned tries = 0;
+	long fd;
 
+	/* a link with ".." in it is given up when anything at all was renamed meanwhile: asked again it is found */
+	do
+		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN && !(resolve & RESOLVE_CACHED) && ++tries < TRIES_MAX);
 	return fd < 0 ? -errno : (int)fd;
 }
 

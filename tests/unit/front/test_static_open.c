@@ -15,7 +15,8 @@
 
 #include "vassal/front/static_open.h"
 
-static int answer; /* of openat2: 0 = the kernel's own */
+static int answer;     /* of openat2: 0 = the kernel's own */
+static unsigned times; /* so often; 0: always */
 
 long __wrap_syscall(long number, int dir, const char *path, void *how, size_t size);
 long __real_syscall(long number, int dir, const char *path, void *how, size_t size);
@@ -26,6 +27,8 @@ long __wrap_syscall(long number, int dir, const char *path, void *how, size_t si
 	if (answer == 0)
 		return __real_syscall(number, dir, path, how, size);
 	errno = answer;
+	if (times > 0 && --times == 0)
+		answer = 0;
 	return -1;
 }
 
@@ -207,6 +210,21 @@ static void who_may_not_wait_is_told_to_ask_a_thread(void **state)
 	assert_int_equal(static_open(root, "a", NULL, true), -EXDEV);
 }
 
+/* openat2(2): EAGAIN without RESOLVE_CACHED says that something was renamed meanwhile, anywhere. */
+static void a_rename_elsewhere_makes_no_file_unknown(void **state)
+{
+	int error;
+
+	(void)state;
+	answer = EAGAIN;
+	times = 3;
+	assert_int_equal(read_from("a", NULL, &error), 'a');
+	/* but nobody looks for ever */
+	answer = EAGAIN;
+	assert_int_equal(read_from("a", NULL, &error), '-');
+	assert_int_equal(error, -EAGAIN);
+}
+
 static void where_a_safe_directory_is_a_thread_looks(void **state)
 {
 	char path[] = "/nowhere";
@@ -266,6 +284,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_openat2_no_link_is_followed, make_tree,
 						remove_tree),
 		cmocka_unit_test_setup_teardown(who_may_not_wait_is_told_to_ask_a_thread, make_tree,
+						remove_tree),
+		cmocka_unit_test_setup_teardown(a_rename_elsewhere_makes_no_file_unknown, make_tree,
 						remove_tree),
 		cmocka_unit_test_setup_teardown(where_a_safe_directory_is_a_thread_looks, make_tree,
 						remove_tree),
