@@ -152,6 +152,19 @@ static void the_heir_knows_whose_connection_it_is_without_asking(void **state)
 	assert_int_equal(got.head.flags, PASS_OWN_LISTENER | PASS_UNOPENED);
 	assert_true(span_eq(got.bytes, SPAN("PROXY TCP4 192.0.2.7 0.0.0.0 4711 0\r\n")));
 	(void)close(got.fd);
+	/* one that has something to read yet stays until it has it: our bytes do not go along */
+	(void)close(end);
+	c = rig_ask(f, "", &end);
+	c->opened = true;
+	c->protocol = PROTO_FASTCGI;
+	assert_int_equal(spool_append(&c->out, &f->out_limits, &f->disk, NULL, c, "x", 1), 0);
+	handback_idle(f);
+	assert_int_equal(f->conns_n, 1);
+	spool_done(&c->out);
+	handback_idle(f);
+	assert_int_equal(f->conns_n, 0);
+	assert_int_equal(pass_recv(pair[1], buf, sizeof(buf), &got, NULL), 1);
+	(void)close(got.fd);
 	/* an heir that died takes nothing more, and is not waited for */
 	(void)close(end);
 	c = rig_ask(f, "", &end);
