@@ -24,7 +24,7 @@ static void check_prefixes(const char *p, size_t n)
 		struct vars vars;
 
 		vars_init(&vars, room, sizeof(room));
-		check(uwsgi_parse(p, i, &facts, &rq, &vars) == PROTO_MORE);
+		check(uwsgi_parse(p, i, UINT16_MAX, &facts, &rq, &vars) == PROTO_MORE);
 	}
 }
 
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	check(buf != NULL);
 	vars_init(&vars, buf, VARS_SIZE);
-	r = uwsgi_parse((const char *)data, size, &facts, &rq, &vars);
+	r = uwsgi_parse((const char *)data, size, UINT16_MAX, &facts, &rq, &vars);
 	if (r == PROTO_BAD)
 		check(rq.status >= 400 && rq.reason && !rq.keep_alive);
 	if (r > 0 && rq.ping) {

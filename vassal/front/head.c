@@ -51,7 +51,7 @@ static long parse_variables(struct conn *c, const char *p, size_t n, size_t limi
 
 	vars_init(&ret->vars, c->front->vars_scratch, VARS_ROOM);
 	if (c->protocol == PROTO_UWSGI)
-		return uwsgi_parse(p, n, &facts, &ret->rq, &ret->vars);
+		return uwsgi_parse(p, n, limit, &facts, &ret->rq, &ret->vars);
 	if (c->protocol == PROTO_SCGI)
 		return scgi_parse(p, n, limit, &facts, &ret->rq, &ret->vars);
 	r = fastcgi_request(p, n, &facts, &ret->rq, &ret->vars);

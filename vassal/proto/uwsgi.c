@@ -51,7 +51,7 @@ static bool looks_like_http(const char *p)
 	return true;
 }
 
-static int judge_packet(const char *p, struct request *rq)
+static int judge_packet(const char *p, size_t limit, struct request *rq)
 {
 	unsigned modifier = (unsigned char)p[0];
 
@@ -65,6 +65,9 @@ static int judge_packet(const char *p, struct request *rq)
 		return cgi_bad(rq, 501, "uwsgi modifier not supported");
 	if (read_u16(p + 1) == 0)
 		return cgi_bad(rq, 400, "uwsgi packet without variables");
+	/* who says more than it may is not waited for */
+	if (read_u16(p + 1) > limit)
+		return cgi_bad(rq, 431, "uwsgi variables too large");
 	return 0;
 }
 
@@ -79,8 +82,8 @@ static int read_request(struct span packet, bool manage_script, const struct req
 	return r < 0 ? r : cgi_request(&pairs, manage_script, facts, rq, vars);
 }
 
-long uwsgi_parse(const char *p, size_t n, const struct request_facts *facts, struct request *ret,
-		 struct vars *vars)
+long uwsgi_parse(const char *p, size_t n, size_t limit, const struct request_facts *facts,
+		 struct request *ret, struct vars *vars)
 {
 	size_t size;
 	int r;
@@ -88,7 +91,7 @@ long uwsgi_parse(const char *p, size_t n, const struct request_facts *facts, str
 	cgi_begin(NULL, ret);
 	if (n < PACKET_HEAD)
 		return PROTO_MORE;
-	r = judge_packet(p, ret);
+	r = judge_packet(p, limit, ret);
 	if (r < 0)
 		return r;
 	size = read_u16(p + 1);

@@ -7,11 +7,11 @@
 #include "vassal/proto/request.h"
 
 /*
- * MORE, BAD or the packet's length. On success *ret is filled and the environment stands in vars, as cgi.h says.
+ * MORE, BAD or the packet's length. limit: bytes that its variables may have (431). On success *ret is filled and the environment stands in vars, as cgi.h says.
  * Modifier 0 and 30 are requests; 100 is a ping, which has no environment (ret->ping); others are BAD 501.
  */
-long uwsgi_parse(const char *p, size_t n, const struct request_facts *facts, struct request *ret,
-		 struct vars *vars);
+long uwsgi_parse(const char *p, size_t n, size_t limit, const struct request_facts *facts,
+		 struct request *ret, struct vars *vars);
 
 /* The answer to a ping: a packet of its own, without a warning. */
 struct span uwsgi_pong(void);

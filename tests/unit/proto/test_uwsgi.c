@@ -61,7 +61,7 @@ static long parse_part(struct packet *p, size_t n, const struct request_facts *f
 	assert_non_null(copy);
 	memcpy(copy, p->bytes, n);
 	vars_init(&p->vars, p->room, sizeof(p->room));
-	r = uwsgi_parse(copy, n, facts, &p->rq, &p->vars);
+	r = uwsgi_parse(copy, n, UINT16_MAX, facts, &p->rq, &p->vars);
 	free(copy);
 	return r;
 }
@@ -79,7 +79,7 @@ static long parse_list(struct packet *p, unsigned modifier, const struct request
 	}
 	finish(p, modifier);
 	vars_init(&p->vars, p->room, sizeof(p->room));
-	return uwsgi_parse(p->bytes, p->n, facts, &p->rq, &p->vars);
+	return uwsgi_parse(p->bytes, p->n, UINT16_MAX, facts, &p->rq, &p->vars);
 }
 
 #define PARSE(p, facts, ...) parse_list(p, 0, facts, (const char *const[]){__VA_ARGS__, NULL})
@@ -290,7 +290,8 @@ static void nothing_that_loads_code_or_is_no_cgi_name_passes(void **state)
 		add(p, names[i], "evil");
 	finish(p, 0);
 	vars_init(&p->vars, p->room, sizeof(p->room));
-	assert_int_equal(uwsgi_parse(p->bytes, p->n, &no_facts, &p->rq, &p->vars), p->n);
+	assert_int_equal(uwsgi_parse(p->bytes, p->n, UINT16_MAX, &no_facts, &p->rq, &p->vars),
+			 p->n);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		assert_var(p, names[i], NULL);
 	free(p);
@@ -481,6 +482,23 @@ static void too_many_variables_are_431(void **state)
 	free(p);
 }
 
+static void variables_beyond_the_limit_are_431_before_they_come(void **state)
+{
+	struct packet *p = packet_new();
+	long r = PARSE(p, &no_facts, "REQUEST_METHOD=GET", "REQUEST_URI=/");
+	size_t size = p->n - 4;
+
+	(void)state;
+	assert_true(r > 0);
+	vars_init(&p->vars, p->room, sizeof(p->room));
+	assert_int_equal(uwsgi_parse(p->bytes, 4, size, &no_facts, &p->rq, &p->vars), PROTO_MORE);
+	assert_int_equal(uwsgi_parse(p->bytes, p->n, size, &no_facts, &p->rq, &p->vars), p->n);
+	assert_int_equal(uwsgi_parse(p->bytes, 4, size - 1, &no_facts, &p->rq, &p->vars),
+			 PROTO_BAD);
+	assert_int_equal(p->rq.status, 431);
+	free(p);
+}
+
 static void an_environment_that_does_not_fit_is_431(void **state)
 {
 	struct packet *p = packet_new();
@@ -489,7 +507,8 @@ static void an_environment_that_does_not_fit_is_431(void **state)
 	(void)state;
 	assert_true(r > 0);
 	vars_init(&p->vars, p->room, 64);
-	assert_int_equal(uwsgi_parse(p->bytes, p->n, &no_facts, &p->rq, &p->vars), PROTO_BAD);
+	assert_int_equal(uwsgi_parse(p->bytes, p->n, UINT16_MAX, &no_facts, &p->rq, &p->vars),
+			 PROTO_BAD);
 	assert_int_equal(p->rq.status, 431);
 	free(p);
 }
@@ -509,6 +528,7 @@ int main(void)
 		cmocka_unit_test(every_prefix_asks_for_more),
 		cmocka_unit_test(lengths_that_overrun_the_packet_are_refused),
 		cmocka_unit_test(too_many_variables_are_431),
+		cmocka_unit_test(variables_beyond_the_limit_are_431_before_they_come),
 		cmocka_unit_test(an_environment_that_does_not_fit_is_431),
 	};
 
