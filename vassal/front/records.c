@@ -84,6 +84,11 @@ static void on_abort(struct conn *c)
 		queue_forget(c);
 	else
 		board_add(&c->front->count->client_gone, 1);
+	/* among its parameters: what it wants was not noted yet, and what came of them is not the next one's */
+	if (c->state == CONN_HEAD) {
+		c->wants_keep = c->records->keep_conn;
+		c->head_n = c->in.n;
+	}
 	c->answer.keep_alive = conn_may_keep(c);
 	if (records_write(c, &none, 0, true) < 0)
 		conn_lost(c);
