@@ -93,7 +93,8 @@ def _dump(environ, start_response):
 SHAPES = {
     "/probe": _plain(b"probe"), "/stream": _stream, "/204": _bare("204 No Content"), "/304": _bare("304 Not Modified"),
     "/205": _bare("205 Reset Content"), "/unchanged": _unchanged, "/short": _short, "/raises": _raises,
-    "/raises_late": _raises_late, "/dated": _dated, "/empty": _plain(b""), "/hints": _hints, "/split_hints": _split_hints,
+    "/raises_late": _raises_late, "/dated": _dated, "/empty": _plain(b""), "/large": _plain(b"0123456789" * 20000),
+    "/hints": _hints, "/split_hints": _split_hints,
 }
 
 

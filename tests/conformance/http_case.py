@@ -8,6 +8,7 @@ import dataclasses
 
 KEEP = "keep"  # the connection goes on, and the next request is understood
 CLOSE = "close"  # it ends after these answers, and nothing that was sent behind is answered
+SILENCE = None  # among statuses: a peer may end the connection without this answer and those behind it
 
 
 class Shut:
@@ -37,10 +38,11 @@ class Case:
     has: tuple = ()  # what the bytes that came must hold
     body: bytes = None  # of the last answer
     methods: tuple = ()  # of the requests, where they matter for the answers' framing
-    gate: list = None  # want, through the gate, where that is another
+    gate: list = None  # want, through the gate or where all protocols are spoken, where that is another
     own: str = ""  # why it is asked at our own address only
     probe: bool = True  # CLOSE: a request follows that must not be answered
     cut: bool = False  # an answer begins, and the connection ends before it does
+    resets: bool = False  # nothing but a reset can say so
     group: str = ""
 
 

@@ -1,4 +1,7 @@
-"""A case on the wire: sends its pieces, reads the answers as a strict client does, says what is wrong."""
+"""A case on the wire: sends its pieces, reads the answers as a strict client does, says what is wrong.
+
+How answers look is the business of a speech: Http here, those of other protocols in gateway_wire.py.
+"""
 
 import array
 import fcntl
@@ -8,7 +11,7 @@ import socket
 import termios
 import time
 
-from http_case import CLOSE, KEEP, PROBE, Await, Shut
+from http_case import CLOSE, KEEP, PROBE, SILENCE, Await, Shut
 
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) (\d{3}) [\t -~]*\Z")
 FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*\Z")
@@ -101,9 +104,28 @@ def next_answer(data, method, eof):
     return (answer, b"") if eof else None
 
 
+class Http:
+    probe = behind = PROBE  # asked next; sent behind a request after which nothing is answered
+
+    def __init__(self, case):
+        self.methods, self.answered = case.methods, 0
+
+    def next(self, data, eof):
+        """(answer, or None for bytes that are none; rest), or None while there is none."""
+        method = self.methods[self.answered] if self.answered < len(self.methods) else "GET"
+        found = next_answer(data, method, eof)
+        if found and found[0].status >= 200:
+            self.answered += 1
+        return found
+
+    def has_begun(self):
+        """Was part of an answer taken already?"""
+        return False
+
+
 class Conversation:
-    def __init__(self, port, case, seconds):
-        self.case, self.deadline = case, time.monotonic() + seconds
+    def __init__(self, port, case, seconds, speech):
+        self.case, self.deadline, self.speech = case, time.monotonic() + seconds, speech(case)
         self.socket = socket.create_connection(("127.0.0.1", port), seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received, self.unread, self.answers = b"", b"", []
@@ -117,16 +139,14 @@ class Conversation:
 
     def _parse(self):
         while self.unread or self.eof:
-            methods = self.case.methods
-            asked = len([a for a in self.answers if a.status >= 200])
-            method = methods[asked] if asked < len(methods) else "GET"
-            found = next_answer(self.unread, method, self.eof)
+            found = self.speech.next(self.unread, self.eof and not self.reset)
             if not found:
                 return
-            self.answers.append(found[0])
-            self.unread = found[1]
-            if found[0].to_close:
-                return
+            answer, self.unread = found
+            if answer:
+                self.answers.append(answer)
+                if answer.to_close:
+                    return
 
     def read(self):
         """One read. False when nothing more will come, or not in time."""
@@ -179,12 +199,14 @@ def _check_statuses(talk, want, is_ours):
     got = [a.status for a in talk.answers[:len(want)]]
     for i, wanted in enumerate(want):
         allowed = wanted if isinstance(wanted, tuple) else (wanted,)
+        if i >= len(got) and SILENCE in allowed and talk.eof and not is_ours:
+            return
         if i >= len(got) or got[i] not in (allowed[:1] if is_ours else allowed):
             raise Wrong("%s%s" % (statuses(talk.answers[:len(want)]), ", open" if len(got) < len(want) and not talk.eof else ""))
 
 
 def _first_choice(talk, want):
-    return all(a.status == (w[0] if isinstance(w, tuple) else w) for a, w in zip(talk.answers, want))
+    return len(talk.answers) >= len(want) and all(a.status == (w[0] if isinstance(w, tuple) else w) for a, w in zip(talk.answers, want))
 
 
 def _check_content(talk, case, final):
@@ -208,7 +230,7 @@ def _check_end(talk, n):
         raise Wrong("%s, what was sent behind is answered" % statuses(talk.answers))
     if not talk.eof:
         raise Wrong("%s, open" % statuses(talk.answers))
-    if talk.case.cut != bool(talk.unread):
+    if talk.case.cut != (bool(talk.unread) or talk.speech.has_begun()):
         raise Wrong("%s, and then %r" % (statuses(talk.answers), talk.unread[:40]))
 
 
@@ -217,17 +239,17 @@ def _check_goes_on(talk, n, is_ours):
         return  # it may end a connection when it likes, if it says so
     if talk.eof:
         raise Wrong("%s, closed" % statuses(talk.answers))
-    talk.send([PROBE])
+    talk.send([talk.speech.probe])
     if not talk.wait_for(n + 1) or talk.answers[n].status != 200 or talk.answers[n].body != b"probe":
         raise Wrong("%s, next request: %s" % (statuses(talk.answers[:n]), statuses(talk.answers[n:])))
 
 
-def talk(port, case, want, is_ours, seconds):
+def talk(port, case, want, is_ours, seconds, speech):
     """Raises Wrong; returns all answers."""
     pieces = list(case.pieces)
     if case.fate == CLOSE and case.probe:
-        pieces[-1] = pieces[-1] + PROBE
-    with Conversation(port, case, seconds) as t:
+        pieces[-1] = pieces[-1] + speech.behind
+    with Conversation(port, case, seconds, speech) as t:
         t.send(pieces)
         t.wait_for(len(want))
         _check_statuses(t, want, is_ours)
@@ -239,15 +261,15 @@ def talk(port, case, want, is_ours, seconds):
             _check_content(t, case, t.answers[len(want) - 1])
         if case.fate == KEEP:
             _check_goes_on(t, len(want), is_ours)
-        if t.reset and is_ours:
-            raise Wrong("%s, then a reset" % statuses(t.answers))
+        if t.reset != case.resets and is_ours:
+            raise Wrong("%s, then %s" % (statuses(t.answers), "a reset" if t.reset else "no reset"))
         return t.answers
 
 
-def verdict(port, case, want=None, is_ours=False, seconds=5, rule=None):
+def verdict(port, case, want=None, is_ours=False, seconds=5, rule=None, speech=Http):
     """"" if all is well, else what was wrong. rule: called for each answer, may raise Wrong."""
     try:
-        answers = talk(port, case, want or case.want, is_ours, seconds)
+        answers = talk(port, case, want or case.want, is_ours, seconds, speech)
         for i, answer in enumerate(answers if rule else []):
             rule(case, answer, i == len(answers) - 1)
         return ""
