@@ -277,9 +277,6 @@ static void end(struct front *f, unsigned lane, const struct gather *g, struct c
 		r.status = c->answer.status;
 		r.body_bytes = c->answer.sent;
 		record_request(c, &r);
-		timer_clear(&c->timer);
-		if (!spool_empty(&c->out))
-			timer_set(&f->timers[TIMER_WRITE], &c->timer, f->now_ns);
 		if (ended_badly(c, g))
 			error_cut(c);
 		else

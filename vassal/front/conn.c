@@ -358,8 +358,10 @@ void conn_answered(struct conn *c)
 	if (c->state == CONN_DEAD)
 		return;
 	c->slot = -1;
-	if (spool_empty(&c->out))
+	if (spool_empty(&c->out)) {
 		finished(c);
-	else
-		c->state = CONN_FLUSH;
+		return;
+	}
+	c->state = CONN_FLUSH;
+	patience_begin(c); /* whatever was awaited before, it is the reader now */
 }

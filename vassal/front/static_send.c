@@ -50,9 +50,6 @@ static void finish(struct conn *c, const struct static_handed *handed)
 {
 	note_answer(c, handed);
 	static_file_free(TAKE_PTR(c->file));
-	/* what the socket did not take is waited for, and not for ever */
-	if (spool_empty(&c->out))
-		timer_clear(&c->timer);
 	conn_answered(c);
 }
 

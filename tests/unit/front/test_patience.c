@@ -73,6 +73,29 @@ static void a_short_answer_that_waited_leaves_the_deadline_of_what_is_awaited(vo
 	rig_free(f);
 }
 
+/* The last bytes stand behind others that wait already: nobody else looks after them. */
+static void whatever_is_left_at_the_end_is_waited_for_as_an_answer(void **state)
+{
+	static const char post[] = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+				   "Expect: 100-continue\r\n\r\n";
+	struct front *f = rig_make(2, 2);
+	struct conn *c;
+	int end;
+
+	(void)state;
+	c = full_socket(f, LISTENER_HTTP, &end);
+	ask(c, end, post, sizeof(post) - 1);
+	ask(c, end, "abcde", 5);
+	assert_int_equal(c->state, CONN_WAIT);
+	/* as the loop does it */
+	timer_clear(&c->timer);
+	queue_expire(c);
+	assert_int_equal(c->state, CONN_FLUSH);
+	assert_true(runs(c, TIMER_WRITE));
+	(void)close(end);
+	rig_free(f);
+}
+
 /* Begin (KEEP_CONN), parameters, their end, the end of a body. */
 static const char fastcgi_get[] = "\1\1\0\1\0\10\0\0"
 				  "\0\1\1\0\0\0\0\0"
@@ -163,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_short_answer_that_waited_leaves_the_deadline_of_what_is_awaited),
+		cmocka_unit_test(whatever_is_left_at_the_end_is_waited_for_as_an_answer),
 		cmocka_unit_test(a_question_while_a_request_waits_leaves_its_deadline),
 		cmocka_unit_test(who_sends_records_of_no_request_gets_no_more_time),
 		cmocka_unit_test(who_has_shut_its_side_is_not_kept),
