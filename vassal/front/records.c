@@ -101,10 +101,12 @@ static void on_answer(struct conn *c)
 	struct fastcgi *s = c->records;
 	struct iovec iov = {s->reply, s->reply_n};
 
-	if (conn_write(c, &iov, 1) < 0)
+	if (conn_write(c, &iov, 1) < 0) {
 		conn_lost(c);
-	else if (s->hangs_up)
-		conn_close(c);
+	} else if (s->hangs_up) {
+		c->answer.keep_alive = false;
+		conn_answered(c);
+	}
 }
 
 static void handle(struct conn *c, enum fastcgi_event event, struct span payload)

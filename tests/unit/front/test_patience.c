@@ -154,6 +154,34 @@ static void who_sends_records_of_no_request_gets_no_more_time(void **state)
 	rig_free(f);
 }
 
+/* No role of ours, and no further request: the answer to that ends the connection, once it has gone. */
+static void an_answer_that_ends_the_connection_is_waited_for_as_well(void **state)
+{
+	static const char authorizer[] = "\1\1\0\1\0\10\0\0"
+					 "\0\2\0\0\0\0\0\0";
+	struct front *f = rig_make(2, 2);
+	char got[sizeof(full)];
+	bool closed = false;
+	size_t n = 0;
+	struct conn *c;
+	int end;
+
+	(void)state;
+	c = full_socket(f, LISTENER_FASTCGI, &end);
+	ask(c, end, authorizer, sizeof(authorizer) - 1);
+	assert_true(runs(c, TIMER_WRITE));
+	for (unsigned i = 0; i < 100 && !closed; i++) {
+		n = rig_read(end, got, sizeof(got), &closed);
+		if (n == 0)
+			conn_flush(c);
+	}
+	/* END_REQUEST, UNKNOWN_ROLE */
+	assert_int_equal(n, 16);
+	assert_memory_equal(got, "\1\3\0\1\0\10\0\0\0\0\0\0\3\0\0\0", 16);
+	(void)close(end);
+	rig_free(f);
+}
+
 /* The end of its input was seen while its request was in work; nothing can come any more. */
 static void who_has_shut_its_side_is_not_kept(void **state)
 {
@@ -189,6 +217,7 @@ int main(void)
 		cmocka_unit_test(whatever_is_left_at_the_end_is_waited_for_as_an_answer),
 		cmocka_unit_test(a_question_while_a_request_waits_leaves_its_deadline),
 		cmocka_unit_test(who_sends_records_of_no_request_gets_no_more_time),
+		cmocka_unit_test(an_answer_that_ends_the_connection_is_waited_for_as_well),
 		cmocka_unit_test(who_has_shut_its_side_is_not_kept),
 	};
 
