@@ -2,9 +2,7 @@
  * vassal_files - the options of files: what is served, what of it may be kept, what is added to answers. See
  * vassal_parse.h.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <regex.h>
 #include <stdio.h>
 
 #include "shared/err.h"
@@ -156,49 +154,30 @@ VASSAL_PARSER(vassal_parse_static_skip_ext)
 
 /* -- patterns ------------------------------------------------------------------------------------------- */
 
-/* uWSGI has Perl's expressions, we POSIX's: what is one and not the other must not match something else silently. */
-static int check_perlish(const char *pattern, struct err *err)
+/* For who compiles it: only the front has PCRE. */
+static char *place_of(const struct option *o, const char *where)
 {
-	for (const char *p = pattern; *p; p++) {
-		if (p[0] == '(' && p[1] == '?')
-			return err_set(err, -EINVAL, "\"%s\": (? is not understood here", pattern);
-		if (*p != '\\')
-			continue;
-		if (*++p == '\0')
-			return err_set(err, -EINVAL, "\"%s\": ends with a backslash", pattern);
-		if ((isalnum((unsigned char)*p)) && !strchr("wWsSbB", *p))
-			return err_set(err, -EINVAL, "\"%s\": \\%c is not understood here%s",
-				       pattern, *p, *p == 'd' ? ", write [0-9]" : "");
-	}
-	return 0;
-}
+	char *place;
 
-static int check_pattern(const char *pattern, struct err *err)
-{
-	regex_t re;
-	char text[128];
-	int r = check_perlish(pattern, err);
-
-	if (r < 0)
-		return r;
-	r = regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB);
-	if (r == 0) {
-		regfree(&re);
-		return 0;
-	}
-	(void)regerror(r, &re, text, sizeof(text));
-	return err_set(err, -EINVAL, "\"%s\" is no regular expression: %s", pattern, text);
+	return asprintf(&place, "%s: %s", where, o->name) < 0 ? NULL : place;
 }
 
 VASSAL_PARSER(vassal_parse_static_gzip)
 {
 	struct vassal_config *c = config;
-	int r = check_pattern(value, err);
+	char *place;
+	int r;
 
-	(void)o, (void)where, (void)notes;
-	if (r == 0 && c->static_gzip.n == LIMIT_STATIC_RULES)
-		r = err_set(err, -E2BIG, "more than %d of them", LIMIT_STATIC_RULES);
-	return r < 0 ? r : option_list_add(&c->static_gzip, value, err);
+	(void)notes;
+	if (c->static_gzip.n == LIMIT_STATIC_RULES)
+		return err_set(err, -E2BIG, "more than %d of them", LIMIT_STATIC_RULES);
+	r = option_list_add(&c->static_gzip, value, err);
+	if (r < 0)
+		return r;
+	place = place_of(o, where);
+	r = place ? option_list_add(&c->static_gzip_where, place, err) : out_of_memory(err);
+	free(place);
+	return r;
 }
 
 /* The last word is the number: patterns may hold blanks. */
@@ -222,7 +201,7 @@ static int split_expires(const char *value, char separator, struct expires_confi
 	ret->pattern = strndup(pattern.p, pattern.n);
 	if (!ret->pattern)
 		return out_of_memory(err);
-	return separator == '=' ? 0 : check_pattern(ret->pattern, err);
+	return 0;
 }
 
 static enum expires_of expires_kind(const char *name)
@@ -260,10 +239,12 @@ VASSAL_PARSER(vassal_parse_expires)
 				   .from_mtime = strstr(o->name, "-mtime") != NULL};
 	int r = split_expires(value, e.of == EXPIRES_TYPE ? '=' : ' ', &e, err);
 
-	(void)where, (void)notes;
+	(void)notes;
+	e.where = place_of(o, where);
 	if (r == 0)
-		r = keep_expires(config, &e, err);
+		r = e.where ? keep_expires(config, &e, err) : out_of_memory(err);
 	free(e.pattern);
+	free(e.where);
 	return r;
 }
 
@@ -361,13 +342,16 @@ void vassal_files_done(struct vassal_config *c)
 	for (size_t i = 0; i < c->sendfile_roots_n; i++)
 		map_done(&c->sendfile_roots[i]);
 	free(c->sendfile_roots);
-	for (size_t i = 0; i < c->expires_n; i++)
+	for (size_t i = 0; i < c->expires_n; i++) {
 		free(c->expires[i].pattern);
+		free(c->expires[i].where);
+	}
 	free(c->expires);
 	for (size_t i = 0; i < c->error_pages_n; i++)
 		free(c->error_pages[i].file);
 	free(c->error_pages);
 	option_list_done(&c->static_skip_ext);
 	option_list_done(&c->static_gzip);
+	option_list_done(&c->static_gzip_where);
 	option_list_done(&c->add_headers);
 }

@@ -90,7 +90,7 @@ const struct option vassal_options[] = {
 	       "A file of types and their endings, before the built-in ones; without it "
 	       "/etc/mime.types comes after those", "/srv/blog/mime.types", OPTION_CLEAN),
 	CUSTOM("static-expires", NULL, vassal_parse_expires, NULL, 0, 0, "pattern seconds",
-	       "How long files may be kept whose path on disk fits an extended regular "
+	       "How long files may be kept whose path on disk fits a regular "
 	       "expression",
 	       "/css/.* 86400", OPTION_MANY),
 	CUSTOM("static-expires-mtime", NULL, vassal_parse_expires, NULL, 0, 0, "pattern seconds",
@@ -118,7 +118,7 @@ const struct option vassal_options[] = {
 	       "Where FILE.br, FILE.zst or FILE.gz stands beside a file and is not older, who "
 	       "accepts that coding gets it", "true"),
 	CUSTOM("static-gzip", NULL, vassal_parse_static_gzip, NULL, 0, 0, "pattern",
-	       "The same for files whose path on disk fits an extended regular expression",
+	       "The same for files whose path on disk fits a regular expression",
 	       "[.](css|js)$", OPTION_MANY),
 	STRING("static-gzip-dir", "static-gzip-prefix", OPTION_LIST, struct option_list,
 	       static_gzip_dir, NULL, "prefix", "The same for files whose path on disk begins so",

@@ -84,9 +84,15 @@ class Forms(Files):
         self.assertEqual(self.get("/s/a.odt").headers["Content-Type"], "application/vnd.oasis.opendocument.text")
         self.assertEqual(self.get("/s/A.JPEG").headers["Content-Type"], "image/jpeg")
 
+    def test_a_pattern_that_is_none_is_refused_with_its_place(self):
+        for option, value in (("static-expires", "(a 60"), ("static-expires-uri-mtime", "[b 60"), ("static-gzip", "c{2,1}")):
+            daemon = self.vassal("--http", "127.0.0.1:%d" % harness.free_port(), "--static-map", "/s=%s" % self.root, "--" + option, value)
+            eventually(lambda d=daemon: not d.alive(), 10, "it ends")
+            self.assertIn('command line: %s: "%s" is not a regular expression' % (option, value.split()[0]), daemon.output())
+
     def test_expiry(self):
         self.served("--static-map", "/s=%s" % self.root, "--static-expires-type", "image/png=100", "--static-expires", "/sub/.* 200",
-                    "--static-expires-uri", "[?]v=[0-9]+$ 31536000", "--static-expires-path-info", "^/s/site/ 300",
+                    "--static-expires-uri", r"[?]v=\d+$ 31536000", "--static-expires-path-info", "^/s/site/ 300",
                     "--static-expires-mtime", "/bare/ 400")
         for path, seconds in (("img.png", 100), ("img.png?v=5", 100), ("sub/b.txt", 200), ("a.bin?v=5", 31536000), ("a.bin?v=x", None),
                               ("site/index.html", 300), ("s%69te/index.html", 300), ("bare/x.txt", 0), ("a.bin", None)):

@@ -149,9 +149,11 @@ static int start(struct front *f, const struct front_setup *setup, struct err *e
 	diskpool_init(&f->disk, f->loop);
 	conns_init(f);
 	live_apply(f);
-	if (error_pages_load(f) < 0 || statics_open(f, &f->statics) < 0)
+	if (error_pages_load(f) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = routing_open(f, err);
+	r = statics_open(f, &f->statics, err);
+	if (r == 0)
+		r = routing_open(f, err);
 	if (r < 0)
 		return r;
 	r = doors_init(f, setup, err);

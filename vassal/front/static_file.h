@@ -10,6 +10,7 @@
 #include "shared/base.h"
 
 struct conn;
+struct err;
 struct front;
 struct parsed_head;
 struct static_file;
@@ -19,7 +20,7 @@ struct statics;
  * NULL with 0: the app has no files. Reads lists of types from disk. What it makes lives as long as the process: a disk
  * thread may be looking into it.
  */
-int statics_open(struct front *f, struct statics **ret);
+int statics_open(struct front *f, struct statics **ret, struct err *err);
 /* Files that may be kept open, each with four forms: at most an eighth of all descriptors. */
 unsigned statics_keep(const struct front *f);
 /* Are files kept open for the next who asks? */

@@ -110,7 +110,7 @@ static void add_expiry(struct static_plan *p, const struct static_facts *f)
 	int64_t until_s;
 	bool directory;
 
-	if (f->said.has_expiry || f->rules->expires_n == 0)
+	if (f->said.has_expiry || !static_rules_expire(f->rules))
 		return;
 	(void)snprintf(file, sizeof(file), "%s%s%s", f->target, f->found->name[0] ? "/" : "",
 		       f->found->name);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
+#include "shared/err.h"
 #include "shared/fd.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/static_file.h"
@@ -105,21 +106,24 @@ unsigned statics_keep(const struct front *f)
 	return MIN((unsigned)LIMIT_STATIC_FILES, f->fds_limit / (8 * HTTP_CODING_COUNT));
 }
 
-int statics_open(struct front *f, struct statics **ret)
+int statics_open(struct front *f, struct statics **ret, struct err *err)
 {
 	const struct vassal_config *g = f->config;
 	size_t n = g->static_maps_n + g->sendfile_roots_n + routes_n(g);
 	struct statics *s;
+	int r;
 
 	*ret = NULL;
 	if (n == 0)
 		return 0;
 	s = calloc(1, sizeof(*s) + n * sizeof(s->roots[0]));
-	if (!s || static_rules_compile(&s->rules, g) < 0) {
-		if (s)
-			static_rules_done(&s->rules);
+	if (!s)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = static_rules_compile(&s->rules, g, err);
+	if (r < 0) {
+		static_rules_done(&s->rules);
 		free(s);
-		return -ENOMEM;
+		return r;
 	}
 	for (size_t i = 0; i < g->static_maps_n; i++)
 		add_root(s, &g->static_maps[i]);

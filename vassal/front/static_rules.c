@@ -5,7 +5,9 @@
 
 #include <errno.h>
 
+#include "shared/err.h"
 #include "shared/vassal_config.h"
+#include "vassal/routing/pattern.h"
 
 static bool ends(const char *name, const char *ending)
 {
@@ -14,36 +16,39 @@ static bool ends(const char *name, const char *ending)
 	return n >= m && span_eq_nocase(span_of(name + n - m, m), span_of(ending, m));
 }
 
-/* The patterns were tried when the configuration was read: what is left to fail is memory. */
-static int compile(regex_t *re, const char *pattern)
+static int compile(struct pattern **ret, const char *text, const char *where, struct err *err)
 {
-	return regcomp(re, pattern, REG_EXTENDED | REG_NOSUB) == 0 ? 0 : -ENOMEM;
+	int e = pattern_new(ret, text, false, err);
+
+	return e < 0 ? err_prefix(err, "%s", where) : 0;
 }
 
-int static_rules_compile(struct static_rules *r, const struct vassal_config *config)
+int static_rules_compile(struct static_rules *r, const struct vassal_config *config,
+			 struct err *err)
 {
+	int e = 0;
+
 	*r = (struct static_rules){.config = config};
-	r->gzip = calloc(MAX(config->static_gzip.n, (size_t)1), sizeof(*r->gzip));
-	r->expires = calloc(MAX(config->expires_n, (size_t)1), sizeof(*r->expires));
+	r->gzip = calloc(MAX(config->static_gzip.n, (size_t)1), sizeof(struct pattern *));
+	r->expires = calloc(MAX(config->expires_n, (size_t)1), sizeof(struct pattern *));
 	if (!r->gzip || !r->expires)
-		return -ENOMEM;
-	for (; r->gzip_n < config->static_gzip.n; r->gzip_n++)
-		if (compile(&r->gzip[r->gzip_n], config->static_gzip.v[r->gzip_n]) < 0)
-			return -ENOMEM;
-	for (; r->expires_n < config->expires_n; r->expires_n++)
-		if (config->expires[r->expires_n].of != EXPIRES_TYPE &&
-		    compile(&r->expires[r->expires_n], config->expires[r->expires_n].pattern) < 0)
-			return -ENOMEM;
-	return 0;
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < config->static_gzip.n && e == 0; i++)
+		e = compile(&r->gzip[i], config->static_gzip.v[i], config->static_gzip_where.v[i],
+			    err);
+	for (size_t i = 0; i < config->expires_n && e == 0; i++)
+		if (config->expires[i].of != EXPIRES_TYPE)
+			e = compile(&r->expires[i], config->expires[i].pattern,
+				    config->expires[i].where, err);
+	return e;
 }
 
 void static_rules_done(struct static_rules *r)
 {
-	for (size_t i = 0; i < r->gzip_n; i++)
-		regfree(&r->gzip[i]);
-	for (size_t i = 0; i < r->expires_n; i++)
-		if (r->config->expires[i].of != EXPIRES_TYPE)
-			regfree(&r->expires[i]);
+	for (size_t i = 0; r->gzip && i < r->config->static_gzip.n; i++)
+		pattern_free(r->gzip[i]);
+	for (size_t i = 0; r->expires && i < r->config->expires_n; i++)
+		pattern_free(r->expires[i]);
 	free(r->gzip);
 	free(r->expires);
 	*r = (struct static_rules){0};
@@ -61,8 +66,8 @@ bool static_rules_compressed(const struct static_rules *r, const char *file)
 	for (size_t i = 0; i < g->static_gzip_ext.n; i++)
 		if (ends(file, g->static_gzip_ext.v[i]))
 			return true;
-	for (size_t i = 0; i < r->gzip_n; i++)
-		if (regexec(&r->gzip[i], file, 0, NULL, 0) == 0)
+	for (size_t i = 0; i < g->static_gzip.n; i++)
+		if (pattern_match(r->gzip[i], span_str(file), NULL) > 0)
 			return true;
 	return false;
 }
@@ -103,13 +108,19 @@ static bool fits(const struct static_rules *r, size_t i, const struct static_sub
 		text = s->uri;
 		break;
 	}
-	return regexec(&r->expires[i], text, 0, NULL, 0) == 0;
+	/* one that cannot be judged says nothing */
+	return pattern_match(r->expires[i], span_str(text), NULL) > 0;
+}
+
+bool static_rules_expire(const struct static_rules *r)
+{
+	return r->config->expires_n > 0;
 }
 
 bool static_rules_expires(const struct static_rules *r, const struct static_subject *s,
 			  int64_t *ret_until_s)
 {
-	for (size_t i = 0; i < r->expires_n; i++)
+	for (size_t i = 0; i < r->config->expires_n; i++)
 		if (fits(r, i, s)) {
 			const struct expires_config *e = &r->config->expires[i];
 

@@ -5,16 +5,15 @@
 #pragma once
 #include "shared/option.h"
 #include "shared/span.h"
-#include <regex.h>
 
+struct err;
+struct pattern;
 struct vassal_config;
 
 struct static_rules {
 	const struct vassal_config *config; /* borrowed */
-	regex_t *gzip;                      /* as config->static_gzip; owned */
-	size_t gzip_n;
-	regex_t *expires; /* as config->expires, those of types unused; owned */
-	size_t expires_n;
+	struct pattern **gzip;              /* as config->static_gzip; owned */
+	struct pattern **expires;           /* as config->expires, NULL those of types; owned */
 };
 
 /* A file that is to be sent. Strings; path is decoded, uri is as it was asked for. */
@@ -24,12 +23,16 @@ struct static_subject {
 	int64_t mtime_s, now_s;
 };
 
-int static_rules_compile(struct static_rules *r, const struct vassal_config *config);
+/* A pattern that is none: -EINVAL, with its place. *r is to be done in any case. */
+int static_rules_compile(struct static_rules *r, const struct vassal_config *config,
+			 struct err *err);
 void static_rules_done(struct static_rules *r);
 /* May file's .br, .zst or .gz go in its place? */
 bool static_rules_compressed(const struct static_rules *r, const char *file);
 /* static-skip-ext */
 bool static_rules_skip(const struct static_rules *r, const char *name);
+/* Is anything said of how long files may be kept? */
+bool static_rules_expire(const struct static_rules *r);
 /* Until when it may be kept; false: nothing is said. In the past: not at all. */
 bool static_rules_expires(const struct static_rules *r, const struct static_subject *s,
 			  int64_t *ret_until_s);

@@ -1,30 +1,24 @@
 /*
- * rules - see rules.h. Regular expressions are PCRE's, as in uWSGI, on bytes. A request must not be able to buy much time
- * with them: the steps of a match are bounded, and what is matched is never longer than a head.
+ * rules - see rules.h.
  */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "vassal/routing/rules.h"
 
 #include <errno.h>
-#include <pcre2.h>
 
 #include "shared/err.h"
 #include "shared/http_head.h"
-
-#define GROUPS 10 /* $0 to $9 */
+#include "vassal/routing/pattern.h"
 
 struct rules {
 	const struct routing *routing; /* borrowed */
-	pcre2_match_context *context;
-	pcre2_match_data *match;
-	pcre2_code *code[]; /* of rule n; NULL: has none */
+	struct pattern *pattern[];     /* of rule n; NULL: has none */
 };
 
 struct run {
 	const struct rules *rules;
 	rules_lookup_fn *lookup;
 	void *arg;
-	struct span groups[GROUPS]; /* of the rule at hand */
+	struct span groups[PATTERN_GROUPS]; /* of the rule at hand */
 };
 
 static const struct span subjects[ROUTING_SUBJECTS] = {
@@ -34,30 +28,6 @@ static const struct span subjects[ROUTING_SUBJECTS] = {
 	[ROUTING_REFERER] = SPAN("HTTP_REFERER"),
 };
 
-/*
- * A dot is any byte and a dollar the very end: "^/admin.*$" must not be passed by with a line break in the path.
- */
-#define OPTIONS (PCRE2_NEVER_BACKSLASH_C | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY)
-
-static int compile(const struct routing_rule *rule, pcre2_code **ret, struct err *err)
-{
-	/* names of hosts have no case (RFC 3986 3.2.2) */
-	uint32_t options = OPTIONS | (rule->subject == ROUTING_HOST ? PCRE2_CASELESS : 0);
-	PCRE2_UCHAR text[256];
-	PCRE2_SIZE at;
-	int code;
-
-	if (!rule->pattern)
-		return 0;
-	*ret = pcre2_compile((PCRE2_SPTR)rule->pattern, PCRE2_ZERO_TERMINATED, options, &code, &at,
-			     NULL);
-	if (*ret)
-		return 0;
-	(void)pcre2_get_error_message(code, text, sizeof(text));
-	return err_set(err, -EINVAL, "%s: \"%s\" is not a regular expression: %s at byte %zu",
-		       rule->where, rule->pattern, (const char *)text, (size_t)at);
-}
-
 int rules_new(struct rules **ret, const struct routing *routing, struct err *err)
 {
 	struct rules *r;
@@ -66,22 +36,24 @@ int rules_new(struct rules **ret, const struct routing *routing, struct err *err
 	*ret = NULL;
 	if (routing->n == 0)
 		return 0;
-	r = calloc(1, sizeof(*r) + routing->n * sizeof(*r->code));
+	r = calloc(1, sizeof(*r) + routing->n * sizeof(struct pattern *));
 	if (!r)
 		return err_set(err, -ENOMEM, "out of memory");
 	r->routing = routing;
-	r->context = pcre2_match_context_create(NULL);
-	r->match = pcre2_match_data_create(GROUPS, NULL);
-	if (!r->context || !r->match)
-		e = err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < routing->n && e == 0; i++)
-		e = compile(&routing->v[i], &r->code[i], err);
+	for (size_t i = 0; i < routing->n && e == 0; i++) {
+		const struct routing_rule *rule = &routing->v[i];
+
+		/* names of hosts have no case (RFC 3986 3.2.2) */
+		if (rule->pattern)
+			e = pattern_new(&r->pattern[i], rule->pattern,
+					rule->subject == ROUTING_HOST, err);
+		if (e < 0)
+			(void)err_prefix(err, "%s", rule->where);
+	}
 	if (e < 0) {
 		rules_free(r);
 		return e;
 	}
-	(void)pcre2_set_match_limit(r->context, LIMIT_ROUTING_STEPS);
-	(void)pcre2_set_heap_limit(r->context, LIMIT_ROUTING_HEAP_KIB);
 	*ret = r;
 	return 0;
 }
@@ -91,9 +63,7 @@ void rules_free(struct rules *r)
 	if (!r)
 		return;
 	for (size_t i = 0; i < r->routing->n; i++)
-		pcre2_code_free(r->code[i]);
-	pcre2_match_data_free(r->match);
-	pcre2_match_context_free(r->context);
+		pattern_free(r->pattern[i]);
 	free(r);
 }
 
@@ -176,31 +146,9 @@ static int expand_uri(const struct run *run, const struct routing_text *t, char 
 
 /* -- conditions: 1 yes, 0 no, or a negative errno ------------------------------------------------------- */
 
-static void keep_groups(struct run *run, struct span subject, size_t n)
-{
-	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(run->rules->match);
-
-	for (size_t i = 0; i < GROUPS; i++)
-		run->groups[i] = i < n && at[2 * i] != PCRE2_UNSET && at[2 * i] <= at[2 * i + 1]
-					 ? span_of(subject.p + at[2 * i], at[2 * i + 1] - at[2 * i])
-					 : span_of(NULL, 0);
-}
-
 static int matches(struct run *run, size_t i, struct span subject)
 {
-	int n;
-
-	if (!subject.p)
-		subject = SPAN("");
-	n = pcre2_match(run->rules->code[i], (PCRE2_SPTR)subject.p, subject.n, 0, 0,
-			run->rules->match, run->rules->context);
-	if (n == PCRE2_ERROR_NOMATCH)
-		return 0;
-	if (n < 0)
-		return -EDOM;
-	/* 0: it has more groups than are kept */
-	keep_groups(run, subject, n > 0 ? (size_t)n : GROUPS);
-	return 1;
+	return pattern_match(run->rules->pattern[i], subject, run->groups);
 }
 
 /* As it came; if that is no match, without port and trailing dot, which anybody may write. */

@@ -97,7 +97,7 @@ static struct front *make(void)
 	f = rig_make(4, 4);
 	the_rig->config.static_maps = maps;
 	the_rig->config.static_maps_n = 2;
-	assert_int_equal(statics_open(f, &f->statics), 0);
+	assert_int_equal(statics_open(f, &f->statics, NULL), 0);
 	openat2_times = 0;
 	cold = 0;
 	cut_after_send = NULL;

@@ -64,7 +64,7 @@ static void make(const struct vassal_config *config, const struct static_ask *as
 				     .boundary = SPAN("0123456789abcdef")};
 
 	memset(&plan, 0xa5, sizeof(plan));
-	assert_int_equal(static_rules_compile(&rules, config), 0);
+	assert_int_equal(static_rules_compile(&rules, config, NULL), 0);
 	static_plan_make(&facts, &plan);
 	static_rules_done(&rules);
 	plan.fields[plan.fields_n] = '\0';
@@ -219,12 +219,12 @@ static void the_first_kind_that_fits_says_how_long(void **state)
 {
 	char js[] = "text/javascript", sub[] = "/srv/files/sub/", v[] = "[?]v=[0-9]+$",
 	     path[] = "^/static/sub/a[.]js$", no[] = "^a";
-	struct expires_config rules[] = {{EXPIRES_TYPE, false, js, 10},
-					 {EXPIRES_FILE, false, sub, 20},
-					 {EXPIRES_PATH, false, path, 30},
-					 {EXPIRES_URI, false, v, 40}};
-	struct expires_config none[] = {{EXPIRES_FILE, false, no, 20}};
-	struct expires_config past[] = {{EXPIRES_FILE, true, sub, 60}};
+	struct expires_config rules[] = {{EXPIRES_TYPE, false, js, 10, NULL},
+					 {EXPIRES_FILE, false, sub, 20, NULL},
+					 {EXPIRES_PATH, false, path, 30, NULL},
+					 {EXPIRES_URI, false, v, 40, NULL}};
+	struct expires_config none[] = {{EXPIRES_FILE, false, no, 20, NULL}};
+	struct expires_config past[] = {{EXPIRES_FILE, true, sub, 60, NULL}};
 	struct static_ask ask = {0};
 	char text[64];
 
@@ -250,17 +250,19 @@ static void the_first_kind_that_fits_says_how_long(void **state)
 
 static void which_files_have_other_forms_is_said_in_four_ways(void **state)
 {
-	char prefix[] = "/srv/a/", ending[] = ".js", pattern[] = "/b.*[.]css$", skip[] = ".php";
+	char prefix[] = "/srv/a/", ending[] = ".js", pattern[] = "/b(?=/c).*\\.css$",
+	     skip[] = ".php";
 	char *prefixes[] = {prefix}, *endings[] = {ending}, *patterns[] = {pattern},
 	     *skips[] = {skip};
 	struct vassal_config config = {.static_gzip_dir = {prefixes, 1},
 				       .static_gzip_ext = {endings, 1},
 				       .static_gzip = {patterns, 1},
+				       .static_gzip_where = {endings, 1},
 				       .static_skip_ext = {skips, 1}};
 	struct static_rules r;
 
 	(void)state;
-	assert_int_equal(static_rules_compile(&r, &config), 0);
+	assert_int_equal(static_rules_compile(&r, &config, NULL), 0);
 	assert_true(static_rules_compressed(&r, "/srv/a/x.txt"));
 	assert_true(static_rules_compressed(&r, "/srv/c/x.JS"));
 	assert_true(static_rules_compressed(&r, "/srv/b/c/x.css"));
@@ -270,7 +272,7 @@ static void which_files_have_other_forms_is_said_in_four_ways(void **state)
 	assert_false(static_rules_skip(&r, "x.php.txt"));
 	static_rules_done(&r);
 	config = (struct vassal_config){.static_gzip_all = true};
-	assert_int_equal(static_rules_compile(&r, &config), 0);
+	assert_int_equal(static_rules_compile(&r, &config, NULL), 0);
 	assert_true(static_rules_compressed(&r, "/srv/c/x.css"));
 	static_rules_done(&r);
 }
