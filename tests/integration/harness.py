@@ -201,9 +201,15 @@ class Emperor(Daemon):
         if http:
             argv += ["--http", "127.0.0.1:%d" % self.port]
         super().__init__(folder, "emperor", argv + list(args), env)
-        eventually(lambda: not self.alive() or (self.run_dir / "control.sock").exists(), 10, "control socket")
+        eventually(lambda: not self.alive() or self.hears(), 10, "control socket")
         if not self.alive():
             raise AssertionError("emperor did not start:\n" + self.output())
+
+    def hears(self):
+        """Its name is there a moment before anybody listens."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(self.run_dir / "control.sock"))
+            return True
 
     def ctl(self, *args, check=True):
         """emperorctl with --json; returns what it printed, parsed."""
