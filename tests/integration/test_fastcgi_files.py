@@ -7,7 +7,7 @@ import unittest
 
 import harness
 import test_protocols
-from harness import request
+from harness import eventually, request
 from test_protocols import GET, fastcgi, post
 
 
@@ -59,6 +59,15 @@ class Files(test_protocols.Spoken):
             self.assertNotEqual(self.ask(r, "/s/nothing")[2], b"")
             r.send(fastcgi(post(5), b"body!"))
             self.assertTrue(r.answer()[0].endswith(b"body!"))
+
+    def test_without_an_app_the_connection_is_kept_too(self):
+        daemon = self.vassal("--fastcgi-socket", "127.0.0.1:%d" % self.port, "--static-map", "/s=%s" % self.root)
+        eventually(lambda: "vassal: serving" in daemon.output(), 15, "vassal serves")
+        r = self.records(self.port)
+        for path, status in (("/s/small.txt", 200), ("/s/nothing", 404), ("/", 404), ("/s/small.txt", 200)):
+            self.assertEqual(self.ask(r, path)[0], status)
+        self.assertEqual(self.ask(r, "/s/small.txt", "DELETE")[0], 405)
+        self.assertEqual(self.ask(r, "/s/small.txt")[2], b"small")
 
     def test_requests_that_come_while_a_file_is_sent_wait(self):
         self.serve("--fastcgi-socket", "127.0.0.1:%d" % self.port, "--static-map", "/s=%s" % self.root)

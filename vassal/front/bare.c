@@ -47,8 +47,6 @@ void bare_answer(struct conn *c, const struct request *rq)
 {
 	bool known = !rq || rq->is_head || span_eq(rq->method, SPAN("GET"));
 
-	/* its body is not read: nobody knows where the next request begins */
-	c->close_after |= rq && rq->body != BODY_NONE;
 	error_answer_fields(c, known ? 404 : 405,
 			    known ? span_of("", 0) : SPAN("Allow: GET, HEAD\r\n"),
 			    &(struct record){0});

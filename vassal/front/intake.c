@@ -140,7 +140,12 @@ static size_t begin(struct conn *c, char *p, size_t n, size_t head_n, const stru
 		timer_clear(&c->timer); /* the head is here: it is our hash that takes its time */
 		return 0;
 	}
-	if (f->statics && request_has_no_body(&in->rq) && static_begin(c, in)) {
+	if (f->bare && !request_has_no_body(&in->rq)) {
+		/* nobody reads it, and no file depends on it (RFC 9110 9.3.1) */
+		c->close_after = true;
+		c->body_left = 1;
+	}
+	if (f->statics && (f->bare || request_has_no_body(&in->rq)) && static_begin(c, in)) {
 		c->head_n = c->state == CONN_FILE ? head_n : 0;
 		return head_n;
 	}
