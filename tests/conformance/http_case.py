@@ -43,7 +43,12 @@ class Case:
     probe: bool = True  # CLOSE: a request follows that must not be answered
     cut: bool = False  # an answer begins, and the connection ends before it does
     resets: bool = False  # nothing but a reset can say so
+    alone: bool = False  # how the connection goes on is asked elsewhere: a peer may end it as it likes
     group: str = ""
+
+    def wrong(self, answers, is_ours):
+        """What else must be true of the answers: nothing, or what is wrong with them."""
+        return ""
 
 
 def case(name, rfc, send, want, fate, **more):

@@ -235,6 +235,8 @@ def _check_end(talk, n):
 
 
 def _check_goes_on(talk, n, is_ours):
+    if not is_ours and talk.case.alone:
+        return
     if not is_ours and talk.case.group != "connection" and n and talk.answers[n - 1].says_close():
         return  # it may end a connection when it likes, if it says so
     if talk.eof:
@@ -259,6 +261,9 @@ def talk(port, case, want, is_ours, seconds, speech):
             _check_end(t, len(want))
         if want:
             _check_content(t, case, t.answers[len(want) - 1])
+            found = case.wrong(t.answers[:len(want)], is_ours)
+            if found:
+                raise Wrong("%s, %s" % (statuses(t.answers[:len(want)]), found))
         if case.fate == KEEP:
             _check_goes_on(t, len(want), is_ours)
         if t.reset != case.resets and is_ours:
