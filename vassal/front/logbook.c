@@ -14,6 +14,7 @@
 #include "shared/log.h"
 #include "shared/scoreboard.h"
 #include "shared/thread.h"
+#include "shared/utf8.h"
 #include "vassal/front/access.h"
 
 #define STACK_BYTES (64UL * 1024) /* write() only */
@@ -165,9 +166,9 @@ void logbook_say(struct logbook *b, uint64_t wall_ns, const char *fmt, ...)
 	if (r < 0)
 		return;
 	n += MIN((size_t)r, sizeof(line) - n - 2);
-	/* what a peer or the app sent is quoted here: it must not begin lines of its own */
-	for (char *c = line; c < line + n; c++)
-		*c = (unsigned char)*c < 0x20 && *c != '\t' ? '?' : *c;
+	/* what a peer or the app sent is quoted here: it begins no line of its own, and commands no terminal */
+	line[n] = '\0';
+	utf8_clean(line, "\t");
 	line[n++] = '\n';
 	logbook_line(b, line, n, true);
 }

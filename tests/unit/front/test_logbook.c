@@ -125,11 +125,13 @@ static void a_peers_words_begin_no_line_of_their_own(void **state)
 	int fd;
 
 	(void)state;
-	logbook_say(&w->log, 0, "client said: %s", "a\r\nb\033[2Jc");
+	logbook_say(&w->log, 0, "client said: %s",
+		    "a\r\nb\033[2Jc\tgr\xc3\xbc\xc3\x9f\x7f\xc2\x9b"
+		    "2J\x9b");
 	logbook_flush(&w->log, 1000);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(read(fd, got, sizeof(got) - 1) > 0);
-	assert_non_null(strstr(got, "client said: a??b?[2Jc\n"));
+	assert_non_null(strstr(got, "client said: a??b?[2Jc\tgr\xc3\xbc\xc3\x9f???2J?\n"));
 	assert_ptr_equal(strchr(got, '\n'), got + strlen(got) - 1);
 	(void)close(fd);
 	(void)unlink(path);
