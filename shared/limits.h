@@ -116,9 +116,11 @@
 #define LIMIT_SPOOL_TOTAL    \
 	(8LL * 1024 * 1024 * \
 	 1024) /* of all of a front's temp files: others live on that disk too */
-#define LIMIT_LINGER_BYTES \
-	(256UL * 1024)   /* unread input taken after the last answer, so that no reset eats it */
-#define LIMIT_LINGER_S 2 /* and for how long */
+#define LIMIT_LINGER_SILENCE_S \
+	2 /* a client that still sends when its last answer was given is read on, so that no reset eats that */
+#define LIMIT_LINGER_S 30 /* and for how long at most: 10 MB by a phone, a proxy's whole buffer */
+#define LIMIT_LINGER_TURN \
+	(256UL * 1024) /* bytes of it in one turn of the loop: others want theirs */
 #define LIMIT_INTERRUPT_GRACE_S \
 	2 /* for an app to clean up after RequestTimeout: a rollback takes ms; then its worker is killed */
 #define LIMIT_PASS_S 2 /* a connection that the gate or the next generation does not take: 503 */

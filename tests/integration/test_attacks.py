@@ -108,6 +108,29 @@ class Bodies(Vassal):
         self.assertNotIn("inner", daemon.output())
 
 
+class Uploads(Vassal):
+    """An answer that comes before the body is read still comes: the client is sending, and looks at it only then."""
+
+    def test_large_bodies_that_are_refused(self):
+        self.serve("--limit-post", "100000", "--route", "^/guarded basicauth:Place,joe:one", "--route", "^/old redirect:/new")
+        for size in (300000, 20000000):
+            for head, status in ((b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d" % size, b"413"),
+                                 (b"POST /guarded HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked", b"401"),
+                                 (b"POST /old HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked", b"302"),
+                                 (b"POST /bad path HTTP/1.1\r\nHost: a\r\nContent-Length: %d" % size, b"400")):
+                with self.subTest(size=size, status=status), socket.create_connection(("127.0.0.1", self.port), 20) as s:
+                    body = b"x" * size if b"Length" in head else b"%x\r\n%s\r\n0\r\n\r\n" % (size, b"x" * size)
+                    s.sendall(head + b"\r\n\r\n" + body)
+                    self.assertEqual(s.recv(65536)[9:12], status)
+
+    def test_through_nginx(self):
+        self.serve("--limit-post", "100000")
+        port = harness.free_port()
+        self.nginx("location / { proxy_pass http://127.0.0.1:%d; }" % self.port, port)
+        for size in (300000, 900000, 5000000):
+            self.assertEqual([request(port, "/echo", method="POST", body=b"x" * size).status for _ in range(5)], [413] * 5)
+
+
 class Patience(Vassal):
     def test_who_never_reads_small_files_is_cut_off(self):
         root = self.folder / "files"

@@ -33,7 +33,7 @@ void conns_set_timeouts(struct front *f)
 	const uint64_t spans[TIMER_COUNT] = {
 		[TIMER_HEAD] = g->header_timeout_s, [TIMER_BODY] = g->body_timeout_s,
 		[TIMER_IDLE] = g->keepalive_s,      [TIMER_WRITE] = g->socket_timeout_s,
-		[TIMER_QUEUE] = g->queue_timeout_s, [TIMER_LINGER] = LIMIT_LINGER_S,
+		[TIMER_QUEUE] = g->queue_timeout_s, [TIMER_LINGER] = LIMIT_LINGER_SILENCE_S,
 		[TIMER_PASS] = LIMIT_PASS_S,
 	};
 
@@ -250,19 +250,21 @@ void conn_lost(struct conn *c)
 void conn_linger(struct conn *c)
 {
 	struct front *f = c->front;
+	size_t dropped = 0;
+	ssize_t n;
 
-	while (c->lingered < LIMIT_LINGER_BYTES) {
-		ssize_t n = read(c->fd, f->scratch, sizeof(f->scratch));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0)
-			break;
-		c->lingered += (uint64_t)n;
+	do {
+		n = read(c->fd, f->scratch, sizeof(f->scratch));
+		dropped += n > 0 ? (size_t)n : 0;
+	} while ((n > 0 && dropped < LIMIT_LINGER_TURN) || (n < 0 && errno == EINTR));
+	if (n == 0 || (n < 0 && errno != EAGAIN)) {
+		conn_kill(c, false);
+		return;
 	}
-	conn_kill(c, false);
+	if (dropped > 0 && f->now_ns - c->begun_ns < LIMIT_LINGER_S * NS_PER_S)
+		timer_set(&f->timers[TIMER_LINGER], &c->timer, f->now_ns);
+	if (n > 0)
+		conn_ready(c);
 }
 
 void conn_close(struct conn *c)
@@ -282,6 +284,7 @@ void conn_close(struct conn *c)
 	}
 	(void)shutdown(c->fd, SHUT_WR);
 	c->state = CONN_LINGER;
+	c->begun_ns = c->front->now_ns;
 	timer_set(&c->front->timers[TIMER_LINGER], &c->timer, c->front->now_ns);
 	if (conn_watch(c))
 		conn_linger(c);

@@ -119,6 +119,8 @@ static bool run_ready(struct front *f)
 		c->ready_listed = false;
 		if (c->state == CONN_FILE)
 			static_continue(c);
+		else if (c->state == CONN_LINGER)
+			conn_linger(c);
 		else
 			intake_run(c);
 		if (c == last)

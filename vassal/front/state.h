@@ -150,9 +150,8 @@ struct conn {
 	bool is_awaited;      /* patience.c: something waits for the client to read */
 	uint64_t given;       /* bytes that the kernel was given since then, with those it had */
 	uint64_t stalled_ns;  /* since when it is we who do not take the body; 0: we do */
-	uint64_t begun_ns;    /* first byte of the request's head */
+	uint64_t begun_ns;    /* first byte of the request's head; CONN_LINGER: since when */
 	uint64_t watched_ns;  /* registered with epoll */
-	uint64_t lingered;    /* bytes dropped so far */
 	uint64_t complete_ns; /* when it began to wait for a worker, its time in a proxy included */
 	uint64_t waited_ns;   /* in a proxy, by its word */
 	char line[BOARD_LINE];

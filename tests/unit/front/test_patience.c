@@ -182,6 +182,37 @@ static void an_answer_that_ends_the_connection_is_waited_for_as_well(void **stat
 	rig_free(f);
 }
 
+/* Who is still sending when its answer has been given may go on for a while, if it does. */
+static void who_still_sends_is_listened_to_and_not_for_ever(void **state)
+{
+	struct front *f = rig_make(2, 2);
+	char got[1024];
+	bool closed;
+	struct conn *c;
+	unsigned s;
+	int end;
+
+	(void)state;
+	c = rig_ask(f, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", &end);
+	assert_int_equal(c->state, CONN_LINGER);
+	assert_true(rig_read(end, got, sizeof(got), &closed) > 0);
+	for (s = 0; s < 2 * LIMIT_LINGER_S && c->state == CONN_LINGER; s++) {
+		uint64_t until_ns = f->now_ns + LIMIT_LINGER_SILENCE_S * NS_PER_S;
+
+		assert_ptr_equal(timer_due(&f->timers[TIMER_LINGER], until_ns), &c->timer);
+		f->now_ns += NS_PER_S;
+		if (timer_due(&f->timers[TIMER_LINGER], f->now_ns))
+			break;
+		assert_int_equal(write(end, "x", 1), 1);
+		conn_linger(c);
+	}
+	assert_in_range(s, LIMIT_LINGER_S - 1, LIMIT_LINGER_S + LIMIT_LINGER_SILENCE_S);
+	(void)close(end);
+	conn_linger(c);
+	assert_int_equal(c->state, CONN_DEAD);
+	rig_free(f);
+}
+
 /* The end of its input was seen while its request was in work; nothing can come any more. */
 static void who_has_shut_its_side_is_not_kept(void **state)
 {
@@ -218,6 +249,7 @@ int main(void)
 		cmocka_unit_test(a_question_while_a_request_waits_leaves_its_deadline),
 		cmocka_unit_test(who_sends_records_of_no_request_gets_no_more_time),
 		cmocka_unit_test(an_answer_that_ends_the_connection_is_waited_for_as_well),
+		cmocka_unit_test(who_still_sends_is_listened_to_and_not_for_ever),
 		cmocka_unit_test(who_has_shut_its_side_is_not_kept),
 	};
 
