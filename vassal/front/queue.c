@@ -56,7 +56,8 @@ static void begin_waiting(struct conn *c)
 		timer_set_since(&f->timers[TIMER_QUEUE], &c->timer, c->complete_ns);
 }
 
-void queue_submit(struct conn *c, unsigned slot)
+/* Its time runs already. */
+static void submit(struct conn *c, unsigned slot)
 {
 	struct front *f = c->front;
 	struct job *job = &f->jobs[slot];
@@ -65,9 +66,6 @@ void queue_submit(struct conn *c, unsigned slot)
 	job->slow_said = job->killed = job->looked = job->interrupted = false;
 	job->had = 0;
 	job->conn = c;
-	/* from our own queue: its time runs since it came there */
-	if (c->state != CONN_QUEUED)
-		begin_waiting(c);
 	job->queued_ns = c->complete_ns;
 	exchange_request(f->exchange, slot)->queued_ns = c->complete_ns;
 	c->slot = (int)slot;
@@ -76,10 +74,18 @@ void queue_submit(struct conn *c, unsigned slot)
 	exchange_submit(f->exchange, slot);
 }
 
+void queue_submit(struct conn *c, unsigned slot)
+{
+	begin_waiting(c);
+	submit(c, slot);
+}
+
+/* It is in no queue then: whoever answers it may find that its client has left. */
 static void unlink_queued(struct conn *c)
 {
 	struct front *f = c->front;
 
+	c->state = CONN_WAIT;
 	if (c->queue_prev)
 		c->queue_prev->queue_next = c->queue_next;
 	else
@@ -112,9 +118,10 @@ static void append_queued(struct conn *c)
 static void submit_kept(struct conn *c, unsigned slot)
 {
 	struct front *f = c->front;
+	bool queued = c->state == CONN_QUEUED;
 	int status;
 
-	if (c->state == CONN_QUEUED)
+	if (queued)
 		unlink_queued(c);
 	f->jobs[slot].touched = 0;
 	status = head_fill_kept(c, slot);
@@ -126,7 +133,10 @@ static void submit_kept(struct conn *c, unsigned slot)
 	f->jobs[slot].watched = fusebox_watches(f);
 	if (f->jobs[slot].watched && fusebox_refuses(c, slot))
 		return;
-	queue_submit(c, slot);
+	/* from our own queue: its time runs since it came there */
+	if (!queued)
+		begin_waiting(c);
+	submit(c, slot);
 }
 
 static void reject(struct conn *c)

@@ -120,6 +120,32 @@ static void who_has_left_is_passed_by_wherever_he_waited(void **state)
 	rig_free(f);
 }
 
+/* The answer to the one finds its client gone, before epoll has told: it leaves once, and the others stay. */
+static void who_is_refused_and_has_left_takes_nobody_along(void **state)
+{
+	struct front *f = rig_make(1, 10);
+	struct conn *c[4];
+	int ends[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		c[i] = ask(f, i, &ends[i]);
+	assert_int_equal(f->queued_n, 3);
+	(void)close(ends[2]);
+	queue_expire(c[2]);
+	assert_int_equal(c[2]->state, CONN_DEAD);
+	assert_int_equal(f->queued_n, 2);
+	assert_ptr_equal(f->queue_first, c[1]);
+	assert_ptr_equal(f->queue_last, c[3]);
+	(void)close(ends[1]);
+	(void)close(ends[3]);
+	queue_refuse_all(f);
+	assert_int_equal(f->queued_n, 0);
+	assert_null(f->queue_first);
+	(void)close(ends[0]);
+	rig_free(f);
+}
+
 static void who_leaves_while_a_worker_has_it_leaves_the_slot_to_the_worker(void **state)
 {
 	struct front *f = rig_make(2, 10);
@@ -413,6 +439,7 @@ int main(void)
 		cmocka_unit_test(no_more_wait_than_queue_size_says),
 		cmocka_unit_test(what_is_in_work_does_not_count_as_waiting),
 		cmocka_unit_test(who_has_left_is_passed_by_wherever_he_waited),
+		cmocka_unit_test(who_is_refused_and_has_left_takes_nobody_along),
 		cmocka_unit_test(who_leaves_while_a_worker_has_it_leaves_the_slot_to_the_worker),
 		cmocka_unit_test(a_queue_that_stands_is_served_from_its_end),
 		cmocka_unit_test(
