@@ -94,6 +94,35 @@ class Believed(test_protocols.Spoken):
         self.assertIn(b"REMOTE_ADDR='192.0.2.9'", got)
         self.assertIn(b"HTTP_X_FORWARDED_FOR='8.8.8.8'", got)
 
+    def test_by_variables_too_the_scheme_is_what_a_balancer_in_front_has_said(self):
+        ports = [harness.free_port() for _ in range(3)]
+        self.serve("--trusted-proxies", "127.0.0.1", *(a for kind, port in zip(("uwsgi", "scgi", "fastcgi"), ports)
+                                                       for a in ("--%s-socket" % kind, "127.0.0.1:%d" % port)))
+        for more, scheme in (({}, b"http"), ({"HTTP_X_FORWARDED_PROTO": "https"}, b"https"), ({"HTTP_X_FORWARDED_SSL": "on"}, b"https"),
+                             ({"HTTP_X_FORWARDED_PROTO": "https, http"}, b"http"), ({"HTTP_X_FORWARDED_PROTO": "http, HTTPS "}, b"https"),
+                             ({"HTTP_X_FORWARDED_PROTO": "httpsx"}, b"http")):
+            wanted = dict(test_protocols.GET, REQUEST_URI="/dump", REQUEST_SCHEME="http", **more)
+            for port, data in zip(ports, (test_protocols.uwsgi(wanted), test_protocols.scgi(wanted),
+                                          test_protocols.fastcgi(wanted, keep=False))):
+                self.assertIn(b"wsgi.url_scheme='%s'" % scheme, raw(port, data), more)
+
+    def test_of_strangers_that_speak_in_variables_the_scheme_is_not_believed(self):
+        port = harness.free_port()
+        self.serve("--uwsgi-socket", "127.0.0.1:%d" % port)
+        got = raw(port, test_protocols.uwsgi(dict(test_protocols.GET, REQUEST_URI="/dump", HTTP_X_FORWARDED_PROTO="https")))
+        self.assertIn(b"wsgi.url_scheme='http'", got)
+
+    def test_a_look_of_a_balancer_that_leaves_at_once_is_no_mistake(self):
+        self.serve("--trusted-proxies", "127.0.0.1")
+        for _ in range(5):
+            s = socket.create_connection(("127.0.0.1", self.http), timeout=10)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            s.sendall(test_protocols.V2 + b"\x20\0\0\0")
+            s.close()
+        self.assertEqual(self.dump({})["REMOTE_ADDR"], "127.0.0.1")
+        self.assertNotIn("PROXY", self.front.output())
+        self.assertNotIn(" 400 ", self.front.output())
+
 
 class ThroughTheGate(Case):
     HEAD = "GET %s HTTP/1.1\r\nHost: %s.test\r\n%s\r\n"

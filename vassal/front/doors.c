@@ -184,6 +184,7 @@ static void note_peer(struct conn *c, const struct sockaddr_storage *ss)
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
 	unsigned port = 0;
 
+	c->unix_peer = ss->ss_family == AF_UNIX;
 	if (ss->ss_family == AF_INET) {
 		(void)inet_ntop(AF_INET, &in->sin_addr, c->addr, sizeof(c->addr));
 		port = ntohs(in->sin_port);

@@ -49,6 +49,7 @@ static long parse_variables(struct conn *c, const char *p, size_t n, size_t limi
 	struct request_facts facts = facts_of(c, ret);
 	int r;
 
+	facts.trusted = trusted_client(c);
 	vars_init(&ret->vars, c->front->vars_scratch, VARS_ROOM);
 	if (c->protocol == PROTO_UWSGI)
 		return uwsgi_parse(p, n, limit, &facts, &ret->rq, &ret->vars);

@@ -23,7 +23,7 @@ static uint64_t unread(const struct conn *c)
 {
 	int n = 0;
 
-	if (c->addr[0] == '\0' || ioctl(c->fd, SIOCOUTQ, &n) < 0 || n < 0)
+	if (c->unix_peer || ioctl(c->fd, SIOCOUTQ, &n) < 0 || n < 0)
 		return 0;
 	return (uint64_t)n;
 }

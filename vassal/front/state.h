@@ -102,6 +102,7 @@ struct conn {
 	uint8_t protocol; /* enum proto_kind; PROTO_HTTP until its first bytes have been seen */
 	uint8_t spoken;   /* enum listener_protocol: what its address speaks */
 	bool opened;      /* its first bytes have said what it is */
+	bool unix_peer;   /* it came by a UNIX socket */
 	bool proxied;     /* a PROXY header has named the client */
 	bool in_epoll, readable, eof, half_closed;
 	bool end_told;     /* epoll has told of the end of input, and will not again */

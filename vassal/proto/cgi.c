@@ -97,6 +97,22 @@ static bool is_https(struct cgi_pairs *pairs)
 	       span_eq_nocase(value_of(pairs, SPAN("UWSGI_SCHEME")), SPAN("https"));
 }
 
+/*
+ * A balancer that ends TLS before a web server without it says so in a field that this one hands on. uWSGI believes that of
+ * everybody, and apps that know no other way would redirect for ever.
+ */
+static bool is_forwarded_https(struct cgi_pairs *pairs)
+{
+	struct span proto = value_of(pairs, SPAN("HTTP_X_FORWARDED_PROTO"));
+	const char *comma = proto.n > 0 ? memrchr(proto.p, ',', proto.n) : NULL;
+
+	/* of several, what the nearest has said */
+	if (comma)
+		proto = span_skip(proto, (size_t)(comma - proto.p) + 1);
+	return span_eq_nocase(span_trim(proto), SPAN("https")) ||
+	       span_eq_nocase(value_of(pairs, SPAN("HTTP_X_FORWARDED_SSL")), SPAN("on"));
+}
+
 static struct span before_query(struct span uri)
 {
 	const char *q = uri.n > 0 ? memchr(uri.p, '?', uri.n) : NULL;
@@ -133,7 +149,7 @@ static void derive(struct derived *d, struct cgi_pairs *pairs, const struct requ
 	d->method = value_of(pairs, SPAN("REQUEST_METHOD"));
 	d->uri = value_of(pairs, SPAN("REQUEST_URI"));
 	d->protocol = value_of(pairs, SPAN("SERVER_PROTOCOL"));
-	d->https = facts->https || is_https(pairs);
+	d->https = facts->https || is_https(pairs) || (facts->trusted && is_forwarded_https(pairs));
 	derive_path(d, pairs, manage_script);
 	if (query) {
 		d->query = query->value;

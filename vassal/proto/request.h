@@ -56,5 +56,6 @@ struct request_facts {
 	struct span remote_addr, remote_port; /* "" for UNIX peers */
 	struct span script_name;              /* the route's path that goes to SCRIPT_NAME */
 	bool https;
+	bool trusted; /* variables: the peer may say by which scheme its client came */
 	const struct forwarded *forwarded; /* HTTP: a trusted proxy's word; NULL: nobody's counts */
 };
