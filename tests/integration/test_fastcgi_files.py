@@ -7,7 +7,7 @@ import unittest
 
 import harness
 import test_protocols
-from harness import eventually, request
+from harness import eventually, raw, request
 from test_protocols import GET, fastcgi, post
 
 
@@ -102,6 +102,24 @@ class Files(test_protocols.Spoken):
             self.assertTrue(r.answer()[0].endswith(body))
             r.send(fastcgi(post(len(body), HTTP_AUTHORIZATION=bad), body))
             self.assertTrue(r.answer()[0].startswith(b"Status: 401 "))
+
+    def test_files_that_the_app_names(self):
+        scgi = harness.free_port()
+        self.serve("--fastcgi-socket", "127.0.0.1:%d" % self.port, "--scgi-socket", "127.0.0.1:%d" % scgi, "--sendfile-root",
+                   str(self.root), module="handover")
+        r = self.records(self.port)
+        for _ in range(2):
+            for name, body in (("small.txt", b"small"), ("big.bin", self.big)):
+                query = "X-Sendfile=%s/%s" % (self.root, name)
+                status, head, got = self.ask(r, "/?" + query, QUERY_STRING=query)
+                self.assertEqual((status, got == body), (200, True))
+                self.assertNotIn(b"X-Sendfile", head)
+                got = raw(scgi, test_protocols.scgi(dict(GET, REQUEST_URI="/?" + query, QUERY_STRING=query)))
+                self.assertTrue(got.endswith(b"\r\n\r\n" + body))
+                self.assertEqual(self.ask(r, "/?" + query, QUERY_STRING=query, HTTP_RANGE="bytes=1-2")[::2], (206, body[1:3]))
+            query = "X-Sendfile=%s/nothing" % self.root
+            self.assertEqual(self.ask(r, "/?" + query, QUERY_STRING=query)[0], 404)
+            self.assertEqual(self.ask(r, "/")[2], b"app GET")
 
     def test_behind_nginx(self):
         self.serve("--fastcgi-socket", "127.0.0.1:%d" % self.port, "--static-map", "/s=%s" % self.root)

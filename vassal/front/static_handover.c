@@ -250,9 +250,7 @@ bool static_hand_over(struct conn *c, unsigned status, struct span reason, struc
 	struct span value;
 	enum named_by by;
 
-	/* the others frame what they carry: there the proxy that speaks them reads these fields */
-	if ((c->protocol != PROTO_HTTP && c->protocol != PROTO_UWSGI) || !f->statics ||
-	    f->statics->sends_n == f->statics->maps_n ||
+	if (!f->statics || f->statics->sends_n == f->statics->maps_n ||
 	    find_name(fields, &value) == NAMED_BY_NOBODY)
 		return false;
 	h = copy_answer(status, reason, fields);
