@@ -1,10 +1,12 @@
 /* libs: shared vassal_routing */
 /*
  * A rule of an ini and a request: "OPTION VALUE", a line, then the value of every variable. What is made of it never
- * leaves its bounds, and never has bytes that would end a field's line. Credentials and a file of passwords, too.
+ * leaves its bounds, and never has bytes that would end a field's line, nor does it lead to a site that the rule does not
+ * name. Credentials and a file of passwords, too, and the plain spelling of a path.
  */
 #include "shared/err.h"
 #include "vassal/routing/htpasswd.h"
+#include "vassal/routing/plain.h"
 #include "vassal/routing/rules.h"
 
 static void check(bool ok)
@@ -40,9 +42,14 @@ static void check_verdict(const struct rules_verdict *v)
 	check(v->text_n <= LIMIT_ROUTING_TEXT && v->headers_n <= LIMIT_ROUTING_TEXT);
 	check_fields(v);
 	check(v->kind == RULES_PASS || v->rule);
-	if (v->kind == RULES_REDIRECT)
+	if (v->kind == RULES_REDIRECT) {
+		const struct routing_piece *first = &v->rule->text.v[0];
+
 		for (size_t i = 0; i < v->text_n; i++)
 			check(v->text[i] > ' ' && v->text[i] < 127);
+		if (first->kind != ROUTING_TEXT || strncmp(first->text, "//", 2) != 0)
+			check(!span_starts(span_of(v->text, v->text_n), SPAN("//")));
+	}
 	if (v->kind == RULES_STATIC)
 		check(!memchr(v->text, '\0', v->text_n));
 }
@@ -75,6 +82,26 @@ static void check_credentials(struct span header)
 	check(user.p[user.n] == '\0' && !memchr(user.p, ':', user.n));
 }
 
+/* One slash for several, and what is plain stays as it is. */
+static void check_plain(struct span value)
+{
+	static uint8_t buf[4 * 65536];
+	struct vars vars;
+	struct span path;
+
+	vars_init(&vars, buf, sizeof(buf));
+	vars_add(&vars, SPAN("PATH_INFO"), value);
+	vars_add(&vars, SPAN("REQUEST_URI"), value);
+	plain_vars(&vars);
+	if (vars.overflow)
+		return;
+	path = plain_variable(&vars, SPAN("PATH_INFO"));
+	check(path.n > 0 && !memmem(path.p, path.n, "//", 2));
+	check(plain_variable(&vars, SPAN("REQUEST_URI")).n <= MAX(value.n, (size_t)1));
+	plain_vars(&vars);
+	check(span_eq(plain_variable(&vars, SPAN("PATH_INFO")), path));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -89,6 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(line != NULL);
 	blank = strchr(line, ' ');
 	check_credentials(value);
+	check_plain(value);
 	if (blank) {
 		*blank = '\0';
 		if (routing_add(&routing, line, blank + 1, "x.ini:1", &err) == 0)
