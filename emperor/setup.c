@@ -282,9 +282,9 @@ static void make_db_dir(const struct emperor *e)
 			log_warning("%s: cannot be made for the history: %s", dir, strerror(errno));
 		else if (pw && !may_write(dir, pw))
 			log_warning("%s: the stats-user, \"%s\", may not write here: no history is "
-				    "kept "
-				    "(chown %s %s, or another db)",
-				    dir, e->options.stats_user, e->options.stats_user, dir);
+				    "kept (db = FILE in a directory of its own, which is made for "
+				    "that user)",
+				    dir, e->options.stats_user);
 		return;
 	}
 	if (pw && lchown(dir, pw->pw_uid, pw->pw_gid) < 0)

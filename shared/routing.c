@@ -8,6 +8,7 @@
 
 #include "shared/err.h"
 #include "shared/limits.h"
+#include "shared/pattern.h"
 #include "shared/span.h"
 
 static const struct {
@@ -429,6 +430,8 @@ int routing_add(struct routing *r, const char *option, const char *value, const 
 	if (r->n >= LIMIT_ROUTING_RULES)
 		return err_set(err, -E2BIG, "more than %u rules", LIMIT_ROUTING_RULES);
 	e = parse_rule(&rule, value, err);
+	if (e == 0 && rule.pattern)
+		e = pattern_check(rule.pattern, err);
 	if (e == 0)
 		e = copy(&rule.where, where, strlen(where), err);
 	v = e == 0 ? reallocarray(r->v, r->n + 1, sizeof(*v)) : NULL;

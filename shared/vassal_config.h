@@ -54,7 +54,6 @@ struct expires_config {
 	bool from_mtime; /* counted from the file's last change, not from now */
 	char *pattern;   /* EXPIRES_TYPE: the type itself; else a regular expression, as it came */
 	unsigned seconds;
-	char *where; /* of the pattern: "file:line: option" */
 };
 
 struct error_page_config {
@@ -194,8 +193,7 @@ struct vassal_config {
 	struct expires_config *expires;
 	size_t expires_n;
 	bool static_gzip_all;
-	struct option_list static_gzip, static_gzip_where; /* patterns, and where each stands */
-	struct option_list static_gzip_dir, static_gzip_ext;
+	struct option_list static_gzip, static_gzip_dir, static_gzip_ext;
 	struct option_list add_headers; /* "Name: value" */
 	struct routing routing;
 	struct error_page_config *error_pages;

@@ -7,6 +7,7 @@
 
 #include "shared/err.h"
 #include "shared/http_head.h"
+#include "shared/pattern.h"
 #include "shared/vassal_parse.h"
 
 #define EXPIRES_MAX_S \
@@ -154,30 +155,15 @@ VASSAL_PARSER(vassal_parse_static_skip_ext)
 
 /* -- patterns ------------------------------------------------------------------------------------------- */
 
-/* For who compiles it: only the front has PCRE. */
-static char *place_of(const struct option *o, const char *where)
-{
-	char *place;
-
-	return asprintf(&place, "%s: %s", where, o->name) < 0 ? NULL : place;
-}
-
 VASSAL_PARSER(vassal_parse_static_gzip)
 {
 	struct vassal_config *c = config;
-	char *place;
-	int r;
+	int r = pattern_check(value, err);
 
-	(void)notes;
-	if (c->static_gzip.n == LIMIT_STATIC_RULES)
-		return err_set(err, -E2BIG, "more than %d of them", LIMIT_STATIC_RULES);
-	r = option_list_add(&c->static_gzip, value, err);
-	if (r < 0)
-		return r;
-	place = place_of(o, where);
-	r = place ? option_list_add(&c->static_gzip_where, place, err) : out_of_memory(err);
-	free(place);
-	return r;
+	(void)o, (void)where, (void)notes;
+	if (r == 0 && c->static_gzip.n == LIMIT_STATIC_RULES)
+		r = err_set(err, -E2BIG, "more than %d of them", LIMIT_STATIC_RULES);
+	return r < 0 ? r : option_list_add(&c->static_gzip, value, err);
 }
 
 /* The last word is the number: patterns may hold blanks. */
@@ -201,7 +187,7 @@ static int split_expires(const char *value, char separator, struct expires_confi
 	ret->pattern = strndup(pattern.p, pattern.n);
 	if (!ret->pattern)
 		return out_of_memory(err);
-	return 0;
+	return separator == '=' ? 0 : pattern_check(ret->pattern, err);
 }
 
 static enum expires_of expires_kind(const char *name)
@@ -239,12 +225,10 @@ VASSAL_PARSER(vassal_parse_expires)
 				   .from_mtime = strstr(o->name, "-mtime") != NULL};
 	int r = split_expires(value, e.of == EXPIRES_TYPE ? '=' : ' ', &e, err);
 
-	(void)notes;
-	e.where = place_of(o, where);
+	(void)where, (void)notes;
 	if (r == 0)
-		r = e.where ? keep_expires(config, &e, err) : out_of_memory(err);
+		r = keep_expires(config, &e, err);
 	free(e.pattern);
-	free(e.where);
 	return r;
 }
 
@@ -342,16 +326,13 @@ void vassal_files_done(struct vassal_config *c)
 	for (size_t i = 0; i < c->sendfile_roots_n; i++)
 		map_done(&c->sendfile_roots[i]);
 	free(c->sendfile_roots);
-	for (size_t i = 0; i < c->expires_n; i++) {
+	for (size_t i = 0; i < c->expires_n; i++)
 		free(c->expires[i].pattern);
-		free(c->expires[i].where);
-	}
 	free(c->expires);
 	for (size_t i = 0; i < c->error_pages_n; i++)
 		free(c->error_pages[i].file);
 	free(c->error_pages);
 	option_list_done(&c->static_skip_ext);
 	option_list_done(&c->static_gzip);
-	option_list_done(&c->static_gzip_where);
 	option_list_done(&c->add_headers);
 }

@@ -259,10 +259,9 @@ VASSAL_PARSER(vassal_parse_processes)
 VASSAL_PARSER(vassal_parse_trusted)
 {
 	struct vassal_config *c = config;
-	int r = trust_add(&c->trusted_proxies, value, err);
 
-	(void)notes;
-	return r < 0 ? err_prefix(err, "%s: %s", where, o->name) : 0;
+	(void)o, (void)where, (void)notes;
+	return trust_add(&c->trusted_proxies, value, err);
 }
 
 VASSAL_PARSER(vassal_parse_forwarded)
@@ -274,14 +273,13 @@ VASSAL_PARSER(vassal_parse_forwarded)
 	};
 	struct vassal_config *c = config;
 
-	(void)notes;
+	(void)o, (void)where, (void)notes;
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		if (strcasecmp(value, names[i]) == 0) {
 			c->forwarded_header = (enum forwarded_mode)i;
 			return 0;
 		}
-	return err_set(err, -EINVAL, "%s: %s: \"%s\" is none of auto, x-forwarded, forwarded",
-		       where, o->name, value);
+	return err_set(err, -EINVAL, "\"%s\" is none of auto, x-forwarded, forwarded", value);
 }
 
 VASSAL_PARSER(vassal_parse_delta)

@@ -222,7 +222,7 @@ class Routes(harness.Case):
         eventually(lambda: '"uwsgi" is not an action that there is here' in e.output(), 15, "the refusal")
         e.drop("app", extra="route = ^/(x last:")
         eventually(lambda: "is not a regular expression: missing closing parenthesis" in e.output(), 15, "the other refusal")
-        self.assertRegex(e.output(), r"app\.ini:\d+: \"\^/\(x\"")
+        self.assertRegex(e.output(), r"app\.ini:\d+: route: \"\^/\(x\"")
         e.drop("app", extra="route = ^/x last:")
         e.wait_up("app")
 

@@ -43,7 +43,7 @@ class Forms(Files):
         for option, value in (("static-expires", "(a 60"), ("static-expires-uri-mtime", "[b 60"), ("static-gzip", "c{2,1}")):
             daemon = self.vassal("--http", "127.0.0.1:%d" % harness.free_port(), "--static-map", "/s=%s" % self.root, "--" + option, value)
             eventually(lambda d=daemon: not d.alive(), 10, "it ends")
-            self.assertIn('command line: %s: "%s" is not a regular expression' % (option, value.split()[0]), daemon.output())
+            self.assertIn('%s: "%s" is not a regular expression' % (option, value.split()[0]), daemon.output())
 
     def test_expiry(self):
         self.served("--static-map", "/s=%s" % self.root, "--static-expires-type", "image/png=100", "--static-expires", "/sub/.* 200",

@@ -6,21 +6,14 @@
 #include <errno.h>
 
 #include "shared/err.h"
+#include "shared/pattern.h"
 #include "shared/vassal_config.h"
-#include "vassal/routing/pattern.h"
 
 static bool ends(const char *name, const char *ending)
 {
 	size_t n = strlen(name), m = strlen(ending);
 
 	return n >= m && span_eq_nocase(span_of(name + n - m, m), span_of(ending, m));
-}
-
-static int compile(struct pattern **ret, const char *text, const char *where, struct err *err)
-{
-	int e = pattern_new(ret, text, false, err);
-
-	return e < 0 ? err_prefix(err, "%s", where) : 0;
 }
 
 int static_rules_compile(struct static_rules *r, const struct vassal_config *config,
@@ -34,12 +27,10 @@ int static_rules_compile(struct static_rules *r, const struct vassal_config *con
 	if (!r->gzip || !r->expires)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < config->static_gzip.n && e == 0; i++)
-		e = compile(&r->gzip[i], config->static_gzip.v[i], config->static_gzip_where.v[i],
-			    err);
+		e = pattern_new(&r->gzip[i], config->static_gzip.v[i], false, err);
 	for (size_t i = 0; i < config->expires_n && e == 0; i++)
 		if (config->expires[i].of != EXPIRES_TYPE)
-			e = compile(&r->expires[i], config->expires[i].pattern,
-				    config->expires[i].where, err);
+			e = pattern_new(&r->expires[i], config->expires[i].pattern, false, err);
 	return e;
 }
 

@@ -23,7 +23,7 @@ struct static_subject {
 	int64_t mtime_s, now_s;
 };
 
-/* A pattern that is none: -EINVAL, with its place. *r is to be done in any case. */
+/* -ENOMEM. *r is to be done in any case. */
 int static_rules_compile(struct static_rules *r, const struct vassal_config *config,
 			 struct err *err);
 void static_rules_done(struct static_rules *r);

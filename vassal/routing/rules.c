@@ -7,7 +7,7 @@
 
 #include "shared/err.h"
 #include "shared/http_head.h"
-#include "vassal/routing/pattern.h"
+#include "shared/pattern.h"
 
 struct rules {
 	const struct routing *routing; /* borrowed */

@@ -219,12 +219,12 @@ static void the_first_kind_that_fits_says_how_long(void **state)
 {
 	char js[] = "text/javascript", sub[] = "/srv/files/sub/", v[] = "[?]v=[0-9]+$",
 	     path[] = "^/static/sub/a[.]js$", no[] = "^a";
-	struct expires_config rules[] = {{EXPIRES_TYPE, false, js, 10, NULL},
-					 {EXPIRES_FILE, false, sub, 20, NULL},
-					 {EXPIRES_PATH, false, path, 30, NULL},
-					 {EXPIRES_URI, false, v, 40, NULL}};
-	struct expires_config none[] = {{EXPIRES_FILE, false, no, 20, NULL}};
-	struct expires_config past[] = {{EXPIRES_FILE, true, sub, 60, NULL}};
+	struct expires_config rules[] = {{EXPIRES_TYPE, false, js, 10},
+					 {EXPIRES_FILE, false, sub, 20},
+					 {EXPIRES_PATH, false, path, 30},
+					 {EXPIRES_URI, false, v, 40}};
+	struct expires_config none[] = {{EXPIRES_FILE, false, no, 20}};
+	struct expires_config past[] = {{EXPIRES_FILE, true, sub, 60}};
 	struct static_ask ask = {0};
 	char text[64];
 
@@ -257,7 +257,6 @@ static void which_files_have_other_forms_is_said_in_four_ways(void **state)
 	struct vassal_config config = {.static_gzip_dir = {prefixes, 1},
 				       .static_gzip_ext = {endings, 1},
 				       .static_gzip = {patterns, 1},
-				       .static_gzip_where = {endings, 1},
 				       .static_skip_ext = {skips, 1}};
 	struct static_rules r;
 

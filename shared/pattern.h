@@ -13,6 +13,8 @@ struct pattern;
 /* -EINVAL with the reason, -ENOMEM. */
 int pattern_new(struct pattern **ret, const char *text, bool any_case, struct err *err);
 void pattern_free(struct pattern *p);
+/* Is text one? 0, or as pattern_new(). */
+int pattern_check(const char *text, struct err *err);
 /*
  * 1, 0, -EDOM (it takes more than LIMIT_ROUTING_STEPS, or their memory) or -ENOMEM. groups, if it is not NULL: what has
  * matched, in subject; {NULL, 0} where nothing has. Untouched unless it is 1.

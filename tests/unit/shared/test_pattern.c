@@ -1,7 +1,7 @@
 /*
  * test_pattern - what uWSGI's inis say is understood as PCRE understands it, and costs no more than is allowed.
  */
-#include "vassal/routing/pattern.h"
+#include "shared/pattern.h"
 
 #include <errno.h>
 #include <setjmp.h>

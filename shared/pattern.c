@@ -3,7 +3,7 @@
  * is matched is never longer than a head.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "vassal/routing/pattern.h"
+#include "shared/pattern.h"
 
 #include <errno.h>
 #include <pcre2.h>
@@ -55,6 +55,15 @@ void pattern_free(struct pattern *p)
 	pcre2_code_free(p->code);
 	pcre2_match_context_free(p->limits);
 	free(p);
+}
+
+int pattern_check(const char *text, struct err *err)
+{
+	struct pattern *p;
+	int r = pattern_new(&p, text, false, err);
+
+	pattern_free(p);
+	return r;
 }
 
 static void keep_groups(pcre2_match_data *match, struct span subject, size_t n,
