@@ -121,6 +121,8 @@
 #define LIMIT_LINGER_S 30 /* and for how long at most: 10 MB by a phone, a proxy's whole buffer */
 #define LIMIT_LINGER_TURN \
 	(256UL * 1024) /* bytes of it in one turn of the loop: others want theirs */
+#define LIMIT_INTERRUPT_RENEW_MS \
+	250 /* in which most are gone; then a worker with threads takes nothing that it might take along */
 #define LIMIT_INTERRUPT_GRACE_S \
 	2 /* for an app to clean up after RequestTimeout: a rollback takes ms; then its worker is killed */
 #define LIMIT_PASS_S 2 /* a connection that the gate or the next generation does not take: 503 */

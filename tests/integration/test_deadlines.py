@@ -154,6 +154,16 @@ class Interrupts(Case):
         self.assertRegex(daemon.output(), "its thread waits in C code or a system call")
         self.assertEqual(set(ask_all(port, ["/short?%d" % n for n in range(12)]).values()), {200})
 
+    def test_what_comes_after_an_interrupt_does_not_go_to_a_process_that_will_be_killed(self):
+        port, daemon = serve(self, "--processes", "1", "--threads", "3", "--interrupt-timeout", "1")
+        self.assertEqual(ask(port, "/sleep"), 504)
+        eventually(lambda: "takes no more requests: GET /sleep" in daemon.output(), 6, "the process is to be replaced")
+        eventually(lambda: len(workers(daemon)) == 2, 6, "its successor is there")
+        # somebody is always in work until the other is killed
+        while "killed: harakiri: GET /sleep" not in daemon.output():
+            self.assertEqual(set(ask_all(port, ["/short?%d" % n for n in range(6)]).values()), {200})
+        self.assertEqual(daemon.output().count(" 502 "), 0)
+
 
 
 class Deadlocks(Case):

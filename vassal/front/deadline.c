@@ -14,9 +14,14 @@ enum deadline_action deadline_next(const struct deadline_limits *l, const struct
 {
 	if (is_due(l->harakiri_ns, age_ns))
 		return DEADLINE_HARAKIRI;
-	if (s->interrupted)
-		return age_ns - MIN(age_ns, s->interrupted_ns) >= l->grace_ns ? DEADLINE_UNMOVED
-									      : DEADLINE_WAIT;
+	if (s->interrupted) {
+		uint64_t since_ns = age_ns - MIN(age_ns, s->interrupted_ns);
+
+		if (since_ns >= l->grace_ns)
+			return DEADLINE_UNMOVED;
+		return !s->renewed && is_due(l->renew_ns, since_ns) ? DEADLINE_RENEW
+								    : DEADLINE_WAIT;
+	}
 	if (is_due(l->interrupt_ns, age_ns))
 		return DEADLINE_INTERRUPT;
 	return !s->slow_said && is_due(l->slow_ns, age_ns) ? DEADLINE_SAY : DEADLINE_WAIT;

@@ -62,7 +62,7 @@ static void on_renew(struct front *f, const struct msg *m, int *fd)
 {
 	(void)fd;
 	if (f->pool && m->a < f->shape.workers)
-		pool_renew(f->pool, (unsigned)m->a);
+		pool_renew(f->pool, (unsigned)m->a, POOL_RENEW_BUDGET);
 }
 
 static void on_sleep(struct front *f, const struct msg *m, int *fd)

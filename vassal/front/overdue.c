@@ -205,19 +205,32 @@ static void drop_lost(struct front *f, unsigned slot)
 		error_end(c, 502, 0, &(struct record){0});
 }
 
-static struct deadline_limits limits_of(const struct vassal_config *g)
+/* With threads: who has one in hand that will be killed for another's sake would lose it. Its successor comes first. */
+static void renew(struct overdue *o)
 {
-	return (struct deadline_limits){.slow_ns = g->slow_request_s * NS_PER_S,
-					.interrupt_ns = g->interrupt_timeout_s * NS_PER_S,
-					.harakiri_ns = g->harakiri_s * NS_PER_S,
-					.grace_ns = LIMIT_INTERRUPT_GRACE_S * NS_PER_S};
+	o->job->renewed = true;
+	logbook_say(&o->front->log, o->front->wall_ns,
+		    "worker %u: takes no more requests: %s goes on after its interrupt",
+		    o->worker + 1, o->name);
+	pool_renew(o->front->pool, o->worker, POOL_RENEW_STUCK);
+}
+
+static struct deadline_limits limits_of(const struct vassal_config *g, unsigned threads)
+{
+	return (struct deadline_limits){
+		.slow_ns = g->slow_request_s * NS_PER_S,
+		.interrupt_ns = g->interrupt_timeout_s * NS_PER_S,
+		.harakiri_ns = g->harakiri_s * NS_PER_S,
+		.renew_ns = threads > 1 ? LIMIT_INTERRUPT_RENEW_MS * NS_PER_MS : 0,
+		.grace_ns = LIMIT_INTERRUPT_GRACE_S * NS_PER_S};
 }
 
 static void check_age(struct overdue *o)
 {
-	const struct deadline_limits limits = limits_of(o->front->config);
+	const struct deadline_limits limits = limits_of(o->front->config, o->front->shape.threads);
 	const struct deadline_state state = {.slow_said = o->job->slow_said,
 					     .interrupted = o->job->interrupted,
+					     .renewed = o->job->renewed,
 					     .interrupted_ns = o->job->interrupted_ns};
 	enum deadline_action action = deadline_next(&limits, &state, o->age_ns);
 
@@ -232,6 +245,9 @@ static void check_age(struct overdue *o)
 		break;
 	case DEADLINE_INTERRUPT:
 		interrupt(o);
+		break;
+	case DEADLINE_RENEW:
+		renew(o);
 		break;
 	case DEADLINE_UNMOVED:
 		kill_unmoved(o);

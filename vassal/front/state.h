@@ -170,6 +170,7 @@ struct job {
 	bool killed;      /* harakiri: the worker is on its way out */
 	bool looked;      /* an incomplete answer was left alone for one look */
 	bool interrupted; /* by interrupt-timeout; its client was answered */
+	bool renewed;     /* and its worker has been told to take no more */
 	unsigned had;     /* what the client had by then; 0: it had left */
 	struct conn
 		*conn; /* NULL: the client has gone or was answered otherwise; frames are dropped */

@@ -97,6 +97,7 @@ enum policy_reason {
 	WHY_ASKED,   /* the front wants it */
 	WHY_REFORK,  /* there is a mold that has more to share */
 	WHY_BUDGET,  /* the machine is short of memory */
+	WHY_STUCK,   /* a request of it goes on after its interrupt */
 	WHY_SURPLUS, /* fewer processes are wanted */
 };
 

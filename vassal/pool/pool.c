@@ -388,9 +388,9 @@ void pool_kill(struct pool *pool, unsigned worker, const char *why)
 	pool_kick(pool);
 }
 
-void pool_renew(struct pool *pool, unsigned worker)
+void pool_renew(struct pool *pool, unsigned worker, enum pool_renewal why)
 {
-	policy_due(&pool->policy, worker, WHY_BUDGET);
+	policy_due(&pool->policy, worker, why == POOL_RENEW_STUCK ? WHY_STUCK : WHY_BUDGET);
 	pool_kick(pool);
 }
 

@@ -122,8 +122,12 @@ void pool_served(struct pool *pool, unsigned worker);
  * why goes to the log and to died(). The request it holds has already been answered by the front.
  */
 void pool_kill(struct pool *pool, unsigned worker, const char *why);
-/* This worker is to be replaced, its successor first: the machine is short of memory. Nothing if it is not in service. */
-void pool_renew(struct pool *pool, unsigned worker);
+enum pool_renewal {
+	POOL_RENEW_BUDGET, /* the machine is short of memory */
+	POOL_RENEW_STUCK,  /* a request of it goes on after its interrupt */
+};
+/* This worker is to be replaced, its successor first. Nothing if it is not in service. */
+void pool_renew(struct pool *pool, unsigned worker, enum pool_renewal why);
 /* Only the stacks, for a request that is slow and may live. */
 void pool_stacks(struct pool *pool, unsigned worker);
 /* Has it look whether what it works on was condemned (exchange_condemn). */

@@ -53,6 +53,8 @@ void recycle_describe(const struct pool *pool, unsigned worker, enum policy_reas
 	else if (why == WHY_BUDGET)
 		(void)snprintf(buf, size, "%" PRIu64 "M, memory-budget of the machine",
 			       w->rss / MIB);
+	else if (why == WHY_STUCK)
+		(void)snprintf(buf, size, "a request goes on after its interrupt");
 	else
 		(void)snprintf(buf, size, "it had closed its channel to the front");
 }

@@ -19,6 +19,8 @@ static const struct deadline_limits harakiri_first = {
 static const struct deadline_limits long_grace = {
 	.interrupt_ns = 20, .harakiri_ns = 40, .grace_ns = 500};
 
+static const struct deadline_limits threads = {.interrupt_ns = 20, .renew_ns = 2, .grace_ns = 5};
+
 static void each_measure_comes_in_its_time_and_once(void **state)
 {
 	static const struct {
@@ -33,6 +35,26 @@ static void each_measure_comes_in_its_time_and_once(void **state)
 		{"slow is said once", &all, {.slow_said = true}, 19, DEADLINE_WAIT},
 		{"interrupt", &all, {.slow_said = true}, 20, DEADLINE_INTERRUPT},
 		{"late front: interrupt and no words", &all, {0}, 25, DEADLINE_INTERRUPT},
+		{"with threads, at first",
+		 &threads,
+		 {.interrupted = true, .interrupted_ns = 20},
+		 21,
+		 DEADLINE_WAIT},
+		{"with threads, then it goes on",
+		 &threads,
+		 {.interrupted = true, .interrupted_ns = 20},
+		 22,
+		 DEADLINE_RENEW},
+		{"which is said once",
+		 &threads,
+		 {.interrupted = true, .renewed = true, .interrupted_ns = 20},
+		 24,
+		 DEADLINE_WAIT},
+		{"with threads, at the end",
+		 &threads,
+		 {.interrupted = true, .renewed = true, .interrupted_ns = 20},
+		 25,
+		 DEADLINE_UNMOVED},
 		{"in its grace",
 		 &all,
 		 {.interrupted = true, .interrupted_ns = 21},
