@@ -2,11 +2,11 @@
 
 import struct
 
-from gateway_case import (BEGIN, DATA, GET_VALUES, PARAMS, STDIN, STDOUT, begin, fastcgi, maker, packed, record, stream,
+from gateway_case import (BEGIN, CLOSING, DATA, GET_VALUES, PARAMS, STDIN, STDOUT, begin, fastcgi, maker, packed, record, stream,
                           variables)
 from http_case import CLOSE, KEEP, SILENCE, Await, Shut
 
-RECORDS, PAIRS, CLOSING, VALUES, UNKNOWN = "FastCGI 3.3", "FastCGI 3.4", "FastCGI 3.5", "FastCGI 4.1", "FastCGI 4.2"
+RECORDS, PAIRS, VALUES, UNKNOWN = "FastCGI 3.3", "FastCGI 3.4", "FastCGI 4.1", "FastCGI 4.2"
 case, ok, refused = maker("fastcgi")
 
 POST = variables(method="POST", length=9, CONTENT_TYPE="text/plain")
@@ -45,7 +45,7 @@ def _values(name, asked, want, sees=(), section=VALUES):
     return case(name, section, record(GET_VALUES, packed(dict.fromkeys(asked, "")), 0), want, KEEP, sees=sees)
 
 
-SMALL = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "REQUEST_URI": "/", "CONTENT_LENGTH": "4"}
+SMALL = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "CONTENT_LENGTH": "4"}
 SWEPT = fastcgi(SMALL, b"body", padding=3)
 
 CASES = [

@@ -18,8 +18,8 @@ def _means(name, named, *sees, section=META, **more):
 
 
 def _order(name, value):
-    """Variables by which uWSGI lets a client say what is run: ours runs its own app and shows it none of them."""
-    return ok("%s is no order" % name, SECURITY, uwsgi(variables("/echo", **{name: value, "X_Y": "1"})), b"X_Y='1'", lacks=(name.encode(),))
+    """Variables by which uWSGI lets a client say what is run, for a script that it does not know yet."""
+    return ok("%s is no order" % name, SECURITY, uwsgi(variables(**{"SCRIPT_NAME": "/other", name: value, "X_Y": "1"})), b"X_Y='1'")
 
 
 def _bad(name, data, want=(400, SILENCE), section=VARS):
@@ -89,7 +89,7 @@ CASES = [
     _means("a value of 300 bytes", variables(X_Y="a" * 300), b"X_Y='%s'" % (b"a" * 300), section=VARS),
     _means("a name twice: the last counts", [*variables().items(), ("X_Y", "1"), ("X_Y", "2")], b"X_Y='2'", section=VARS),
     _means("PATH_INFO twice: the last counts", [*variables("/a").items(), ("PATH_INFO", "/b")], b"PATH_INFO='/b'", section=VARS),
-    _means("HTTPS", variables(HTTPS="on"), b"HTTPS='on'", b"REQUEST_SCHEME='https'"),
+    _means("HTTPS", variables(HTTPS="on"), b"HTTPS='on'"),
     _means("UWSGI_SCHEME", variables(UWSGI_SCHEME="https"), b"PATH_INFO='/'", section="uwsgi vars"),
     _order("UWSGI_FILE", "/nonexistent.py"),
     _order("UWSGI_SCRIPT", "nonexistent"),
@@ -102,6 +102,8 @@ CASES = [
     _order("UWSGI_TOUCH_RELOAD", "/etc/passwd"),
     _order("UWSGI_POSTFILE", "/nonexistent"),
     _order("UWSGI_CACHE_GET", "a"),
+    ok("and the app is shown none of them", SECURITY, uwsgi(variables(UWSGI_FILE="/x.py", UWSGI_APPID="x", X_Y="1")), b"X_Y='1'",
+       lacks=(b"UWSGI_",), house=True),
     refused("no REQUEST_METHOD", META + ".12", uwsgi(variables(REQUEST_METHOD=None)), (400, 500, SILENCE)),
     refused("neither REQUEST_URI nor a path", META + ".5", uwsgi({"REQUEST_METHOD": "GET"}), (400, 500, SILENCE)),
     refused("a NUL in the path", META + ".5", uwsgi(variables(PATH_INFO="/a\0b")), (400, 404, 200, SILENCE)),

@@ -97,6 +97,9 @@ def uwsgi(named=None, body=b"", **more):
     return packet(block(variables() if named is None else named), **more) + body
 
 
+CLOSING = "FastCGI 3.5"
+
+
 def maker(protocol):
     """The protocol's words for its table: case, ok, refused."""
 
@@ -107,6 +110,7 @@ def maker(protocol):
     def ok(name, spec, send, sees=(), want=200, fate=KEEP if protocol == "fastcgi" else CLOSE, **more):
         # a second request beside this one has an answer: that there can be none
         more.setdefault("probe", protocol != "fastcgi")
+        more.setdefault("alone", spec != CLOSING)
         return case(name, spec, send, want, fate, sees=tuple([sees] if isinstance(sees, bytes) else sees), **more)
 
     def refused(name, spec, send, want=(400, SILENCE), **more):

@@ -28,6 +28,8 @@ def cgi_answer(data, is_head):
     for name in (b"connection", b"transfer-encoding", b"keep-alive"):
         if answer.all(name):
             raise Wrong("%d with %s, which is the web server's" % (answer.status, name.decode()))
+    if any(not n.isdigit() for n in answer.all(b"content-length")):
+        raise Wrong("%d, Content-Length: %s" % (answer.status, answer.all(b"content-length")))
     if (is_head or answer.status in (204, 304)) and body:
         raise Wrong("%d with a body" % answer.status)
     return answer

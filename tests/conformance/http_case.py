@@ -39,6 +39,7 @@ class Case:
     body: bytes = None  # of the last answer
     methods: tuple = ()  # of the requests, where they matter for the answers' framing
     gate: list = None  # want, through the gate or where all protocols are spoken, where that is another
+    house: bool = False  # a rule of this house, not of a standard: peers are not asked
     own: str = ""  # why it is asked at our own address only
     probe: bool = True  # CLOSE: a request follows that must not be answered
     cut: bool = False  # an answer begins, and the connection ends before it does

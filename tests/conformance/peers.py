@@ -1,163 +1,132 @@
-"""scripts/conformance: the suite's table, for ours and for those peers that are installed. For the record, not a test."""
+"""How ours and its peers are started for each suite: what is spoken at which port, beside which files."""
 
-import argparse
-import concurrent.futures
-import contextlib
-import http.client
 import os
 import pathlib
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 
-import suite
-import wire
-from test_conformance import OPTIONS
+import static_site
+import test_conformance
+import test_gateway_conformance
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("EMPEROR_BUILD", HERE.parents[1] / "build" / "dev"))
 PYTHON = "/usr/bin/python3"
 MODULES = pathlib.Path("/usr/lib/apache2/modules")
+PACKAGES = pathlib.Path("/usr/lib/python3/dist-packages")
+VASSAL, UWSGI, NGINX = BUILD / "bin" / "vassal", "/usr/bin/uwsgi-core", "/usr/sbin/nginx"
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def at(port):
+    return "127.0.0.1:%d" % port
 
 
-def vassal(port, folder):
-    arguments = ["--%s=%s" % item for item in OPTIONS.items()]
-    return [BUILD / "bin" / "vassal", "--http", "127.0.0.1:%d" % port, "--chdir", folder, "--module", "app", *arguments]
+def ours(options):
+    return ["--%s=%s" % item for item in options]
 
 
-def uwsgi_socket(port, folder):
-    return ["uwsgi-core", "--plugin", "python3", "--http-socket", "127.0.0.1:%d" % port, "--chdir", folder, "--module", "app",
-            "--master", "--processes", "2"]
+def vassal(folder, port, module, threads):
+    options = test_conformance.OPTIONS if module == "app" else {"processes": "2"}
+    return [VASSAL, "--http", at(port), "--chdir", folder, "--module", module, *ours(options.items())]
 
 
-def uwsgi_router(port, folder):
-    return ["uwsgi-core", "--plugin", "python3,http", "--http", "127.0.0.1:%d" % port, "--http-keepalive", "--chdir", folder,
-            "--module", "app", "--master", "--processes", "2"]
+def uwsgi(folder, *more, module="app", processes=2):
+    return [UWSGI, "--plugin", "python3,http,ping", "--chdir", folder, "--module", module, "--master", "--processes", processes, *more]
 
 
-def gunicorn(port, folder):
-    return [PYTHON, "/usr/bin/gunicorn", "--bind", "127.0.0.1:%d" % port, "--chdir", folder, "--threads", "16", "app"]
+def uwsgi_socket(folder, port, module, threads):
+    return uwsgi(folder, "--http-socket", at(port), module=module)
 
 
-def waitress(port, folder):
-    return [PYTHON, "-c", "import sys; sys.path.insert(0, sys.argv[2]); import app, waitress; "
-            "waitress.serve(app.application, listen='127.0.0.1:' + sys.argv[1], threads=16)", port, folder]
+def uwsgi_router(folder, port, module, threads):
+    return uwsgi(folder, "--http", at(port), "--http-keepalive", module=module)
 
 
-def cheroot(port, folder):
-    return [PYTHON, "-c", "import sys; sys.path.insert(0, sys.argv[2]); import app\nfrom cheroot import wsgi\n"
-            "wsgi.Server(('127.0.0.1', int(sys.argv[1])), app.application, numthreads=16).start()", port, folder]
+def gunicorn(folder, port, module, threads):
+    return [PYTHON, "/usr/bin/gunicorn", "--bind", at(port), "--chdir", folder, "--workers", "2", "--threads", threads, module]
 
 
-def mod_wsgi(port, folder):
+def waitress(folder, port, module, threads):
+    return [PYTHON, "-c", "import importlib, sys; sys.path.insert(0, sys.argv[2]); import waitress; "
+            "waitress.serve(importlib.import_module(sys.argv[3]).application, listen='127.0.0.1:' + sys.argv[1], threads=int(sys.argv[4]))",
+            port, folder, module, threads]
+
+
+def cheroot(folder, port, module, threads):
+    return [PYTHON, "-c", "import importlib, sys; sys.path.insert(0, sys.argv[2]); app = importlib.import_module(sys.argv[3])\n"
+            "from cheroot import wsgi\n"
+            "wsgi.Server(('127.0.0.1', int(sys.argv[1])), app.application, numthreads=int(sys.argv[4])).start()",
+            port, folder, module, threads]
+
+
+def mod_wsgi(folder, port, module, threads):
     conf = folder / "apache.conf"
     conf.write_text("\n".join([
         "ServerRoot %s" % folder, "ServerName localhost", "Listen 127.0.0.1:%d" % port, "PidFile %s/pid" % folder,
         "ErrorLog %s/error.log" % folder, "User www-data", "Group www-data", "DocumentRoot %s" % folder,
         *["LoadModule %s_module %s/mod_%s.so" % (m, MODULES, m) for m in ("mpm_event", "authz_core", "wsgi")],
-        "WSGIDaemonProcess app python-path=%s processes=2 threads=16" % folder, "WSGIProcessGroup app",
-        "WSGIApplicationGroup %{GLOBAL}", "WSGIChunkedRequest On", "WSGIScriptAlias / %s/app.py" % folder, "WSGISocketPrefix %s/wsgi" % folder,
-        "<Location />", "Require all granted", "</Location>", ""]))
+        "WSGIDaemonProcess app python-path=%s processes=2 threads=%d" % (folder, threads), "WSGIProcessGroup app",
+        "WSGIApplicationGroup %{GLOBAL}", "WSGIChunkedRequest On", "WSGIScriptAlias / %s/%s.py" % (folder, module),
+        "WSGISocketPrefix %s/wsgi" % folder, "<Location />", "Require all granted", "</Location>", ""]))
     return ["/usr/sbin/apache2", "-f", conf, "-DFOREGROUND"]
 
 
-PEERS = {  # name -> (how it is started, what must be there)
-    "vassal": (vassal, BUILD / "bin" / "vassal"),
-    "uwsgi": (uwsgi_socket, "/usr/bin/uwsgi-core"),
-    "uwsgi-http": (uwsgi_router, "/usr/lib/uwsgi/plugins/http_plugin.so"),
+def gateway_vassal(folder, ports):
+    sockets = [("%s-socket" % p if p != "http" else p, at(port)) for p, port in ports.items()]
+    yield [VASSAL, "--chdir", folder, "--module", "app", *ours([*sockets, *test_gateway_conformance.OPTIONS.items()])]
+
+
+def gateway_uwsgi(folder, ports):
+    """A client that stops in the middle holds one of its processes: enough of them for all that are asked at once."""
+    limits = ["--buffer-size", "16384", "--limit-post", "300000", "--socket-timeout", "2"]
+    yield uwsgi(folder, *limits, *[a for p, port in ports.items() for a in ("--%s-socket" % p, at(port))], processes=8)
+
+
+def static_vassal(folder, ports):
+    for site, port in ports.items():
+        app = [] if site == "bare" else ["--chdir", folder, "--module", "app", "--processes", "2"]
+        yield [VASSAL, "--http", at(port), *ours(static_site.options(site, folder)), *app]
+
+
+def static_uwsgi(folder, ports):
+    for site, port in ports.items():
+        options = [a for name, value in static_site.options(site, folder) for a in ("--" + name, value) if a != "true"]
+        app = [] if site == "bare" else ["--chdir", folder, "--module", "app"]
+        yield [UWSGI, "--plugin", "python3", "--http-socket", at(port), "--master", "--processes", "2", *options, *app]
+
+
+def static_nginx(folder, ports):
+    """The same places in its own words; it has no app, so what is no file is 404."""
+    root = "location /s/ { alias %s/files/; index %%s; expires $kept; gzip_static on; }" % folder
+    more = {"app": root % "index.html index.htm" + " location = /one { alias %s/files/sub/b.txt; } location /two/ { root %s/other; }"
+            "location ~ \\.php$ { return 404; }" % (folder, folder),
+            "plain": root % ".none", "bare": root % "index.html index.htm"}
+    conf = folder / "nginx.conf"
+    conf.write_text(
+        "daemon off; master_process off; pid %(d)s/pid; error_log stderr warn; events { worker_connections 256; }\n"
+        "http { access_log off; client_body_temp_path %(d)s/b; proxy_temp_path %(d)s/p; fastcgi_temp_path %(d)s/c;\n"
+        "uwsgi_temp_path %(d)s/u; scgi_temp_path %(d)s/g; include /etc/nginx/mime.types; default_type application/octet-stream;\n"
+        "map $uri?$args $kept { default off; ~\\.png\\? 100s; ~\\?v=[0-9]+$ 365d; }\n%(s)s }\n" % {
+            "d": folder, "s": "".join("server { listen 127.0.0.1:%d; root %s/none; %s }\n" % (ports[s], folder, more[s]) for s in ports)})
+    yield [NGINX, "-p", folder, "-c", conf]
+
+
+def _alone(start, module, threads):
+    def commands(folder, ports):
+        yield start(folder, ports["http"], module, threads)
+
+    return commands
+
+
+_SERVERS = {  # name -> (how it is started, what must be there)
+    "vassal": (vassal, VASSAL),
+    "uwsgi": (uwsgi_socket, UWSGI),
+    "uwsgi-http": (uwsgi_router, UWSGI),
     "gunicorn": (gunicorn, "/usr/bin/gunicorn"),
-    "waitress": (waitress, "/usr/lib/python3/dist-packages/waitress"),
-    "cheroot": (cheroot, "/usr/lib/python3/dist-packages/cheroot"),
+    "waitress": (waitress, PACKAGES / "waitress"),
+    "cheroot": (cheroot, PACKAGES / "cheroot"),
     "mod_wsgi": (mod_wsgi, MODULES / "mod_wsgi.so"),
 }
-
-
-@contextlib.contextmanager
-def running(name):
-    """Yields its port. In a session of its own, so that all of it can be ended."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="emperor-conformance-"))
-    folder.chmod(0o755)
-    shutil.copy(HERE / "app.py", folder)
-    port = free_port()
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen([str(a) for a in PEERS[name][0](port, folder)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                   start_new_session=True)
-    try:
-        _wait(name, port, process, folder / "log")
-        yield port
-    finally:
-        for sig in (signal.SIGINT if name.startswith("uwsgi") else signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, sig)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait(name, port, process, log):
-    deadline = time.monotonic() + 20
-    while True:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/probe", headers={"Connection": "close"})
-            if connection.getresponse().status == 200:
-                return
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit("%s does not answer:\n%s" % (name, log.read_text(errors="replace")[-2000:]))
-        time.sleep(0.05)
-
-
-def ask(name):
-    with running(name) as port, concurrent.futures.ThreadPoolExecutor(8) as pool:
-        ours = name == "vassal"
-        return list(pool.map(lambda c: wire.verdict(port, c, None, ours, 12 if ours else 5), suite.CASES))
-
-
-def show(names, columns, everything):
-    width = max(len(c.name) for c in suite.CASES)
-    group = None
-    for i, case in enumerate(suite.CASES):
-        cells = [columns[n][i] for n in names]
-        if not everything and not any(cells):
-            continue
-        if case.group != group:
-            group = case.group
-            print("\n%s" % group)
-        print("  %-*s  %-12s" % (width, case.name, case.rfc) + "".join("  %s: %s" % (n, c) for n, c in zip(names, cells) if c))
-    print("\n%-14s" % "right, of all" + "".join("%12s" % n for n in names))
-    for group, _ in suite.GROUPS:
-        members = [i for i, c in enumerate(suite.CASES) if c.group == group]
-        right = [sum(not columns[n][i] for i in members) for n in names]
-        print("%-14s" % group + "".join("%12s" % ("%d/%d" % (r, len(members))) for r in right))
-    print("%-14s" % "all" + "".join("%12s" % ("%d/%d" % (sum(not c for c in columns[n]), len(suite.CASES))) for n in names))
-
-
-def main():
-    parser = argparse.ArgumentParser(prog="scripts/conformance")
-    parser.add_argument("--all", action="store_true", help="also the cases that everybody answers rightly")
-    parser.add_argument("peers", nargs="*", metavar="SERVER", help=", ".join(PEERS))
-    arguments = parser.parse_args()
-    names = arguments.peers or list(PEERS)
-    for name in [n for n in names if n not in PEERS or not os.path.exists(PEERS[n][1])]:
-        print("%s is not here: left out" % name)
-        names = [n for n in names if n != name]
-    columns = {}
-    for name in names:
-        print("asking %s" % name, file=sys.stderr, flush=True)
-        columns[name] = ask(name)
-    show(names, columns, arguments.all)
-    sys.exit(1 if any(columns.get("vassal", [])) else 0)
-
-
-if __name__ == "__main__":
-    main()
+HTTP = {name: (_alone(start, "app", 16), needs) for name, (start, needs) in _SERVERS.items()}
+WSGI = {name: (_alone(start, "wsgi_app", 1), needs) for name, (start, needs) in _SERVERS.items() if start is not uwsgi_router}
+GATEWAY = {"vassal": (gateway_vassal, VASSAL), "uwsgi": (gateway_uwsgi, UWSGI)}
+STATIC = {"vassal": (static_vassal, VASSAL), "uwsgi": (static_uwsgi, UWSGI), "nginx": (static_nginx, NGINX)}
+EVERYBODY = [*_SERVERS, "nginx"]

@@ -6,6 +6,7 @@ b"{etag}" in what is sent stands for the tag that the server gave its file a.bin
 import dataclasses
 import email.utils
 import re
+import time
 
 from http_case import KEEP, Case
 
@@ -23,7 +24,6 @@ class StaticCase(Case):
     forms: dict = None  # coding (or None): body; one of them comes, the first from ours
     seconds: int = None  # it may be kept
     twin: bool = None  # two answers: have they the same tag?
-    house: bool = False  # a rule of this house, not of a standard: peers are not asked
     etag: str = '"0"'
 
     def of(self, etag):
@@ -51,7 +51,7 @@ class StaticCase(Case):
         m = re.fullmatch(rb"multipart/byteranges; *boundary=\"?([\w'()+,./:=?-]{1,70})\"?", kind)
         if not m:
             return "Content-Type: %r" % kind
-        rest = b"\r\n" + answer.body
+        rest = answer.body if answer.body.startswith(b"\r\n") else b"\r\n" + answer.body
         for first, last in self.parts:
             head = re.match(rb"\r\n--%s\r\n((?:[\w-]+: [^\r]+\r\n)+)\r\n" % re.escape(m.group(1)), rest)
             says = b"content-range: bytes %d-%d/%d\r\n" % (first, last, len(self.whole))
@@ -72,10 +72,10 @@ class StaticCase(Case):
     def _seconds(self, answer, _, is_ours):
         if self.seconds is None:
             return ""
-        until, now = answer.all(b"expires"), answer.all(b"date")
-        if not until or not now:
+        until, now = ([email.utils.parsedate_to_datetime(v.decode()).timestamp() for v in answer.all(n)] for n in (b"expires", b"date"))
+        if not until:
             return "no Expires"
-        left = (email.utils.parsedate_to_datetime(until[0].decode()) - email.utils.parsedate_to_datetime(now[0].decode())).total_seconds()
+        left = until[0] - (now[0] if now else time.time())
         if is_ours and answer.all(b"cache-control") != [b"max-age=%d" % max(self.seconds, 0)]:
             return "Cache-Control: %s" % answer.all(b"cache-control")
         return "" if abs(left - self.seconds) <= 1 else "kept for %d s" % left

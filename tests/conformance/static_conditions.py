@@ -67,7 +67,7 @@ CONDITIONS = [
     _if("not modified since later", SINCE, b"If-Modified-Since", AFTER, (304, 200)),
     _if("modified since", SINCE, b"If-Modified-Since", BEFORE, 200),
     _if("since no date", SINCE, b"If-Modified-Since", b"yesterday", 200),
-    _if("since two dates", SINCE, b"If-Modified-Since", SAME, 200, (b"If-Modified-Since", SAME), own=NGINX),
+    _if("since two dates", SINCE, b"If-Modified-Since", SAME, (200, 400), (b"If-Modified-Since", SAME), own=NGINX),
     _if("rfc850-date", "5.6.7", b"If-Modified-Since", b"Sunday, 06-Nov-94 08:49:37 GMT", 304),
     _if("asctime-date", "5.6.7", b"If-Modified-Since", b"Sun Nov  6 08:49:37 1994", 304),
     _if("since, of HEAD", SINCE, b"If-Modified-Since", SAME, 304, method=b"HEAD"),

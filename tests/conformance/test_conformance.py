@@ -10,7 +10,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
 import harness  # noqa: E402
-import suite  # noqa: E402
+import http_suite  # noqa: E402
 import wire  # noqa: E402
 from http_case import KEEP  # noqa: E402
 
@@ -71,8 +71,8 @@ class Conformance(harness.Case):
                 if found != b"of-the-app":
                     ids.add(found.decode())
 
-        self.run_all(port, suite.CASES, lambda case: case.want, rule)
-        self.assertGreater(len(ids), len(suite.CASES) / 2)
+        self.run_all(port, http_suite.CASES, lambda case: case.want, rule)
+        self.assertGreater(len(ids), len(http_suite.CASES) / 2)
         harness.eventually(lambda: not [i for i in ids if "id=" + i not in daemon.output()], 5, "each id has its line in the log")
 
     def test_through_the_gate(self):
@@ -81,7 +81,7 @@ class Conformance(harness.Case):
         lines = "default = true\n" + "".join("%s = %s\n" % item for item in OPTIONS.items())
         emperor.drop("a", "app", lines, app=self.folder)
         emperor.wait_up("a", "/probe")
-        self.run_all(emperor.port, [c for c in suite.CASES if not c.own], lambda case: case.gate or case.want, check_answer)
+        self.run_all(emperor.port, [c for c in http_suite.CASES if not c.own], lambda case: case.gate or case.want, check_answer)
 
     def answers(self, port, daemon):
         try:

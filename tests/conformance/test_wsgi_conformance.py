@@ -1,6 +1,5 @@
 """The WSGI suite: each case as it is, and once more through wsgiref.validate where that has nothing against the app."""
 
-import dataclasses
 import pathlib
 import shutil
 import socket
@@ -14,18 +13,9 @@ import harness  # noqa: E402
 import wire  # noqa: E402
 import wsgi_suite  # noqa: E402
 from test_pythons import pythons  # noqa: E402
+from wsgi_case import numbered  # noqa: E402
 
 MODULES = ("http_case", "wsgi_app", "wsgi_bodies", "wsgi_case", "wsgi_environ", "wsgi_heads", "wsgi_input", "wsgi_suite")
-
-
-def numbered(case, number, validate):
-    """The case with its number behind the request line."""
-    line, rest = case.pieces[0].split(b"\r\n", 1)
-    extra = b"\r\nX-Case: %d\r\n" % number + (b"X-Validate: 1\r\n" if validate else b"")
-    copy = dataclasses.replace(case)
-    copy.pieces = [line + extra + rest, *case.pieces[1:]]
-    copy.group = case.group
-    return copy
 
 
 class WsgiConformance(harness.Case):
@@ -63,7 +53,7 @@ class WsgiConformance(harness.Case):
             wrong = wire.verdict(self.port, asked, None, True, 10 * harness.PATIENCE)
         if wrong:
             return wrong + "\n" + self.process.output()[begin:]
-        for words in case.log:
+        for words in case.log + case.says:
             try:
                 harness.eventually(lambda w=words: w in self.process.output()[begin:], 5)
             except AssertionError:

@@ -14,10 +14,19 @@ TEXT = [("Content-Type", "text/plain")]
 @dataclasses.dataclass
 class WsgiCase(Case):
     app: object = None
-    log: tuple = ()  # what the log must say; without, it must hold no traceback
+    alone: bool = True
+    log: tuple = ()  # what the server must say to the log; without, it must hold no traceback
+    says: tuple = ()  # what the app itself says there
     unsaid: tuple = ()  # what the log must not say
     valid: bool = True  # wsgiref.validate finds nothing in it, so it is asked through that too
     leaves: bool = False  # the client goes after the first bytes of the body
+
+
+def numbered(case, number, validate=False):
+    """The case with its number behind the request line."""
+    line, rest = case.pieces[0].split(b"\r\n", 1)
+    extra = b"\r\nX-Case: %d\r\n" % number + (b"X-Validate: 1\r\n" if validate else b"")
+    return dataclasses.replace(case, pieces=[line + extra + rest, *case.pieces[1:]])
 
 
 def looks(expression):

@@ -35,19 +35,19 @@ CASES = [
     # wsgi.*
     sees("wsgi.version", ENVIRON, "e['wsgi.version']", (1, 0)),
     sees("wsgi.url_scheme", ENVIRON, "e['wsgi.url_scheme']", "http"),
-    sees("wsgi.multithread is false with one thread", ENVIRON, "e['wsgi.multithread']", False),
-    sees("wsgi.multiprocess is true with two processes", ENVIRON, "e['wsgi.multiprocess']", True),
+    sees("wsgi.multithread is false with one thread", ENVIRON, "e['wsgi.multithread']", False, house=True),
+    sees("wsgi.multiprocess is true with two processes", ENVIRON, "e['wsgi.multiprocess']", True, house=True),
     sees("wsgi.run_once", ENVIRON, "e['wsgi.run_once']", False),
     sees("wsgi.input_terminated", "wsgi.input_terminated", "e['wsgi.input_terminated']", True),
     sees("wsgi.file_wrapper can be called", "PEP 3333 Optional Platform-Specific File Handling", "callable(e['wsgi.file_wrapper'])", True),
     sees("wsgi.errors is a text stream", "PEP 3333 Input and Error Streams",
          "e['wsgi.errors'].write(''), e['wsgi.errors'].flush(), e['wsgi.errors'].writelines([])", (0, None, None), valid=False),
     sees("wsgi.errors ends in the log", "PEP 3333 Input and Error Streams", "e['wsgi.errors'].write('said to errors\\n') and None", None,
-         log=("said to errors",)),
+         says=("said to errors",)),
     sees("wsgi.errors takes what no encoding has", "PEP 3333 Input and Error Streams", "e['wsgi.errors'].write('\\udc80 lone\\n') and None",
-         None, log=("lone",)),
+         None, says=("lone",)),
     sees("wsgi.errors.writelines", "PEP 3333 Input and Error Streams", "e['wsgi.errors'].writelines(['of two', ' pieces\\n'])", None,
-         log=("of two pieces",)),
+         says=("of two pieces",)),
     # CGI variables
     sees("all that must be there", CGI, "[k for k in ('GATEWAY_INTERFACE', 'PATH_INFO', 'QUERY_STRING', 'REMOTE_ADDR', 'REQUEST_METHOD',"
          " 'SCRIPT_NAME', 'SERVER_NAME', 'SERVER_PORT', 'SERVER_PROTOCOL', 'SERVER_SOFTWARE') if k not in e]", []),
@@ -120,5 +120,6 @@ CASES = [
     sees("OPTIONS * has no path", "RFC 9112 3.2.4", "e['PATH_INFO'], e['REQUEST_URI']", ("", "*"), get(target=b"*", method=b"OPTIONS")),
     path(b"/x%20y", "http://a/x%20y", name="wsgiref.util.request_uri gives it back",
          see="__import__('wsgiref.util').util.request_uri(e)", section="PEP 3333 URL Reconstruction"),
-    sees("emperor.request_id is the client's", "X-Request-ID", "e['emperor.request_id']", "abc-1", field("X-Request-ID: abc-1\r\n")),
+    sees("emperor.request_id is the client's", "X-Request-ID", "e['emperor.request_id']", "abc-1", field("X-Request-ID: abc-1\r\n"),
+         house=True),
 ]
