@@ -266,6 +266,21 @@ static bool may_write(const char *dir, const struct passwd *pw)
 	return may;
 }
 
+/* The run directory must stay ours: chown there would be the end of the next start. */
+static void say_unwritable(const struct emperor *e, const char *dir)
+{
+	const char *user = e->options.stats_user;
+
+	if (e->rundir.path && str_eq(dir, e->rundir.path))
+		log_warning("%s: the stats-user, \"%s\", may not write here: no history is kept "
+			    "(db = FILE in another directory than run-dir)",
+			    dir, user);
+	else
+		log_warning("%s: the stats-user, \"%s\", may not write here: no history is kept "
+			    "(chown %s %s, or another db)",
+			    dir, user, user, dir);
+}
+
 /* The stats role is not root and cannot make the directory of its database itself. */
 static void make_db_dir(const struct emperor *e)
 {
@@ -281,10 +296,7 @@ static void make_db_dir(const struct emperor *e)
 		if (errno != EEXIST)
 			log_warning("%s: cannot be made for the history: %s", dir, strerror(errno));
 		else if (pw && !may_write(dir, pw))
-			log_warning("%s: the stats-user, \"%s\", may not write here: no history is "
-				    "kept (db = FILE in a directory of its own, which is made for "
-				    "that user)",
-				    dir, e->options.stats_user);
+			say_unwritable(e, dir);
 		return;
 	}
 	if (pw && lchown(dir, pw->pw_uid, pw->pw_gid) < 0)

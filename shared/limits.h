@@ -92,6 +92,8 @@
 	30 /* in that queue: longer than any sane reload, shorter than a proxy's patience */
 #define LIMIT_GATE_STANDIN \
 	512 /* clients of apps that are down, at their own listeners: those must not crowd out the shared ports */
+#define LIMIT_GATE_LINES \
+	10 /* of the log in a second, about answers of the gate's own: anybody can ask for them */
 #define LIMIT_GATE_LINGER_S 2 /* a client's time to read our last answer: see farewell.h */
 #define LIMIT_GATE_DRAIN \
 	(1024UL *        \

@@ -23,6 +23,7 @@
 #include "emperor/gate/answer.h"
 #include "emperor/gate/parts.h"
 #include "emperor/role.h"
+#include "shared/address.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/fd.h"
@@ -43,11 +44,29 @@ static void need_sweep(struct gate *g)
 		ev_timer_again(g->loop, &g->sweep);
 }
 
-static void answer(struct gate *g, const struct client *c, const struct answer *a)
+static void say(struct gate *g, const struct client *c, const struct answer *a, struct span request,
+		struct span host)
+{
+	char line[REFUSALS_LINE], address[INET6_ADDRSTRLEN], port[8];
+	unsigned unsaid;
+
+	if (!refusals_may_say(&g->refusals, clock_now_ns(), &unsaid))
+		return;
+	if (unsaid > 0)
+		log_info("%u more answers of its own went without a line", unsaid);
+	if (address_of_peer(c->fd, address, port) < 0)
+		address[0] = '\0';
+	refusals_format(line, address, a, request, host);
+	log_info("%s", line);
+}
+
+static void answer(struct gate *g, const struct client *c, const struct answer *a,
+		   struct span request, struct span host)
 {
 	char text[ANSWER_MAX];
 	size_t n = answer_write(text, a, time(NULL));
 
+	say(g, c, a, request, host);
 	farewell_say(g->farewell, c, text, n, clock_now_ns());
 	need_sweep(g);
 }
@@ -70,12 +89,12 @@ static void on_refuse(void *arg, const struct client *c, struct span bytes, unsi
 				 .retry_after_s = retry_after_s,
 				 .no_body = span_starts(request, SPAN("HEAD "))};
 
-	answer(arg, c, &a);
+	answer(arg, c, &a, request, span_of("", 0));
 }
 
 /* -- one connection ------------------------------------------------------------------------------------- */
 
-static void route(struct gate *g, const struct client *c, struct span bytes, bool proxied,
+static void route(struct gate *g, const struct client *c, struct span bytes, size_t skip,
 		  const struct http_head *head)
 {
 	struct answer a = {.status = 404,
@@ -90,12 +109,12 @@ static void route(struct gate *g, const struct client *c, struct span bytes, boo
 		a.retry_after_s = 1;
 	}
 	if (!g->routes || !routes_find(g->routes, head->host, head->path, &m)) {
-		answer(g, c, &a);
+		answer(g, c, &a, span_skip(bytes, skip), head->host);
 		return;
 	}
 	pass = (struct doors_pass){.epoch = routes_epoch(g->routes),
 				   .bounce = m.carve_full,
-				   .proxied = proxied,
+				   .proxied = skip > 0,
 				   .script = m.script,
 				   .carve = span_of(m.carve, m.carve_full ? 0 : m.carve_n),
 				   .bytes = bytes};
@@ -126,20 +145,20 @@ static bool decide_request(struct gate *g, const struct client *c, struct span b
 
 	if (request.p[0] == TLS_HANDSHAKE) {
 		a = (struct answer){.status = 400, .why = "this port speaks HTTP, not HTTPS"};
-		answer(g, c, &a);
+		answer(g, c, &a, request, span_of("", 0));
 		return true;
 	}
 	r = http_head_peek(request.p, request.n, LIMIT_GATE_HEAD, &head);
 	if (r == HTTP_MORE && end == ARRIVALS_OPEN)
 		return false;
 	if (r > 0) {
-		route(g, c, bytes, skip > 0, &head);
+		route(g, c, bytes, skip, &head);
 		return true;
 	}
 	a = r == HTTP_MORE ? late_answer(g, end)
 			   : (struct answer){.status = head.status, .why = head.reason};
 	a.no_body = span_starts(request, SPAN("HEAD "));
-	answer(g, c, &a);
+	answer(g, c, &a, request, span_of("", 0));
 	return true;
 }
 
@@ -167,7 +186,7 @@ static bool decide(void *arg, const struct client *c, struct span bytes, enum ar
 			a.why = proxy.reason;
 	}
 	if (n <= 0) {
-		answer(g, c, &a);
+		answer(g, c, &a, span_of("", 0), span_of("", 0));
 		return true;
 	}
 	if ((size_t)n < bytes.n)
@@ -197,9 +216,10 @@ static void on_handed_back(void *arg, const struct client *c, struct span bytes)
 }
 
 /* standin_handler */
-static void on_standin_answer(void *arg, const struct client *c, const struct answer *a)
+static void on_standin_answer(void *arg, const struct client *c, const struct answer *a,
+			      struct span request)
 {
-	answer(arg, c, a);
+	answer(arg, c, a, request, span_of("", 0));
 }
 
 static void on_standin_busy(void *arg)

@@ -7,6 +7,7 @@
 #include "emperor/gate/farewell.h"
 #include "emperor/gate/pollset.h"
 #include "emperor/gate/ports.h"
+#include "emperor/gate/refusals.h"
 #include "emperor/gate/routes.h"
 #include "emperor/gate/standin.h"
 #include "shared/trust.h"
@@ -25,6 +26,7 @@ struct gate {
 	ev_io link_io;
 	ev_timer sweep;
 	ev_signal term;
+	struct refusals refusals;
 	bool term_asked, stopping;
 	bool lost;           /* some of what the emperor said, since it began */
 	uint64_t stop_at_ns; /* who is still in hand then is sent away */

@@ -45,7 +45,7 @@ static bool decide(void *arg, const struct client *c, struct span bytes, enum ar
 	if (asked_find((enum gate_protocol)c->protocol, bytes, end != ARRIVALS_OPEN, &a) ==
 	    ASKED_MORE)
 		return false;
-	s->handler.answer(s->handler.arg, c, &a);
+	s->handler.answer(s->handler.arg, c, &a, bytes);
 	return true;
 }
 

@@ -9,13 +9,15 @@
 #include "emperor/gate/client.h"
 #include "emperor/gate/pollset.h"
 #include "emperor/role.h"
+#include "shared/span.h"
 
 struct err;
 struct standin;
 
 struct standin_handler {
 	/* Takes the client. */
-	void (*answer)(void *arg, const struct client *c, const struct answer *a);
+	void (*answer)(void *arg, const struct client *c, const struct answer *a,
+		       struct span request);
 	/* Somebody waits: standin_sweep() must be called before long. */
 	void (*busy)(void *arg);
 	void *arg;

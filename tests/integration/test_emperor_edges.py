@@ -175,6 +175,12 @@ class Places(Case):
         eventually(lambda: "chown" in e.output(), 5, "the cure")
         self.assertRegex(e.output(), r'mine: .*stats-user.*chown \S+ ' + re.escape(str(self.folder / "mine")))
 
+    @as_root
+    def test_of_the_run_directory_no_chown_is_advised(self):
+        e = self.emperor("--db", self.folder / "run" / "history.db")
+        eventually(lambda: "(db = FILE in another directory than run-dir)" in e.output(), 5, "the cure")
+        self.assertNotIn("chown", e.output())
+
     def test_roles_that_outlived_emperor_and_keeper_are_ended_by_the_next_emperor(self):
         e = self.emperor()
         e.drop("a")

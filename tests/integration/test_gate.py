@@ -25,6 +25,21 @@ class Routes(Case):
             with self.subTest(host=host, path=path):
                 self.assertEqual(request(e.port, path, host=host).text, want)
 
+    def test_what_the_gate_answers_itself_is_in_the_log(self):
+        e = self.emperor()
+        e.drop("one", "where", "env = NAME=one")
+        e.wait_up("one")
+        self.assertEqual(request(e.port, "/page", host="typo.test").status, 404)
+        eventually(lambda: 'client 127.0.0.1: 404: there is no site of this name here ("GET /page HTTP/1.1", Host typo.test)' in e.output(),
+                   5, "the mistyped name")
+        self.assertIn(b" 400 ", raw(e.port, b"GET / HTTP/1.1\r\nHost : x\r\n\r\n"))
+        eventually(lambda: "client 127.0.0.1: 400: " in e.output(), 5, "the bad head")
+        for _ in range(30):
+            request(e.port, "/", host="typo.test")
+        time.sleep(1.1)  # a second of the log's is over
+        request(e.port, "/", host="typo.test")
+        eventually(lambda: "more answers of its own went without a line" in e.output(), 5, "how many went unsaid")
+
     def test_one_keep_alive_connection_visits_several_apps_also_pipelined(self):
         e = self.emperor()
         for name in ("one", "two"):

@@ -30,7 +30,8 @@ struct world {
 	char why[64];
 };
 
-static void on_answer(void *arg, const struct client *c, const struct answer *a)
+static void on_answer(void *arg, const struct client *c, const struct answer *a,
+		      _unused_ struct span request)
 {
 	struct world *w = arg;
 
