@@ -222,6 +222,17 @@ static int set_value(const struct option *o, void *config, const char *value, co
 	return 0;
 }
 
+/* What uWSGI takes for "not": an ini that says so asks for nothing that is missing here. */
+static bool says_no(const char *value)
+{
+	static const char *const words[] = {"false", "no", "off", "0"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcasecmp(value, words[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Options that set nothing say what they have to say. True: nothing else is to be done. */
 static bool only_speaks(const struct option *o, const char *key, const char *value,
 			const char *where, struct inifile_notes *notes, int *ret, struct err *err)
@@ -231,6 +242,8 @@ static bool only_speaks(const struct option *o, const char *key, const char *val
 		*ret = o->parse(NULL, o, value, where, notes, err);
 	} else if (o->type == OPTION_IGNORED) {
 		option_note(notes, where, "%s: ignored: %s", key, o->text);
+	} else if (o->type == OPTION_REFUSED && says_no(value)) {
+		option_note(notes, where, "%s: ignored: it is off", key);
 	} else if (o->type == OPTION_REFUSED) {
 		*ret = err_set(err, -EOPNOTSUPP, "%s", o->text);
 	} else if (o->type == OPTION_SILENT) {

@@ -113,6 +113,8 @@ static void every_refusal_says_where_and_why(void **state)
 static const struct {
 	const char *line, *says;
 } noted[] = {
+	{"vhost = false", "vhost: ignored: it is off"},
+	{"gevent = 0", "gevent: ignored: it is off"},
 	{"max-requests = 10 workers", "read as 10; what follows"},
 	{"threads = true", "\"true\" is no number, read as 1"},
 	{"harakiri =", "has no value, it stays at 0"},
