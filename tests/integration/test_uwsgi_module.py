@@ -10,7 +10,7 @@ import harness
 from harness import Case, eventually, request
 
 APP = """
-import os, sys, threading, time
+import os, socket, sys, threading, time
 import uwsgi
 from uwsgidecorators import harakiri, lock, postfork, thread
 
@@ -58,6 +58,71 @@ def in_thread():
 def holds_and_dies():
     uwsgi.lock(3)
     os.kill(os.getpid(), 9)
+
+def child_that_waits():
+    # answers once, and lives until it is told to go
+    ask, answer = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = os.read(ask[0], 100).decode()
+        os.write(answer[1], repr(eval(code)).encode())
+        for _ in range(2000):
+            if os.path.exists(PATH + ".go"):
+                break
+            time.sleep(0.01)
+        os._exit(0)
+    return pid, lambda code: os.write(ask[1], code.encode()) and eval(os.read(answer[0], 100))
+
+def child_looks():
+    pid, look = child_that_waits()
+    uwsgi.lock(4)
+    try:
+        return look("uwsgi.is_locked(4)"), os.kill(pid, 9), os.waitpid(pid, 0)[1]
+    finally:
+        uwsgi.unlock(4)
+
+def daemon_keeps_its_descriptors():
+    pid = os.fork()
+    if pid > 0:
+        return os.waitpid(pid, 0)[1]
+    os.closerange(3, 200)
+    pairs = [socket.socketpair() for _ in range(20)]
+    before = [os.fstat(s.fileno()).st_ino for pair in pairs for s in pair]
+    pid = os.fork()
+    if pid == 0:
+        after = [os.fstat(s.fileno()).st_ino for pair in pairs for s in pair]
+        os._exit(after != before)
+    os._exit(os.waitpid(pid, 0)[1] != 0)
+
+def child_survives():
+    pid, look = child_that_waits()
+    look("1")
+    with open(PATH + ".child", "w") as f:
+        f.write(str(pid))
+    holds_and_dies()
+
+def hold_until_told():
+    uwsgi.lock(6)
+    while not os.path.exists(PATH + ".go"):
+        time.sleep(0.01)
+    uwsgi.unlock(6)
+
+def unlock_while_another_waits():
+    while not uwsgi.is_locked(6):
+        time.sleep(0.01)
+    got = []
+    waits = threading.Thread(target=lambda: got.append(uwsgi.lock(6)))
+    waits.start()
+    time.sleep(0.2)
+    uwsgi.unlock(6)
+    open(PATH + ".go", "w").close()
+    waits.join(10)
+    uwsgi.unlock(6)
+    return got
+
+def locked_here():
+    time.sleep(0.3)
+    return uwsgi.worker_id(), uwsgi.is_locked(6)
 
 def expression(environ):
     return repr(eval(environ["HTTP_X_SEE"], globals(), {"e": environ})).encode()
@@ -204,6 +269,28 @@ class Module(Case):
         self.assertEqual(self.see(port, "uwsgi.lock(3), uwsgi.unlock(3)"), (None, None))
         self.assertEqual(request(port, "/", headers={"X-See": "uwsgi.lock(64)"}).status, 500)
         eventually(lambda: "locks are numbered from 0 to 63" in process.output(), 5, "the log says why")
+
+    def test_what_the_app_forks_shares_no_lock_with_it(self):
+        port, process = self.serve(APP)
+        if os.getuid() == 0:
+            os.chmod(self.folder, 0o777)
+        self.assertEqual(self.see(port, "child_looks()"), (True, None, 9))
+        self.assertEqual(self.see(port, "daemon_keeps_its_descriptors()"), 0)
+        self.assertEqual(self.see(port, "uwsgi.is_locked(4)"), False)
+        self.assertEqual(request(port, "/", headers={"X-See": "child_survives()"}).status, 502)
+        self.assertEqual(self.see(port, "uwsgi.is_locked(3)"), False)
+        child = int((self.folder / "counter.child").read_text())
+        os.kill(child, 0)
+        (self.folder / "counter.go").touch()
+        eventually(lambda: not os.path.exists("/proc/%d" % child), 5, "the child leaves")
+
+    def test_who_waits_for_a_lock_does_not_lose_it_to_an_unlock_of_another_thread(self):
+        port, process = self.serve(APP, "--processes", "2")
+        if os.getuid() == 0:
+            os.chmod(self.folder, 0o777)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            self.assertEqual(list(pool.map(lambda e: self.see(port, e), ("hold_until_told()", "unlock_while_another_waits()"))), [None, [None]])
+            self.assertEqual(set(pool.map(lambda _: self.see(port, "locked_here()"), range(2))), {(1, False), (2, False)})
 
     def test_a_lock_of_a_worker_that_has_become_the_parent_of_a_mold_is_its_own(self):
         port, process = self.serve(APP, "--processes", "1", "--refork", "3")

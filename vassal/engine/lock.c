@@ -2,14 +2,18 @@
  * lock - see lock.h.
  *
  * An open-file-description lock belongs to a descriptor: each process has its own, and threads of one process are kept
- * apart by a mutex beside it. A child of the app's own making inherits the descriptor, and with it what is held.
+ * apart by a mutex beside it. A fork would share the descriptor, and with it every lock that either side takes later: two
+ * would hold one lock, and a dead worker's stayed held by what it had forked. So each child opens its own at once, whoever
+ * forked it, and holds nothing.
  */
 #include "vassal/engine/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vassal/exchange/crew.h"
@@ -18,28 +22,76 @@
 
 /* Of this process: a lock has no owner but that. */
 static int handle = -1;
+static struct stat shared; /* what it is open for */
 static pthread_mutex_t mutexes[LOCK_COUNT];
+static atomic_bool
+	held[LOCK_COUNT]; /* by a thread of ours: its mutex alone may mean that one waits */
 
-int lock_open(void)
+/* A description of its own of what this descriptor is open for, or -errno. */
+static int open_again(int fd)
 {
 	char path[32];
-	int from = handle >= 0 ? handle : CREW_EXCHANGE_FD;
-	int opened, fd;
+	int r;
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", from);
-	opened = open(path, O_RDWR | O_CLOEXEC);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	r = open(path, O_RDWR | O_CLOEXEC);
+	return r < 0 ? -errno : r;
+}
+
+static void hold_nothing(void)
+{
+	for (size_t i = 0; i < LOCK_COUNT; i++) {
+		(void)pthread_mutex_init(&mutexes[i], NULL);
+		atomic_store(&held[i], false);
+	}
+}
+
+/* A daemon of the app may have closed all it found and use the number for something of its own. */
+static bool is_ours(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == shared.st_dev &&
+	       st.st_ino == shared.st_ino;
+}
+
+static void on_fork_in_child(void)
+{
+	int opened;
+
+	hold_nothing();
+	if (!is_ours(handle)) {
+		handle = -1;
+		return;
+	}
+	opened = open_again(handle);
+	if (opened < 0 || dup3(opened, handle, O_CLOEXEC) < 0) {
+		(void)close(handle);
+		handle = -1;
+	}
+	if (opened >= 0)
+		(void)close(opened);
+}
+
+int lock_start(void)
+{
+	int opened = open_again(CREW_EXCHANGE_FD);
+	int fd;
+
 	if (opened < 0)
-		return -errno;
+		return opened;
 	/* the crew's numbers stay free: a worker that becomes the parent of a mold needs them */
 	fd = fcntl(opened, F_DUPFD_CLOEXEC, CREW_BOARD_FD + 1);
 	(void)close(opened);
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &shared) < 0)
 		return -errno;
-	if (handle >= 0)
-		(void)close(handle);
+	/* of libc and not of Python: an extension's fork() counts too */
+	if (pthread_atfork(NULL, NULL, on_fork_in_child) != 0) {
+		(void)close(fd);
+		return -ENOMEM;
+	}
 	handle = fd;
-	for (size_t i = 0; i < LOCK_COUNT; i++)
-		(void)pthread_mutex_init(&mutexes[i], NULL);
+	hold_nothing();
 	return 0;
 }
 
@@ -57,7 +109,9 @@ int lock_take(unsigned number)
 	if (pthread_mutex_lock(&mutexes[number]) != 0)
 		return -EINVAL;
 	r = fcntl(handle, F_OFD_SETLKW, &l) < 0 ? -errno : 0;
-	if (r < 0)
+	if (r == 0)
+		atomic_store(&held[number], true);
+	else
 		(void)pthread_mutex_unlock(&mutexes[number]);
 	return r;
 }
@@ -65,13 +119,11 @@ int lock_take(unsigned number)
 int lock_give(unsigned number)
 {
 	struct flock l = range_of(number, F_UNLCK);
-	int r = pthread_mutex_trylock(&mutexes[number]);
+	int r;
 
-	/* nobody here holds it: uWSGI says nothing either */
-	if (r == 0) {
-		(void)pthread_mutex_unlock(&mutexes[number]);
+	/* nobody here holds it: uWSGI says nothing either. Who waits for it goes on waiting. */
+	if (!atomic_exchange(&held[number], false))
 		return 0;
-	}
 	r = fcntl(handle, F_OFD_SETLK, &l) < 0 ? -errno : 0;
 	(void)pthread_mutex_unlock(&mutexes[number]);
 	return r;

@@ -7,8 +7,8 @@
 
 #define LOCK_COUNT 64 /* 0 .. 63: apps use one or two */
 
-/* Opens this process's own handle: once in the mold, and again in each process forked from it or from a worker. 0 or -errno. */
-int lock_open(void);
+/* Once, in the first mold; every process that is forked from then on holds nothing and has a handle of its own. 0 or -errno. */
+int lock_start(void);
 /* Waits: call it without the GIL. 0, -EINTR after a signal, or -errno. Who holds it waits for ever: not recursive. */
 int lock_take(unsigned number);
 int lock_give(unsigned number);

@@ -31,7 +31,6 @@
 #include "vassal/engine/collector.h"
 #include "vassal/engine/forked.h"
 #include "vassal/engine/interp.h"
-#include "vassal/engine/lock.h"
 #include "vassal/engine/main.h"
 #include "vassal/engine/place.h"
 #include "vassal/engine/warmup.h"
@@ -294,9 +293,6 @@ _Noreturn void mold_resume(struct engine *e)
 
 	forked_watch();
 	e->worker_id = 0;
-	/* what the worker held or will hold is not this one's to keep */
-	if (lock_open() < 0)
-		mold_fail(FAIL_ENGINE, "uwsgi.lock() cannot be told from the worker's");
 	exchange_forget_lanes(e->exchange);
 	place_anywhere(e);
 	proctitle_set("%s mold", engine_title(e));

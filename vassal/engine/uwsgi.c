@@ -231,8 +231,6 @@ static PyObject *run_atexit(PyObject *module, PyObject *unused)
 void uwsgi_forked(struct engine *e, unsigned number)
 {
 	e->worker_id = number + 1;
-	if (lock_open() < 0)
-		engine_note(e, "uwsgi.lock() will not work");
 	run_hook(e, "post_fork_hook");
 }
 
@@ -387,7 +385,7 @@ int uwsgi_start(struct engine *e)
 	if (put_facts(e, PyModule_GetDict(module)) < 0 || put_spec(module) < 0 ||
 	    register_atexit(module) < 0)
 		return -1;
-	if (lock_open() < 0)
+	if (lock_start() < 0)
 		engine_note(e, "uwsgi.lock() will not work");
 	return PyDict_SetItemString(PyImport_GetModuleDict(), "uwsgi", module);
 }
