@@ -258,6 +258,14 @@ class Module(Case):
         for name in ("post_fork_hook", "after_req_hook", "atexit"):
             self.assertIn("exception in uwsgi.%s" % name, process.output())
 
+    def test_one_of_many_hooks_that_raises_keeps_none_of_the_others_from_running(self):
+        port, process = self.serve("from uwsgidecorators import postfork\nran = []\n@postfork\ndef bad():\n    raise ValueError('the first')\n"
+                                   "@postfork\ndef worse():\n    raise SystemExit(5)\n@postfork(0)\ndef good():\n    ran.append('good')\n"
+                                   "def application(e, s):\n    s('200 OK', [])\n    return [repr(ran).encode()]\n")
+        self.assertEqual(request(port).text, "['good']")
+        self.assertIn("ValueError: the first", process.output())
+        self.assertIn("SystemExit: 5", process.output())
+
     def test_a_lock_is_held_by_one_of_all_threads_and_processes_and_given_back_by_the_dead(self):
         port, process = self.serve(APP, "--processes", "3", "--threads", "2")
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
