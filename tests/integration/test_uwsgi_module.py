@@ -266,6 +266,14 @@ class Module(Case):
         self.assertIn("ValueError: the first", process.output())
         self.assertIn("SystemExit: 5", process.output())
 
+    def test_atexit_comes_while_threads_and_python_s_atexit_are_still_to_end(self):
+        port, process = self.serve("import atexit, concurrent.futures, uwsgi\npool = concurrent.futures.ThreadPoolExecutor(1)\n"
+                                   "atexit.register(print, \"python's atexit\", flush=True)\n"
+                                   "uwsgi.atexit = lambda: pool.submit(print, 'flushed in a thread', flush=True).result(5)\n"
+                                   "def application(e, s):\n    s('200 OK', [])\n    return [b'well']\n")
+        process.stop()
+        self.assertRegex(process.output(), r"(?s)flushed in a thread.*python's atexit")
+
     def test_a_lock_is_held_by_one_of_all_threads_and_processes_and_given_back_by_the_dead(self):
         port, process = self.serve(APP, "--processes", "3", "--threads", "2")
         with concurrent.futures.ThreadPoolExecutor(12) as pool:

@@ -263,9 +263,10 @@ int interp_freeze(bool collect)
 	return frozen ? 0 : -1;
 }
 
-void interp_exit(int code)
+void interp_exit(struct engine *e, int code)
 {
 	signals_exit_after(INTERP_EXIT_S, code);
+	uwsgi_ending(e);
 	/* What Py_FinalizeEx does before it takes the interpreter apart. */
 	call_quietly("threading", "_shutdown");
 	call_quietly("atexit", "_run_exitfuncs");

@@ -14,9 +14,9 @@ void interp_flush(void);
 /* gc.freeze(): what is there now stays shared with the processes that are forked; after a gc.collect(). Holds the GIL. */
 int interp_freeze(bool collect);
 /*
- * Leaves: joins threads that are not daemons, runs atexit functions, flushes; all of it within INTERP_EXIT_S, then
+ * Leaves: runs uwsgi.atexit, joins threads that are not daemons, runs atexit functions, flushes; all of it within INTERP_EXIT_S, then
  * exits with this code in any case. Never finalises the interpreter (but for sanitizers). Holds the GIL.
  */
-_Noreturn void interp_exit(int code);
+_Noreturn void interp_exit(struct engine *e, int code);
 
 #define INTERP_EXIT_S 5 /* seconds for an app's atexit functions */

@@ -220,18 +220,15 @@ static void run_hook(const struct engine *e, const char *name)
 	Py_XDECREF(r);
 }
 
-/* atexit's: of workers alone, for no mold runs it. */
-static PyObject *run_atexit(PyObject *module, PyObject *unused)
-{
-	(void)unused;
-	run_hook(uwsgi_engine(module), "atexit");
-	Py_RETURN_NONE;
-}
-
 void uwsgi_forked(struct engine *e, unsigned number)
 {
 	e->worker_id = number + 1;
 	run_hook(e, "post_fork_hook");
+}
+
+void uwsgi_ending(const struct engine *e)
+{
+	run_hook(e, "atexit");
 }
 
 void uwsgi_served(const struct lane *l)
@@ -356,19 +353,6 @@ static int put_spec(PyObject *module)
 	return r;
 }
 
-static int register_atexit(PyObject *module)
-{
-	static PyMethodDef method = {"run_atexit", run_atexit, METH_NOARGS, "Runs uwsgi.atexit."};
-	PyObject *atexit = PyImport_ImportModule("atexit");
-	PyObject *function = atexit ? PyCFunction_New(&method, module) : NULL;
-	PyObject *r = function ? PyObject_CallMethod(atexit, "register", "O", function) : NULL;
-
-	Py_XDECREF(r);
-	Py_XDECREF(function);
-	Py_XDECREF(atexit);
-	return r ? 0 : -1;
-}
-
 int uwsgi_announce(void)
 {
 	return PyImport_AppendInittab("uwsgidecorators", decorators_init);
@@ -382,8 +366,7 @@ int uwsgi_start(struct engine *e)
 		return -1;
 	*(struct engine **)PyModule_GetState(module) = e;
 	e->uwsgi = module;
-	if (put_facts(e, PyModule_GetDict(module)) < 0 || put_spec(module) < 0 ||
-	    register_atexit(module) < 0)
+	if (put_facts(e, PyModule_GetDict(module)) < 0 || put_spec(module) < 0)
 		return -1;
 	if (lock_start() < 0)
 		engine_note(e, "uwsgi.lock() will not work");

@@ -22,6 +22,8 @@ int uwsgi_start(struct engine *e);
 int uwsgi_loaded(const struct engine *e);
 /* In a new worker, before it serves: its number, post_fork_hook. */
 void uwsgi_forked(struct engine *e, unsigned number);
+/* A worker leaves, and threads and atexit functions of the app are still there: uwsgi.atexit. */
+void uwsgi_ending(const struct engine *e);
 
 /* This thread serves a request, and no more. */
 void uwsgi_enter(struct lane *l);

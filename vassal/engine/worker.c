@@ -442,5 +442,5 @@ _Noreturn void worker_run(struct engine *e, unsigned number, int link_fd)
 		witness_stop(w.witness);
 		free_threads(&w);
 	}
-	interp_exit(CREW_EXIT_OK);
+	interp_exit(e, CREW_EXIT_OK);
 }
