@@ -274,6 +274,20 @@ class Module(Case):
         process.stop()
         self.assertRegex(process.output(), r"(?s)flushed in a thread.*python's atexit")
 
+    def test_a_signal_handler_that_exits_does_not_end_the_mold(self):
+        port, process = self.serve("import atexit, os, signal, sys\nMOLD = os.getpid()\n"
+                                   "def leave(*unused):\n    print('handler of %d' % os.getpid(), flush=True)\n    sys.exit(3)\n"
+                                   "signal.signal(signal.SIGTERM, leave)\natexit.register(lambda: print('atexit of %d.' % os.getpid(), flush=True))\n"
+                                   "def application(e, s):\n    s('200 OK', [])\n    return [b'%d %d' % (MOLD, os.getpid())]\n")
+        mold, worker = map(int, request(port).text.split())
+        os.kill(mold, 15)
+        eventually(lambda: "handler of %d" % mold in process.output(), 5, "the handler")
+        eventually(lambda: "signal handler of the app, in the mold" in process.output(), 5, "it is told")
+        os.kill(worker, 9)
+        eventually(lambda: request(port).text.split()[1] != str(worker), 10, "another worker")
+        self.assertEqual(request(port).text.split()[0], str(mold))
+        self.assertNotIn("atexit of %d." % mold, process.output())
+
     def test_a_lock_is_held_by_one_of_all_threads_and_processes_and_given_back_by_the_dead(self):
         port, process = self.serve(APP, "--processes", "3", "--threads", "2")
         with concurrent.futures.ThreadPoolExecutor(12) as pool:

@@ -33,6 +33,7 @@
 #include "vassal/engine/interp.h"
 #include "vassal/engine/main.h"
 #include "vassal/engine/place.h"
+#include "vassal/engine/traceback.h"
 #include "vassal/engine/warmup.h"
 #include "vassal/engine/worker.h"
 #include "vassal/exchange/exchange.h"
@@ -277,8 +278,10 @@ static void serve(struct engine *e)
 		Py_BEGIN_ALLOW_THREADS;
 		r = poll(&p, 1, -1);
 		Py_END_ALLOW_THREADS;
-		if (PyErr_CheckSignals() < 0)
-			PyErr_Print();
+		/* Also a SystemExit: the mold is the front's to end, as it is without a handler of the app's. */
+		if (PyErr_CheckSignals() < 0 && !forked_is())
+			traceback_report(e,
+					 "exception in a signal handler of the app, in the mold");
 		if (forked_is()) /* by a signal handler of the app */
 			forked_leave(e);
 		if (r > 0)
