@@ -161,6 +161,8 @@
 /* Clients whose password is being hashed, two at a time and 100 ms each: more would wait longer than they do. 503 */
 #define LIMIT_HTPASSWD_WAITING 64
 #define LIMIT_HTPASSWD_BYTES   (256UL * 1024) /* one file: 3000 users */
+/* uwsgi.set_logvar(): names and values of one request in its line of the log. A user, an order, a duration: 100 bytes */
+#define LIMIT_LOGVARS 256
 #define LIMIT_LOGBOOK_BYTES \
 	(256UL * 1024) /* log bytes that wait for a disk; more are dropped and counted */
 

@@ -216,6 +216,7 @@ class Module(Case):
             ("uwsgi.SPOOL_OK, uwsgi.SPOOL_RETRY, uwsgi.SPOOL_IGNORE, uwsgi.i_am_the_spooler(), uwsgi.mule_id()", (-2, -1, 0, False, 0)),
             ("in_thread()", [True]),
             ("uwsgi.set_logvar('user', 'me'), uwsgi.get_logvar('user'), uwsgi.get_logvar('none')", (None, b"me", None)),
+            ("uwsgi.set_logvar(b'user', b'you'), uwsgi.get_logvar('user')", (None, b"you")),
             ("uwsgi.get_logvar('user')", None),
             ("__import__('importlib.util').util.find_spec('uwsgi').name", "uwsgi"),
         ):
@@ -349,6 +350,19 @@ class Module(Case):
         self.assertNotIn('"GET /" 200', process.output())
         self.see(port, "uwsgi.log_this_request()")
         eventually(lambda: process.output().count('"GET /" 200') == 1, 5, "its line")
+
+    def test_logvars_stand_behind_the_line_of_their_request_and_of_no_other(self):
+        port, process = self.serve(APP)
+        self.see(port, "uwsgi.set_logvar('user', b'me'), uwsgi.set_logvar(b'order', '17'), uwsgi.get_logvar(b'user'), uwsgi.get_logvar('order')")
+        eventually(lambda: ' logvars="user=me order=17"\n' in process.output(), 5, "the log names them")
+        for line in ("uwsgi.set_logvar('a', 5)", "uwsgi.set_logvar('fails', 'yes') or 1 / 0"):
+            self.assertEqual(request(port, "/", headers={"X-See": line}).status, 500)
+        eventually(lambda: ' logvars="fails=yes"\n' in process.output(), 5, "of one that failed too")
+        self.see(port, "uwsgi.set_logvar('long', 'x' * 100000)")
+        eventually(lambda: ' logvars="long=%s"\n' % ("x" * 251) in process.output(), 5, "cut")
+        self.see(port, "1")
+        eventually(lambda: process.output().count('"GET /" 200') >= 4, 5, "all lines")
+        self.assertEqual(process.output().count("logvars="), 3)
 
     def test_outside_a_request_there_is_none(self):
         port, process = self.serve("import uwsgi, threading\nseen = []\ndef look():\n    for f in (uwsgi.cl, uwsgi.log_this_request):\n"

@@ -46,6 +46,7 @@ static int prepare(struct lane *l, const struct lane_request *r)
 	l->sent = l->full = l->excess = l->interrupted = false;
 	l->body_n = 0;
 	l->request_n = r->body_n;
+	l->logged_n = 0;
 	l->end = FRAME_END_OK;
 	uwsgi_enter(l);
 	if (!l->input)
@@ -257,6 +258,7 @@ void lane_serve(struct lane *l, unsigned slot)
 	} else {
 		log_error("a request in shared memory is damaged; refused");
 		l->body_n = 0;
+		l->logged_n = 0;
 		l->end = FRAME_END_EXCEPTION;
 	}
 	cut_off(l);

@@ -12,6 +12,7 @@
 
 #include <time.h>
 
+#include "shared/limits.h"
 #include "vassal/engine/head.h"
 #include "vassal/engine/input.h"
 
@@ -50,13 +51,15 @@ struct lane {
 
 	/* its answer */
 	struct head head;
-	bool sent;          /* the head has gone */
-	bool full;          /* as many bytes as Content-Length says have gone */
-	bool excess;        /* and the app gave more */
-	uint64_t body_n;    /* bytes the app gave */
-	uint64_t request_n; /* bytes of its body */
-	PyObject *logvars;  /* uwsgi.set_logvar(); NULL: none */
-	bool has_timer;     /* uwsgi.set_user_harakiri() */
+	bool sent;                  /* the head has gone */
+	bool full;                  /* as many bytes as Content-Length says have gone */
+	bool excess;                /* and the app gave more */
+	uint64_t body_n;            /* bytes the app gave */
+	uint64_t request_n;         /* bytes of its body */
+	PyObject *logvars;          /* uwsgi.set_logvar(): bytes to bytes; NULL: none */
+	char logged[LIMIT_LOGVARS]; /* the same as text, when the request is over; logged_n bytes */
+	size_t logged_n;
+	bool has_timer; /* uwsgi.set_user_harakiri() */
 	timer_t timer;
 	uint32_t end; /* enum frame_end_flags */
 };

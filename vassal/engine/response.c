@@ -459,8 +459,11 @@ int response_send(struct lane *l, PyObject *result)
 void response_end(struct lane *l, uint64_t app_ns)
 {
 	struct frame_end end = {.flags = l->end, .app_ns = app_ns};
+	uint8_t whole[sizeof(end) + LIMIT_LOGVARS];
 
+	memcpy(whole, &end, sizeof(end));
+	memcpy(whole + sizeof(end), l->logged, l->logged_n);
 	/* A Python signal handler may raise while we wait for room; the front must get its END all the same. */
-	while (put_frame(l, FRAME_END, &end, sizeof(end), true) < 0)
+	while (put_frame(l, FRAME_END, whole, sizeof(end) + l->logged_n, true) < 0)
 		PyErr_WriteUnraisable(NULL);
 }

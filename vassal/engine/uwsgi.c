@@ -258,7 +258,7 @@ static PyMethodDef methods[] = {
 	{"unlock", uwsgi_unlock, METH_VARARGS, "Gives it back."},
 	{"is_locked", uwsgi_is_locked, METH_VARARGS, "Does anybody hold it?"},
 	{"set_logvar", uwsgi_set_logvar, METH_VARARGS,
-	 "Remembers something until the request ends."},
+	 "Stands at the end of the request's line in the access log."},
 	{"get_logvar", uwsgi_get_logvar, METH_VARARGS, "What set_logvar() remembered, or None."},
 	{"log_this_request", uwsgi_log_this_request, METH_NOARGS,
 	 "Its line is written in spite of disable-logging."},

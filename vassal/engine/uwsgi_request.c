@@ -35,10 +35,33 @@ static void stop_timer(struct lane *l)
 	l->has_timer = false;
 }
 
+static void log_bytes(struct lane *l, const char *p, size_t n)
+{
+	n = MIN(n, sizeof(l->logged) - l->logged_n);
+	memcpy(l->logged + l->logged_n, p, n);
+	l->logged_n += n;
+}
+
+/* "user=me order=17", in the order in which they were set first; what is beyond the limit is cut. */
+static void log_vars(struct lane *l)
+{
+	PyObject *key, *value; /* borrowed; bytes, see uwsgi_set_logvar() */
+	Py_ssize_t at = 0;
+
+	while (l->logvars && PyDict_Next(l->logvars, &at, &key, &value)) {
+		if (l->logged_n > 0)
+			log_bytes(l, " ", 1);
+		log_bytes(l, PyBytes_AS_STRING(key), (size_t)PyBytes_GET_SIZE(key));
+		log_bytes(l, "=", 1);
+		log_bytes(l, PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value));
+	}
+	Py_CLEAR(l->logvars);
+}
+
 void uwsgi_leave(struct lane *l)
 {
 	stop_timer(l);
-	Py_CLEAR(l->logvars);
+	log_vars(l);
 	current = NULL;
 }
 
@@ -72,18 +95,26 @@ PyObject *uwsgi_set_user_harakiri(PyObject *module, PyObject *args)
 	Py_RETURN_NONE;
 }
 
+/* str and bytes are the same here, as they are in uWSGI. */
 PyObject *uwsgi_set_logvar(PyObject *module, PyObject *args)
 {
 	struct lane *l = uwsgi_lane();
-	PyObject *key;
-	PyObject *value;
+	const char *key_p, *value_p;
+	Py_ssize_t key_n, value_n;
+	PyObject *key, *value;
+	int r;
 
 	(void)module;
-	if (!l || !PyArg_ParseTuple(args, "OO:set_logvar", &key, &value))
+	if (!l || !PyArg_ParseTuple(args, "s#s#:set_logvar", &key_p, &key_n, &value_p, &value_n))
 		return NULL;
 	if (!l->logvars)
 		l->logvars = PyDict_New();
-	if (!l->logvars || PyDict_SetItem(l->logvars, key, value) < 0)
+	key = PyBytes_FromStringAndSize(key_p, key_n);
+	value = PyBytes_FromStringAndSize(value_p, value_n);
+	r = l->logvars && key && value ? PyDict_SetItem(l->logvars, key, value) : -1;
+	Py_XDECREF(value);
+	Py_XDECREF(key);
+	if (r < 0)
 		return NULL;
 	Py_RETURN_NONE;
 }
@@ -91,19 +122,22 @@ PyObject *uwsgi_set_logvar(PyObject *module, PyObject *args)
 PyObject *uwsgi_get_logvar(PyObject *module, PyObject *args)
 {
 	struct lane *l = uwsgi_lane();
-	PyObject *key;
-	PyObject *value;
+	const char *p;
+	Py_ssize_t n;
+	PyObject *key, *value;
 
 	(void)module;
-	if (!l || !PyArg_ParseTuple(args, "O:get_logvar", &key))
+	if (!l || !PyArg_ParseTuple(args, "s#:get_logvar", &p, &n))
+		return NULL;
+	key = PyBytes_FromStringAndSize(p, n);
+	if (!key)
 		return NULL;
 	value = l->logvars ? PyDict_GetItemWithError(l->logvars, key) : NULL; /* borrowed */
+	Py_DECREF(key);
 	if (!value && PyErr_Occurred())
 		return NULL;
 	if (!value)
 		Py_RETURN_NONE;
-	if (PyUnicode_Check(value))
-		return PyUnicode_AsUTF8String(value);
 	Py_INCREF(value);
 	return value;
 }

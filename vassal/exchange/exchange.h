@@ -129,7 +129,8 @@ uint64_t exchange_taken_ns(const struct exchange *x, unsigned slot);
 enum frame_kind {
 	FRAME_HEAD = 1, /* struct frame_head, then fields as "Name: value\r\n" */
 	FRAME_DATA = 2, /* body bytes */
-	FRAME_END = 3,  /* struct frame_end */
+	FRAME_END =
+		3, /* struct frame_end, then at most LIMIT_LOGVARS bytes for its line in the access log */
 	/* struct frame_head and fields of an answer that is not yet the answer: 103. Any number, all before HEAD */
 	FRAME_INTERIM = 4,
 	FRAME_BROKEN = 5, /* never sent: what peek says of nonsense */

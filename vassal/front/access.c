@@ -131,6 +131,10 @@ size_t access_format(char buf[ACCESS_LINE], const struct access *a)
 	p = a->worker ? put_u64(p, a->worker) : put_text(p, "-", 1);
 	p = put_text(p, " id=", 4);
 	p = put_text(p, a->id[0] ? a->id : "-", LIMIT_REQUEST_ID);
+	if (a->logvars && a->logvars[0]) {
+		p = put_text(p, " logvars=", 9);
+		p = put_quoted(p, a->logvars, LIMIT_LOGVARS);
+	}
 	*p++ = '\n';
 	return (size_t)(p - buf);
 }

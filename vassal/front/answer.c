@@ -39,6 +39,7 @@ struct gather {
 	struct frame_head head;
 	struct span reason, fields;
 	struct frame_end end;
+	char logvars[LIMIT_LOGVARS + 1];
 	struct span data[GATHER_DATA];
 	unsigned data_n;
 	size_t data_bytes;
@@ -66,6 +67,17 @@ static bool take_head(struct gather *g, const struct frame *fr)
 	return g->has_head;
 }
 
+static bool take_end(struct gather *g, const struct frame *fr)
+{
+	if (fr->n < sizeof(g->end) || fr->n > sizeof(g->end) + LIMIT_LOGVARS)
+		return false;
+	memcpy(&g->end, fr->p, sizeof(g->end));
+	memcpy(g->logvars, fr->p + sizeof(g->end), fr->n - sizeof(g->end));
+	g->logvars[fr->n - sizeof(g->end)] = '\0';
+	g->has_end = true;
+	return true;
+}
+
 static bool take_frame(struct gather *g, const struct frame *fr)
 {
 	switch (fr->kind) {
@@ -77,11 +89,7 @@ static bool take_frame(struct gather *g, const struct frame *fr)
 		g->data_bytes += fr->n;
 		return true;
 	case FRAME_END:
-		if (fr->n != sizeof(g->end))
-			return false;
-		memcpy(&g->end, fr->p, sizeof(g->end));
-		g->has_end = true;
-		return true;
+		return take_end(g, fr);
 	case FRAME_INTERIM:
 		/* 101 would end HTTP on this connection */
 		g->is_interim = take_fields(g, fr, 103, 103);
@@ -251,6 +259,7 @@ static struct record times_of(const struct front *f, unsigned lane, const struct
 		.app_ns = MIN(g->end.app_ns, f->now_ns + NS_PER_S - MIN(f->now_ns, taken_ns)),
 		.worker = lane / f->shape.threads + 1,
 		.logged = g->has_end && (g->end.flags & FRAME_END_LOG),
+		.logvars = g->has_end ? g->logvars : NULL,
 	};
 }
 

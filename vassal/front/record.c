@@ -34,7 +34,8 @@ void record_request(const struct conn *c, const struct record *r)
 			   .bytes = r->body_bytes,
 			   .queue_ns = r->queue_ns,
 			   .app_ns = r->app_ns,
-			   .worker = r->worker};
+			   .worker = r->worker,
+			   .logvars = r->logvars};
 
 	board_add(&f->count->requests, 1);
 	board_add(&f->count->responses[r->status < 600 ? r->status / 100 : 5], 1);

@@ -11,8 +11,9 @@ struct record {
 	unsigned status; /* 0: nothing could be sent */
 	uint64_t body_bytes;
 	uint64_t queue_ns, app_ns;
-	unsigned worker; /* 1-based; 0: no worker had it */
-	bool logged;     /* whatever is configured */
+	unsigned worker;     /* 1-based; 0: no worker had it */
+	bool logged;         /* whatever is configured */
+	const char *logvars; /* of uwsgi.set_logvar(), until it is logged; NULL or "": none */
 };
 
 void record_request(const struct conn *c, const struct record *r);

@@ -59,9 +59,25 @@ static void a_peer_cannot_end_the_quotes_or_the_line(void **state)
 	assert_non_null(strstr(buf, "\"GET /\\x22\\x0a\\x1b[2J\\x5c\\xff\" "));
 }
 
+static void what_the_app_says_of_a_request_is_quoted_behind_it(void **state)
+{
+	const struct access a = {
+		.client = "", .line = "GET /", .id = "x", .logvars = "user=\"me\"\n order=17"};
+	const struct access none = {.client = "", .line = "GET /", .id = "x", .logvars = ""};
+	char buf[ACCESS_LINE];
+	size_t n = access_format(buf, &a);
+	static const char tail[] = " id=x logvars=\"user=\\x22me\\x22\\x0a order=17\"\n";
+
+	(void)state;
+	assert_true(n > sizeof(tail) - 1);
+	assert_memory_equal(buf + n - (sizeof(tail) - 1), tail, sizeof(tail) - 1);
+	n = access_format(buf, &none);
+	assert_memory_equal(buf + n - 6, " id=x\n", 6);
+}
+
 static void the_longest_line_fits(void **state)
 {
-	char line[200], id[80], client[60];
+	char line[200], id[80], client[60], logvars[LIMIT_LOGVARS + 10];
 	struct access a = {.wall_ns = UINT64_MAX,
 			   .client = client,
 			   .line = line,
@@ -70,12 +86,14 @@ static void the_longest_line_fits(void **state)
 			   .bytes = UINT64_MAX,
 			   .queue_ns = UINT64_MAX,
 			   .app_ns = UINT64_MAX,
-			   .worker = UINT32_MAX};
+			   .worker = UINT32_MAX,
+			   .logvars = logvars};
 	char buf[ACCESS_LINE + 16];
 	size_t n;
 
 	(void)state;
 	memset(line, '\x01', sizeof(line));
+	memset(logvars, '\x01', sizeof(logvars));
 	memset(id, 'i', sizeof(id));
 	memset(client, 'c', sizeof(client));
 	memset(buf, '#', sizeof(buf));
@@ -106,6 +124,7 @@ int main(void)
 		cmocka_unit_test(a_line_holds_every_fact),
 		cmocka_unit_test(what_is_not_known_is_a_dash),
 		cmocka_unit_test(a_peer_cannot_end_the_quotes_or_the_line),
+		cmocka_unit_test(what_the_app_says_of_a_request_is_quoted_behind_it),
 		cmocka_unit_test(the_longest_line_fits),
 		cmocka_unit_test(dates_are_those_of_the_c_library),
 	};
