@@ -196,10 +196,10 @@ class Module(Case):
         port, process = self.serve(APP, "--processes", "2", "--env", "A=1", "--env", "B=2")
         pid = process.process.pid
         for expression, wanted in (
-            ("uwsgi.opt['processes'], uwsgi.opt['env']", (b"2", b"B=2")),
+            ("uwsgi.opt['processes'], uwsgi.opt['env']", (b"2", [b"A=1", b"B=2"])),
             ("[uwsgi.opt[k] for k in ('master', 'enable-threads', 'py-call-uwsgi-fork-hooks', 'single-interpreter', 'need-app')]", [b"true"] * 5),
             ("uwsgi.opt.get('cache2'), 'gevent' in uwsgi.opt", (None, False)),
-            ("all(type(k) is str and type(v) is bytes for k, v in uwsgi.opt.items())", True),
+            ("all(type(k) is str and type(v) is (list if k == 'env' else bytes) for k, v in uwsgi.opt.items())", True),
             ("uwsgi.version.startswith(b'2.0.30-emperor'), uwsgi.version_info", (True, (2, 0, 30, 0, b"emperor"))),
             ("type(uwsgi.hostname), uwsgi.numproc, uwsgi.cores, uwsgi.has_threads, uwsgi.buffer_size", (bytes, 2, 1, 1, 65536)),
             ("0 <= time.time() - uwsgi.started_on < 600, uwsgi.is_a_reload, uwsgi.sockets", (True, False, [])),
@@ -208,7 +208,7 @@ class Module(Case):
             ("uwsgi.worker_id() in (1, 2), forked == [(uwsgi.worker_id(), os.getpid())]", (True, True)),
             ("os.getpid() == {w['id']: w['pid'] for w in uwsgi.workers()}[uwsgi.worker_id()]", True),
             ("[w['id'] for w in uwsgi.workers()], type(uwsgi.workers())", ([1, 2], tuple)),
-            ("{w['id']: w['status'] for w in uwsgi.workers()}[uwsgi.worker_id()]", "busy"),
+            ("{w['id']: w['status'] for w in uwsgi.workers()}[uwsgi.worker_id()]", b"busy"),
             ("uwsgi.total_requests() > 5, uwsgi.request_id() <= uwsgi.total_requests()", (True, True)),
             ("uwsgi.mem()[0] > 1 << 20, uwsgi.mem()[1] > uwsgi.mem()[0]", (True, True)),
             ("uwsgi.listen_queue(), uwsgi.logsize(), uwsgi.ready(), uwsgi.accepting()", (0, 0, True, None)),

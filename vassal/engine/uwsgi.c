@@ -281,7 +281,24 @@ static PyModuleDef definition = {
 	.m_methods = methods,
 };
 
-/* What is always so, in the words of those who look; then the app's own lines, of which the last counts. */
+/* One line of the app's. A key that comes again has a list of its values, as in uWSGI. */
+static int put_option(PyObject *d, const struct config_item *item)
+{
+	bool has_value = item->has_value || item->value[0];
+	PyObject *value = PyBytes_FromString(has_value ? item->value : "true");
+	PyObject *before = PyDict_GetItemString(d, item->key); /* borrowed */
+	int r;
+
+	if (!value || !before)
+		return uwsgi_put(d, item->key, value);
+	if (!PyList_Check(before))
+		return uwsgi_put(d, item->key, Py_BuildValue("[ON]", before, value));
+	r = PyList_Append(before, value);
+	Py_DECREF(value);
+	return r;
+}
+
+/* The app's own lines, then what is always so, in the words of those who look. */
 static PyObject *make_opt(const struct engine *e)
 {
 	static const char *const always[] = {"master",
@@ -294,13 +311,8 @@ static PyObject *make_opt(const struct engine *e)
 	PyObject *d = PyDict_New();
 	int r = d ? 0 : -1;
 
-	for (size_t i = 0; r == 0 && i < e->items.n; i++) {
-		const struct config_item *item = &e->items.v[i];
-
-		r = uwsgi_put(d, item->key,
-			      PyBytes_FromString(item->has_value || item->value[0] ? item->value
-										   : "true"));
-	}
+	for (size_t i = 0; r == 0 && i < e->items.n; i++)
+		r = put_option(d, &e->items.v[i]);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(always); i++)
 		r = uwsgi_put(d, always[i], PyBytes_FromString("true"));
 	if (r < 0)

@@ -52,7 +52,7 @@ static PyObject *describe(const struct engine *e, unsigned number)
 	    put_number(d, "respawn_count", board_get(&w->respawns)) < 0 ||
 	    put_number(d, "last_spawn", board_get(&w->spawned_wall_ns) / NS_PER_S) < 0 ||
 	    put_number(d, "signals", 0) < 0 ||
-	    uwsgi_put(d, "status", PyUnicode_FromString(status_of(e, number))) < 0)
+	    uwsgi_put(d, "status", PyBytes_FromString(status_of(e, number))) < 0)
 		Py_CLEAR(d);
 	return d;
 }
