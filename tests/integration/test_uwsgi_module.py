@@ -364,6 +364,20 @@ class Module(Case):
         eventually(lambda: process.output().count('"GET /" 200') >= 4, 5, "all lines")
         self.assertEqual(process.output().count("logvars="), 3)
 
+    def test_a_warning_of_the_app_is_one_line_of_the_log(self):
+        port, process = self.serve(APP)
+        self.see(port, "uwsgi.set_warning_message('disk nearly full\\n2026 forged')")
+        eventually(lambda: "the app warns: disk nearly full" in process.output(), 5, "it is told")
+        self.assertNotIn("\n2026 forged", process.output())
+
+    def test_stop_answers_and_then_ends_the_app(self):
+        port, process = self.serve(APP, "--processes", "2")
+        answer = request(port, "/", headers={"X-See": "uwsgi.stop(), time.sleep(0.3)"})
+        self.assertEqual((answer.status, answer.text), (200, "(True, None)"))
+        eventually(lambda: not process.alive(), 10, "it has ended")
+        self.assertEqual(process.process.wait(), 0)
+        self.assertEqual(sorted(re.findall(r"atexit of (\d)", process.output())), ["1", "2"])
+
     def test_outside_a_request_there_is_none(self):
         port, process = self.serve("import uwsgi, threading\nseen = []\ndef look():\n    for f in (uwsgi.cl, uwsgi.log_this_request):\n"
                                    "        try:\n            f()\n        except RuntimeError as e:\n            seen.append(str(e))\nlook()\n"

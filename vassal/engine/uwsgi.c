@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "shared/clock.h"
+#include "shared/log.h"
 #include "shared/proctitle.h"
 #include "shared/scoreboard.h"
 #include "vassal/engine/decorators.h"
@@ -159,6 +160,16 @@ static PyObject *say(PyObject *module, PyObject *args)
 	Py_RETURN_TRUE;
 }
 
+static PyObject *set_warning_message(PyObject *module, PyObject *args)
+{
+	const char *text;
+
+	if (!PyArg_ParseTuple(args, "s:set_warning_message", &text))
+		return NULL;
+	log_warning("worker %u: the app warns: %s", uwsgi_engine(module)->worker_id, text);
+	Py_RETURN_NONE;
+}
+
 static PyObject *set_procname(PyObject *module, PyObject *args)
 {
 	const char *name;
@@ -249,6 +260,8 @@ static PyMethodDef methods[] = {
 	{"mem", get_mem, METH_NOARGS, "Bytes of memory and of address space of this process."},
 	{"logsize", get_logsize, METH_NOARGS, "Bytes of the app's log file; 0 if it has none."},
 	{"listen_queue", get_listen_queue, METH_VARARGS, "Requests that no worker has taken."},
+	{"set_warning_message", set_warning_message, METH_VARARGS,
+	 "A warning for the operator, in the log."},
 	{"log", say, METH_VARARGS, "A line for the log."},
 	{"reload", ask_reload, METH_NOARGS, "A new generation of the app, as soon as it is ready."},
 	{"stop", ask_stop, METH_NOARGS, "Ends the app gracefully; an emperor starts it again."},
