@@ -447,6 +447,9 @@ int response_send(struct lane *l, PyObject *result)
 {
 	if (send_any(l, result) < 0)
 		return -1;
+	/* a generator's start_response() runs with its first item, and nobody was there to ask for that */
+	if (l->head.n == 0 && is_gone(l))
+		return 0;
 	if (!l->sent) {
 		know_length(l, 0);
 		if (send_head(l, false) < 0)

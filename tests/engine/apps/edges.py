@@ -1,0 +1,158 @@
+"""Apps at the edges of PEP 3333: what is legal and rare, and what is wrong and must harm nobody else."""
+import gc
+import gzip
+import io
+import os
+import sys
+import tempfile
+import threading
+import time
+
+import shapes
+
+
+def plain(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"plain"]
+
+
+def started_late(environ, start_response):
+    """A generator: start_response() runs with its first item. Returns it when the file HTTP_X_GO is there."""
+    while not os.path.exists(environ["HTTP_X_GO"]):
+        time.sleep(0.005)
+
+    def answer():
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        yield b"begun"
+
+    return answer()
+
+
+def packed(how):
+    f = tempfile.NamedTemporaryFile()
+    with gzip.open(f, "wb") as z:
+        z.write(b"unpacked " * 20000)
+    f.seek(0)
+    if how == "buffered":
+        return io.BufferedReader(gzip.GzipFile(fileobj=f))
+    if how == "random":
+        return io.BufferedRandom(Upper(f.name, "r+b"))
+    return io.BufferedReader(Upper(f.name))
+
+
+class Upper(io.FileIO):
+    """A file that has a descriptor, and other bytes than lie behind it."""
+
+    def readinto(self, buffer):
+        n = super().readinto(buffer)
+        buffer[:n] = b"u" * n
+        return n
+
+
+def wrapped_reader(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return environ["wsgi.file_wrapper"](packed(environ["QUERY_STRING"]), 8192)
+
+
+class Sized:
+    """An iterable whose length cannot be had."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __len__(self):
+        raise self.error("no length")
+
+    def __iter__(self):
+        return iter([b"a", b"b"])
+
+
+def sized(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return Sized({"type": TypeError, "exit": SystemExit}[environ["QUERY_STRING"]])
+
+
+def forked_reader(environ, start_response):
+    """What a child of the app's gets when it reads the body."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            text = "read %r" % environ["wsgi.input"].read()
+        except Exception as e:
+            text = type(e).__name__
+        os.write(theirs, text.encode())
+        os._exit(0)
+    text = os.read(ours, 1000)
+    os.close(ours)
+    os.close(theirs)
+    os.waitpid(pid, 0)
+    start_response("200 OK", [])
+    return [text]
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def read_by_many(environ, start_response):
+    """Threads that read one body at once, each for the first time."""
+    data = environ["wsgi.input"]
+    barrier = threading.Barrier(4)
+
+    def read():
+        barrier.wait()
+        data.read(1)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    start_response("200 OK", [])
+    return [b"read"]
+
+
+def count_descriptors(environ, start_response):
+    start_response("200 OK", [])
+    return [b"%d" % descriptors()]
+
+
+writes = []
+
+
+def write_on(environ, start_response):
+    """A thread goes on writing when the answer is over: what it writes is nobody's."""
+    write = start_response("200 OK", [("Content-Type", "text/plain")])
+    waits = threading.Event()
+
+    def run():
+        try:
+            write(b"w" * 60000)
+            write(b"w" * 60000)
+            waits.set()
+            write(b"w" * 60000)
+            writes.append("written")
+        except RuntimeError as e:
+            writes.append(str(e))
+
+    threading.Thread(target=run).start()
+    waits.wait()
+    time.sleep(0.2)  # in C by now: nothing can be awaited there
+    return []
+
+
+def writes_ended(environ, start_response):
+    start_response("200 OK", [])
+    return [repr(writes).encode()]
+
+
+def blocks(environ, start_response):
+    gc.collect()
+    start_response("200 OK", [])
+    return [b"%d" % sys.getallocatedblocks()]
+
+
+def application(environ, start_response):
+    name = environ["PATH_INFO"].strip("/")
+    return globals().get(name, getattr(shapes, name, None))(environ, start_response)

@@ -1,0 +1,156 @@
+/*
+ * test_edges - what apps may do and rarely do, and what they must not do and do (apps/edges.py): nobody else may notice.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "shared/scoreboard.h"
+#include "tests/engine/rig.h"
+
+static int start_with(void **state, const char *module)
+{
+	static struct rig r;
+	const char *const items[] = {module, "pythonpath=" RIG_APPS, NULL};
+
+	*state = &r;
+	if (rig_start(&r, items, 1, 1))
+		return 0;
+	(void)fprintf(stderr, "engine: %s\n", r.text);
+	return -1;
+}
+
+static int setup(void **state)
+{
+	return start_with(state, "module=edges");
+}
+
+/* The worker has to leave well: in the sanitizers' builds that is where leaks would be reported. */
+static int teardown(void **state)
+{
+	struct rig *r = *state;
+	int status;
+	char *log;
+
+	exchange_worker_retire(r->x, 0);
+	status = rig_wait_exit(r, 0);
+	log = rig_log(r);
+	if (status != 0)
+		(void)fprintf(stderr, "worker ended with %x:\n%s\n", status, log);
+	free(log);
+	rig_stop(r);
+	return status;
+}
+
+static long number_at(struct rig *r, const char *target)
+{
+	struct answer a;
+	long n;
+
+	rig_get(r, target, &a);
+	n = strtol(a.body, NULL, 10);
+	answer_done(&a);
+	return n;
+}
+
+static void a_client_that_goes_before_the_first_item_is_no_error_of_the_app(void **state)
+{
+	struct rig *r = *state;
+	char go[] = "/tmp/edges-XXXXXX", var[64];
+	const char *const vars[] = {var, NULL};
+	uint64_t exceptions = board_get(&r->board->bank[0].worker[0].exceptions);
+	struct answer a;
+	unsigned slot;
+	int fd = mkstemp(go);
+	char *log;
+
+	assert_true(fd >= 0);
+	(void)close(fd);
+	assert_int_equal(unlink(go), 0);
+	(void)snprintf(var, sizeof(var), "HTTP_X_GO=%s", go);
+	slot = rig_send(
+		r, &(struct rig_request){.method = "GET", .target = "/started_late", .vars = vars});
+	while (exchange_holder(r->x, slot) < 0)
+		(void)usleep(1000);
+	assert_false(exchange_abandon(r->x, slot));
+	fd = open(go, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	(void)close(fd);
+	rig_collect(r, slot, &a);
+	(void)unlink(go);
+	log = rig_log(r);
+	assert_true(a.ended);
+	assert_null(strstr(log, "started_late: exception"));
+	assert_int_equal(a.end, FRAME_END_OK);
+	assert_int_equal(board_get(&r->board->bank[0].worker[0].exceptions), exceptions);
+	free(log);
+	answer_done(&a);
+}
+
+/* Each of them some hundred times: one object that is lost each time is seen. */
+static void no_answer_and_no_failure_loses_an_object(void **state)
+{
+	static const char *const targets[] = {
+		"/plain",
+		"/generator",
+		"/writes",
+		"/closing",
+		"/closing_broken",
+		"/raises",
+		"/error_page",
+		"/error_too_late",
+		"/no_exc_info_too_late",
+		"/start_twice",
+		"/no_start",
+		"/text_items",
+		"/nothing",
+		"/too_many",
+		"/bad_types?int",
+		"/bad_types?wide",
+		"/bad_types?list",
+		"/bad_types?dict",
+		"/bad_hints",
+		"/wrapped?temporary",
+		"/wrapped_reader?buffered",
+		"/sized?type",
+		"/hints",
+		"/wrapped?bytesio",
+		"/keep",
+		"/bare_bytes",
+		"/status",
+	};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		long before = 0, after;
+
+		for (int k = 0; k < 220; k++) {
+			struct answer a;
+
+			rig_get(r, targets[i], &a);
+			assert_true(a.ended);
+			answer_done(&a);
+			if (k == 19)
+				before = number_at(r, "/blocks");
+		}
+		after = number_at(r, "/blocks");
+		if (after > before + 150)
+			fail_msg("%s: %ld objects more after 200 requests", targets[i],
+				 after - before);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_client_that_goes_before_the_first_item_is_no_error_of_the_app),
+		cmocka_unit_test(no_answer_and_no_failure_loses_an_object),
+	};
+
+	return cmocka_run_group_tests_name("edges", tests, setup, teardown);
+}
