@@ -92,6 +92,31 @@ static void a_client_that_goes_before_the_first_item_is_no_error_of_the_app(void
 	answer_done(&a);
 }
 
+static void a_reader_of_another_kind_is_read_and_not_what_lies_below_it(void **state)
+{
+	static const struct {
+		const char *target;
+		const char *begin;
+		size_t n;
+	} cases[] = {
+		{"/wrapped_reader?buffered", "unpacked unpacked ", 180000},
+		{"/wrapped_reader?random", "uuuuuu", 0},
+		{"/wrapped_reader?derived", "uuuuuu", 0},
+	};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct answer a;
+
+		rig_get(r, cases[i].target, &a);
+		if (a.status != 200 || a.end != FRAME_END_OK ||
+		    strncmp(a.body, cases[i].begin, strlen(cases[i].begin)) != 0 ||
+		    (cases[i].n > 0 && a.body_n != cases[i].n))
+			fail_msg("%s: %zu bytes, %.20s", cases[i].target, a.body_n, a.body);
+		answer_done(&a);
+	}
+}
+
 /* Each of them some hundred times: one object that is lost each time is seen. */
 static void no_answer_and_no_failure_loses_an_object(void **state)
 {
@@ -149,6 +174,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_client_that_goes_before_the_first_item_is_no_error_of_the_app),
+		cmocka_unit_test(a_reader_of_another_kind_is_read_and_not_what_lies_below_it),
 		cmocka_unit_test(no_answer_and_no_failure_loses_an_object),
 	};
 

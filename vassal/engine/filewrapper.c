@@ -137,10 +137,25 @@ static bool is_type_of_io(PyObject *file, const char *name)
 	return same;
 }
 
+/* Nothing but io's own: what a GzipFile behind a BufferedReader calls its descriptor holds other bytes than it gives. */
+static bool is_io_file(PyObject *file)
+{
+	PyObject *raw;
+	bool plain;
+
+	if (is_type_of_io(file, "FileIO"))
+		return true;
+	if (!is_type_of_io(file, "BufferedReader") && !is_type_of_io(file, "BufferedRandom"))
+		return false;
+	raw = PyObject_GetAttrString(file, "raw");
+	plain = raw && is_type_of_io(raw, "FileIO");
+	Py_XDECREF(raw);
+	return plain;
+}
+
 /* io's own, or the one inside a tempfile.NamedTemporaryFile. A new reference, or NULL. */
 static PyObject *find_io_file(PyObject *file)
 {
-	static const char *const types[] = {"BufferedReader", "FileIO", "BufferedRandom"};
 	PyObject *inner = NULL;
 
 	if (strstr(Py_TYPE(file)->tp_name, "_TemporaryFileWrapper"))
@@ -150,9 +165,8 @@ static PyObject *find_io_file(PyObject *file)
 		Py_INCREF(file);
 		inner = file;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-		if (is_type_of_io(inner, types[i]))
-			return inner;
+	if (is_io_file(inner))
+		return inner;
 	Py_DECREF(inner);
 	return NULL;
 }
