@@ -117,6 +117,45 @@ static void a_reader_of_another_kind_is_read_and_not_what_lies_below_it(void **s
 	}
 }
 
+static void a_body_that_threads_open_at_once_leaves_no_descriptor(void **state)
+{
+	struct rig *r = *state;
+	long before = number_at(r, "/count_descriptors");
+
+	for (int i = 0; i < 5; i++) {
+		struct answer a;
+
+		rig_ask(r,
+			&(struct rig_request){.method = "POST",
+					      .target = "/read_by_many",
+					      .body = SPAN("some text"),
+					      .as_file = true},
+			&a);
+		assert_string_equal(a.body, "read");
+		answer_done(&a);
+	}
+	assert_int_equal(number_at(r, "/count_descriptors"), before);
+}
+
+/* Its memory is the next request's as soon as this one is answered. */
+static void a_child_of_the_app_has_no_body_to_read(void **state)
+{
+	struct rig *r = *state;
+
+	for (int as_file = 0; as_file < 2; as_file++) {
+		struct answer a;
+
+		rig_ask(r,
+			&(struct rig_request){.method = "POST",
+					      .target = "/forked_reader",
+					      .body = SPAN("secret"),
+					      .as_file = as_file},
+			&a);
+		assert_string_equal(a.body, "ValueError");
+		answer_done(&a);
+	}
+}
+
 /* Each of them some hundred times: one object that is lost each time is seen. */
 static void no_answer_and_no_failure_loses_an_object(void **state)
 {
@@ -175,6 +214,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_client_that_goes_before_the_first_item_is_no_error_of_the_app),
 		cmocka_unit_test(a_reader_of_another_kind_is_read_and_not_what_lies_below_it),
+		cmocka_unit_test(a_body_that_threads_open_at_once_leaves_no_descriptor),
+		cmocka_unit_test(a_child_of_the_app_has_no_body_to_read),
 		cmocka_unit_test(no_answer_and_no_failure_loses_an_object),
 	};
 

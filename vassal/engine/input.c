@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#include "vassal/engine/forked.h"
+
 #define WINDOW_BYTES 16384 /* of a file, for readline */
 
 struct input {
@@ -23,22 +25,31 @@ struct input {
 	size_t window_n;
 };
 
+/* A process that the app forked may outlive the request: the memory of its body is then another one's. */
 static int check_attached(const struct input *in)
 {
-	if (in->attached)
+	if (in->attached && !forked_is())
 		return 0;
-	PyErr_SetString(PyExc_ValueError, "wsgi.input: the request is over");
+	PyErr_SetString(PyExc_ValueError,
+			in->attached ? "wsgi.input: the request is not this forked process's"
+				     : "wsgi.input: the request is over");
 	return -1;
 }
 
 static int open_file(struct input *in)
 {
+	_cleanup_(fd_closep) int fd = -1;
+
 	if (in->fd >= 0)
 		return 0;
-	if (in->open(in->arg, &in->fd) < 0)
+	if (in->open(in->arg, &fd) < 0)
 		return -1;
-	/* The GIL was free meanwhile. */
-	return check_attached(in);
+	/* The GIL was free meanwhile: the request may be over, or another thread has opened it too. */
+	if (check_attached(in) < 0)
+		return -1;
+	if (in->fd < 0)
+		in->fd = TAKE_FD(fd);
+	return 0;
 }
 
 /* want bytes of the file from at on. -1 with an exception set when they are not there. */
