@@ -48,6 +48,16 @@ static int teardown(void **state)
 	return status;
 }
 
+static void expect(struct rig *r, const char *target, const char *body)
+{
+	struct answer a;
+
+	rig_get(r, target, &a);
+	if (a.status != 200 || !str_eq(a.body, body))
+		fail_msg("%s: status %u, %.200s", target, a.status, a.body);
+	answer_done(&a);
+}
+
 static long number_at(struct rig *r, const char *target)
 {
 	struct answer a;
@@ -156,6 +166,24 @@ static void a_child_of_the_app_has_no_body_to_read(void **state)
 	}
 }
 
+static void what_a_thread_writes_behind_its_answer_is_nobodys(void **state)
+{
+	struct rig *r = *state;
+	uint64_t requests = board_get(&r->board->bank[0].worker[0].requests);
+	struct answer a;
+	unsigned slot = rig_send(r, &(struct rig_request){.method = "GET", .target = "/write_on"});
+
+	/* nothing is taken from the ring until the app is done: the thread has to wait for room */
+	while (board_get(&r->board->bank[0].worker[0].requests) == requests)
+		(void)usleep(1000);
+	rig_collect(r, slot, &a);
+	assert_int_equal(a.body_n, 120000);
+	answer_done(&a);
+	for (int i = 0; i < 20; i++)
+		expect(r, "/plain", "plain");
+	expect(r, "/writes_ended", "['the request is over']");
+}
+
 /* Each of them some hundred times: one object that is lost each time is seen. */
 static void no_answer_and_no_failure_loses_an_object(void **state)
 {
@@ -216,6 +244,7 @@ int main(void)
 		cmocka_unit_test(a_reader_of_another_kind_is_read_and_not_what_lies_below_it),
 		cmocka_unit_test(a_body_that_threads_open_at_once_leaves_no_descriptor),
 		cmocka_unit_test(a_child_of_the_app_has_no_body_to_read),
+		cmocka_unit_test(what_a_thread_writes_behind_its_answer_is_nobodys),
 		cmocka_unit_test(no_answer_and_no_failure_loses_an_object),
 	};
 

@@ -62,6 +62,7 @@ static int prepare(struct lane *l, const struct lane_request *r)
 /* The slot is about to become another request's. */
 static void cut_off(struct lane *l)
 {
+	l->turn++;
 	if (l->input) {
 		input_detach(l->input);
 		if (Py_REFCNT((PyObject *)l->input) > 1)

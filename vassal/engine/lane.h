@@ -44,6 +44,7 @@ struct lane {
 	struct input *input;
 
 	/* the request in work */
+	unsigned turn; /* another one for each; wraps */
 	unsigned slot;
 	uint16_t flags;
 	const char *id;   /* in the slot */

@@ -21,10 +21,14 @@
 
 /* -- frames ------------------------------------------------------------------------------------------------ */
 
-/* Room for n bytes (at most one frame). Without the GIL while it waits. The one way to the front: no copy passes. */
+/*
+ * Room for n bytes (at most one frame). Without the GIL while it waits. The one way to the front: no copy passes, and no
+ * thread of the app's whose request has ended meanwhile: the next one has the lane.
+ */
 static uint8_t *get_room(struct lane *l, size_t n)
 {
 	struct exchange *x = l->engine->exchange;
+	const unsigned turn = l->turn;
 	uint8_t *room;
 
 	if (forked_is())
@@ -41,6 +45,10 @@ static uint8_t *get_room(struct lane *l, size_t n)
 			return NULL;
 		if (forked_is()) /* by a signal handler of the app */
 			forked_leave(l->engine);
+		if (l->turn != turn) {
+			PyErr_SetString(PyExc_RuntimeError, "the request is over");
+			return NULL;
+		}
 	}
 	return room;
 }
