@@ -184,6 +184,18 @@ static void what_a_thread_writes_behind_its_answer_is_nobodys(void **state)
 	expect(r, "/writes_ended", "['the request is over']");
 }
 
+static void a_length_that_cannot_be_had_is_no_length_and_an_exit_stays_one(void **state)
+{
+	struct rig *r = *state;
+	struct answer a;
+
+	expect(r, "/sized?type", "ab");
+	rig_get(r, "/sized?exit", &a);
+	assert_int_equal(a.end, FRAME_END_EXCEPTION | FRAME_END_EXITING);
+	assert_int_equal(a.status, 0);
+	answer_done(&a);
+}
+
 /* Each of them some hundred times: one object that is lost each time is seen. */
 static void no_answer_and_no_failure_loses_an_object(void **state)
 {
@@ -246,6 +258,8 @@ int main(void)
 		cmocka_unit_test(a_child_of_the_app_has_no_body_to_read),
 		cmocka_unit_test(what_a_thread_writes_behind_its_answer_is_nobodys),
 		cmocka_unit_test(no_answer_and_no_failure_loses_an_object),
+		/* the last one: its worker leaves */
+		cmocka_unit_test(a_length_that_cannot_be_had_is_no_length_and_an_exit_stays_one),
 	};
 
 	return cmocka_run_group_tests_name("edges", tests, setup, teardown);

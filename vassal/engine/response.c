@@ -315,26 +315,31 @@ static int send_sequence(struct lane *l, PyObject *seq)
 	return r;
 }
 
-/* PEP 3333, "Handling the Content-Length Header": an iterable of length 1 is known as soon as its item is. */
-static bool is_single(PyObject *result)
+/*
+ * PEP 3333, "Handling the Content-Length Header": an iterable of length 1 is known as soon as its item is. Who has no
+ * length to give has none; what is no error, such as the end of the request's time, passes: -1.
+ */
+static int find_single(PyObject *result, bool *ret)
 {
 	const PySequenceMethods *m = Py_TYPE(result)->tp_as_sequence;
-	Py_ssize_t n;
+	Py_ssize_t n = 0;
 
-	if (!m || !m->sq_length)
-		return false;
-	n = PyObject_Size(result);
+	if (m && m->sq_length)
+		n = PyObject_Size(result);
+	if (n < 0 && !PyErr_ExceptionMatches(PyExc_Exception))
+		return -1;
 	if (n < 0)
 		PyErr_Clear();
-	return n == 1;
+	*ret = n == 1;
+	return 0;
 }
 
 static int send_iterable(struct lane *l, PyObject *result)
 {
-	bool single = is_single(result);
-	PyObject *it = PyObject_GetIter(result);
+	bool single;
+	int r = find_single(result, &single);
+	PyObject *it = r == 0 ? PyObject_GetIter(result) : NULL;
 	PyObject *item;
-	int r = 0;
 
 	if (!it)
 		return -1;
