@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -196,7 +197,32 @@ static void a_length_that_cannot_be_had_is_no_length_and_an_exit_stays_one(void 
 	answer_done(&a);
 }
 
-/* Each of them some hundred times: one object that is lost each time is seen. */
+static void ask_often(struct rig *r, const char *target, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct answer a;
+
+		rig_get(r, target, &a);
+		assert_true(a.ended);
+		answer_done(&a);
+	}
+}
+
+/* How many objects more live after 200 requests: the least of three times, for Python grows tables of its own too. */
+static long growth_of(struct rig *r, const char *target)
+{
+	long least = LONG_MAX;
+
+	ask_often(r, target, 20);
+	for (int i = 0; i < 3 && least > 100; i++) {
+		long before = number_at(r, "/blocks");
+
+		ask_often(r, target, 200);
+		least = MIN(least, number_at(r, "/blocks") - before);
+	}
+	return least;
+}
+
 static void no_answer_and_no_failure_loses_an_object(void **state)
 {
 	static const char *const targets[] = {
@@ -231,21 +257,10 @@ static void no_answer_and_no_failure_loses_an_object(void **state)
 	struct rig *r = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
-		long before = 0, after;
+		long growth = growth_of(r, targets[i]);
 
-		for (int k = 0; k < 220; k++) {
-			struct answer a;
-
-			rig_get(r, targets[i], &a);
-			assert_true(a.ended);
-			answer_done(&a);
-			if (k == 19)
-				before = number_at(r, "/blocks");
-		}
-		after = number_at(r, "/blocks");
-		if (after > before + 150)
-			fail_msg("%s: %ld objects more after 200 requests", targets[i],
-				 after - before);
+		if (growth > 100)
+			fail_msg("%s: %ld objects more", targets[i], growth);
 	}
 }
 
