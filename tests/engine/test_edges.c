@@ -70,28 +70,44 @@ static long number_at(struct rig *r, const char *target)
 	return n;
 }
 
+#define GO_TEMPLATE "/tmp/edges-XXXXXX"
+
+/* A file that is not there yet, and the variable that tells an app of it. */
+static void make_go(char *path, char *var, size_t size)
+{
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	(void)close(fd);
+	assert_int_equal(unlink(path), 0);
+	(void)snprintf(var, size, "HTTP_X_GO=%s", path);
+}
+
+static void say_go(const char *path)
+{
+	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	(void)close(fd);
+}
+
 static void a_client_that_goes_before_the_first_item_is_no_error_of_the_app(void **state)
 {
 	struct rig *r = *state;
-	char go[] = "/tmp/edges-XXXXXX", var[64];
+	char go[] = GO_TEMPLATE, var[64];
 	const char *const vars[] = {var, NULL};
 	uint64_t exceptions = board_get(&r->board->bank[0].worker[0].exceptions);
 	struct answer a;
 	unsigned slot;
-	int fd = mkstemp(go);
 	char *log;
 
-	assert_true(fd >= 0);
-	(void)close(fd);
-	assert_int_equal(unlink(go), 0);
-	(void)snprintf(var, sizeof(var), "HTTP_X_GO=%s", go);
+	make_go(go, var, sizeof(var));
 	slot = rig_send(
 		r, &(struct rig_request){.method = "GET", .target = "/started_late", .vars = vars});
 	while (exchange_holder(r->x, slot) < 0)
 		(void)usleep(1000);
 	assert_false(exchange_abandon(r->x, slot));
-	fd = open(go, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	(void)close(fd);
+	say_go(go);
 	rig_collect(r, slot, &a);
 	(void)unlink(go);
 	log = rig_log(r);
@@ -101,6 +117,34 @@ static void a_client_that_goes_before_the_first_item_is_no_error_of_the_app(void
 	assert_int_equal(board_get(&r->board->bank[0].worker[0].exceptions), exceptions);
 	free(log);
 	answer_done(&a);
+}
+
+static void a_head_goes_out_with_the_first_item_also_where_no_body_does(void **state)
+{
+	static const char *const methods[] = {"GET", "HEAD"};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+		char go[] = GO_TEMPLATE, var[64];
+		const char *const vars[] = {var, NULL};
+		struct frame f = {.kind = FRAME_BROKEN};
+		struct answer a;
+		unsigned slot;
+		size_t at = 0;
+
+		make_go(go, var, sizeof(var));
+		slot = rig_send(r, &(struct rig_request){
+					   .method = methods[i], .target = "/held", .vars = vars});
+		for (int k = 0; k < 3000 && !exchange_peek(r->x, 0, &at, &f); k++)
+			(void)usleep(1000);
+		say_go(go);
+		rig_collect(r, slot, &a);
+		(void)unlink(go);
+		if (f.kind != FRAME_HEAD)
+			fail_msg("%s: no head before the end", methods[i]);
+		assert_int_equal(a.end, FRAME_END_OK);
+		answer_done(&a);
+	}
 }
 
 static void a_reader_of_another_kind_is_read_and_not_what_lies_below_it(void **state)
@@ -268,6 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_client_that_goes_before_the_first_item_is_no_error_of_the_app),
+		cmocka_unit_test(a_head_goes_out_with_the_first_item_also_where_no_body_does),
 		cmocka_unit_test(a_reader_of_another_kind_is_read_and_not_what_lies_below_it),
 		cmocka_unit_test(a_body_that_threads_open_at_once_leaves_no_descriptor),
 		cmocka_unit_test(a_child_of_the_app_has_no_body_to_read),

@@ -112,7 +112,8 @@ static size_t allow(struct lane *l, size_t n)
 
 static int send_data(struct lane *l, const char *p, size_t n, bool publish)
 {
-	if (!l->sent && send_head(l, false) < 0)
+	/* nothing else would publish it where no byte of a body follows */
+	if (!l->sent && send_head(l, publish && is_bodiless(l)) < 0)
 		return -1;
 	n = allow(l, n);
 	if (is_bodiless(l))

@@ -28,6 +28,15 @@ def started_late(environ, start_response):
     return answer()
 
 
+def held(environ, start_response):
+    """Two items; the second when the file HTTP_X_GO is there."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"first"
+    while not os.path.exists(environ["HTTP_X_GO"]):
+        time.sleep(0.005)
+    yield b"second"
+
+
 def packed(how):
     f = tempfile.NamedTemporaryFile()
     with gzip.open(f, "wb") as z:
