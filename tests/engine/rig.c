@@ -359,6 +359,7 @@ static void take_frame(struct answer *a, const struct frame *f)
 	case FRAME_INTERIM:
 		take_interim(a, f);
 		break;
+	case FRAME_DONE:
 	case FRAME_BROKEN:
 		abort();
 	}

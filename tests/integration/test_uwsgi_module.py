@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import http.client
 import os
 import re
 import unittest
@@ -363,6 +364,33 @@ class Module(Case):
         self.see(port, "1")
         eventually(lambda: process.output().count('"GET /" 200') >= 4, 5, "all lines")
         self.assertEqual(process.output().count("logvars="), 3)
+
+    def test_after_disconnect_the_client_has_all_and_the_app_goes_on(self):
+        port, process = self.serve("import os, time, uwsgi\nPATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'counter')\n"
+                                   "def wait(path):\n    while not os.path.exists(PATH + '.go'):\n        time.sleep(0.01)\n    print('went on: ' + path, flush=True)\n"
+                                   "def application(e, s):\n    path = e['PATH_INFO']\n    if path == '/none':\n        uwsgi.disconnect()\n"
+                                   "    write = s('200 OK', [('Content-Length', '20')] if path == '/short' else [])\n    if path == '/':\n        return [b'up']\n"
+                                   "    write(b'first,')\n    return rest(path, write)\n"
+                                   "def rest(path, write):\n    yield b'second'\n    uwsgi.set_logvar('was', path)\n    uwsgi.disconnect()\n"
+                                   "    wait(path)\n    uwsgi.disconnect()\n    write(b'lost')\n"
+                                   "    if path == '/fails':\n        1 / 0\n    yield b'lost'\n")
+        for path in ("/fine", "/fails"):
+            answer = request(port, path, timeout=5)
+            self.assertEqual((answer.status, answer.text), (200, "first,second"))
+            self.assertNotIn("went on: " + path, process.output())
+            (self.folder / "counter.go").touch()
+            self.assertEqual(request(port).text, "up")
+            eventually(lambda p=path: "went on: " + p in process.output(), 5, "the app goes on")
+            os.unlink(self.folder / "counter.go")
+            line = re.findall(r'"GET %s" 200 12 .*logvars="was=%s"' % (path, path), process.output())
+            self.assertEqual(len(line), 1, process.output())
+            self.assertEqual(process.output().count('"GET %s"' % path), 1)
+        eventually(lambda: "ZeroDivisionError" in process.output(), 5, "its end is told")
+        self.assertEqual(request(port, "/none").status, 500)
+        (self.folder / "counter.go").touch()
+        with contextlib.suppress(OSError, http.client.HTTPException):  # cut, if the front had begun with it
+            self.assertEqual(request(port, "/short", timeout=5).status, 500)
+        self.assertEqual(request(port).text, "up")
 
     def test_a_warning_of_the_app_is_one_line_of_the_log(self):
         port, process = self.serve(APP)

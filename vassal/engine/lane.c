@@ -43,7 +43,7 @@ static int prepare(struct lane *l, const struct lane_request *r)
 	l->id = r->id;
 	l->line = r->line;
 	l->head.n = 0;
-	l->sent = l->full = l->excess = l->interrupted = false;
+	l->sent = l->full = l->excess = l->interrupted = l->disconnected = false;
 	l->body_n = 0;
 	l->request_n = r->body_n;
 	l->logged_n = 0;

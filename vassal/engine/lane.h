@@ -52,6 +52,7 @@ struct lane {
 
 	/* its answer */
 	struct head head;
+	bool disconnected;          /* uwsgi.disconnect(): its client has the whole answer */
 	bool sent;                  /* the head has gone */
 	bool full;                  /* as many bytes as Content-Length says have gone */
 	bool excess;                /* and the app gave more */

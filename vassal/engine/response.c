@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/log.h"
 #include "vassal/engine/engine.h"
@@ -112,6 +113,8 @@ static size_t allow(struct lane *l, size_t n)
 
 static int send_data(struct lane *l, const char *p, size_t n, bool publish)
 {
+	if (l->disconnected)
+		return 0;
 	/* nothing else would publish it where no byte of a body follows */
 	if (!l->sent && send_head(l, publish && is_bodiless(l)) < 0)
 		return -1;
@@ -131,7 +134,8 @@ static int send_data(struct lane *l, const char *p, size_t n, bool publish)
 
 static bool is_gone(const struct lane *l)
 {
-	return !l->discard && exchange_client_gone(l->engine->exchange, l->slot);
+	return l->disconnected ||
+	       (!l->discard && exchange_client_gone(l->engine->exchange, l->slot));
 }
 
 /* -- heads ------------------------------------------------------------------------------------------------- */
@@ -459,8 +463,12 @@ static void check_total(struct lane *l)
 
 int response_send(struct lane *l, PyObject *result)
 {
+	if (l->disconnected)
+		return 0;
 	if (send_any(l, result) < 0)
 		return -1;
+	if (l->disconnected)
+		return 0;
 	/* a generator's start_response() runs with its first item, and nobody was there to ask for that */
 	if (l->head.n == 0 && is_gone(l))
 		return 0;
@@ -473,14 +481,35 @@ int response_send(struct lane *l, PyObject *result)
 	return 0;
 }
 
-void response_end(struct lane *l, uint64_t app_ns)
+static int put_end(struct lane *l, enum frame_kind kind, uint64_t app_ns)
 {
 	struct frame_end end = {.flags = l->end, .app_ns = app_ns};
 	uint8_t whole[sizeof(end) + LIMIT_LOGVARS];
 
 	memcpy(whole, &end, sizeof(end));
 	memcpy(whole + sizeof(end), l->logged, l->logged_n);
+	return put_frame(l, kind, whole, sizeof(end) + l->logged_n, true);
+}
+
+int response_disconnect(struct lane *l)
+{
+	if (check_original("uwsgi.disconnect()") < 0)
+		return -1;
+	if (l->discard || is_gone(l))
+		return 0;
+	if (!l->sent && send_head(l, false) < 0)
+		return -1;
+	check_total(l);
+	if (put_end(l, FRAME_DONE,
+		    clock_now_ns() - exchange_taken_ns(l->engine->exchange, l->slot)) < 0)
+		return -1;
+	l->disconnected = true;
+	return 0;
+}
+
+void response_end(struct lane *l, uint64_t app_ns)
+{
 	/* A Python signal handler may raise while we wait for room; the front must get its END all the same. */
-	while (put_frame(l, FRAME_END, whole, sizeof(end) + l->logged_n, true) < 0)
+	while (put_end(l, FRAME_END, app_ns) < 0)
 		PyErr_WriteUnraisable(NULL);
 }

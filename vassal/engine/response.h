@@ -21,5 +21,7 @@ int response_interim(struct lane *l, struct head *h);
 int response_write(struct lane *l, PyObject *data);
 /* The app's iterable, to its end or until nobody wants more; then what is due of the head. Does not close() it. */
 int response_send(struct lane *l, PyObject *result);
+/* uwsgi.disconnect(): what has been given so far is the whole answer. Nothing in a warm-up. */
+int response_disconnect(struct lane *l);
 /* FRAME_END: after this the slot is the front's. */
 void response_end(struct lane *l, uint64_t app_ns);

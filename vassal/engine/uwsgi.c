@@ -277,6 +277,8 @@ static PyMethodDef methods[] = {
 	 "Its line is written in spite of disable-logging."},
 	{"set_user_harakiri", uwsgi_set_user_harakiri, METH_VARARGS,
 	 "The process ends if the request is not over in so many seconds; 0: it may go on."},
+	{"disconnect", uwsgi_disconnect, METH_NOARGS,
+	 "The client has the whole answer; the app goes on."},
 	{"setprocname", set_procname, METH_VARARGS, "Title of this process."},
 	{"cl", uwsgi_cl, METH_NOARGS, "Bytes of the request's body."},
 	{"micros", get_micros, METH_NOARGS, "Microseconds since 1970."},

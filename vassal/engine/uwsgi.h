@@ -5,7 +5,7 @@
  * calls) has no attribute at all, so that hasattr() and "except AttributeError" find out.
  *
  * Of the generation, seen by all its workers: locks, workers(), numproc, opt. Of one worker: worker_id(), request_id(), mem(), the
- * hooks. Of one request, and of the thread that serves it: logvars, cl(), set_user_harakiri(). All calls hold the GIL.
+ * hooks. Of one request, and of the thread that serves it: logvars, cl(), disconnect(), set_user_harakiri(). All calls hold the GIL.
  */
 #pragma once
 #define PY_SSIZE_T_CLEAN

@@ -23,4 +23,5 @@ PyObject *uwsgi_set_logvar(PyObject *module, PyObject *args);
 PyObject *uwsgi_get_logvar(PyObject *module, PyObject *args);
 PyObject *uwsgi_log_this_request(PyObject *module, PyObject *unused);
 PyObject *uwsgi_set_user_harakiri(PyObject *module, PyObject *args);
+PyObject *uwsgi_disconnect(PyObject *module, PyObject *unused);
 PyObject *uwsgi_cl(PyObject *module, PyObject *unused);

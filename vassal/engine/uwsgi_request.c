@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "vassal/engine/response.h"
 #include "vassal/exchange/exchange.h"
 
 #define HARAKIRI_MAX_S 86400 /* as harakiri's */
@@ -48,6 +49,7 @@ static void log_vars(struct lane *l)
 	PyObject *key, *value; /* borrowed; bytes, see uwsgi_set_logvar() */
 	Py_ssize_t at = 0;
 
+	l->logged_n = 0;
 	while (l->logvars && PyDict_Next(l->logvars, &at, &key, &value)) {
 		if (l->logged_n > 0)
 			log_bytes(l, " ", 1);
@@ -55,13 +57,13 @@ static void log_vars(struct lane *l)
 		log_bytes(l, "=", 1);
 		log_bytes(l, PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value));
 	}
-	Py_CLEAR(l->logvars);
 }
 
 void uwsgi_leave(struct lane *l)
 {
 	stop_timer(l);
 	log_vars(l);
+	Py_CLEAR(l->logvars);
 	current = NULL;
 }
 
@@ -151,6 +153,20 @@ PyObject *uwsgi_log_this_request(PyObject *module, PyObject *unused)
 	if (!l)
 		return NULL;
 	l->end |= FRAME_END_LOG;
+	Py_RETURN_NONE;
+}
+
+PyObject *uwsgi_disconnect(PyObject *module, PyObject *unused)
+{
+	struct lane *l = uwsgi_lane();
+
+	(void)module;
+	(void)unused;
+	if (!l)
+		return NULL;
+	log_vars(l);
+	if (response_disconnect(l) < 0)
+		return NULL;
 	Py_RETURN_NONE;
 }
 

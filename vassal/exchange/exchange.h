@@ -133,7 +133,9 @@ enum frame_kind {
 		3, /* struct frame_end, then at most LIMIT_LOGVARS bytes for its line in the access log */
 	/* struct frame_head and fields of an answer that is not yet the answer: 103. Any number, all before HEAD */
 	FRAME_INTERIM = 4,
-	FRAME_BROKEN = 5, /* never sent: what peek says of nonsense */
+	/* as END, for the client: the answer is complete. The worker goes on with the request until END */
+	FRAME_DONE = 5,
+	FRAME_BROKEN = 6, /* never sent: what peek says of nonsense */
 };
 
 struct frame_head {

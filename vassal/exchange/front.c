@@ -261,7 +261,7 @@ void exchange_front_woken(struct exchange *x)
 static bool frame_is_sane(const struct exchange *x, unsigned lane, const struct ring_frame *f,
 			  uint64_t available)
 {
-	return f->kind >= FRAME_HEAD && f->kind <= FRAME_INTERIM && f->n <= EXCHANGE_FRAME_MAX &&
+	return f->kind >= FRAME_HEAD && f->kind <= FRAME_DONE && f->n <= EXCHANGE_FRAME_MAX &&
 	       frame_size(f->n) <= available && f->slot < x->shape.slots &&
 	       f->turn == (uint8_t)x->sequence[f->slot] && exchange_holder(x, f->slot) == (int)lane;
 }

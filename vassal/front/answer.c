@@ -35,6 +35,7 @@ struct gather {
 	unsigned slot, frames;
 	struct frame last;
 	bool has_head, has_end, broken;
+	bool goes_on;    /* the end is the client's alone: DONE */
 	bool is_interim; /* one frame, and head and fields are its own */
 	struct frame_head head;
 	struct span reason, fields;
@@ -90,6 +91,9 @@ static bool take_frame(struct gather *g, const struct frame *fr)
 		return true;
 	case FRAME_END:
 		return take_end(g, fr);
+	case FRAME_DONE:
+		g->goes_on = true;
+		return take_end(g, fr);
 	case FRAME_INTERIM:
 		/* 101 would end HTTP on this connection */
 		g->is_interim = take_fields(g, fr, 103, 103);
@@ -107,7 +111,7 @@ static void gather(struct front *f, unsigned lane, struct gather *g)
 
 	g->slot = g->frames = g->data_n = 0;
 	g->data_bytes = 0;
-	g->has_head = g->has_end = g->broken = g->is_interim = false;
+	g->has_head = g->has_end = g->broken = g->is_interim = g->goes_on = false;
 	while (!g->has_end && !g->is_interim && g->data_n < GATHER_DATA &&
 	       exchange_peek(f->exchange, lane, &at, &fr)) {
 		if (fr.kind != FRAME_BROKEN && g->frames > 0 && fr.slot != g->slot)
@@ -264,23 +268,33 @@ static struct record times_of(const struct front *f, unsigned lane, const struct
 }
 
 /* The worker is done with this request. */
-static void end(struct front *f, unsigned lane, const struct gather *g, struct conn *c)
+static void release(struct front *f, unsigned lane, const struct gather *g, const struct record *r)
 {
-	struct record r = times_of(f, lane, g);
+	struct job *job = &f->jobs[g->slot];
+	bool timed_out = job->interrupted || job->killed;
 
-	bool timed_out = f->jobs[g->slot].interrupted || f->jobs[g->slot].killed;
-
-	exchange_consume(f->exchange, lane, &g->last);
 	if (timed_out)
 		overdue_ended(f, g->slot, lane); /* on record already */
 	else
-		record_times(f, r.queue_ns, r.app_ns);
-	f->jobs[g->slot].conn = NULL;
-	if (f->jobs[g->slot].watched)
+		record_times(f, r->queue_ns, r->app_ns);
+	job->conn = NULL;
+	if (job->watched)
 		fusebox_survived(f, g->slot);
 	queue_release(f, g->slot);
 	if ((g->end.flags & FRAME_END_EXCEPTION) && !timed_out)
 		board_add(&f->count->exceptions, 1);
+}
+
+/* The answer is complete, and the worker is done with the request unless it goes on. */
+static void end(struct front *f, unsigned lane, const struct gather *g, struct conn *c)
+{
+	struct record r = times_of(f, lane, g);
+
+	exchange_consume(f->exchange, lane, &g->last);
+	if (g->goes_on)
+		f->jobs[g->slot].conn = NULL;
+	else
+		release(f, lane, g, &r);
 	if (c && c->state == CONN_WAIT) {
 		c->slot = -1;
 		r.status = c->answer.status;
@@ -291,7 +305,8 @@ static void end(struct front *f, unsigned lane, const struct gather *g, struct c
 		else
 			conn_answered(c);
 	}
-	pool_served(f->pool, lane / f->shape.threads);
+	if (!g->goes_on)
+		pool_served(f->pool, lane / f->shape.threads);
 }
 
 /* A body in a file: has the file come, and does the head agree? */
@@ -331,7 +346,7 @@ static bool end_stands(struct front *f, unsigned lane, const struct gather *g)
 
 	while (exchange_peek(f->exchange, lane, &at, &fr) && fr.slot == g->slot)
 		if (fr.kind != FRAME_HEAD && fr.kind != FRAME_DATA)
-			return fr.kind == FRAME_END;
+			return fr.kind == FRAME_END || fr.kind == FRAME_DONE;
 	return false;
 }
 

@@ -209,12 +209,17 @@ static inline void worker_data(struct front *f, unsigned slot, const char *text,
 	exchange_reply_commit(f->exchange, 0, slot, FRAME_DATA, n, publish);
 }
 
-static inline void worker_end(struct front *f, unsigned slot, uint32_t flags)
+static inline void worker_ends(struct front *f, unsigned slot, enum frame_kind kind, uint32_t flags)
 {
 	struct frame_end e = {.flags = flags};
 
 	memcpy(exchange_reply_room(f->exchange, 0, sizeof(e)), &e, sizeof(e));
-	exchange_reply_commit(f->exchange, 0, slot, FRAME_END, sizeof(e), true);
+	exchange_reply_commit(f->exchange, 0, slot, kind, sizeof(e), true);
+}
+
+static inline void worker_end(struct front *f, unsigned slot, uint32_t flags)
+{
+	worker_ends(f, slot, FRAME_END, flags);
 }
 
 static inline unsigned worker_take(struct front *f)

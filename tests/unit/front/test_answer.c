@@ -184,6 +184,65 @@ static void frames_out_of_order_end_the_worker_and_nothing_else(void **state)
 	rig_free(f);
 }
 
+static void who_goes_on_after_the_answer_keeps_its_slot_and_not_the_client(void **state)
+{
+	struct front *f = rig_make(4, 4);
+	char got[4096];
+	bool closed;
+	unsigned slot;
+	size_t n;
+	int end;
+
+	(void)state;
+	(void)rig_ask(f, GET11, &end);
+	slot = worker_take(f);
+	worker_head(f, slot, 200, -1, false);
+	worker_data(f, slot, "all", 3, false);
+	worker_ends(f, slot, FRAME_DONE, FRAME_END_OK);
+	rig_drain(f);
+	n = rig_read(end, got, sizeof(got), &closed);
+	assert_non_null(memmem(got, n, "Content-Length: 3\r\n", 19));
+	assert_memory_equal(got + n - 7, "\r\n\r\nall", 7);
+	assert_true(f->jobs[slot].used);
+	assert_null(f->jobs[slot].conn);
+	/* what it still says is for nobody, be it nonsense */
+	worker_data(f, slot, "lost", 4, true);
+	worker_ends(f, slot, FRAME_DONE, FRAME_END_OK);
+	rig_drain(f);
+	assert_true(f->jobs[slot].used);
+	worker_ends(f, slot, FRAME_END, FRAME_END_EXCEPTION);
+	rig_drain(f);
+	assert_false(f->jobs[slot].used);
+	assert_int_equal(rig_read(end, got, sizeof(got), &closed), 0);
+	assert_int_equal(the_rig->killed, 0);
+	(void)close(end);
+	rig_free(f);
+}
+
+static void done_before_any_head_is_an_answer_of_ours(void **state)
+{
+	struct front *f = rig_make(4, 4);
+	char got[4096];
+	bool closed;
+	unsigned slot;
+	size_t n;
+	int end;
+
+	(void)state;
+	(void)rig_ask(f, GET11, &end);
+	slot = worker_take(f);
+	worker_ends(f, slot, FRAME_DONE, FRAME_END_OK);
+	rig_drain(f);
+	n = rig_read(end, got, sizeof(got), &closed);
+	assert_non_null(memmem(got, n, " 500 ", 5));
+	assert_true(f->jobs[slot].used);
+	worker_end(f, slot, FRAME_END_OK);
+	rig_drain(f);
+	assert_false(f->jobs[slot].used);
+	(void)close(end);
+	rig_free(f);
+}
+
 /* A client that reads nothing: first the socket is full, then the spool, then the lane; then it reads. */
 static void a_lane_waits_for_a_slow_client_without_keeping_the_front_awake(void **state)
 {
@@ -237,6 +296,8 @@ int main(void)
 		cmocka_unit_test(early_hints_reach_only_who_understands_them),
 		cmocka_unit_test(early_hints_out_of_order_or_of_another_status_end_the_worker),
 		cmocka_unit_test(frames_out_of_order_end_the_worker_and_nothing_else),
+		cmocka_unit_test(who_goes_on_after_the_answer_keeps_its_slot_and_not_the_client),
+		cmocka_unit_test(done_before_any_head_is_an_answer_of_ours),
 		cmocka_unit_test(a_lane_waits_for_a_slow_client_without_keeping_the_front_awake),
 	};
 
