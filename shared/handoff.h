@@ -15,6 +15,7 @@
 
 #define HANDOFF_ENV     "EMPEROR_HANDOFF"
 #define HANDOFF_VERSION "1"
+#define HANDOFF_INI_ENV "EMPEROR_INI" /* path of the ini, for the app to know */
 #define HANDOFF_FD      3
 #define HANDOFF_MAGIC   0x46464f48u /* "HOFF" */
 

@@ -44,6 +44,13 @@ void inifile_notes_done(struct inifile_notes *notes);
 int inifile_parse(const char *bytes, size_t n, const struct inifile_facts *facts,
 		  struct config_items *ret_items, struct inifile_notes *notes, struct err *err);
 
+/*
+ * Each magic variable that has a value, as the ini at facts.path sees them; NULL: those of the machine. fn: 0, or what
+ * ends it and is returned.
+ */
+int inifile_magic(const struct inifile_facts *facts,
+		  int (*fn)(void *arg, char name, const char *value), void *arg, struct err *err);
+
 /* Reads a file of at most LIMIT_INI_BYTES. Bytes are the caller's. */
 int inifile_read(const char *path, char **ret_bytes, size_t *ret_n, struct err *err);
 /* ret_st: of the file that the bytes are from; left alone if there is none. */

@@ -187,6 +187,21 @@ void ini_magic_done(struct ini_magic *magic)
 	*magic = (struct ini_magic){0};
 }
 
+int inifile_magic(const struct inifile_facts *facts,
+		  int (*fn)(void *arg, char name, const char *value), void *arg, struct err *err)
+{
+	struct ini_magic magic = {0};
+	int r = fill_machine(&magic, facts);
+
+	if (r == 0 && facts->path)
+		r = ini_magic_fill(&magic, facts, facts->path, NULL, err);
+	for (size_t i = 1; r == 0 && i < ARRAY_SIZE(magic.v); i++)
+		if (magic.v[i] && magic.v[i][0])
+			r = fn(arg, (char)i, magic.v[i]);
+	ini_magic_done(&magic);
+	return r;
+}
+
 /* "200000 100000" is two CPUs; "max 100000" is no quota. */
 static unsigned count_quota(void)
 {

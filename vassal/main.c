@@ -48,6 +48,20 @@ static unsigned count_cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
+/* For the app, which may live in another directory: its whole path. */
+static int tell_ini(const char *path, struct err *err)
+{
+	_cleanup_(freep) char *cwd = path[0] == '/' ? strdup("") : getcwd(NULL, 0);
+	_cleanup_(freep) char *whole = NULL;
+
+	if (!cwd)
+		return err_set(err, -errno, "the current directory: %s", strerror(errno));
+	if (asprintf(&whole, "%s%s%s", cwd, cwd[0] ? "/" : "", path) < 0 ||
+	    setenv(HANDOFF_INI_ENV, whole, 1) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
 static int read_ini(struct vassal *v, const char *arg, struct err *err)
 {
 	_cleanup_(freep) char *path = strdup(arg);
@@ -64,7 +78,9 @@ static int read_ini(struct vassal *v, const char *arg, struct err *err)
 		*colon = '\0';
 		facts.section = colon + 1;
 	}
-	r = inifile_read(path, &bytes, &n, err);
+	r = tell_ini(path, err);
+	if (r == 0)
+		r = inifile_read(path, &bytes, &n, err);
 	return r < 0 ? r : inifile_parse(bytes, n, &facts, &v->items, &v->notes, err);
 }
 
@@ -107,8 +123,10 @@ static int configure(struct vassal *v, int argc, char **argv, struct err *err)
 
 static int run_alone(struct vassal *v, int argc, char **argv, struct err *err)
 {
-	int r = configure(v, argc, argv, err);
+	int r;
 
+	(void)unsetenv(HANDOFF_INI_ENV); /* of whoever has started us */
+	r = configure(v, argc, argv, err);
 	if (r < 0)
 		return r;
 	r = alone_open(&v->items, &v->config, &v->setup, v->name, err);

@@ -7,11 +7,12 @@
 #include <stdio.h>
 
 #include "shared/base.h"
+#include "shared/handoff.h"
 
 /* The emperor's alone: whoever inherited these would speak to systemd in our name, or take our users for its own. */
 static const char *const private_names[] = {
 	"NOTIFY_SOCKET",  "WATCHDOG_USEC",   "WATCHDOG_PID",  "LISTEN_FDS",     "LISTEN_PID",
-	"LISTEN_FDNAMES", "EMPEROR_HANDOFF", "INVOCATION_ID", "JOURNAL_STREAM",
+	"LISTEN_FDNAMES", "EMPEROR_HANDOFF", "INVOCATION_ID", "JOURNAL_STREAM", HANDOFF_INI_ENV,
 };
 static const char *const user_names[] = {"HOME", "USER", "LOGNAME", "MAIL", "XDG_RUNTIME_DIR"};
 
@@ -48,16 +49,20 @@ static bool is_kept(const char *item, uid_t uid)
 	return uid == (uid_t)-1 || !is_named(item, user_names, ARRAY_SIZE(user_names));
 }
 
-char **environment_make(char *const *environ_now, uid_t uid, const char *extra)
+char **environment_make(char *const *environ_now, uid_t uid, const char *const *extra)
 {
 	char user[3][512];
 	size_t user_n = user_items(uid, user);
-	size_t n = user_n + (extra ? 1 : 0);
-	size_t bytes = extra ? strlen(extra) + 1 : 0;
+	size_t n = user_n;
+	size_t bytes = 0;
 	size_t at = 0;
 	char **env;
 	char *p;
 
+	for (const char *const *item = extra; item && *item; item++) {
+		n++;
+		bytes += strlen(*item) + 1;
+	}
 	for (size_t i = 0; i < user_n; i++)
 		bytes += strlen(user[i]) + 1;
 	for (size_t i = 0; environ_now && environ_now[i]; i++) {
@@ -79,9 +84,9 @@ char **environment_make(char *const *environ_now, uid_t uid, const char *extra)
 		env[at++] = p;
 		p = stpcpy(p, user[i]) + 1;
 	}
-	if (extra) {
+	for (const char *const *item = extra; item && *item; item++) {
 		env[at++] = p;
-		(void)stpcpy(p, extra);
+		p = stpcpy(p, *item) + 1;
 	}
 	env[at] = NULL;
 	return env;

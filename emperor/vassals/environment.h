@@ -5,5 +5,8 @@
 #pragma once
 #include <sys/types.h>
 
-/* extra: "NAME=value" or NULL. uid -1: the user stays. One block, free() frees all; NULL when memory has run out. */
-char **environment_make(char *const *environ_now, uid_t uid, const char *extra);
+/*
+ * extra: "NAME=value"s, NULL at the end; or NULL. uid -1: the user stays. One block, free() frees all; NULL when memory
+ * has run out.
+ */
+char **environment_make(char *const *environ_now, uid_t uid, const char *const *extra);

@@ -85,6 +85,14 @@ static void put_limits(struct spawn *s, const struct vassal_config *c)
 			(struct spawn_limit){RLIMIT_NICE, (rlim_t)(20 - c->prio)};
 }
 
+/* "EMPEROR_INI=/etc/...", or NULL. */
+static char *name_ini(const char *file)
+{
+	char *text;
+
+	return asprintf(&text, HANDOFF_INI_ENV "=%s", file) < 0 ? NULL : text;
+}
+
 /* log_fd: its stderr; -1: ours. */
 static int spawn_front(struct generation *g, const struct parcel *p, int log_fd, struct err *err)
 {
@@ -92,9 +100,10 @@ static int spawn_front(struct generation *g, const struct parcel *p, int log_fd,
 	const struct vassal_config *c = &g->loaded->config;
 	char program[] = "vassal";
 	char *argv[] = {program, a->name, NULL};
+	_cleanup_(freep) char *ini = name_ini(a->file);
+	const char *const extra[] = {HANDOFF_ENV "=" HANDOFF_VERSION, ini, NULL};
 	_cleanup_(freep) char **env =
-		environment_make(a->v->setup.rules->environ_now, g->loaded->privs.uid,
-				 HANDOFF_ENV "=" HANDOFF_VERSION);
+		environment_make(a->v->setup.rules->environ_now, g->loaded->privs.uid, extra);
 	_cleanup_(freep) char *home = strdup(a->file);
 	_cleanup_(fd_closep) int group_fd = -1;
 	int r;
@@ -113,7 +122,7 @@ static int spawn_front(struct generation *g, const struct parcel *p, int log_fd,
 		.chdir = c->chdir && *c->chdir ? c->chdir : NULL,
 	};
 
-	if (!env || !home)
+	if (!ini || !env || !home)
 		return err_set(err, -ENOMEM, "out of memory");
 	if (slash)
 		slash[slash == home ? 1 : 0] = '\0';

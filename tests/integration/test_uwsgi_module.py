@@ -226,6 +226,42 @@ class Module(Case):
                 self.assertEqual(text, repr(wanted), process.output()[-1500:])
         self.assertEqual(request(port, "/", method="POST", body=b"12345", headers={"X-See": "uwsgi.cl()"}).text, "5")
 
+    MAGIC = "{k.decode(): v.decode() for k, v in uwsgi.magic_table.items()}"
+
+    def check_magic(self, table, ini):
+        wanted = {"p": str(ini), "d": "%s/" % ini.parent, "s": ini.name, "n": ini.stem, "e": "ini", "c": ini.parent.name,
+                  "h": os.uname().nodename, "%": "%"}
+        self.assertEqual({k: table.get(k) for k in wanted}, wanted)
+        self.assertGreater(int(table["k"]), 0)
+
+    def test_the_magic_table_is_that_of_the_ini_wherever_the_app_lives(self):
+        (self.folder / "app.py").write_text(APP)
+        (self.folder / "inis").mkdir()
+        ini, port = self.folder / "inis" / "site.ini", harness.free_port()
+        ini.write_text("[uwsgi]\nhttp = 127.0.0.1:%d\nchdir = %s\nmodule = app\n" % (port, self.folder))
+        # what another server's app was told must not be taken for ours
+        self.vassal(os.path.relpath(ini), env={"EMPEROR_INI": "/liar.ini"})
+
+        def up():
+            with contextlib.suppress(OSError):
+                return request(port).status == 200
+
+        eventually(up, 15, "vassal answers")
+        self.check_magic(self.see(port, self.MAGIC), ini)
+
+    def test_without_an_ini_the_magic_table_is_of_the_machine(self):
+        port, process = self.serve(APP)
+        table = self.see(port, self.MAGIC)
+        self.assertEqual(table["h"], os.uname().nodename)
+        self.assertNotIn("p", table)
+
+    def test_the_magic_table_under_an_emperor(self):
+        (self.folder / "app.py").write_text(APP)
+        emperor = self.emperor()
+        ini = emperor.drop("a", "app", app=self.folder)
+        emperor.wait_up("a")
+        self.check_magic(eval(emperor.get("a", headers={"X-See": self.MAGIC}).text), ini)
+
     def test_what_is_not_here_has_no_name(self):
         port, process = self.serve(APP)
         for name in ("cache_get", "spool", "mule_msg", "register_signal", "add_timer", "websocket_handshake", "connection_fd", "rpc",

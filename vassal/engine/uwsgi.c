@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 
 #include "shared/clock.h"
+#include "shared/handoff.h"
+#include "shared/inifile.h"
 #include "shared/log.h"
 #include "shared/proctitle.h"
 #include "shared/scoreboard.h"
@@ -335,6 +337,30 @@ static PyObject *make_opt(const struct engine *e)
 	return d;
 }
 
+static int put_magic(void *arg, char name, const char *value)
+{
+	PyObject *key = PyBytes_FromStringAndSize(&name, 1);
+	PyObject *text = key ? PyBytes_FromString(value) : NULL;
+	int r = text ? PyDict_SetItem(arg, key, text) : -1;
+
+	Py_XDECREF(text);
+	Py_XDECREF(key);
+	return r;
+}
+
+/* %p, %d, %n ... of the app's ini. */
+static PyObject *make_magic(void)
+{
+	const struct inifile_facts facts = {.path = getenv(HANDOFF_INI_ENV),
+					    .cpus = inifile_count_cpus()};
+	PyObject *d = PyDict_New();
+
+	if (!d || inifile_magic(&facts, put_magic, d, NULL) == 0)
+		return d;
+	Py_DECREF(d);
+	return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+}
+
 static int put_host(PyObject *d)
 {
 	char name[HOST_NAME_MAX + 1] = "";
@@ -347,8 +373,8 @@ static int put_facts(const struct engine *e, PyObject *d)
 {
 	const struct vassal_config *c = &e->config;
 
-	if (uwsgi_put(d, "opt", make_opt(e)) < 0 || put_host(d) < 0 ||
-	    uwsgi_put(d, "version", PyBytes_FromString(VERSION_TEXT)) < 0 ||
+	if (uwsgi_put(d, "opt", make_opt(e)) < 0 || uwsgi_put(d, "magic_table", make_magic()) < 0 ||
+	    put_host(d) < 0 || uwsgi_put(d, "version", PyBytes_FromString(VERSION_TEXT)) < 0 ||
 	    uwsgi_put(d, "version_info", Py_BuildValue("(iiiiy)", 2, 0, 30, 0, "emperor")) < 0 ||
 	    uwsgi_put(d, "numproc", PyLong_FromUnsignedLong(c->processes)) < 0 ||
 	    uwsgi_put(d, "cores", PyLong_FromUnsignedLong(c->threads)) < 0 ||

@@ -34,7 +34,8 @@ static unsigned count(char *const *env, const char *prefix)
 
 static void the_emperors_own_stays_behind(void **state)
 {
-	char **env = environment_make(given, (uid_t)-1, "EMPEROR_HANDOFF=1");
+	static const char *const extra[] = {"EMPEROR_HANDOFF=1", "EMPEROR_INI=/x/a.ini", NULL};
+	char **env = environment_make(given, (uid_t)-1, extra);
 
 	(void)state;
 	assert_non_null(env);
@@ -43,6 +44,8 @@ static void the_emperors_own_stays_behind(void **state)
 	assert_int_equal(count(env, "LISTEN_FDSX=kept"), 1);
 	assert_int_equal(count(env, "EMPEROR_HANDOFF="), 1);
 	assert_int_equal(count(env, "EMPEROR_HANDOFF=1"), 1);
+	assert_int_equal(count(env, "EMPEROR_INI="), 1);
+	assert_int_equal(count(env, "EMPEROR_INI=/x/a.ini"), 1);
 	assert_int_equal(count(env, "PATH=/bin"), 1);
 	assert_int_equal(count(env, "HOME=/root"), 1);
 	free(env);
