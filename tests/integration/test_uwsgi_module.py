@@ -60,6 +60,13 @@ def holds_and_dies():
     uwsgi.lock(3)
     os.kill(os.getpid(), 9)
 
+def waits_for_itself():
+    uwsgi.lock(7)
+    try:
+        uwsgi.lock(7)
+    finally:
+        uwsgi.unlock(7)
+
 def child_that_waits():
     # answers once, and lives until it is told to go
     ask, answer = os.pipe(), os.pipe()
@@ -359,6 +366,15 @@ class Module(Case):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             self.assertEqual(list(pool.map(lambda e: self.see(port, e), ("hold_until_told()", "unlock_while_another_waits()"))), [None, [None]])
             self.assertEqual(set(pool.map(lambda _: self.see(port, "locked_here()"), range(2))), {(1, False), (2, False)})
+
+    def test_who_waits_for_a_lock_of_its_own_process_can_be_interrupted(self):
+        for threads in "1", "2":
+            with self.subTest(threads=threads):
+                port, process = self.serve(APP, "--threads", threads, "--interrupt-timeout", "1")
+                pid = self.see(port, "os.getpid()")
+                self.assertEqual(request(port, "/", headers={"X-See": "waits_for_itself()"}, timeout=15).status, 504)
+                eventually(lambda p=port, i=pid: self.see(p, "os.getpid(), uwsgi.is_locked(7)") == (i, False), 5, "it is given back")
+                eventually(lambda p=process: "in waits_for_itself\n" in p.output() and "RequestTimeout" in p.output(), 5, "its traceback")
 
     def test_a_lock_of_a_worker_that_has_become_the_parent_of_a_mold_is_its_own(self):
         port, process = self.serve(APP, "--processes", "1", "--refork", "3")

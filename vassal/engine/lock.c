@@ -16,9 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/clock.h"
 #include "vassal/exchange/crew.h"
 
-#define LOCK_AT (1LL << 40) /* beyond every byte of the exchange */
+#define LOOK_NS (100 * NS_PER_MS) /* a request whose time is up ends a tenth of a second later */
+#define LOCK_AT (1LL << 40)       /* beyond every byte of the exchange */
 
 /* Of this process: a lock has no owner but that. */
 static int handle = -1;
@@ -104,10 +106,14 @@ static struct flock range_of(unsigned number, short type)
 int lock_take(unsigned number)
 {
 	struct flock l = range_of(number, F_WRLCK);
-	int r;
+	uint64_t until_ns = clock_now_ns() + LOOK_NS;
+	const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+				       .tv_nsec = (long)(until_ns % NS_PER_S)};
+	int r = pthread_mutex_clocklock(&mutexes[number], CLOCK_MONOTONIC, &until);
 
-	if (pthread_mutex_lock(&mutexes[number]) != 0)
-		return -EINVAL;
+	/* no signal ends the wait for a mutex, and its holder may be who waits */
+	if (r != 0)
+		return r == ETIMEDOUT ? -EINTR : -r;
 	r = fcntl(handle, F_OFD_SETLKW, &l) < 0 ? -errno : 0;
 	if (r == 0)
 		atomic_store(&held[number], true);

@@ -9,7 +9,10 @@
 
 /* Once, in the first mold; every process that is forked from then on holds nothing and has a handle of its own. 0 or -errno. */
 int lock_start(void);
-/* Waits: call it without the GIL. 0, -EINTR after a signal, or -errno. Who holds it waits for ever: not recursive. */
+/*
+ * Waits: call it without the GIL. 0, or -errno; -EINTR: a signal came, or a while has passed in which another thread of
+ * this process held it. See to what Python has to do, and call again. Who holds it waits for ever: not recursive.
+ */
 int lock_take(unsigned number);
 int lock_give(unsigned number);
 /* Does anybody hold it? */

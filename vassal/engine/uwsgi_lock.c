@@ -27,6 +27,20 @@ static PyObject *fail(int r)
 	return PyErr_SetFromErrno(PyExc_OSError);
 }
 
+/*
+ * Signal handlers, and whatever else is to be raised in this thread: interrupt-timeout leaves it to the evaluation of
+ * Python code, of which there is none while we wait.
+ */
+static int let_python_look(void)
+{
+	PyObject *none = PyErr_CheckSignals() == 0 ? PyDict_New() : NULL;
+	PyObject *r = none ? PyRun_String("None", Py_eval_input, none, none) : NULL;
+
+	Py_XDECREF(none);
+	Py_XDECREF(r);
+	return r ? 0 : -1;
+}
+
 PyObject *uwsgi_lock(PyObject *module, PyObject *args)
 {
 	unsigned number;
@@ -39,7 +53,7 @@ PyObject *uwsgi_lock(PyObject *module, PyObject *args)
 		Py_BEGIN_ALLOW_THREADS;
 		r = lock_take(number);
 		Py_END_ALLOW_THREADS;
-	} while (r == -EINTR && PyErr_CheckSignals() == 0);
+	} while (r == -EINTR && let_python_look() == 0);
 	if (r == -EINTR)
 		return NULL;
 	if (r < 0)
