@@ -396,6 +396,15 @@ class Module(Case):
         eventually(lambda: "in slow" in process.output(), 5, "the log shows where it stood")
         self.assertNotEqual(self.see(port, "os.getpid()"), pid)
 
+    def test_user_harakiri_outside_of_requests_is_of_its_thread(self):
+        port, process = self.serve(APP + "slow(0.01)  # at import, where nobody is to be killed\n"
+                                   "def set_and_end():\n    t = threading.Thread(target=uwsgi.set_user_harakiri, args=(1,))\n    t.start()\n    t.join()\n")
+        pid = self.see(port, "os.getpid()")
+        self.assertEqual(self.see(port, "set_and_end(), time.sleep(1.2), os.getpid()"), (None, None, pid))
+        self.see(port, "threading.Thread(target=slow, args=(20,), daemon=True).start()")
+        eventually(lambda: "in slow" in process.output(), 5, "the log shows where it stood")
+        eventually(lambda: self.see(port, "os.getpid()") != pid, 5, "another worker")
+
     def test_log_and_log_this_request(self):
         port, process = self.serve(APP, "--disable-logging")
         self.see(port, "uwsgi.log('a line of the app')")

@@ -22,6 +22,11 @@ struct callable;
 struct crew_link;
 struct engine;
 
+struct harakiri { /* of uwsgi.set_user_harakiri() */
+	bool runs;
+	timer_t timer;
+};
+
 struct lane {
 	struct engine *engine;
 	struct crew_link *link;  /* to the front, for bodies; NULL in warm-up */
@@ -61,8 +66,7 @@ struct lane {
 	PyObject *logvars;          /* uwsgi.set_logvar(): bytes to bytes; NULL: none */
 	char logged[LIMIT_LOGVARS]; /* the same as text, when the request is over; logged_n bytes */
 	size_t logged_n;
-	bool has_timer; /* uwsgi.set_user_harakiri() */
-	timer_t timer;
+	struct harakiri harakiri;
 	uint32_t end; /* enum frame_end_flags */
 };
 

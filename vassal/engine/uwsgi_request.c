@@ -2,11 +2,13 @@
  * uwsgi_request - what the uwsgi module does for the request of the calling thread.
  *
  * set_user_harakiri() is a timer of the kernel that ends the process by ABRT: faulthandler prints the stacks, the front
- * answers 502, and nothing of it needs the GIL.
+ * answers 502, and nothing of it needs the GIL. It ends with its request; one that is set outside of all requests ends
+ * with its thread, and in the mold, as in uWSGI, there is none.
  */
 #include "vassal/engine/uwsgi_inner.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 
@@ -16,6 +18,7 @@
 #define HARAKIRI_MAX_S 86400 /* as harakiri's */
 
 static _Thread_local struct lane *current;
+static _Thread_local struct harakiri own; /* of a thread that serves no request */
 
 struct lane *uwsgi_lane(void)
 {
@@ -29,11 +32,11 @@ void uwsgi_enter(struct lane *l)
 	current = l;
 }
 
-static void stop_timer(struct lane *l)
+static void stop_timer(struct harakiri *h)
 {
-	if (l->has_timer)
-		(void)timer_delete(l->timer);
-	l->has_timer = false;
+	if (h->runs)
+		(void)timer_delete(h->timer);
+	h->runs = false;
 }
 
 static void log_bytes(struct lane *l, const char *p, size_t n)
@@ -61,38 +64,65 @@ static void log_vars(struct lane *l)
 
 void uwsgi_leave(struct lane *l)
 {
-	stop_timer(l);
+	stop_timer(&l->harakiri);
 	log_vars(l);
 	Py_CLEAR(l->logvars);
 	current = NULL;
 }
 
-static int start_timer(struct lane *l, unsigned seconds)
+static int start_timer(struct harakiri *h, unsigned seconds)
 {
 	struct sigevent how = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGABRT};
 	struct itimerspec when = {.it_value.tv_sec = seconds};
 
-	if (timer_create(CLOCK_MONOTONIC, &how, &l->timer) < 0)
+	if (timer_create(CLOCK_MONOTONIC, &how, &h->timer) < 0)
 		return -1;
-	l->has_timer = true;
-	return timer_settime(l->timer, 0, &when, NULL);
+	h->runs = true;
+	return timer_settime(h->timer, 0, &when, NULL);
+}
+
+static pthread_key_t at_thread_end;
+
+static void on_thread_end(void *harakiri)
+{
+	stop_timer(harakiri);
+}
+
+static void make_key(void)
+{
+	(void)pthread_key_create(&at_thread_end, on_thread_end);
+}
+
+/* What this thread's time is taken by. NULL: it has none to lose. */
+static struct harakiri *find_timer(const struct engine *e)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	if (current)
+		return &current->harakiri;
+	if (e->worker_id == 0)
+		return NULL;
+	(void)pthread_once(&once, make_key);
+	(void)pthread_setspecific(at_thread_end, &own);
+	return &own;
 }
 
 PyObject *uwsgi_set_user_harakiri(PyObject *module, PyObject *args)
 {
-	struct lane *l = uwsgi_lane();
+	struct harakiri *h;
 	int seconds;
 
-	(void)module;
-	if (!l || !PyArg_ParseTuple(args, "i:set_user_harakiri", &seconds))
+	if (!PyArg_ParseTuple(args, "i:set_user_harakiri", &seconds))
 		return NULL;
 	if (seconds < 0 || seconds > HARAKIRI_MAX_S) {
 		PyErr_Format(PyExc_ValueError, "set_user_harakiri: seconds from 0 to %d",
 			     HARAKIRI_MAX_S);
 		return NULL;
 	}
-	stop_timer(l);
-	if (seconds > 0 && start_timer(l, (unsigned)seconds) < 0)
+	h = find_timer(uwsgi_engine(module));
+	if (h)
+		stop_timer(h);
+	if (h && seconds > 0 && start_timer(h, (unsigned)seconds) < 0)
 		return PyErr_SetFromErrno(PyExc_OSError);
 	Py_RETURN_NONE;
 }
