@@ -144,9 +144,9 @@ static void expire_reading(struct conn *c)
 		expire_silent(c);
 		return;
 	}
-	/* our disk is slow, or the hash of a password: not the client */
-	if (c->held || (c->state == CONN_BODY && !body_wants(c))) {
-		timer_set(&f->timers[c->held ? TIMER_HEAD : TIMER_BODY], &c->timer, f->now_ns);
+	if (c->state == CONN_BODY && !body_wants(c)) {
+		/* our disk is slow, not the client */
+		timer_set(&f->timers[TIMER_BODY], &c->timer, f->now_ns);
 		return;
 	}
 	board_add(&f->count->read_timeouts, 1);

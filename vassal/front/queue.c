@@ -63,7 +63,7 @@ static void submit(struct conn *c, unsigned slot)
 	struct job *job = &f->jobs[slot];
 
 	job->used = true;
-	job->slow_said = job->killed = job->looked = job->interrupted = false;
+	job->slow_said = job->killed = job->looked = job->interrupted = job->renewed = false;
 	job->had = 0;
 	job->conn = c;
 	job->queued_ns = c->complete_ns;

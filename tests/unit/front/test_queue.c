@@ -51,6 +51,26 @@ static void requests_beyond_the_slots_keep_their_order(void **state)
 	rig_free(f);
 }
 
+static void nothing_said_of_the_request_before_is_said_of_the_next(void **state)
+{
+	struct front *f = rig_make(1, 4);
+	struct job *job = &f->jobs[0];
+	int ends[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		(void)ask(f, i, &ends[i]);
+		assert_false(job->slow_said || job->killed || job->looked || job->interrupted ||
+			     job->renewed || job->had > 0);
+		job->slow_said = job->killed = job->looked = job->renewed = true;
+		job->interrupted = true;
+		job->had = 200;
+		answer_it(f, worker_take(f));
+		(void)close(ends[i]);
+	}
+	rig_free(f);
+}
+
 static void expect_503(int end)
 {
 	char got[2048];
@@ -436,6 +456,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests_beyond_the_slots_keep_their_order),
+		cmocka_unit_test(nothing_said_of_the_request_before_is_said_of_the_next),
 		cmocka_unit_test(no_more_wait_than_queue_size_says),
 		cmocka_unit_test(what_is_in_work_does_not_count_as_waiting),
 		cmocka_unit_test(who_has_left_is_passed_by_wherever_he_waited),
