@@ -257,7 +257,8 @@ class Table(Case):
     def trickle(self, port, data):
         s = self.connect(port, 4096)
         s.sendall(data)
-        return until_closed(s, 0.1, 500)
+        # much more often than socket-timeout wants: the kernel acknowledges when half its buffer is free
+        return until_closed(s, 0.1, 1000)
 
     def counted(self, name):
         def find(where):
@@ -275,7 +276,7 @@ class Table(Case):
         http, uwsgi, self.stats = (harness.free_port() for _ in range(3))
         self.e = self.emperor()
         self.e.drop("a", "stuck", "http = 127.0.0.1:%d\nuwsgi-socket = 127.0.0.1:%d\nheader-timeout = 1\nbody-timeout = 1\nkeepalive = 2\n"
-                    "queue-timeout = 1\nsocket-timeout = 1\ninterrupt-timeout = 3\nprocesses = 2\nmin-rate = 8000\nresponse-buffer = 4096\nstats = 127.0.0.1:%d"
+                    "queue-timeout = 1\nsocket-timeout = 1\ninterrupt-timeout = 3\nprocesses = 2\nmin-rate = 20000\nresponse-buffer = 4096\nstats = 127.0.0.1:%d"
                     % (http, uwsgi, self.stats))
         self.e.wait_up("a", "/pid")
         rows = (
