@@ -91,8 +91,12 @@ static void on_mold(struct rig *r, const struct crew_msg *m)
 
 static void on_worker(struct rig *r, struct rig_worker *w, const struct crew_msg *m)
 {
-	struct crew_msg body = {.kind = CREW_BODY, .a = m->a};
+	struct crew_msg body = {.kind = CREW_BODY, .a = m->a, .b = m->b};
+	struct crew_msg late = {.kind = CREW_BODY, .a = m->a, .b = m->b - 1};
 
+	/* first what somebody before has asked for and not waited for */
+	if (m->kind == CREW_WANT_BODY && r->stale_fd >= 0)
+		(void)crew_send(w->fd, &late, NULL, r->stale_fd);
 	if (m->kind == CREW_WANT_BODY)
 		(void)crew_send(w->fd, &body, NULL, r->body_fd);
 	if (m->kind == CREW_WORKER_READY)
@@ -162,7 +166,8 @@ bool rig_start(struct rig *r, const char *const *items, unsigned workers, unsign
 	struct err err = {0};
 	int pair[2];
 
-	*r = (struct rig){.board_fd = -1, .config_fd = -1, .mold_fd = -1, .body_fd = -1};
+	*r = (struct rig){
+		.board_fd = -1, .config_fd = -1, .mold_fd = -1, .body_fd = -1, .stale_fd = -1};
 	for (unsigned i = 0; i < RIG_WORKERS; i++)
 		r->workers[i].fd = -1;
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -235,6 +240,7 @@ void rig_stop(struct rig *r)
 	fd_closep(&r->board_fd);
 	fd_closep(&r->log_fd);
 	fd_closep(&r->body_fd);
+	fd_closep(&r->stale_fd);
 	if (r->board)
 		board_unmap(r->board);
 	exchange_free(r->x);

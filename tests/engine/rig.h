@@ -25,6 +25,7 @@ struct rig {
 	struct exchange *x;
 	struct scoreboard *board;
 	int board_fd, config_fd, mold_fd, log_fd, body_fd;
+	int stale_fd; /* -1, or comes as a late answer before each body that is asked for */
 	pid_t mold;
 	bool mold_ready, mold_failed;
 	uint64_t fail_phase;

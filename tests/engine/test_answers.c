@@ -9,6 +9,9 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include <sys/mman.h>
+
+#include "shared/fd.h"
 #include "shared/scoreboard.h"
 #include "tests/engine/rig.h"
 
@@ -207,6 +210,25 @@ static void a_large_body_comes_whole_from_its_file(void **state)
 	assert_string_equal(a.body, "[5000000, 5000, 5000]");
 	answer_done(&a);
 	free(body);
+}
+
+/* The front stood still, an app gave its body up, and the next one asks in the same slot. */
+static void a_body_that_comes_too_late_is_not_the_next_requests(void **state)
+{
+	struct rig *r = *state;
+	struct answer a;
+
+	r->stale_fd = memfd_create("stale", MFD_CLOEXEC);
+	(void)fd_write_all(r->stale_fd, "somebody's", 10);
+	rig_ask(r,
+		&(struct rig_request){.method = "POST",
+				      .target = "/upload?buffered",
+				      .body = SPAN("my own ..."),
+				      .as_file = true},
+		&a);
+	fd_closep(&r->stale_fd);
+	assert_string_equal(a.body, "[b'my own ...']");
+	answer_done(&a);
 }
 
 static void headers_that_could_split_or_reframe_an_answer_are_refused(void **state)
@@ -441,6 +463,7 @@ int main(void)
 		cmocka_unit_test(every_shape_of_answer_arrives_as_pep_3333_says),
 		cmocka_unit_test(the_body_reads_the_same_from_memory_and_from_a_file),
 		cmocka_unit_test(a_large_body_comes_whole_from_its_file),
+		cmocka_unit_test(a_body_that_comes_too_late_is_not_the_next_requests),
 		cmocka_unit_test(headers_that_could_split_or_reframe_an_answer_are_refused),
 		cmocka_unit_test(statuses_are_read_as_pep_3333_and_habit_have_them),
 		cmocka_unit_test(head_gives_the_length_and_no_bytes),

@@ -192,6 +192,17 @@ static void a_body_that_threads_open_at_once_leaves_no_descriptor(void **state)
 	assert_int_equal(number_at(r, "/count_descriptors"), before);
 }
 
+static bool said(struct rig *r, const char *target, const char *body)
+{
+	struct answer a;
+	bool is;
+
+	rig_get(r, target, &a);
+	is = str_eq(a.body, body);
+	answer_done(&a);
+	return is;
+}
+
 /* Its memory is the next request's as soon as this one is answered. */
 static void a_child_of_the_app_has_no_body_to_read(void **state)
 {
@@ -226,6 +237,9 @@ static void what_a_thread_writes_behind_its_answer_is_nobodys(void **state)
 	answer_done(&a);
 	for (int i = 0; i < 20; i++)
 		expect(r, "/plain", "plain");
+	/* the thread finds out when it is its turn */
+	for (int i = 0; i < 1000 && !said(r, "/writes_ended", "['the request is over']"); i++)
+		(void)usleep(10000);
 	expect(r, "/writes_ended", "['the request is over']");
 }
 

@@ -17,7 +17,7 @@
 #define ANSWER_TIMEOUT_NS (10 * NS_PER_S)
 
 /* One message, or -EAGAIN. */
-static int receive(const struct crew_link *link, unsigned slot, int *ret_fd, struct err *err)
+static int receive(const struct crew_link *link, int *ret_fd, struct err *err)
 {
 	struct crew_msg m;
 	int fd = -1;
@@ -27,16 +27,16 @@ static int receive(const struct crew_link *link, unsigned slot, int *ret_fd, str
 		_exit(CREW_EXIT_ORPHAN);
 	if (r < 0)
 		return r;
-	if (m.kind == CREW_BODY && m.a == slot) {
+	if (m.kind == CREW_BODY && m.b == link->asked) {
 		*ret_fd = fd;
 		return 0;
 	}
-	/* The late answer to a question that was given up. */
+	/* The late answer to a question that was given up, perhaps for this very slot: another request's body. */
 	fd_closep(&fd);
 	return -EAGAIN;
 }
 
-static int wait_for_body(const struct crew_link *link, unsigned slot, int *ret_fd, struct err *err)
+static int wait_for_body(const struct crew_link *link, int *ret_fd, struct err *err)
 {
 	uint64_t until = clock_now_ns() + ANSWER_TIMEOUT_NS;
 
@@ -51,7 +51,7 @@ static int wait_for_body(const struct crew_link *link, unsigned slot, int *ret_f
 		r = poll(&p, 1, (int)((until - now) / NS_PER_MS) + 1);
 		if (r <= 0)
 			continue;
-		r = receive(link, slot, ret_fd, err);
+		r = receive(link, ret_fd, err);
 		if (r != -EAGAIN)
 			return r;
 	}
@@ -64,6 +64,7 @@ static int ask(struct crew_link *link, unsigned slot, int *ret_fd, struct err *e
 	int r;
 
 	(void)pthread_mutex_lock(&link->lock);
+	m.b = ++link->asked;
 	do
 		r = crew_send(link->fd, &m, NULL, -1);
 	while (r == -EAGAIN &&
@@ -71,7 +72,7 @@ static int ask(struct crew_link *link, unsigned slot, int *ret_fd, struct err *e
 	if (r < 0)
 		(void)err_set(err, r, "asking the front for the request body: %s", strerror(-r));
 	else
-		r = wait_for_body(link, slot, ret_fd, err);
+		r = wait_for_body(link, ret_fd, err);
 	(void)pthread_mutex_unlock(&link->lock);
 	return r;
 }

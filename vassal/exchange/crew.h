@@ -34,12 +34,12 @@ enum crew_kind {
 	/* worker -> front */
 	CREW_WORKER_READY,  /* a = pid, b = us it took (import included with lazy-apps) */
 	CREW_WORKER_FAILED, /* lazy-apps: a = enum fail_phase, text; then exits */
-	CREW_WANT_BODY,     /* a = slot: send me the body's file */
+	CREW_WANT_BODY,     /* a = slot, b = a number: send me the body's file */
 	CREW_WORKER_LEAVES, /* text = why, of its own will (sys.exit, retired) */
 	CREW_FILE,          /* a = slot, b = where; one descriptor: before a HEAD with FRAME_FILE */
 	CREW_MODULES, /* one descriptor: a sealed memfd of the files that its modules came from, each with a NUL */
 	/* front -> worker */
-	CREW_BODY, /* a = slot; one descriptor, positioned anywhere, read with pread */
+	CREW_BODY, /* a, b as asked; one descriptor, positioned anywhere, read with pread */
 	/* a worker becomes the parent of the next mold (refork); exchange_worker_call() is what it hears first */
 	CREW_WANT_MOLD,     /* worker -> front: send me the mold's end of its pair */
 	CREW_REFORKED,      /* worker -> front: a = pid of the mold that I have forked */

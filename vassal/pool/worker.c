@@ -109,7 +109,7 @@ static void on_failed(struct worker *w, const struct crew_msg *m)
 static void on_want_body(struct worker *w, const struct crew_msg *m)
 {
 	_cleanup_(fd_closep) int empty = -1;
-	struct crew_msg answer = {.kind = CREW_BODY, .worker = w->number, .a = m->a};
+	struct crew_msg answer = {.kind = CREW_BODY, .worker = w->number, .a = m->a, .b = m->b};
 	int fd = -1;
 
 	if (m->a < exchange_get_shape(w->pool->setup.exchange)->slots)
