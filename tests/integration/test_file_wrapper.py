@@ -56,6 +56,10 @@ def application(environ, start_response):
         os.write(b, b"through a pipe")
         os.close(b)
         f = os.fdopen(a, "rb")
+    elif path == "/empty":
+        f = tempfile.TemporaryFile()
+    elif path == "/proc":
+        f = open("/proc/version", "rb")
     elif path == "/cut":
         f = open(PATH + ".cut", "rb")
     start_response(environ["QUERY_STRING"].replace("%20", " ") or "200 OK", fields)
@@ -104,7 +108,9 @@ class FileWrapper(Case):
     def test_every_kind_of_file_arrives_whole(self):
         for path, wanted in (("/", self.data), ("/offset", self.data[1000003:]), ("/part", self.data[5:300005]), ("/unlinked", b"t" * 3000000),
                              ("/unbuffered", self.data), ("/wrapped", self.data), ("/written", b"written first, " + self.data),
-                             ("/pipe", b"through a pipe")):
+                             ("/pipe", b"through a pipe"), ("/empty", b""),
+                             # of no size, and not empty
+                             ("/proc", pathlib.Path("/proc/version").read_bytes())):
             with self.subTest(path=path):
                 answer = self.get(path)
                 self.assertEqual((answer.status, hashlib.md5(answer.body).hexdigest()), (200, hashlib.md5(wanted).hexdigest()))

@@ -197,7 +197,8 @@ static bool locate(PyObject *file, int *ret_fd, off_t *ret_at, uint64_t *ret_n)
 	*ret_fd = (int)fd;
 	*ret_at = (off_t)at;
 	*ret_n = at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
-	return true;
+	/* empty, or one of the kernel's (/proc), which have no size and yet something to read: that is for read() to say */
+	return *ret_n > 0;
 }
 
 bool filewrapper_plain_file(const struct filewrapper *w, int *ret_fd, off_t *ret_at,
