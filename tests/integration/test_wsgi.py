@@ -69,6 +69,13 @@ class Shapes(Case):
         answer = self.get("/lines", method="POST", body=b"one\ntwo\nthree\nfour")
         self.assertEqual(answer.body, b"one\n,two,|,,|,\n,three\n,four")
 
+    def test_nobody_waits_for_a_body_that_nobody_gets(self):
+        """An endless one too: its head is the whole answer to HEAD, and the only process is free again."""
+        for n in range(3):
+            answer = request(self.port, "/endless?1000000000", method="HEAD")
+            self.assertEqual((answer.status, answer.body), (200, b""))
+            self.assertEqual(request(self.port, "/plain").body, b"plain")
+
     def test_204_has_neither_length_nor_body(self):
         data = raw(self.port, b"GET /no_content HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         self.assertTrue(data.startswith(b"HTTP/1.1 204 "))

@@ -137,6 +137,12 @@ static bool is_gone(const struct lane *l)
 	       (!l->discard && exchange_client_gone(l->engine->exchange, l->slot));
 }
 
+/* Nothing that the app gives from now on reaches anybody: its close() is called, and that is all. */
+static bool is_answered(const struct lane *l)
+{
+	return (l->sent && is_bodiless(l)) || is_gone(l);
+}
+
 /* -- bodies ------------------------------------------------------------------------------------------------ */
 
 /* Of an exact or derived list or tuple. Functions and not the macros in place: those fill a line with branches. */
@@ -268,7 +274,7 @@ static int send_iterable(struct lane *l, PyObject *result)
 
 	if (!it)
 		return -1;
-	while (r == 0 && !l->excess && !is_gone(l) && (item = PyIter_Next(it))) {
+	while (r == 0 && !l->excess && !is_answered(l) && (item = PyIter_Next(it))) {
 		if (single && PyBytes_Check(item))
 			know_length(l, (uint64_t)PyBytes_GET_SIZE(item));
 		r = send_item(l, item, true);
