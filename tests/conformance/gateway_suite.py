@@ -4,17 +4,11 @@ import cases_fastcgi_records
 import cases_fastcgi_requests
 import cases_scgi
 import cases_uwsgi
+from groups import cases_of
 
 GROUPS = [
-    ("FastCGI records", cases_fastcgi_records), ("FastCGI requests", cases_fastcgi_requests), ("SCGI", cases_scgi), ("uwsgi", cases_uwsgi),
+    ("FastCGI records", cases_fastcgi_records.CASES), ("FastCGI requests", cases_fastcgi_requests.CASES),
+    ("SCGI", cases_scgi.CASES), ("uwsgi", cases_uwsgi.CASES),
 ]
 
-
-def _named():
-    for group, module in GROUPS:
-        for c in module.CASES:
-            c.group = group
-            yield c
-
-
-CASES = list(_named())
+CASES = cases_of(GROUPS)

@@ -10,19 +10,12 @@ import cases_limits
 import cases_paths
 import cases_protocols
 import cases_request_line
+from groups import cases_of
 
 GROUPS = [
-    ("request line", cases_request_line), ("fields", cases_fields), ("Host", cases_host), ("length", cases_length),
-    ("chunks", cases_chunks), ("connection", cases_connection), ("answers", cases_answers), ("paths", cases_paths),
-    ("protocols", cases_protocols), ("limits", cases_limits),
+    ("request line", cases_request_line.CASES), ("fields", cases_fields.CASES), ("Host", cases_host.CASES), ("length", cases_length.CASES),
+    ("chunks", cases_chunks.CASES), ("connection", cases_connection.CASES), ("answers", cases_answers.CASES), ("paths", cases_paths.CASES),
+    ("protocols", cases_protocols.CASES), ("limits", cases_limits.CASES),
 ]
 
-
-def _named():
-    for group, module in GROUPS:
-        for c in module.CASES:
-            c.group = group
-            yield c
-
-
-CASES = list(_named())
+CASES = cases_of(GROUPS)

@@ -3,6 +3,7 @@
 import static_answers
 import static_conditions
 import static_names
+from groups import cases_of
 
 GROUPS = [
     ("conditions", static_conditions.CONDITIONS), ("ranges", static_conditions.RANGES), ("names", static_names.NAMES),
@@ -10,12 +11,4 @@ GROUPS = [
     ("codings", static_answers.CODINGS),
 ]
 
-
-def _named():
-    for group, cases in GROUPS:
-        for c in cases:
-            c.group = group
-            yield c
-
-
-CASES = list(_named())
+CASES = cases_of(GROUPS)

@@ -15,7 +15,7 @@ import wsgi_suite  # noqa: E402
 from test_pythons import pythons  # noqa: E402
 from wsgi_case import numbered  # noqa: E402
 
-MODULES = ("http_case", "wsgi_app", "wsgi_bodies", "wsgi_case", "wsgi_environ", "wsgi_heads", "wsgi_input", "wsgi_suite")
+MODULES = ("groups", "http_case", "wsgi_app", "wsgi_bodies", "wsgi_case", "wsgi_environ", "wsgi_heads", "wsgi_input", "wsgi_suite")
 
 
 class WsgiConformance(harness.Case):

@@ -4,15 +4,10 @@ import wsgi_bodies
 import wsgi_environ
 import wsgi_heads
 import wsgi_input
+from groups import cases_of
 
-GROUPS = [("environ", wsgi_environ), ("wsgi.input", wsgi_input), ("start_response", wsgi_heads), ("body", wsgi_bodies)]
+GROUPS = [
+    ("environ", wsgi_environ.CASES), ("wsgi.input", wsgi_input.CASES), ("start_response", wsgi_heads.CASES), ("body", wsgi_bodies.CASES),
+]
 
-
-def _named():
-    for group, module in GROUPS:
-        for c in module.CASES:
-            c.group = group
-            yield c
-
-
-CASES = list(_named())
+CASES = cases_of(GROUPS)

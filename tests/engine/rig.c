@@ -445,3 +445,31 @@ char *rig_log(struct rig *r)
 		text[0] = '\0';
 	return text;
 }
+
+int rig_setup(void **state, const char *module)
+{
+	static struct rig r;
+	const char *const items[] = {module, "pythonpath=" RIG_APPS, "early-hints=true", NULL};
+
+	*state = &r;
+	if (rig_start(&r, items, 1, 1))
+		return 0;
+	(void)fprintf(stderr, "engine: %s\n", r.text);
+	return -1;
+}
+
+int rig_teardown(void **state)
+{
+	struct rig *r = *state;
+	int status;
+	char *log;
+
+	exchange_worker_retire(r->x, 0);
+	status = rig_wait_exit(r, 0);
+	log = rig_log(r);
+	if (status != 0)
+		(void)fprintf(stderr, "worker ended with %x:\n%s\n", status, log);
+	free(log);
+	rig_stop(r);
+	return status;
+}

@@ -58,6 +58,10 @@ struct rig_request {
 
 /* items: "key=value", NULL at the end. workers are forked and waited for. False: rig->text says why. */
 bool rig_start(struct rig *r, const char *const *items, unsigned workers, unsigned threads);
+/* For cmocka: one worker with one thread, of the module "module=..." of apps/, and early hints. *state: the rig. 0 or -1. */
+int rig_setup(void **state, const char *module);
+/* The worker has to leave well: in the sanitizers' builds that is where leaks would be reported. */
+int rig_teardown(void **state);
 void rig_stop(struct rig *r);
 /* Sends one without waiting; returns its slot. */
 unsigned rig_send(struct rig *r, const struct rig_request *q);

@@ -15,43 +15,14 @@
 #include "shared/scoreboard.h"
 #include "tests/engine/rig.h"
 
-static int start_with(void **state, const char *module)
-{
-	static struct rig r;
-	const char *const items[] = {module, "pythonpath=" RIG_APPS, "early-hints=true", NULL};
-
-	*state = &r;
-	if (rig_start(&r, items, 1, 1))
-		return 0;
-	(void)fprintf(stderr, "engine: %s\n", r.text);
-	return -1;
-}
-
 static int setup(void **state)
 {
-	return start_with(state, "module=shapes");
+	return rig_setup(state, "module=shapes");
 }
 
 static int setup_checked(void **state)
 {
-	return start_with(state, "module=shapes:checked");
-}
-
-/* The worker has to leave well: in the sanitizers' builds that is where leaks would be reported. */
-static int teardown(void **state)
-{
-	struct rig *r = *state;
-	int status;
-	char *log;
-
-	exchange_worker_retire(r->x, 0);
-	status = rig_wait_exit(r, 0);
-	log = rig_log(r);
-	if (status != 0)
-		(void)fprintf(stderr, "worker ended with %x:\n%s\n", status, log);
-	free(log);
-	rig_stop(r);
-	return status;
+	return rig_setup(state, "module=shapes:checked");
 }
 
 struct shape {
@@ -478,7 +449,8 @@ int main(void)
 	const struct CMUnitTest checked[] = {
 		cmocka_unit_test(wsgirefs_validator_finds_no_fault),
 	};
-	int failed = cmocka_run_group_tests_name("answers", tests, setup, teardown);
+	int failed = cmocka_run_group_tests_name("answers", tests, setup, rig_teardown);
 
-	return failed + cmocka_run_group_tests_name("validator", checked, setup_checked, teardown);
+	return failed +
+	       cmocka_run_group_tests_name("validator", checked, setup_checked, rig_teardown);
 }

@@ -15,38 +15,9 @@
 #include "shared/scoreboard.h"
 #include "tests/engine/rig.h"
 
-static int start_with(void **state, const char *module)
-{
-	static struct rig r;
-	const char *const items[] = {module, "pythonpath=" RIG_APPS, NULL};
-
-	*state = &r;
-	if (rig_start(&r, items, 1, 1))
-		return 0;
-	(void)fprintf(stderr, "engine: %s\n", r.text);
-	return -1;
-}
-
 static int setup(void **state)
 {
-	return start_with(state, "module=edges");
-}
-
-/* The worker has to leave well: in the sanitizers' builds that is where leaks would be reported. */
-static int teardown(void **state)
-{
-	struct rig *r = *state;
-	int status;
-	char *log;
-
-	exchange_worker_retire(r->x, 0);
-	status = rig_wait_exit(r, 0);
-	log = rig_log(r);
-	if (status != 0)
-		(void)fprintf(stderr, "worker ended with %x:\n%s\n", status, log);
-	free(log);
-	rig_stop(r);
-	return status;
+	return rig_setup(state, "module=edges");
 }
 
 static void expect(struct rig *r, const char *target, const char *body)
@@ -341,5 +312,5 @@ int main(void)
 		cmocka_unit_test(a_length_that_cannot_be_had_is_no_length_and_an_exit_stays_one),
 	};
 
-	return cmocka_run_group_tests_name("edges", tests, setup, teardown);
+	return cmocka_run_group_tests_name("edges", tests, setup, rig_teardown);
 }
