@@ -65,6 +65,13 @@ def eventually(condition, seconds=10.0, what="condition"):
         time.sleep(0.01)
 
 
+def faketime(library):
+    """Its path, whatever the machine is: scripts/packages installs it."""
+    for path in pathlib.Path("/usr/lib").glob("*/faketime/" + library):
+        return str(path)
+    raise AssertionError("%s is not installed: scripts/packages test" % library)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -14,7 +14,7 @@ import harness
 from harness import Case, eventually, process_tree, title
 from succession import Succession
 
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+FAKETIME = "libfaketime.so.1"
 
 
 def alive(pid):
@@ -153,7 +153,6 @@ attach-daemon2 = cmd=exit 3,name=hopeless,freq=2
         return s["state"] == "running" and s["generation"] == 2
 
 
-@unittest.skipUnless(os.path.exists(FAKETIME), "needs libfaketime")
 class Timed(Tasks, Succession):
     def start(self, at, extra):
         """An emperor whose wall clock, not its other clocks, begins at this UTC time."""
@@ -161,7 +160,7 @@ class Timed(Tasks, Succession):
         self.clock = self.folder / "clock"
         self.move(at)
         # files keep their real times: each would be another file whenever the clock is moved
-        self.env = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(self.clock), "FAKETIME_NO_CACHE": "1",
+        self.env = {"LD_PRELOAD": harness.faketime(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(self.clock), "FAKETIME_NO_CACHE": "1",
                     "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1", "NO_FAKE_STAT": "1", "TZ": "UTC"}
         e = self.emperor(env=self.env)
         e.drop("a", extra="reload-mercy = 1\n" + extra)
