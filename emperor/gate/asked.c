@@ -55,7 +55,7 @@ static enum asked ask_fastcgi(struct span bytes, bool ended, struct answer *ret)
 	return ended ? ASKED_WHOLE : ASKED_MORE;
 }
 
-/* By the first byte, as an app that is up would look: design of `socket`. */
+/* By the first byte: an app that is up looks at `socket` in the same way, only longer. */
 static enum gate_protocol guess(char first)
 {
 	if (first == 0 || first == 30 || first == 100)
