@@ -112,6 +112,13 @@ static bool starts_word(struct span s, struct span lower)
 	return s.n >= lower.n && is_word(span_of(s.p, lower.n), lower.p, lower.n);
 }
 
+struct span http_request_id(struct span value)
+{
+	if (value.n <= LIMIT_REQUEST_ID - 1 && http_span_is(value, HTTP_TOKEN))
+		return value;
+	return span_of("", 0);
+}
+
 /* What follows a host: nothing, or a colon and a port, which may be empty (RFC 3986 3.2.3). */
 static bool split_port(struct span rest, struct span *ret_port)
 {

@@ -89,6 +89,9 @@ static inline bool http_span_is(struct span s, enum http_char what)
 	return s.n > 0;
 }
 
+/* value if it can be taken over as a request's id (token characters, at most LIMIT_REQUEST_ID - 1), else empty. */
+struct span http_request_id(struct span value);
+
 /* 1*DIGIT, at most 19 of them and within int64_t: sizes travel signed further on. False: no such number. */
 bool http_parse_size(struct span digits, uint64_t *ret_size);
 

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "shared/limits.h"
+
 /* FastCGI 1.0, 3.3 and 5.5 */
 #define RECORD_HEAD     8
 #define RECORD_END_BODY 8
@@ -66,7 +68,9 @@ size_t answer_write(char buf[ANSWER_MAX], const struct answer *a, time_t now)
 	const size_t before = a->wire == ANSWER_FASTCGI ? RECORD_HEAD : 0;
 	const size_t room = ANSWER_MAX - before - (before ? RECORD_HEAD + RECORD_END_BODY : 0);
 	bool http = a->wire == ANSWER_HTTP;
-	char body[256], date[DATE_MAX], retry[40] = "";
+	const struct span id =
+		span_of(a->request_id.p, MIN(a->request_id.n, (size_t)LIMIT_REQUEST_ID - 1));
+	char body[320], date[DATE_MAX], retry[40] = "", field[LIMIT_REQUEST_ID + 20] = "";
 	size_t i = 0, n;
 	int body_n;
 
@@ -76,13 +80,16 @@ size_t answer_write(char buf[ANSWER_MAX], const struct answer *a, time_t now)
 	put_date(date, now);
 	if (a->retry_after_s > 0)
 		(void)snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", a->retry_after_s);
-	body_n = snprintf(body, sizeof(body), "%d %s: %.160s\n", phrases[i].status,
-			  phrases[i].phrase, a->why);
+	if (id.n > 0)
+		(void)snprintf(field, sizeof(field), "X-Request-ID: %.*s\r\n", (int)id.n, id.p);
+	body_n = snprintf(body, sizeof(body), "%d %s: %.160s\n%s%.*s%s", phrases[i].status,
+			  phrases[i].phrase, a->why, id.n > 0 ? "request " : "", (int)id.n, id.p,
+			  id.n > 0 ? "\n" : "");
 	n = (size_t)snprintf(buf + before, room,
 			     "%s %d %s\r\nDate: %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
-			     "Content-Length: %d\r\n%s%s\r\n%s",
+			     "Content-Length: %d\r\n%s%s%s\r\n%s",
 			     http ? "HTTP/1.1" : "Status:", phrases[i].status, phrases[i].phrase,
-			     date, body_n, retry, http ? "Connection: close\r\n" : "",
+			     date, body_n, field, retry, http ? "Connection: close\r\n" : "",
 			     a->no_body ? "" : body);
 	n = MIN(n, room - 1);
 	return before ? put_records(buf, n, a->id) : n;

@@ -2,7 +2,7 @@
  * answer - the few HTTP answers that the gate gives itself. Pure.
  */
 #pragma once
-#include "shared/base.h"
+#include "shared/span.h"
 #include <time.h>
 
 #define ANSWER_MAX 800
@@ -19,7 +19,8 @@ struct answer {
 	unsigned retry_after_s; /* 0 = no such field */
 	bool no_body; /* the request was a HEAD: its length is said, the body is not sent */
 	enum answer_wire wire;
-	uint16_t id; /* ANSWER_FASTCGI: the request's */
+	uint16_t id;            /* ANSWER_FASTCGI: the request's */
+	struct span request_id; /* said in X-Request-ID and in the body; n = 0: it has none */
 };
 
 /* Writes the whole response, Connection: close. Returns its length. An unknown status is answered as 400. */

@@ -94,3 +94,18 @@ enum asked asked_find(enum gate_protocol protocol, struct span bytes, bool ended
 	}
 	return ASKED_WHOLE;
 }
+
+struct span asked_request_id(struct span request)
+{
+	static const struct span name = {.p = "X-Request-ID", .n = sizeof("X-Request-ID") - 1};
+	struct span found = span_of("", 0);
+	struct http_head head;
+	unsigned n = 0;
+
+	if (http_head_parse(request.p, request.n, LIMIT_GATE_HEAD, 0, &head) <= 0)
+		return found;
+	for (unsigned i = 0; i < head.fields_n; i++)
+		if (span_eq_nocase(head.fields[i].name, name) && n++ == 0)
+			found = http_request_id(head.fields[i].value);
+	return n == 1 ? found : span_of("", 0);
+}

@@ -9,6 +9,9 @@
 
 enum asked { ASKED_MORE, ASKED_WHOLE };
 
+/* The X-Request-ID of an HTTP request whose head is whole, if it can be taken over; else n = 0. Into request. */
+struct span asked_request_id(struct span request);
+
 /*
  * Fills what the bytes say of the answer: status and why if they are no request, no_body, wire and id; the rest of *ret stays.
  * ended: no more will come, and ASKED_WHOLE is all there is to say.

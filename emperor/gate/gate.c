@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 
 #include "emperor/gate/answer.h"
+#include "emperor/gate/asked.h"
 #include "emperor/gate/parts.h"
 #include "emperor/role.h"
 #include "shared/address.h"
@@ -63,10 +64,17 @@ static void say(struct gate *g, const struct client *c, const struct answer *a, 
 static void answer(struct gate *g, const struct client *c, const struct answer *a,
 		   struct span request, struct span host)
 {
-	char text[ANSWER_MAX];
-	size_t n = answer_write(text, a, time(NULL));
+	char text[ANSWER_MAX], id[REQUEST_ID_N + 1];
+	struct answer named = *a;
+	size_t n;
 
-	say(g, c, a, request, host);
+	named.request_id = asked_request_id(request);
+	if (named.request_id.n == 0) {
+		request_id_make(&g->ids, id);
+		named.request_id = span_of(id, REQUEST_ID_N);
+	}
+	n = answer_write(text, &named, time(NULL));
+	say(g, c, &named, request, host);
 	farewell_say(g->farewell, c, text, n, clock_now_ns());
 	need_sweep(g);
 }
@@ -219,7 +227,7 @@ static void on_handed_back(void *arg, const struct client *c, struct span bytes)
 static void on_standin_answer(void *arg, const struct client *c, const struct answer *a,
 			      struct span request)
 {
-	answer(arg, c, a, request, span_of("", 0));
+	answer(arg, c, a, span_skip(request, proxy_n(request)), span_of("", 0));
 }
 
 static void on_standin_busy(void *arg)
@@ -377,6 +385,7 @@ static int run(struct gate *g)
 		log_error("cannot start: %s", err.text);
 		return EXIT_FAILURE;
 	}
+	request_id_seed(&g->ids);
 	ev_init(&g->sweep, on_sweep);
 	g->sweep.repeat = SWEEP_S;
 	ev_signal_init(&g->term, on_term, SIGTERM);

@@ -10,6 +10,7 @@
 #include "emperor/gate/refusals.h"
 #include "emperor/gate/routes.h"
 #include "emperor/gate/standin.h"
+#include "shared/request_id.h"
 #include "shared/trust.h"
 
 struct gate {
@@ -27,6 +28,7 @@ struct gate {
 	ev_timer sweep;
 	ev_signal term;
 	struct refusals refusals;
+	struct request_id_source ids;
 	bool term_asked, stopping;
 	bool lost;           /* some of what the emperor said, since it began */
 	uint64_t stop_at_ns; /* who is still in hand then is sent away */

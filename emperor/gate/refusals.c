@@ -58,8 +58,9 @@ void refusals_format(char buf[REFUSALS_LINE], const char *client, const struct a
 
 	show(line, sizeof(line), first_line(request));
 	show(name, sizeof(name), host);
-	(void)snprintf(buf, REFUSALS_LINE, "client %s: %d: %.160s%s%s%s%s%s%s",
+	(void)snprintf(buf, REFUSALS_LINE, "client %s: %d: %.160s%s%s%s%s%s%s id=%.*s",
 		       client[0] ? client : "-", a->status, a->why, line[0] ? " (\"" : "", line,
 		       line[0] ? "\"" : "", line[0] && name[0] ? ", Host " : "",
-		       line[0] ? name : "", line[0] ? ")" : "");
+		       line[0] ? name : "", line[0] ? ")" : "", (int)a->request_id.n,
+		       a->request_id.n > 0 ? a->request_id.p : "");
 }

@@ -32,6 +32,13 @@ class Routes(Case):
         self.assertEqual(request(e.port, "/page", host="typo.test").status, 404)
         eventually(lambda: 'client 127.0.0.1: 404: there is no site of this name here ("GET /page HTTP/1.1", Host typo.test)' in e.output(),
                    5, "the mistyped name")
+        mine = request(e.port, "/page", host="typo.test", headers={"X-Request-ID": "mine-7"})
+        self.assertEqual(mine.headers["X-Request-ID"], "mine-7")
+        eventually(lambda: 'Host typo.test) id=mine-7' in e.output(), 5, "the id that came")
+        made = request(e.port, "/page", host="typo.test")
+        self.assertRegex(made.headers["X-Request-ID"], "^[0-9a-f]{16}$")
+        self.assertIn("request %s\n" % made.headers["X-Request-ID"], made.text)
+        eventually(lambda: "id=" + made.headers["X-Request-ID"] in e.output(), 5, "the id that was made")
         self.assertIn(b" 400 ", raw(e.port, b"GET / HTTP/1.1\r\nHost : x\r\n\r\n"))
         eventually(lambda: "client 127.0.0.1: 400: " in e.output(), 5, "the bad head")
         for _ in range(30):

@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <sys/uio.h>
 
+#include "shared/request_id.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/error_pages.h"
 #include "vassal/front/record.h"
 #include "vassal/front/records.h"
-#include "vassal/front/request_id.h"
 #include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 

@@ -14,6 +14,7 @@
 
 #include "shared/buf.h"
 #include "shared/pass.h"
+#include "shared/request_id.h"
 #include "shared/scoreboard.h"
 #include "vassal/exchange/exchange.h"
 #include "vassal/front/diskpool.h"
@@ -21,7 +22,6 @@
 #include "vassal/front/logbook.h"
 #include "vassal/front/order.h"
 #include "vassal/front/pace.h"
-#include "vassal/front/request_id.h"
 #include "vassal/front/siphash.h"
 #include "vassal/front/spool.h"
 #include "vassal/front/start.h"

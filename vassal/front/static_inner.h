@@ -3,8 +3,8 @@
  * static_handover (files of the app's choice). Private to them.
  */
 #pragma once
+#include "shared/request_id.h"
 #include "vassal/front/record.h"
-#include "vassal/front/request_id.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_cache.h"
 #include "vassal/front/static_plan.h"

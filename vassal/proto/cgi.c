@@ -223,7 +223,7 @@ static void fill_request(struct cgi_pairs *pairs, const struct derived *d, struc
 	if (rq->target.n == 0)
 		rq->target = rq->path;
 	rq->query = d->query;
-	rq->request_id = proto_name_request_id(value_of(pairs, SPAN("HTTP_X_REQUEST_ID")));
+	rq->request_id = http_request_id(value_of(pairs, SPAN("HTTP_X_REQUEST_ID")));
 	rq->start = value_of(pairs, SPAN("HTTP_X_REQUEST_START"));
 	rq->is_head = span_eq(d->method, SPAN("HEAD"));
 	rq->https = d->https;

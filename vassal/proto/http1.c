@@ -83,8 +83,7 @@ static void note_field(struct findings *f, const struct http_field *field, struc
 		break;
 	case NAME_X_REQUEST_ID:
 		/* Two of them: whose is it? Then ours. */
-		rq->request_id =
-			f->ids_n++ == 0 ? proto_name_request_id(field->value) : span_of("", 0);
+		rq->request_id = f->ids_n++ == 0 ? http_request_id(field->value) : span_of("", 0);
 		break;
 	case NAME_X_REQUEST_START:
 		rq->start = field->value;

@@ -142,13 +142,6 @@ uint32_t proto_name_hash(struct span name)
 	return (uint32_t)(mix(h, x | lower) >> 16);
 }
 
-struct span proto_name_request_id(struct span value)
-{
-	if (value.n <= LIMIT_REQUEST_ID - 1 && http_span_is(value, HTTP_TOKEN))
-		return value;
-	return span_of("", 0);
-}
-
 static unsigned hex(char c)
 {
 	return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);

@@ -43,9 +43,6 @@ void proto_name_to_cgi(char *p, struct span name);
 /* Of a name without regard to case; not empty. To find equal names, never as a proof that they are. */
 uint32_t proto_name_hash(struct span name);
 
-/* value if it can be taken over as a request id, else empty. */
-struct span proto_name_request_id(struct span value);
-
 /*
  * Adds SCRIPT_NAME and PATH_INFO: raw path cut behind script where that is a prefix on a segment boundary, then both
  * percent-decoded. "*" (OPTIONS) has neither. An escape that is none stays as it is.

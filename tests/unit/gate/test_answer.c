@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "shared/limits.h"
+
 static const char *write_answer(const struct answer *a)
 {
 	static char buf[ANSWER_MAX];
@@ -36,15 +38,17 @@ static void an_answer_says_its_length_and_date_and_that_it_closes(void **state)
 static void every_length_is_right_and_every_phrase_is_known(void **state)
 {
 	static const int statuses[] = {400, 404, 408, 414, 431, 501, 503, 505};
-	char why[400];
+	char why[400], id[LIMIT_REQUEST_ID];
 
 	(void)state;
+	memset(id, 'i', sizeof(id));
 	memset(why, 'w', sizeof(why) - 1);
 	why[sizeof(why) - 1] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
 		struct answer a = {.status = statuses[i],
 				   .why = why,
 				   .retry_after_s = 4000000000U,
+				   .request_id = span_of(id, sizeof(id)),
 				   .wire = ANSWER_FASTCGI};
 		const char *text = (write_answer(&a), a.wire = ANSWER_HTTP, write_answer(&a));
 		const char *body = strstr(text, "\r\n\r\n");
@@ -66,6 +70,21 @@ static void the_answer_to_a_head_has_no_body_but_its_length(void **state)
 	(void)state;
 	assert_non_null(strstr(text, "Content-Length: 17\r\n"));
 	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+}
+
+static void an_answer_names_the_request(void **state)
+{
+	static char many[LIMIT_REQUEST_ID * 2];
+	struct answer a = {.status = 404, .why = "x", .request_id = SPAN("0af1")};
+	const char *text = write_answer(&a);
+
+	(void)state;
+	assert_non_null(strstr(text, "\r\nX-Request-ID: 0af1\r\n"));
+	assert_non_null(strstr(text, "\r\nContent-Length: 30\r\n"));
+	assert_string_equal(strstr(text, "\r\n\r\n") + 4, "404 Not Found: x\nrequest 0af1\n");
+	memset(many, 'i', sizeof(many));
+	a.request_id = span_of(many, sizeof(many));
+	assert_int_equal(strspn(strstr(write_answer(&a), "D: ") + 3, "i"), LIMIT_REQUEST_ID - 1);
 }
 
 static void an_unknown_status_is_a_bad_request(void **state)
@@ -108,6 +127,7 @@ int main(void)
 		cmocka_unit_test(an_answer_says_its_length_and_date_and_that_it_closes),
 		cmocka_unit_test(every_length_is_right_and_every_phrase_is_known),
 		cmocka_unit_test(the_answer_to_a_head_has_no_body_but_its_length),
+		cmocka_unit_test(an_answer_names_the_request),
 		cmocka_unit_test(an_unknown_status_is_a_bad_request),
 	};
 

@@ -80,10 +80,34 @@ static void at_the_end_whatever_came_is_answered(void **state)
 		}
 }
 
+static void a_whole_http_request_may_bring_its_id(void **state)
+{
+	static const struct {
+		struct span request;
+		const char *id;
+	} heads[] = {
+		{SPAN("GET / HTTP/1.1\r\nHost: x\r\nx-request-id: 0af1\r\n\r\n"), "0af1"},
+		{SPAN("GET / HTTP/1.1\r\nHost: x\r\nX-Request-ID: 0af1\r\n"), ""},
+		{SPAN("GET / HTTP/1.1\r\nX-Request-ID: a\r\nX-Request-ID: b\r\n\r\n"), ""},
+		{SPAN("GET / HTTP/1.1\r\nX-Request-ID: a b\r\n\r\n"), ""},
+		{SPAN("\0\5\0\0"), ""},
+		{SPAN(""), ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+		struct span id = asked_request_id(heads[i].request);
+
+		if (!span_eq(id, span_of(heads[i].id, strlen(heads[i].id))))
+			fail_msg("case %zu: %.*s", i, (int)id.n, id.p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_protocol_is_answered_when_its_question_is_whole),
+		cmocka_unit_test(a_whole_http_request_may_bring_its_id),
 		cmocka_unit_test(at_the_end_whatever_came_is_answered),
 	};
 

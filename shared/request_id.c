@@ -1,7 +1,7 @@
 /*
  * request_id - see request_id.h.
  */
-#include "vassal/front/request_id.h"
+#include "shared/request_id.h"
 
 #include <sys/random.h>
 

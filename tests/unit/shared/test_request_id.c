@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "vassal/front/request_id.h"
+#include "shared/request_id.h"
 
 static void ids_are_sixteen_digits_and_differ(void **state)
 {
