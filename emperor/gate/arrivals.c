@@ -11,6 +11,7 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/limits.h"
+#include "shared/proxy.h"
 
 struct arrival {
 	struct poll_item item;
@@ -55,18 +56,32 @@ static bool decide(struct arrivals *a, const struct client *c, struct span bytes
 	return a->handler.decide(a->handler.arg, c, bytes, end);
 }
 
+/*
+ * Can more be told than the last time? Of HTTP by the end of a line, or by what stands at the beginning of one (TLS
+ * behind a PROXY header): a byte at a time costs no rescan.
+ */
+static bool tells_more(const struct arrival *in, struct span fresh)
+{
+	struct span held = buf_span(&in->in);
+	struct proxy proxy;
+
+	if (in->client.protocol != GATE_HTTP || held.n == 0 || held.p[held.n - 1] == '\n' ||
+	    memchr(fresh.p, '\n', fresh.n) || held.n + fresh.n >= LIMIT_GATE_HEAD)
+		return true;
+	/* the header's version 2 ends with any byte */
+	return proxy_parse(held.p, held.n, &proxy) == (long)held.n;
+}
+
 static void on_bytes(struct arrival *in, struct span fresh)
 {
 	struct arrivals *a = in->a;
-	bool first = in->in.n == 0;
+	bool first = in->in.n == 0, more = tells_more(in, fresh);
 
 	if (!first && buf_append(&in->in, fresh.p, fresh.n, LIMIT_GATE_READ) < 0) {
 		drop(in);
 		return;
 	}
-	/* Of HTTP only the end of a line can tell more than the last time: a byte at a time costs no rescan. */
-	if (first || in->client.protocol != GATE_HTTP || memchr(fresh.p, '\n', fresh.n) ||
-	    in->in.n >= LIMIT_GATE_HEAD) {
+	if (more) {
 		pollset_del(a->ps, &in->item); /* who takes it may pass it on */
 		if (decide(a, &in->client, first ? fresh : buf_span(&in->in), ARRIVALS_OPEN)) {
 			forget(in);

@@ -75,10 +75,28 @@ static void a_long_header_leaves_room_for_a_long_request(void **state)
 	free(bytes);
 }
 
+static void what_is_no_http_behind_a_header_is_told_so_at_once(void **state)
+{
+	static const char v2[] =
+		"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\7\xc0\0\2\x08\x12\x34\1\xbb";
+	const struct span headers[] = {SPAN(V1), span_of(v2, sizeof(v2) - 1)};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
+		int fd = dial_unix(w);
+
+		assert_int_equal(send(fd, headers[i].p, headers[i].n, MSG_NOSIGNAL), headers[i].n);
+		settle(w);
+		say(fd, "\x16\x03\x01\x02");
+		expect_status(fd, 400);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(who_waited_in_the_queue_is_introduced_like_the_others),
+		CASE(what_is_no_http_behind_a_header_is_told_so_at_once),
 		CASE(a_long_header_leaves_room_for_a_long_request),
 	};
 
