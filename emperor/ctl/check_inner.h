@@ -21,6 +21,14 @@ void check_say(struct check *k, struct inifile_notes *to, const char *key, const
 /* May a root emperor believe the ini? */
 bool check_is_roots(const struct check *k);
 
+/*
+ * Opens it as the app would: a descriptor, or -errno; -ESTALE: where the app would look is not known, which has been told of.
+ */
+int check_open(const struct world *w, const char *path, int flags);
+
+/* check_files.c: files that it would be served without. */
+void check_files(const struct world *w);
+
 /* check_emperor.c */
 #define CHECK_NAME 256
 /* What the app would be called. */

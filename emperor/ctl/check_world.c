@@ -100,8 +100,8 @@ static void check_socket_owner(struct world *w)
 
 /* -- files ---------------------------------------------------------------------------------------------- */
 
-/* 0 if the app could open it so, or why not. */
-static int try_open(const struct world *w, const char *path, int flags)
+/* As the app. The descriptor, or why not. */
+static int open_as(const struct world *w, const char *path, int flags)
 {
 	struct privs_fs was = {0};
 	int r = privs_fs_enter(w->privs.uid, w->privs.gid, w->privs.groups, w->privs.groups_n,
@@ -111,10 +111,8 @@ static int try_open(const struct world *w, const char *path, int flags)
 	if (r < 0)
 		return r;
 	fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	r = fd < 0 ? -errno : 0;
+	r = fd < 0 ? -errno : fd;
 	privs_fs_leave(&was);
-	if (fd >= 0)
-		(void)close(fd);
 	return r;
 }
 
@@ -131,8 +129,21 @@ static bool resolve(const struct world *w, const char *path, const char *rest, c
 static int try_path(const struct world *w, const char *path, const char *rest, int flags)
 {
 	char full[PATH_MAX];
+	int r = resolve(w, path, rest, full) ? open_as(w, full, flags) : -ENAMETOOLONG;
 
-	return resolve(w, path, rest, full) ? try_open(w, full, flags) : -ENAMETOOLONG;
+	if (r < 0)
+		return r;
+	(void)close(r);
+	return 0;
+}
+
+int check_open(const struct world *w, const char *path, int flags)
+{
+	char full[PATH_MAX];
+
+	if (path[0] != '/' && !w->base[0])
+		return -ESTALE;
+	return resolve(w, path, "", full) ? open_as(w, full, flags) : -ENAMETOOLONG;
 }
 
 /* The user is only a guess where the ini names none: what that one may not is a note, if it is there at all. */
@@ -206,39 +217,6 @@ static void check_code(struct world *w)
 		(void)must_open(w, "wsgi-file", c->wsgi_file, "", O_RDONLY, "");
 }
 
-/* Where the n-th map stands; values that were refused have no map. */
-static const struct config_item *map_item(const struct check *k, const char *target)
-{
-	const char *last = strrchr(target, '/');
-	const char *name = last && last[1] ? last + 1 : target;
-
-	for (size_t i = 0; i < k->items.n; i++)
-		if (str_eq(k->items.v[i].key, "static-map") && strstr(k->items.v[i].value, name))
-			return &k->items.v[i];
-	return vassal_config_item(&k->items, "static-map");
-}
-
-static void check_static_maps(struct world *w)
-{
-	struct check *k = w->k;
-	const struct vassal_config *c = &k->config;
-
-	for (size_t i = 0; i < c->static_maps_n; i++) {
-		const char *target = c->static_maps[i].target;
-		const struct config_item *item = map_item(k, target);
-		char full[PATH_MAX];
-		int r;
-
-		if (target[0] != '/' && !w->base[0])
-			continue;
-		r = resolve(w, target, "", full) ? try_open(w, full, O_PATH) : -ENAMETOOLONG;
-		if (r < 0)
-			inifile_notes_add(&k->notes, item ? item->file : k->file,
-					  item ? item->line : 0, "static-map: %s: %s", target,
-					  strerror(-r));
-	}
-}
-
 /* -- the ini itself ------------------------------------------------------------------------------------- */
 
 bool check_is_roots(const struct check *k)
@@ -294,7 +272,7 @@ void check_world(struct check *k)
 	check_socket_owner(&w);
 	find_base(&w);
 	check_code(&w);
-	check_static_maps(&w);
+	check_files(&w);
 	check_log(&w);
 	check_doors(&w);
 	check_machine(k);

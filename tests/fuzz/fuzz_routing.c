@@ -5,7 +5,7 @@
  * name. Credentials and a file of passwords, too, and the plain spelling of a path.
  */
 #include "shared/err.h"
-#include "vassal/routing/htpasswd.h"
+#include "shared/htpasswd.h"
 #include "vassal/routing/plain.h"
 #include "vassal/routing/rules.h"
 

@@ -144,6 +144,30 @@ class Broken(Case):
         self.assertEqual([line.split(":")[1] for line in done.stdout.splitlines() if line.startswith("many.ini:") and
                           "note" not in line], ["2", "3", "4", "5", " neither module nor wsgi-file"], done.stdout)
 
+    def test_check_tells_of_files_that_the_app_is_served_without(self):
+        folder = self.folder / "kept"
+        folder.mkdir()
+        people = folder / "people"
+        people.write_text("ann:$apr1$x$abcdefghijklmnopqrstuv\nbob:$2y$05$abcdefghijklmnopqrstuu\n")
+        there = folder / "there"
+        there.write_text("x")
+        lines = ["[vassal]", "module = hello", "chdir = %s" % harness.APPS, "domain = a.test",
+                 "error-page-404 = %s/no.html" % folder, "error-page-502 = %s" % there,
+                 "mimefile = %s/no.types" % folder, "touch-reload = %s/no.touch" % folder, "fs-reload = %s/no.folder" % folder,
+                 "static-map = /s=%s/no.static" % folder, "static-map2 = /t=%s/no.static2" % folder, "check-static = %s" % folder,
+                 "sendfile-root = %s/no.root" % folder, "route = ^/a basicauth:r,%s/no.people" % folder,
+                 "route = ^/b basicauth:r,%s" % people, "stats = %s/no.stats/s.sock" % folder]
+        ini = self.folder / "kept.ini"
+        ini.write_text("\n".join(lines) + "\n")
+        done = subprocess.run([str(harness.BIN / "emperorctl"), "check", str(ini)], capture_output=True, text=True, timeout=60)
+        told = {int(line.split(":")[1]): line for line in done.stdout.splitlines() if line.startswith("kept.ini:") and "note" in line
+                and line.split(":")[1].isdigit()}
+        self.assertEqual((done.returncode, sorted(told)), (0, [5, 7, 8, 9, 10, 11, 13, 14, 15, 16]), done.stdout)
+        self.assertIn("no.html: No such file", told[5])
+        self.assertIn("gets 503", told[14])
+        self.assertIn('the hash of "ann"', told[15])
+        self.assertNotIn("bob", done.stdout)
+
     def test_check_knows_what_the_emperor_that_runs_has_and_says(self):
         port, other = harness.free_port(), harness.free_port()
         e = self.emperor("--vassal-default", "threads=3")

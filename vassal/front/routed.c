@@ -11,6 +11,7 @@
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/fd.h"
+#include "shared/htpasswd.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
@@ -19,7 +20,6 @@
 #include "vassal/front/record.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
-#include "vassal/routing/htpasswd.h"
 #include "vassal/routing/plain.h"
 #include "vassal/routing/rules.h"
 

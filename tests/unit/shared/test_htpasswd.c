@@ -2,7 +2,7 @@
  * test_htpasswd - who is let in by a file of htpasswd(1), what Basic credentials look like, and that no name can be told from
  * another by the clock.
  */
-#include "vassal/routing/htpasswd.h"
+#include "shared/htpasswd.h"
 
 #include <crypt.h>
 #include <errno.h>
@@ -18,7 +18,8 @@
 static void users_come_in_with_their_password_alone(_unused_ void **state)
 {
 	struct crypt_data data = {0};
-	char file[1024], bcrypt[CRYPT_OUTPUT_SIZE], sha512[CRYPT_OUTPUT_SIZE];
+	char file[2048], bcrypt[CRYPT_OUTPUT_SIZE], sha512[CRYPT_OUTPUT_SIZE],
+		sha256[CRYPT_OUTPUT_SIZE];
 	static const struct {
 		const char *user, *password;
 		enum htpasswd_verdict is;
@@ -30,18 +31,20 @@ static void users_come_in_with_their_password_alone(_unused_ void **state)
 		{"apr", "secret", HTPASSWD_WEAK},   {"sha", "secret", HTPASSWD_WEAK},
 		{"des", "secret", HTPASSWD_WEAK},   {"plain", "plain", HTPASSWD_WEAK},
 		{"void", "", HTPASSWD_WEAK},        {"joe:x", "secret", HTPASSWD_UNKNOWN},
+		{"old", "past", HTPASSWD_IN},       {"old", "secret", HTPASSWD_WRONG},
 	};
 
 	(void)snprintf(bcrypt, sizeof(bcrypt), "%s",
 		       crypt_r("secret", "$2y$05$abcdefghijklmnopqrstuu", &data));
 	(void)snprintf(sha512, sizeof(sha512), "%s", crypt_r("more", "$6$saltsalt$", &data));
+	(void)snprintf(sha256, sizeof(sha256), "%s", crypt_r("past", "$5$saltsalt$", &data));
 	assert_int_equal(bcrypt[0], '$');
 	(void)snprintf(file, sizeof(file),
 		       "# "
 		       "people\n\njoe:%s\r\napr:$apr1$x$abcdefghijklmnopqrstuv\nsha:{SHA}"
 		       "5en6G6MezRroT3XKqkdPOmY/BfQ=\n"
-		       "des:abJnggxhB/yWI\nplain:plain\nvoid:\nann:%s",
-		       bcrypt, sha512);
+		       "des:abJnggxhB/yWI\nplain:plain\nvoid:\nann:%s\nold:%s",
+		       bcrypt, sha512, sha256);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		enum htpasswd_verdict is =
 			htpasswd_check(span_str(file), span_str(rows[i].user), rows[i].password);
@@ -50,6 +53,24 @@ static void users_come_in_with_their_password_alone(_unused_ void **state)
 			fail_msg("%s: %d", rows[i].user, (int)is);
 	}
 	assert_int_equal(htpasswd_check(SPAN(""), SPAN("joe"), "x"), HTPASSWD_UNKNOWN);
+}
+
+static void each_line_is_told_with_what_can_be_done_with_it(_unused_ void **state)
+{
+	struct span file = SPAN("# a: b\n\njoe:$2y$05$abcdefghijklmnopqrstuu\r\n no colon\n"
+				"apr:$apr1$x$y\nlast:");
+	static const struct {
+		struct span user;
+		bool taken;
+	} lines[] = {{SPAN("joe"), true}, {SPAN("apr"), false}, {SPAN("last"), false}};
+	struct span user, hash;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		assert_true(htpasswd_next(&file, &user, &hash));
+		assert_true(span_eq(user, lines[i].user));
+		assert_int_equal(htpasswd_takes(hash), lines[i].taken);
+	}
+	assert_false(htpasswd_next(&file, &user, &hash));
 }
 
 static void a_name_that_is_not_there_costs_a_hash_too(_unused_ void **state)
@@ -114,6 +135,7 @@ int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(users_come_in_with_their_password_alone),
+		cmocka_unit_test(each_line_is_told_with_what_can_be_done_with_it),
 		cmocka_unit_test(a_name_that_is_not_there_costs_a_hash_too),
 		cmocka_unit_test(credentials_are_base64_of_name_and_password),
 		cmocka_unit_test(texts_are_the_same_or_not),

@@ -1,7 +1,7 @@
 /*
  * htpasswd - see htpasswd.h.
  */
-#include "vassal/routing/htpasswd.h"
+#include "shared/htpasswd.h"
 
 #include <crypt.h>
 #include <errno.h>
@@ -20,22 +20,62 @@ bool htpasswd_same(const char *a, const char *b)
 	return differ == 0;
 }
 
-static bool find(struct span file, struct span user, struct span *ret)
+bool htpasswd_next(struct span *file, struct span *ret_user, struct span *ret_hash)
 {
-	while (file.n > 0) {
-		const char *end = memchr(file.p, '\n', file.n);
-		struct span line = span_of(file.p, end ? (size_t)(end - file.p) : file.n);
+	while (file->n > 0) {
+		const char *end = memchr(file->p, '\n', file->n);
+		struct span line = span_of(file->p, end ? (size_t)(end - file->p) : file->n);
+		const char *colon;
 
-		file = span_skip(file, MIN(file.n, line.n + 1));
+		*file = span_skip(*file, MIN(file->n, line.n + 1));
 		line = span_trim(line);
 		if (line.n > 0 && line.p[line.n - 1] == '\r')
 			line.n--;
-		if (line.n <= user.n || !span_starts(line, user) || line.p[user.n] != ':')
+		colon = line.n > 0 && line.p[0] != '#' ? memchr(line.p, ':', line.n) : NULL;
+		if (!colon)
 			continue;
-		*ret = span_skip(line, user.n + 1);
+		*ret_user = span_of(line.p, (size_t)(colon - line.p));
+		*ret_hash = span_skip(line, ret_user->n + 1);
 		return true;
 	}
 	return false;
+}
+
+static bool find(struct span file, struct span user, struct span *ret)
+{
+	struct span name;
+
+	while (htpasswd_next(&file, &name, ret))
+		if (span_eq(name, user))
+			return true;
+	return false;
+}
+
+/* With its NUL, as libcrypt wants it. */
+static bool copy_hash(char to[HASH_MAX + 1], struct span hash)
+{
+	if (hash.n == 0 || hash.n > HASH_MAX)
+		return false;
+	memcpy(to, hash.p, hash.n);
+	to[hash.n] = '\0';
+	return true;
+}
+
+/* What libcrypt calls legacy are DES and MD5, and a password in plain text, which is no salt at all; but also SHA-256, which
+   costs as much as SHA-512 and is what many files have. */
+static bool is_taken(const char *hash)
+{
+	int salt = crypt_checksalt(hash);
+
+	return salt == CRYPT_SALT_OK ||
+	       (salt == CRYPT_SALT_METHOD_LEGACY && strncmp(hash, "$5$", 3) == 0);
+}
+
+bool htpasswd_takes(struct span hash)
+{
+	char text[HASH_MAX + 1];
+
+	return copy_hash(text, hash) && is_taken(text);
 }
 
 static bool hashes_to(const char *password, const char *hash)
@@ -54,19 +94,12 @@ enum htpasswd_verdict htpasswd_check(struct span file, struct span user, const c
 {
 	char hash[HASH_MAX + 1];
 	struct span found;
-	int salt;
 
 	if (user.n == 0 || memchr(user.p, ':', user.n) || !find(file, user, &found)) {
 		(void)hashes_to(password, NOBODY);
 		return HTPASSWD_UNKNOWN;
 	}
-	if (found.n == 0 || found.n > HASH_MAX)
-		return HTPASSWD_WEAK;
-	memcpy(hash, found.p, found.n);
-	hash[found.n] = '\0';
-	salt = crypt_checksalt(hash);
-	/* "legacy" are DES and MD5, and a password in plain text is no salt at all */
-	if (salt != CRYPT_SALT_OK)
+	if (!copy_hash(hash, found) || !is_taken(hash))
 		return HTPASSWD_WEAK;
 	return hashes_to(password, hash) ? HTPASSWD_IN : HTPASSWD_WRONG;
 }

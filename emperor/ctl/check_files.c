@@ -1,0 +1,180 @@
+/*
+ * check_files - see check_inner.h. Files that the app is served without when they are not there: no error, for they may come
+ * later, but what goes wrong then is said now. They are looked at as the app's processes would.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#include "emperor/ctl/check_inner.h"
+#include "shared/htpasswd.h"
+#include "shared/limits.h"
+
+/* The line that names the path; values that were refused, and rules, name none. */
+static const struct config_item *item_of(const struct check *k, const char *key, const char *path)
+{
+	const char *last = strrchr(path, '/');
+	const char *name = last && last[1] ? last + 1 : path;
+
+	for (size_t i = 0; i < k->items.n; i++)
+		if (str_eq(k->items.v[i].key, key) && strstr(k->items.v[i].value, name))
+			return &k->items.v[i];
+	return vassal_config_item(&k->items, key);
+}
+
+static void note(struct check *k, const char *key, const char *path, const char *text)
+{
+	const struct config_item *item = item_of(k, key, path);
+
+	inifile_notes_add(&k->notes, item ? item->file : k->file, item ? item->line : 0,
+			  "%s: %s: %s", key, path, text);
+}
+
+/* 0, or why the app cannot open it; what is not known is no reason. */
+static int try_open(const struct world *w, const char *path, int flags)
+{
+	int fd = check_open(w, path, flags);
+
+	if (fd < 0)
+		return fd == -ESTALE ? 0 : fd;
+	(void)close(fd);
+	return 0;
+}
+
+/* then: what comes of it, or NULL. */
+static void must_be(const struct world *w, const char *key, const char *path, int flags,
+		    const char *then)
+{
+	int r = try_open(w, path, flags);
+	char text[INIFILE_NOTE_TEXT];
+
+	if (r == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "%s%s%s", strerror(-r), then ? ": " : "",
+		       then ? then : "");
+	note(w->k, key, path, text);
+}
+
+static void check_lists(const struct world *w)
+{
+	const struct vassal_config *c = &w->k->config;
+
+	for (size_t i = 0; i < c->mimefiles.n; i++)
+		must_be(w, "mimefile", c->mimefiles.v[i], O_RDONLY, "types are not known from it");
+	for (size_t i = 0; i < c->touch_reload.n; i++)
+		must_be(w, "touch-reload", c->touch_reload.v[i], O_PATH,
+			"the app is reloaded when it is made");
+	for (size_t i = 0; i < c->fs_reload.n; i++)
+		must_be(w, "fs-reload", c->fs_reload.v[i], O_PATH,
+			"the app is reloaded when it is made");
+	for (size_t i = 0; i < c->error_pages_n; i++) {
+		char key[32];
+
+		(void)snprintf(key, sizeof(key), "error-page-%u", c->error_pages[i].status);
+		must_be(w, key, c->error_pages[i].file, O_RDONLY, "the built-in text is sent");
+	}
+	for (size_t i = 0; i < c->static_maps_n; i++)
+		must_be(w,
+			c->static_maps[i].kind == STATIC_MAP    ? "static-map"
+			: c->static_maps[i].kind == STATIC_MAP2 ? "static-map2"
+								: "check-static",
+			c->static_maps[i].target, O_PATH, NULL);
+	for (size_t i = 0; i < c->sendfile_roots_n; i++)
+		must_be(w, "sendfile-root", c->sendfile_roots[i].target, O_PATH,
+			"what the app hands over from there is a 404");
+}
+
+/* -- routing rules -------------------------------------------------------------------------------------- */
+
+_printf_(3, 4) static void note_rule(struct check *k, const struct routing_rule *rule,
+				     const char *fmt, ...)
+{
+	const char *colon = strrchr(rule->where, ':');
+	char file[PATH_MAX], text[INIFILE_NOTE_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)snprintf(file, sizeof(file), "%.*s",
+		       (int)(colon ? (size_t)(colon - rule->where) : strlen(rule->where)),
+		       rule->where);
+	inifile_notes_add(&k->notes, file, colon ? (unsigned)strtoul(colon + 1, NULL, 10) : 0, "%s",
+			  text);
+}
+
+/* fd is closed. */
+static void check_hashes(struct check *k, const struct routing_rule *rule, int fd)
+{
+	_cleanup_(fd_closep) int owned = fd;
+	_cleanup_(freep) char *bytes = malloc(LIMIT_HTPASSWD_BYTES + 1);
+	struct span file, user, hash;
+	ssize_t got = -1;
+	size_t n = 0;
+
+	while (bytes && n <= LIMIT_HTPASSWD_BYTES &&
+	       (got = read(owned, bytes + n, LIMIT_HTPASSWD_BYTES + 1 - n)) > 0)
+		n += (size_t)got;
+	if (got < 0 || n > LIMIT_HTPASSWD_BYTES) {
+		note_rule(k, rule, "basicauth: %s: %s: whoever is asked for a password gets 503",
+			  rule->file,
+			  n > LIMIT_HTPASSWD_BYTES ? strerror(EFBIG) : "cannot be read");
+		return;
+	}
+	file = span_of(bytes, n);
+	while (htpasswd_next(&file, &user, &hash))
+		if (!htpasswd_takes(hash))
+			note_rule(k, rule,
+				  "basicauth: %s: the hash of \"%.*s\" is of a kind that is not "
+				  "taken: make it anew with htpasswd -B",
+				  rule->file, (int)MIN(user.n, (size_t)64), user.p);
+}
+
+static void check_rules(const struct world *w)
+{
+	const struct routing *routing = &w->k->config.routing;
+
+	for (size_t i = 0; i < routing->n; i++) {
+		const struct routing_rule *rule = &routing->v[i];
+		int r;
+
+		if (rule->file) {
+			r = check_open(w, rule->file, O_RDONLY);
+			if (r >= 0)
+				check_hashes(w->k, rule, r);
+			else if (r != -ESTALE)
+				note_rule(w->k, rule,
+					  "basicauth: %s: %s: whoever is asked for a password gets "
+					  "503",
+					  rule->file, strerror(-r));
+		}
+		r = rule->root ? try_open(w, rule->root, O_PATH) : 0;
+		if (r < 0)
+			note_rule(w->k, rule, "static: %s: %s", rule->root, strerror(-r));
+	}
+}
+
+/* The emperor's statistics listen there, as a user of their own: only what nobody can do is told. */
+static void check_stats(const struct world *w)
+{
+	const char *path = w->k->config.stats;
+	const char *slash = path && path[0] == '/' ? strrchr(path, '/') : NULL;
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	int r;
+
+	if (!slash)
+		return;
+	(void)snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path),
+		       path);
+	r = try_open(w, folder, O_PATH | O_DIRECTORY);
+	if (r == -ENOENT || r == -ENOTDIR)
+		note(w->k, "stats", path, "there is no such folder: nobody will listen there");
+}
+
+void check_files(const struct world *w)
+{
+	check_lists(w);
+	check_rules(w);
+	check_stats(w);
+}
