@@ -55,16 +55,20 @@ static int set_field(struct head *h, PyObject *pair)
 
 int response_set_fields(struct head *h, PyObject *headers)
 {
-	/* A str's text is immutable and no Python code runs here, so the borrowed items stay. */
 	if (!PyList_Check(headers) && !PyTuple_Check(headers)) {
 		PyErr_Format(PyExc_TypeError, "headers must be a list, not %.100s",
 			     Py_TYPE(headers)->tp_name);
 		return -1;
 	}
 	for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(headers); i++) {
-		PyObject *pair = PySequence_Fast_GET_ITEM(headers, i); /* borrowed */
+		PyObject *pair = PySequence_Fast_GET_ITEM(headers, i);
+		int r;
 
-		if (set_field(h, pair) < 0)
+		/* a str's text is immutable, but what is complained of is shown by code of its own */
+		Py_INCREF(pair);
+		r = set_field(h, pair);
+		Py_DECREF(pair);
+		if (r < 0)
 			return -1;
 	}
 	return 0;

@@ -81,6 +81,20 @@ def sized(environ, start_response):
     return Sized({"type": TypeError, "exit": SystemExit}[environ["QUERY_STRING"]])
 
 
+def headers_that_go(environ, start_response):
+    """Headers that are gone before the complaint about one of them is written."""
+    headers = []
+
+    class Empties:
+        def __repr__(self):
+            headers.clear()
+            return "gone"
+
+    headers.append(slice(Empties(), Empties(), Empties()))
+    start_response("200 OK", headers)
+    return [b"never"]
+
+
 def forked_reader(environ, start_response):
     """What a child of the app's gets when it reads the body."""
     ours, theirs = os.pipe()
