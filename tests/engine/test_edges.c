@@ -157,6 +157,37 @@ static void headers_that_go_while_they_are_complained_of_harm_nobody(void **stat
 	expect(r, "/plain", "plain");
 }
 
+/* Who cannot say where it stands is read; what ends the request ends it, whoever is asked then. */
+static void the_end_of_a_request_is_not_lost_in_the_methods_of_its_file(void **state)
+{
+	static const struct {
+		const char *target, *error;
+		uint32_t end;
+	} cases[] = {
+		{"/wrapped_and_ended?flush", "HTTP_X_ERROR=timeout", FRAME_END_EXCEPTION},
+		{"/wrapped_and_ended?fileno", "HTTP_X_ERROR=timeout", FRAME_END_EXCEPTION},
+		{"/wrapped_and_ended?tell", "HTTP_X_ERROR=timeout", FRAME_END_EXCEPTION},
+		{"/wrapped_and_ended?flush", "HTTP_X_ERROR=error", FRAME_END_OK},
+		{"/wrapped_and_ended?fileno", "HTTP_X_ERROR=error", FRAME_END_OK},
+		{"/wrapped_and_ended?tell", "HTTP_X_ERROR=error", FRAME_END_OK},
+	};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *const vars[] = {cases[i].error, NULL};
+		struct answer a;
+
+		rig_ask(r,
+			&(struct rig_request){
+				.method = "GET", .target = cases[i].target, .vars = vars},
+			&a);
+		if (a.end != cases[i].end || (a.end == FRAME_END_OK) != (a.status == 200))
+			fail_msg("%s %s: %u, end %x", cases[i].target, cases[i].error, a.status,
+				 a.end);
+		answer_done(&a);
+	}
+}
+
 static void a_body_that_threads_open_at_once_leaves_no_descriptor(void **state)
 {
 	struct rig *r = *state;
@@ -319,6 +350,7 @@ int main(void)
 		cmocka_unit_test(a_head_goes_out_with_the_first_item_also_where_no_body_does),
 		cmocka_unit_test(a_reader_of_another_kind_is_read_and_not_what_lies_below_it),
 		cmocka_unit_test(headers_that_go_while_they_are_complained_of_harm_nobody),
+		cmocka_unit_test(the_end_of_a_request_is_not_lost_in_the_methods_of_its_file),
 		cmocka_unit_test(a_body_that_threads_open_at_once_leaves_no_descriptor),
 		cmocka_unit_test(a_child_of_the_app_has_no_body_to_read),
 		cmocka_unit_test(what_a_thread_writes_behind_its_answer_is_nobodys),

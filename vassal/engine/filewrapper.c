@@ -6,6 +6,8 @@
 #include <structmember.h>
 #include <sys/stat.h>
 
+#include "vassal/engine/traceback.h"
+
 #define BLOCK_DEFAULT 8192
 
 static PyObject *wrapper_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -160,14 +162,13 @@ static PyObject *find_io_file(PyObject *file)
 
 	if (strstr(Py_TYPE(file)->tp_name, "_TemporaryFileWrapper"))
 		inner = PyObject_GetAttrString(file, "file");
-	if (!inner) {
-		PyErr_Clear();
+	if (!inner && traceback_forgive() == 0) {
 		Py_INCREF(file);
 		inner = file;
 	}
-	if (is_io_file(inner))
+	if (inner && is_io_file(inner))
 		return inner;
-	Py_DECREF(inner);
+	Py_XDECREF(inner);
 	return NULL;
 }
 
@@ -201,13 +202,11 @@ static bool locate(PyObject *file, int *ret_fd, off_t *ret_at, uint64_t *ret_n)
 	return *ret_n > 0;
 }
 
-bool filewrapper_plain_file(const struct filewrapper *w, int *ret_fd, off_t *ret_at,
-			    uint64_t *ret_n)
+int filewrapper_plain_file(const struct filewrapper *w, int *ret_fd, off_t *ret_at, uint64_t *ret_n)
 {
 	PyObject *file = w->file ? find_io_file(w->file) : NULL;
 	bool plain = file && locate(file, ret_fd, ret_at, ret_n);
 
-	PyErr_Clear();
 	Py_XDECREF(file);
-	return plain;
+	return traceback_forgive() < 0 ? -1 : plain;
 }

@@ -21,7 +21,8 @@ int filewrapper_start(void);
 /*
  * Is it a plain file of the io module, regular and at a known place? Then its descriptor (borrowed from it), where
  * it stands and how many bytes follow. Anything that transforms what it reads (gzip, text, decrypting objects that
- * pass fileno() on) is not: its bytes on disk are not its content. Never leaves an exception. Holds the GIL.
+ * pass fileno() on) is not: its bytes on disk are not its content. 1, 0 if it is none, or -1 with what ends the request.
+ * Holds the GIL.
  */
-bool filewrapper_plain_file(const struct filewrapper *w, int *ret_fd, off_t *ret_at,
-			    uint64_t *ret_n);
+int filewrapper_plain_file(const struct filewrapper *w, int *ret_fd, off_t *ret_at,
+			   uint64_t *ret_n);

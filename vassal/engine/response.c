@@ -17,6 +17,7 @@
 #include "vassal/engine/forked.h"
 #include "vassal/engine/handover.h"
 #include "vassal/engine/lane.h"
+#include "vassal/engine/traceback.h"
 #include "vassal/exchange/exchange.h"
 
 /* -- frames ------------------------------------------------------------------------------------------------ */
@@ -257,10 +258,8 @@ static int find_single(PyObject *result, bool *ret)
 
 	if (m && m->sq_length)
 		n = PyObject_Size(result);
-	if (n < 0 && !PyErr_ExceptionMatches(PyExc_Exception))
+	if (n < 0 && traceback_forgive() < 0)
 		return -1;
-	if (n < 0)
-		PyErr_Clear();
 	*ret = n == 1;
 	return 0;
 }
@@ -357,6 +356,7 @@ static int send_any(struct lane *l, PyObject *result)
 	uint64_t n;
 	off_t at;
 	int fd;
+	int r;
 
 	if (PyList_CheckExact(result) || PyTuple_CheckExact(result))
 		return send_sequence(l, result);
@@ -368,9 +368,11 @@ static int send_any(struct lane *l, PyObject *result)
 			       : send_data(l, PyBytes_AS_STRING(result),
 					   (size_t)PyBytes_GET_SIZE(result), false);
 	}
-	if (Py_TYPE(result) == &filewrapper_type &&
-	    filewrapper_plain_file((const struct filewrapper *)result, &fd, &at, &n))
-		return send_file(l, fd, at, n);
+	if (Py_TYPE(result) == &filewrapper_type) {
+		r = filewrapper_plain_file((const struct filewrapper *)result, &fd, &at, &n);
+		if (r != 0)
+			return r < 0 ? -1 : send_file(l, fd, at, n);
+	}
 	return send_iterable(l, result);
 }
 

@@ -51,6 +51,14 @@ void traceback_put_exception(PyObject *exception)
 #endif
 }
 
+int traceback_forgive(void)
+{
+	if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+		return -1;
+	PyErr_Clear();
+	return 0;
+}
+
 static PyObject *format(const struct engine *e, PyObject *exception)
 {
 	PyObject *tb = PyException_GetTraceback(exception);

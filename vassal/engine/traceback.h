@@ -18,6 +18,8 @@ int traceback_start(struct engine *e);
 /* Takes the raised exception away (its traceback with it) and puts it back. NULL if there is none. */
 PyObject *traceback_take_exception(void);
 void traceback_put_exception(PyObject *exception);
+/* Clears what is an Exception, if anything is raised. What ends a request or the process is none, and stays: -1. */
+int traceback_forgive(void);
 
 /*
  * The exception's text in the usual form, UTF-8, ending in a newline, cut to TRACEBACK_MAX (the end is kept). The

@@ -8,6 +8,8 @@ import tempfile
 import threading
 import time
 
+from emperor import RequestTimeout
+
 import shapes
 
 
@@ -93,6 +95,18 @@ def headers_that_go(environ, start_response):
     headers.append(slice(Empties(), Empties(), Empties()))
     start_response("200 OK", headers)
     return [b"never"]
+
+
+def wrapped_and_ended(environ, start_response):
+    """A file whose method of this name says that the request is to end."""
+
+    def end():
+        raise {"timeout": RequestTimeout, "error": OSError}[environ["HTTP_X_ERROR"]]("said by the file")
+
+    f = open(__file__, "rb")
+    setattr(f, environ["QUERY_STRING"], end)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return environ["wsgi.file_wrapper"](f, 8192)
 
 
 def forked_reader(environ, start_response):
