@@ -78,6 +78,13 @@ class Mounts(Case):
                 self.assertEqual([request(port, p).text for p in ("/a/x", "/b/x")], ["one|/a|/x|/a/x", "one|/b|/x|/b/x"])
                 eventually(lambda d=daemon, t=times: d.output().count("imported one") == t, 5, "imported %d times" % times)
 
+    def test_files_of_like_names_are_two(self):
+        """a-b.py and a_b.py would be modules of one name."""
+        (self.folder / "a-b.py").write_text(DUMP % "minus")
+        (self.folder / "a_b.py").write_text(DUMP % "line")
+        port, daemon = self.serve("--mount", "/minus=a-b.py", "--mount", "/line=a_b.py", "--mount", "/again=a_b.py")
+        self.assertEqual([request(port, p).text.split("|")[0] for p in ("/minus", "/line", "/again")], ["minus", "line", "line"])
+
     def test_one_that_does_not_load_is_named(self):
         for mount, words in (("/a=nothing_like_this", "mount = /a=nothing_like_this"), ("/a=one:absent", "mount = /a=one:absent"),
                              ("/a=%s/absent.py" % self.folder, "absent.py"), ("a.example/x=one", "does not begin with a slash"),

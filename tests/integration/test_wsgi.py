@@ -1,5 +1,6 @@
 """What PEP 3333 promises an app, through the real front and engine."""
 
+import os
 import re
 import subprocess
 import unittest
@@ -198,6 +199,24 @@ class Loading(Case):
                       "    return [('%s %s %s' % (helper.X, os.environ['GREETING'], os.getcwd())).encode()]\n")
         port, daemon = self.run_app("--module", "m", "--pythonpath", str(lib), "--env", "GREETING=hi")
         self.assertEqual(request(port, "/").text, "helper hi %s" % self.folder, daemon.output())
+
+    def test_paths_may_be_any_bytes(self):
+        """PEP 383: what Python makes of a name that is not UTF-8 leads back to the same file."""
+        there = self.folder / os.fsdecode(b"caf\xe9")
+        there.mkdir()
+        (there / "m.py").write_text(self.ANSWER % ("application", "repr((__file__, application.__code__.co_filename)).encode()"))
+        (there / os.fsdecode(b"\xe9t\xe9.py")).write_text((there / "m.py").read_text())
+        empty = self.folder / "empty"
+        empty.mkdir()
+        file = str(there / os.fsdecode(b"\xe9t\xe9.py"))
+        for args, wanted in ((("--chdir", str(there), "--module", "m"), str(there / "m.py")),
+                             (("--pythonpath", str(there), "--module", "m"), str(there / "m.py")),
+                             (("--wsgi-file", file), file), (("--mount", "/=" + file), file)):
+            with self.subTest(args=args):
+                port, daemon = self.run_app(*args)
+                self.assertTrue(daemon.alive(), daemon.output())
+                self.assertEqual(eval(request(port, "/").text), (wanted, wanted))
+                daemon.stop()
 
     def test_fork_hooks_run_once_per_worker_and_the_mold_imports_once(self):
         self.app("m", "import os\nprint('imported', flush=True)\n"

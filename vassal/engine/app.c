@@ -106,10 +106,10 @@ static PyObject *load_module(const struct engine *e, const char *text)
 }
 
 /* As bytes: its encoding is for the compiler to find. */
-static PyObject *read_source(const char *path)
+static PyObject *read_source(PyObject *path)
 {
 	PyObject *io = PyImport_ImportModule("io");
-	PyObject *file = io ? PyObject_CallMethod(io, "open_code", "s", path) : NULL;
+	PyObject *file = io ? PyObject_CallMethod(io, "open_code", "O", path) : NULL;
 	PyObject *source = file ? PyObject_CallMethod(file, "read", NULL) : NULL;
 	PyObject *closed = source ? PyObject_CallMethod(file, "close", NULL) : NULL;
 
@@ -125,11 +125,11 @@ static PyObject *read_source(const char *path)
  * Executes the source itself, never a cached .pyc: those are compared by whole seconds and size, and a file that is
  * rewritten within a second is just what operators do.
  */
-static int execute(PyObject *module, const char *path)
+static int execute(PyObject *module, PyObject *path)
 {
 	PyObject *builtins = PyImport_ImportModule("builtins");
 	PyObject *source = builtins ? read_source(path) : NULL;
-	PyObject *code = source ? PyObject_CallMethod(builtins, "compile", "Ossii", source, path,
+	PyObject *code = source ? PyObject_CallMethod(builtins, "compile", "OOsii", source, path,
 						      "exec", 0, 1)
 				: NULL;
 	PyObject *globals = PyModule_GetDict(module); /* borrowed */
@@ -143,14 +143,12 @@ static int execute(PyObject *module, const char *path)
 }
 
 /* A module as the import system makes it, with __file__ and __builtins__; in sys.modules while it runs. */
-static PyObject *new_file_module(const char *name, const char *path)
+static PyObject *new_file_module(const char *name, PyObject *path)
 {
 	PyObject *module = PyImport_AddModule(name); /* borrowed */
 	PyObject *dict = module ? PyModule_GetDict(module) : NULL;
-	PyObject *file = PyUnicode_DecodeFSDefault(path);
-	int r = dict && file ? PyDict_SetItemString(dict, "__file__", file) : -1;
+	int r = dict ? PyDict_SetItemString(dict, "__file__", path) : -1;
 
-	Py_XDECREF(file);
 	if (r == 0)
 		r = PyDict_SetItemString(dict, "__builtins__", PyEval_GetBuiltins());
 	if (r < 0)
@@ -159,17 +157,42 @@ static PyObject *new_file_module(const char *name, const char *path)
 	return module;
 }
 
-/* One that two mounts name is executed once, as a module would be. A new reference. */
-static PyObject *run_file(const char *name, const char *path)
+/* The module of this name, if it is there. A new reference. */
+static PyObject *find_module(const char *name)
 {
 	PyObject *key = PyUnicode_FromString(name);
 	PyObject *known = key ? PyImport_GetModule(key) : NULL; /* no exception: not yet */
-	PyObject *module;
 
 	Py_XDECREF(key);
-	if (known || PyErr_Occurred())
-		return known;
-	module = new_file_module(name, path);
+	return known;
+}
+
+static bool is_of(PyObject *module, PyObject *path)
+{
+	PyObject *file = PyObject_GetAttrString(module, "__file__");
+	bool same = file && PyObject_RichCompareBool(file, path, Py_EQ) > 0;
+
+	PyErr_Clear();
+	Py_XDECREF(file);
+	return same;
+}
+
+/* One that two mounts name is executed once, as a module would be; a-b.py and a_b.py are two. A new reference. */
+static PyObject *run_file(const char *name, PyObject *path)
+{
+	char buf[SPEC_MAX + 12];
+	PyObject *module;
+	PyObject *known;
+	unsigned n = 1;
+
+	(void)snprintf(buf, sizeof(buf), "%s", name);
+	while ((known = find_module(buf))) {
+		if (is_of(known, path))
+			return known;
+		Py_DECREF(known);
+		(void)snprintf(buf, sizeof(buf), "%s_%u", name, ++n);
+	}
+	module = PyErr_Occurred() ? NULL : new_file_module(buf, path);
 	if (module && execute(module, path) < 0)
 		Py_CLEAR(module);
 	return module;
@@ -180,6 +203,7 @@ static PyObject *load_file(const struct engine *e, const char *path)
 	char name[SPEC_MAX];
 	struct spec s = {0};
 	struct err err = {0};
+	PyObject *file;
 	PyObject *module;
 	PyObject *object;
 
@@ -188,7 +212,9 @@ static PyObject *load_file(const struct engine *e, const char *path)
 		PyErr_SetString(PyExc_ImportError, err.text);
 		return NULL;
 	}
-	module = run_file(name, path);
+	file = PyUnicode_DecodeFSDefault(path); /* any bytes are a path */
+	module = file ? run_file(name, file) : NULL;
+	Py_XDECREF(file);
 	if (!module)
 		return NULL;
 	object = find_callable(module, &s, path);
