@@ -12,7 +12,7 @@ from test_http import answers
 
 MEGABYTE = 1 << 20
 APP = """
-import os, tempfile
+import io, os, tempfile
 PATH = os.environ["BIG_FILE"]
 
 class Loud:
@@ -60,6 +60,8 @@ def application(environ, start_response):
         f = tempfile.TemporaryFile()
     elif path == "/proc":
         f = open("/proc/version", "rb")
+    elif path == "/unreadable":
+        f = io.FileIO(os.open(PATH, os.O_WRONLY), "rb")
     elif path == "/cut":
         f = open(PATH + ".cut", "rb")
     start_response(environ["QUERY_STRING"].replace("%20", " ") or "200 OK", fields)
@@ -174,6 +176,11 @@ class FileWrapper(Case):
             while slow.recv(1 << 20):
                 pass
         eventually(lambda: "became shorter while it was sent" in self.process.output(), 5)
+
+    def test_a_file_that_cannot_be_read_is_a_500(self):
+        answer = self.get("/unreadable")
+        self.assertEqual(answer.status, 500)
+        eventually(lambda: "/unreadable: exception in the app\nOSError: " in self.process.output(), 5, "the log says why")
 
     def test_ten_at_once(self):
         import concurrent.futures

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include "vassal/engine/body.h"
 #include "vassal/engine/forked.h"
@@ -21,6 +22,7 @@ bool handover_file(const struct lane *l, int fd, off_t at)
 {
 	struct crew_msg m = {.kind = CREW_FILE, .a = l->slot, .b = (uint64_t)at};
 	struct pollfd p;
+	char first;
 	int r;
 
 	if (!l->link || !(l->flags & EXCHANGE_TAKES_FILE) || forked_is())
@@ -28,7 +30,8 @@ bool handover_file(const struct lane *l, int fd, off_t at)
 	m.worker = l->link->worker;
 	p = (struct pollfd){.fd = l->link->fd, .events = POLLOUT};
 	Py_BEGIN_ALLOW_THREADS;
-	r = crew_send(l->link->fd, &m, NULL, fd);
+	/* one that cannot be read is ours to say, while the answer can still be another */
+	r = pread(fd, &first, 1, at) == 1 ? crew_send(l->link->fd, &m, NULL, fd) : -EIO;
 	if (r == -EAGAIN && poll(&p, 1, HANDOVER_TIMEOUT_MS) > 0)
 		r = crew_send(l->link->fd, &m, NULL, fd);
 	Py_END_ALLOW_THREADS;
