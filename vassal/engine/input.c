@@ -1,121 +1,7 @@
 /*
- * input - see input.h.
- *
- * A body in a file is read with pread, without the GIL, straight into the bytes that the app gets; only readline()
- * goes through a window, since it does not know how far it has to read.
+ * input - see input.h. What the methods give comes from input_bytes.c.
  */
-#include "vassal/engine/input.h"
-
-#include <errno.h>
-
-#include "vassal/engine/forked.h"
-
-#define WINDOW_BYTES 16384 /* of a file, for readline */
-
-struct input {
-	PyObject_HEAD bool attached;
-	const uint8_t *memory; /* the slot's; NULL: a file */
-	uint64_t n, at;
-	int fd;        /* owned; -1 not opened yet */
-	unsigned busy; /* reads that go on without the GIL: the descriptor must outlive them */
-	input_open_fn *open;
-	void *arg;
-	uint8_t *window; /* owned; WINDOW_BYTES */
-	uint64_t window_at;
-	size_t window_n;
-};
-
-/* A process that the app forked may outlive the request: the memory of its body is then another one's. */
-static int check_attached(const struct input *in)
-{
-	if (in->attached && !forked_is())
-		return 0;
-	PyErr_SetString(PyExc_ValueError,
-			in->attached ? "wsgi.input: the request is not this forked process's"
-				     : "wsgi.input: the request is over");
-	return -1;
-}
-
-static int open_file(struct input *in)
-{
-	_cleanup_(fd_closep) int fd = -1;
-
-	if (in->fd >= 0)
-		return 0;
-	if (in->open(in->arg, &fd) < 0)
-		return -1;
-	/* The GIL was free meanwhile: the request may be over, or another thread has opened it too. */
-	if (check_attached(in) < 0)
-		return -1;
-	if (in->fd < 0)
-		in->fd = TAKE_FD(fd);
-	return 0;
-}
-
-/* want bytes of the file from at on. -1 with an exception set when they are not there. */
-static int read_file(struct input *in, uint8_t *p, size_t want, uint64_t at)
-{
-	size_t got = 0;
-	int saved = 0;
-
-	if (open_file(in) < 0)
-		return -1;
-	in->busy++;
-	Py_BEGIN_ALLOW_THREADS;
-	while (got < want) {
-		ssize_t r = pread(in->fd, p + got, want - got, (off_t)(at + got));
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0) {
-			saved = r < 0 ? errno : EIO;
-			break;
-		}
-		got += (size_t)r;
-	}
-	Py_END_ALLOW_THREADS;
-	in->busy--;
-	if (!in->attached && in->busy == 0 && in->fd >= 0) {
-		(void)close(in->fd);
-		in->fd = -1;
-	}
-	if (check_attached(in) < 0)
-		return -1;
-	if (saved == 0)
-		return 0;
-	errno = saved;
-	(void)PyErr_SetFromErrno(PyExc_OSError);
-	return -1;
-}
-
-static int copy(struct input *in, uint8_t *p, size_t want)
-{
-	if (want == 0)
-		return 0;
-	if (!in->memory)
-		return read_file(in, p, want, in->at);
-	memcpy(p, in->memory + in->at, want);
-	return 0;
-}
-
-static uint64_t left(const struct input *in)
-{
-	return in->at < in->n ? in->n - in->at : 0;
-}
-
-static PyObject *take(struct input *in, uint64_t want)
-{
-	PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)want);
-
-	if (!bytes)
-		return NULL;
-	if (copy(in, (uint8_t *)PyBytes_AS_STRING(bytes), want) < 0) {
-		Py_DECREF(bytes);
-		return NULL;
-	}
-	in->at += want;
-	return bytes;
-}
+#include "vassal/engine/input_inner.h"
 
 /* None and negative numbers mean "all". */
 static int size_argument(PyObject *const *args, Py_ssize_t nargs, const char *name, Py_ssize_t *ret)
@@ -134,89 +20,11 @@ static int size_argument(PyObject *const *args, Py_ssize_t nargs, const char *na
 
 static PyObject *input_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-	struct input *in = (struct input *)self;
 	Py_ssize_t want;
 
-	if (size_argument(args, nargs, "read", &want) < 0 || check_attached(in) < 0)
+	if (size_argument(args, nargs, "read", &want) < 0)
 		return NULL;
-	return take(in, want < 0 ? left(in) : MIN((uint64_t)want, left(in)));
-}
-
-/* The bytes that are at hand from at on, at most to end: in memory all of them, of a file what the window holds. */
-static int look(struct input *in, uint64_t at, uint64_t end, const uint8_t **ret_p, size_t *ret_n)
-{
-	size_t n;
-
-	if (in->memory) {
-		*ret_p = in->memory + at;
-		*ret_n = (size_t)(end - at);
-		return 0;
-	}
-	if (at < in->window_at || at >= in->window_at + in->window_n) {
-		n = (size_t)MIN((uint64_t)WINDOW_BYTES, in->n - at);
-		in->window_n = 0;
-		if (read_file(in, in->window, n, at) < 0)
-			return -1;
-		in->window_at = at;
-		in->window_n = n;
-	}
-	*ret_p = in->window + (at - in->window_at);
-	*ret_n = (size_t)MIN(end - at, in->window_at + in->window_n - at);
-	return 0;
-}
-
-/* Bytes up to and including the next newline, at most limit. */
-static int find_line(struct input *in, uint64_t limit, uint64_t *ret_n)
-{
-	uint64_t end = in->at + MIN(limit, left(in));
-	uint64_t at = in->at;
-
-	while (at < end) {
-		const uint8_t *p;
-		const uint8_t *nl;
-		size_t n;
-
-		if (look(in, at, end, &p, &n) < 0)
-			return -1;
-		nl = memchr(p, '\n', n);
-		if (nl) {
-			*ret_n = at + (uint64_t)(nl - p) + 1 - in->at;
-			return 0;
-		}
-		at += n;
-	}
-	*ret_n = end - in->at;
-	return 0;
-}
-
-/* The line from the window if it is all there: a second pread for each line would be a waste. */
-static PyObject *take_line(struct input *in, uint64_t n)
-{
-	PyObject *bytes;
-
-	if (in->memory || in->at < in->window_at || in->at + n > in->window_at + in->window_n)
-		return take(in, n);
-	bytes = PyBytes_FromStringAndSize((const char *)in->window + (in->at - in->window_at),
-					  (Py_ssize_t)n);
-	if (bytes)
-		in->at += n;
-	return bytes;
-}
-
-static PyObject *read_line(struct input *in, Py_ssize_t limit)
-{
-	uint64_t n;
-
-	if (check_attached(in) < 0)
-		return NULL;
-	if (!in->memory && !in->window) {
-		in->window = PyMem_Malloc(WINDOW_BYTES);
-		if (!in->window)
-			return PyErr_NoMemory();
-	}
-	if (find_line(in, limit < 0 ? UINT64_MAX : (uint64_t)limit, &n) < 0)
-		return NULL;
-	return take_line(in, n);
+	return input_take((struct input *)self, want < 0 ? UINT64_MAX : (uint64_t)want);
 }
 
 static PyObject *input_readline(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
@@ -225,7 +33,7 @@ static PyObject *input_readline(PyObject *self, PyObject *const *args, Py_ssize_
 
 	if (size_argument(args, nargs, "readline", &limit) < 0)
 		return NULL;
-	return read_line((struct input *)self, limit);
+	return input_take_line((struct input *)self, limit);
 }
 
 static PyObject *input_readlines(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
@@ -239,7 +47,7 @@ static PyObject *input_readlines(PyObject *self, PyObject *const *args, Py_ssize
 		return NULL;
 	lines = PyList_New(0);
 	while (lines && (hint <= 0 || total < hint)) {
-		PyObject *line = read_line(in, -1);
+		PyObject *line = input_take_line(in, -1);
 		Py_ssize_t n = line ? PyBytes_GET_SIZE(line) : -1;
 		int r = n > 0 ? PyList_Append(lines, line) : 0;
 
@@ -255,7 +63,7 @@ static PyObject *input_readlines(PyObject *self, PyObject *const *args, Py_ssize
 
 static PyObject *input_next(PyObject *self)
 {
-	PyObject *line = read_line((struct input *)self, -1);
+	PyObject *line = input_take_line((struct input *)self, -1);
 
 	if (line && PyBytes_GET_SIZE(line) == 0)
 		Py_CLEAR(line);
@@ -272,10 +80,9 @@ static PyObject *input_readinto(PyObject *self, PyObject *target)
 {
 	struct input *in = (struct input *)self;
 	Py_buffer view;
-	uint64_t n;
-	int r;
+	ssize_t n;
 
-	if (check_attached(in) < 0)
+	if (input_check(in) < 0)
 		return NULL;
 	if (PyObject_GetBuffer(target, &view, PyBUF_WRITABLE) < 0) {
 		PyErr_Format(PyExc_TypeError,
@@ -283,13 +90,9 @@ static PyObject *input_readinto(PyObject *self, PyObject *target)
 			     Py_TYPE(target)->tp_name);
 		return NULL;
 	}
-	n = MIN((uint64_t)view.len, left(in));
-	r = copy(in, view.buf, n);
+	n = input_take_into(in, view.buf, (uint64_t)view.len);
 	PyBuffer_Release(&view);
-	if (r < 0)
-		return NULL;
-	in->at += n;
-	return PyLong_FromUnsignedLongLong(n);
+	return n < 0 ? NULL : PyLong_FromSsize_t(n);
 }
 
 static PyObject *input_seek(PyObject *self, PyObject *args)
@@ -299,7 +102,7 @@ static PyObject *input_seek(PyObject *self, PyObject *args)
 	long long base;
 	int whence = SEEK_SET;
 
-	if (!PyArg_ParseTuple(args, "L|i:seek", &offset, &whence) || check_attached(in) < 0)
+	if (!PyArg_ParseTuple(args, "L|i:seek", &offset, &whence) || input_check(in) < 0)
 		return NULL;
 	base = whence == SEEK_CUR ? (long long)in->at : whence == SEEK_END ? (long long)in->n : 0;
 	if (whence < SEEK_SET || whence > SEEK_END || __builtin_add_overflow(base, offset, &base) ||
@@ -314,7 +117,7 @@ static PyObject *input_seek(PyObject *self, PyObject *args)
 static PyObject *input_tell(PyObject *self, PyObject *unused)
 {
 	(void)unused;
-	if (check_attached((struct input *)self) < 0)
+	if (input_check((struct input *)self) < 0)
 		return NULL;
 	return PyLong_FromUnsignedLongLong(((struct input *)self)->at);
 }
@@ -359,7 +162,7 @@ static PyObject *input_unsupported(PyObject *self, PyObject *args)
 static PyObject *input_enter(PyObject *self, PyObject *unused)
 {
 	(void)unused;
-	if (check_attached((struct input *)self) < 0)
+	if (input_check((struct input *)self) < 0)
 		return NULL;
 	Py_INCREF(self);
 	return self;
