@@ -208,6 +208,34 @@ static void a_body_that_threads_open_at_once_leaves_no_descriptor(void **state)
 	assert_int_equal(number_at(r, "/count_descriptors"), before);
 }
 
+/* As from io's own: each byte is one thread's, and a line is whole. */
+static void threads_that_share_a_body_get_each_byte_once(void **state)
+{
+	static const char *const targets[] = {"/shared_by_many?lines", "/shared_by_many?blocks",
+					      "/shared_by_many?buffers", "/shared_by_many?mixed"};
+	static char body[400000], wanted[64];
+	struct rig *r = *state;
+	size_t n = 0;
+
+	for (unsigned i = 0; n + 16 < sizeof(body); i++)
+		n += (size_t)snprintf(body + n, sizeof(body) - n, "%08x%s\n", i * 2654435761U,
+				      i % 3 ? "" : "+++++");
+	(void)snprintf(wanted, sizeof(wanted), "(%zu, %zu, True)", n, n);
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		struct answer a;
+
+		rig_ask(r,
+			&(struct rig_request){.method = "POST",
+					      .target = targets[i],
+					      .body = span_of(body, n),
+					      .as_file = true},
+			&a);
+		if (!str_eq(a.body, wanted))
+			fail_msg("%s: %s and not %s", targets[i], a.body, wanted);
+		answer_done(&a);
+	}
+}
+
 static bool said(struct rig *r, const char *target, const char *body)
 {
 	struct answer a;
@@ -352,6 +380,7 @@ int main(void)
 		cmocka_unit_test(headers_that_go_while_they_are_complained_of_harm_nobody),
 		cmocka_unit_test(the_end_of_a_request_is_not_lost_in_the_methods_of_its_file),
 		cmocka_unit_test(a_body_that_threads_open_at_once_leaves_no_descriptor),
+		cmocka_unit_test(threads_that_share_a_body_get_each_byte_once),
 		cmocka_unit_test(a_child_of_the_app_has_no_body_to_read),
 		cmocka_unit_test(what_a_thread_writes_behind_its_answer_is_nobodys),
 		cmocka_unit_test(no_answer_and_no_failure_loses_an_object),

@@ -102,16 +102,18 @@ static PyObject *input_seek(PyObject *self, PyObject *args)
 	long long base;
 	int whence = SEEK_SET;
 
-	if (!PyArg_ParseTuple(args, "L|i:seek", &offset, &whence) || input_check(in) < 0)
+	if (!PyArg_ParseTuple(args, "L|i:seek", &offset, &whence) || input_hold(in) < 0)
 		return NULL;
 	base = whence == SEEK_CUR ? (long long)in->at : whence == SEEK_END ? (long long)in->n : 0;
 	if (whence < SEEK_SET || whence > SEEK_END || __builtin_add_overflow(base, offset, &base) ||
 	    base < 0) {
 		PyErr_SetString(PyExc_ValueError, "wsgi.input: cannot seek there");
-		return NULL;
+		base = -1;
+	} else {
+		in->at = (uint64_t)base;
 	}
-	in->at = (uint64_t)base;
-	return PyLong_FromLongLong(base);
+	input_release(in);
+	return base < 0 ? NULL : PyLong_FromLongLong(base);
 }
 
 static PyObject *input_tell(PyObject *self, PyObject *unused)
@@ -185,7 +187,7 @@ void input_detach(struct input *in)
 	in->memory = NULL;
 	in->n = in->at = 0;
 	in->window_n = 0;
-	if (in->fd >= 0 && in->busy == 0) {
+	if (in->fd >= 0 && !in->busy) {
 		(void)close(in->fd);
 		in->fd = -1;
 	}
@@ -197,6 +199,7 @@ static void input_dealloc(PyObject *self)
 
 	input_detach(in);
 	PyMem_Free(in->window);
+	(void)pthread_mutex_destroy(&in->lock);
 	PyObject_Free(self);
 }
 
@@ -272,6 +275,7 @@ struct input *input_new(void)
 		return NULL;
 	memset((char *)in + sizeof(PyObject), 0, sizeof(*in) - sizeof(PyObject));
 	in->fd = -1;
+	(void)pthread_mutex_init(&in->lock, NULL);
 	return in;
 }
 

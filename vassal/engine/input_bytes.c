@@ -21,6 +21,27 @@ int input_check(const struct input *in)
 	return -1;
 }
 
+int input_hold(struct input *in)
+{
+	/* first of all: a lock that another thread held when this process was forked stays held */
+	if (input_check(in) < 0)
+		return -1;
+	if (pthread_mutex_trylock(&in->lock) != 0) {
+		Py_BEGIN_ALLOW_THREADS;
+		(void)pthread_mutex_lock(&in->lock);
+		Py_END_ALLOW_THREADS;
+	}
+	if (input_check(in) == 0)
+		return 0;
+	input_release(in);
+	return -1;
+}
+
+void input_release(struct input *in)
+{
+	(void)pthread_mutex_unlock(&in->lock);
+}
+
 static int open_file(struct input *in)
 {
 	_cleanup_(fd_closep) int fd = -1;
@@ -29,11 +50,10 @@ static int open_file(struct input *in)
 		return 0;
 	if (in->open(in->arg, &fd) < 0)
 		return -1;
-	/* The GIL was free meanwhile: the request may be over, or another thread has opened it too. */
+	/* The GIL was free meanwhile: the request may be over. */
 	if (input_check(in) < 0)
 		return -1;
-	if (in->fd < 0)
-		in->fd = TAKE_FD(fd);
+	in->fd = TAKE_FD(fd);
 	return 0;
 }
 
@@ -45,7 +65,7 @@ static int read_file(struct input *in, uint8_t *p, size_t want, uint64_t at)
 
 	if (open_file(in) < 0)
 		return -1;
-	in->busy++;
+	in->busy = true;
 	Py_BEGIN_ALLOW_THREADS;
 	while (got < want) {
 		ssize_t r = pread(in->fd, p + got, want - got, (off_t)(at + got));
@@ -59,8 +79,8 @@ static int read_file(struct input *in, uint8_t *p, size_t want, uint64_t at)
 		got += (size_t)r;
 	}
 	Py_END_ALLOW_THREADS;
-	in->busy--;
-	if (!in->attached && in->busy == 0 && in->fd >= 0) {
+	in->busy = false;
+	if (!in->attached && in->fd >= 0) {
 		(void)close(in->fd);
 		in->fd = -1;
 	}
@@ -165,34 +185,51 @@ static PyObject *take_line(struct input *in, uint64_t n)
 
 PyObject *input_take(struct input *in, uint64_t want)
 {
-	return input_check(in) < 0 ? NULL : take(in, MIN(want, left(in)));
+	PyObject *bytes;
+
+	if (input_hold(in) < 0)
+		return NULL;
+	bytes = take(in, MIN(want, left(in)));
+	input_release(in);
+	return bytes;
 }
 
 ssize_t input_take_into(struct input *in, uint8_t *p, uint64_t want)
 {
-	size_t n;
+	ssize_t n;
 
-	if (input_check(in) < 0)
+	if (input_hold(in) < 0)
 		return -1;
-	n = (size_t)MIN(want, left(in));
-	if (copy(in, p, n) < 0)
-		return -1;
-	in->at += n;
-	return (ssize_t)n;
+	n = (ssize_t)MIN(want, left(in));
+	if (copy(in, p, (size_t)n) < 0)
+		n = -1;
+	else
+		in->at += (uint64_t)n;
+	input_release(in);
+	return n;
+}
+
+static int make_window(struct input *in)
+{
+	if (in->memory || in->window)
+		return 0;
+	in->window = PyMem_Malloc(INPUT_WINDOW_BYTES);
+	if (in->window)
+		return 0;
+	(void)PyErr_NoMemory();
+	return -1;
 }
 
 PyObject *input_take_line(struct input *in, Py_ssize_t limit)
 {
+	PyObject *line = NULL;
 	uint64_t n;
 
-	if (input_check(in) < 0)
+	if (input_hold(in) < 0)
 		return NULL;
-	if (!in->memory && !in->window) {
-		in->window = PyMem_Malloc(INPUT_WINDOW_BYTES);
-		if (!in->window)
-			return PyErr_NoMemory();
-	}
-	if (find_line(in, limit < 0 ? UINT64_MAX : (uint64_t)limit, &n) < 0)
-		return NULL;
-	return take_line(in, n);
+	if (make_window(in) == 0 &&
+	    find_line(in, limit < 0 ? UINT64_MAX : (uint64_t)limit, &n) == 0)
+		line = take_line(in, n);
+	input_release(in);
+	return line;
 }

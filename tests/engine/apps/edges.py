@@ -150,6 +150,35 @@ def read_by_many(environ, start_response):
     return [b"read"]
 
 
+def shared_by_many(environ, start_response):
+    """One body that threads share out among them: by lines, blocks, buffers, or each kind by turns."""
+    data = environ["wsgi.input"]
+    pieces = []
+
+    def fill():
+        buffer = bytearray(700)
+        return bytes(buffer[:data.readinto(buffer)])
+
+    ways = {"lines": data.readline, "blocks": lambda: data.read(700), "buffers": fill}
+    kinds = list(ways) if environ["QUERY_STRING"] == "mixed" else [environ["QUERY_STRING"]]
+
+    def share(way):
+        mine = []
+        while piece := way():
+            mine.append(piece)
+        pieces.extend(mine)
+
+    threads = [threading.Thread(target=share, args=(ways[kinds[n % len(kinds)]],)) for n in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    start_response("200 OK", [])
+    end = data.tell()
+    data.seek(0)
+    return [repr((sum(map(len, pieces)), end, sorted(b"".join(pieces)) == sorted(data.read()))).encode()]
+
+
 def count_descriptors(environ, start_response):
     start_response("200 OK", [])
     return [b"%d" % descriptors()]
