@@ -440,20 +440,29 @@ def section_static(a):
 
 
 def section_nginx(a):
-    """What an installation that exists gains by changing what stands behind its nginx: the CPU of both."""
-    with running(servers.at_socket("vassal", "hello"), servers.at_socket("uwsgi", "hello")) as (us, uwsgi):
-        with running(servers.nginx_before(us), servers.nginx_before(uwsgi)) as (before_us, before_uwsgi):
-            def both(front, peer):
-                pids = [*front.pids(), *peer.pids()]
-                used = peer.cpu_s(pids)
-                requests, errors, _ = wrk(front.port, seconds=a.seconds)
-                if errors:
-                    print("  note: %d errors through nginx to %s" % (errors, peer.name))
-                return (peer.cpu_s(pids) - used) * 1e6 / max(requests, 1)
+    """What an installation that exists gains by changing what stands behind its nginx: the CPU of both.
 
-            m = in_turn(a, {"nginx and vassal": lambda: both(before_us, us),
-                            "nginx and uwsgi": lambda: both(before_uwsgi, uwsgi)})
-    promise("hello by nginx's uwsgi_pass: with us / with uwsgi", m["nginx and vassal"] / m["nginx and uwsgi"], 0.9)
+    Beside two frameworks in four processes, as one runs them, the least that there is: an app that does nothing, in one
+    process. There nginx and the kernel are nearly all of it, and who needs no second process for the network has less.
+    """
+    for app, workers, most in (("hello", 1, None), ("flask", 4, 0.9), ("django", 4, 0.9)):
+        with running(servers.at_socket("vassal", app, workers), servers.at_socket("uwsgi", app, workers)) as (us, uwsgi):
+            with running(servers.nginx_before(us), servers.nginx_before(uwsgi)) as (before_us, before_uwsgi):
+                def both(front, peer):
+                    pids = [*front.pids(), *peer.pids()]
+                    used = peer.cpu_s(pids)
+                    requests, errors, _ = wrk(front.port, path=servers.APPS[app][3], seconds=a.seconds)
+                    if errors:
+                        print("  note: %d errors through nginx to %s" % (errors, peer.name))
+                    return (peer.cpu_s(pids) - used) * 1e6 / max(requests, 1)
+
+                m = in_turn(a, {app + ", nginx and vassal": lambda: both(before_us, us),
+                                app + ", nginx and uwsgi": lambda: both(before_uwsgi, uwsgi)})
+        ratio = m[app + ", nginx and vassal"] / m[app + ", nginx and uwsgi"]
+        if most:
+            promise("%s by nginx's uwsgi_pass, %d processes: with us / with uwsgi" % (app, workers), ratio, most)
+        else:
+            print("  %s by nginx's uwsgi_pass, one process: with us / with uwsgi %10.2f  (not promised)" % (app, ratio))
 
 
 SECTIONS = ["hello", "connection", "gate", "nginx", "static", "django", "flask", "post", "stream", "memory", "slow", "many", "reload", "recycle", "wake", "nap",

@@ -46,7 +46,7 @@ def _below(root):
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
-                with open("/proc/%s/stat" % entry) as f:
+                with open("/proc/%s/stat" % entry, errors="replace") as f:  # a name may be any bytes
                     state, parent = f.read().rsplit(")", 1)[1].split()[:2]
                 if state != "Z":
                     children.setdefault(int(parent), []).append(int(entry))
