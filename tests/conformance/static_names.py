@@ -44,6 +44,7 @@ NAMES = [
     # spellings
     _file("escapes", ESCAPE, b"/s/sp%20ace%25.html", b"<p>"),
     _file("escapes that were not needed", "3986 6.2.2.2", b"/s/%61.b%69n", TEXT),
+    _file("escapes of the map that were not needed", "3986 6.2.2.2", b"/%73/a.bin", TEXT),
     _file("escapes in small letters", ESCAPE, b"/s/caf%c3%a9.txt", b"coffee"),
     _file("bytes above ASCII as they are", "3986 2", b"/s/caf\xc3\xa9.txt", b"coffee", (200, 400)),
     _file("a plus is a plus", "3986 2.2", b"/s/plus+and&.txt", b"plus"),

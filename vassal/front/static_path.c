@@ -3,23 +3,6 @@
  */
 #include "vassal/front/static_path.h"
 
-#include "shared/pass.h"
-
-bool static_path_match(const char *mount, struct span path, struct span *ret_rest)
-{
-	struct span m = span_str(mount);
-
-	while (m.n > 0 && m.p[m.n - 1] == '/')
-		m.n--;
-	if (!pass_path_under(path, m))
-		return false;
-	path = span_skip(path, m.n);
-	while (path.n > 0 && path.p[0] == '/')
-		path = span_skip(path, 1);
-	*ret_rest = path;
-	return true;
-}
-
 static int hex(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -44,6 +27,39 @@ static size_t decode_one(struct span s, char *ret)
 		return 0;
 	*ret = (char)(high << 4 | low);
 	return 3;
+}
+
+/* Whether a slash was sent as it is or as %2F, apps see the same path: so do maps. */
+static struct span skip_slashes(struct span path)
+{
+	char c;
+	size_t used;
+
+	while (path.n > 0 && (used = decode_one(path, &c)) > 0 && c == '/')
+		path = span_skip(path, used);
+	return path;
+}
+
+bool static_path_match(const char *mount, struct span path, struct span *ret_rest)
+{
+	struct span m = span_str(mount);
+	struct span rest;
+
+	while (m.n > 0 && m.p[m.n - 1] == '/')
+		m.n--;
+	for (size_t i = 0; i < m.n; i++) {
+		char c;
+		size_t used = path.n > 0 ? decode_one(path, &c) : 0;
+
+		if (used == 0 || c != m.p[i])
+			return false;
+		path = span_skip(path, used);
+	}
+	rest = skip_slashes(path);
+	if (m.n > 0 && path.n > 0 && rest.n == path.n)
+		return false;
+	*ret_rest = rest;
+	return true;
 }
 
 /* ".git", ".env", "..": none of them is meant to be read by strangers; .well-known is (RFC 8615). */

@@ -5,7 +5,10 @@
 #include "shared/limits.h"
 #include "shared/span.h"
 
-/* Does path lie under mount, on a segment boundary? The rest, still percent-encoded, without leading slashes. */
+/*
+ * Does path, decoded as apps see it, lie under mount, on a segment boundary? The rest, still percent-encoded, without
+ * leading slashes.
+ */
 bool static_path_match(const char *mount, struct span path, struct span *ret_rest);
 /*
  * Decodes %XX into a relative path for openat(), without a slash at its end: *ret_directory says that there was one. ""

@@ -13,11 +13,31 @@ static void a_mount_holds_whole_segments_only(void **state)
 	static const struct {
 		const char *mount, *path, *rest; /* rest NULL: not ours */
 	} cases[] = {
-		{"/static", "/static/a.css", "a.css"}, {"/static/", "/static/a.css", "a.css"},
-		{"/static", "/static/a/b", "a/b"},     {"/static", "/static", ""},
-		{"/static", "/static//a", "a"},        {"/static", "/statics/a", NULL},
-		{"/static", "/stati", NULL},           {"/static", "/", NULL},
-		{"/", "/favicon.ico", "favicon.ico"},  {"", "/favicon.ico", "favicon.ico"},
+		{"/static", "/static/a.css", "a.css"},
+		{"/static/", "/static/a.css", "a.css"},
+		{"/static", "/static/a/b", "a/b"},
+		{"/static", "/static", ""},
+		{"/static", "/static//a", "a"},
+		{"/static", "/statics/a", NULL},
+		{"/static", "/stati", NULL},
+		{"/static", "/", NULL},
+		{"/", "/favicon.ico", "favicon.ico"},
+		{"", "/favicon.ico", "favicon.ico"},
+		{"", "*", "*"},
+		/* as apps see it, however it was written */
+		{"/my files", "/my%20files/a%20b", "a%20b"},
+		{"/\xc3\xa9", "/%c3%A9/a", "a"},
+		{"/~joe", "/%7Ejoe/a", "a"},
+		{"/~joe", "/~joe/a", "a"},
+		{"/static", "/%73tatic/a", "a"},
+		{"/static", "/static%2Fa", "a"},
+		{"/a/b", "/a%2fb/c", "c"},
+		{"/static", "/static%2Dold/a", NULL},
+		{"/static", "/static%", NULL},
+		{"/static", "/stat%6", NULL},
+		{"/static", "/static%00/a", NULL},
+		{"/a%20b", "/a%20b/c", NULL},
+		{"/a%20b", "/a%2520b/c", "c"},
 	};
 
 	(void)state;
