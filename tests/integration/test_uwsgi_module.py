@@ -222,6 +222,7 @@ class Module(Case):
             ("uwsgi.listen_queue(), uwsgi.logsize(), uwsgi.ready(), uwsgi.accepting()", (0, 0, True, None)),
             ("abs(uwsgi.micros() / 1e6 - time.time()) < 1, uwsgi.cl()", (True, 0)),
             ("uwsgi.SPOOL_OK, uwsgi.SPOOL_RETRY, uwsgi.SPOOL_IGNORE, uwsgi.i_am_the_spooler(), uwsgi.mule_id()", (-2, -1, 0, False, 0)),
+            ("os.environ['UWSGI_ORIGINAL_PROC_NAME'], os.environ['UWSGI_RELOADS']", ("emperor", "0")),
             ("in_thread()", [True]),
             ("uwsgi.set_logvar('user', 'me'), uwsgi.get_logvar('user'), uwsgi.get_logvar('none')", (None, b"me", None)),
             ("uwsgi.set_logvar(b'user', b'you'), uwsgi.get_logvar('user')", (None, b"you")),

@@ -36,6 +36,11 @@ static int apply_env(const struct engine *e, struct err *err)
 	(void)setenv("EMPEROR_APP", e->name, 1);
 	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)e->generation);
 	(void)setenv("EMPEROR_GENERATION", number, 1);
+	/* by these apps and their children tell that they are served, and since which reload */
+	(void)snprintf(number, sizeof(number), "%llu",
+		       (unsigned long long)(e->generation > 1 ? e->generation - 1 : 0));
+	(void)setenv("UWSGI_RELOADS", number, 1);
+	(void)setenv("UWSGI_ORIGINAL_PROC_NAME", "emperor", 1);
 	for (size_t i = 0; i < e->config.env.n; i++) {
 		const char *item = e->config.env.v[i];
 		const char *eq = strchr(item, '=');
