@@ -239,6 +239,19 @@ class Loading(Case):
             got = list(pool.map(lambda _: request(port, "/meet", timeout=15).text, range(4)))
         self.assertEqual(got, ["met"] * 4)
 
+    def test_a_thread_that_a_request_has_started_may_finish(self):
+        """A thread is a daemon if who started it is one: what serves requests is none, whatever threads says."""
+        self.app("m", "import threading, time\ndef work():\n    time.sleep(0.5)\n    print('finished work', flush=True)\n"
+                      "def application(e, s):\n    threading.Thread(target=work).start()\n    s('200 OK', [])\n"
+                      "    return [repr(threading.current_thread().daemon).encode()]\n")
+        for threads in "1", "2":
+            with self.subTest(threads=threads):
+                port, daemon = self.run_app("--module", "m", "--threads", threads)
+                begun = daemon.output().count("finished work")
+                self.assertEqual(request(port, "/").text, "False")
+                daemon.stop()
+                self.assertEqual(daemon.output().count("finished work") - begun, 2)  # run_app() has asked once
+
     def test_the_app_runs_on_the_main_thread(self):
         self.app("m", "import threading\ndef application(e, s):\n    s('200 OK', [])\n"
                       "    return [str(threading.current_thread() is threading.main_thread()).encode()]\n")

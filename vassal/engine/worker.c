@@ -183,14 +183,19 @@ static PyObject *thread_main(PyObject *capsule, PyObject *unused)
 	if (!t)
 		return NULL;
 	t->lane.thread_id = PyThread_get_thread_ident();
+	if (PyObject_SetAttrString(t->python, "_daemonic", Py_False) < 0)
+		PyErr_Clear();
 	serve(t);
 	t->worker->running--;
 	(void)!write(t->worker->wake_fd, &one, sizeof(one));
 	Py_RETURN_NONE;
 }
 
-/* Through the threading module, so that the app sees a proper current_thread(). Daemons: a stuck one must not keep
-   the process from leaving. */
+/*
+ * Through the threading module, so that the app sees a proper current_thread(). Started as daemons: a stuck one must not
+ * keep the process from leaving. Afterwards they do not look so: what the app starts in a request would be daemons too,
+ * and lost at the end, which with one thread it is not.
+ */
 static int start_thread(struct thread *t, PyObject *threading)
 {
 	static PyMethodDef method = {"serve", thread_main, METH_NOARGS, "Serves requests."};
@@ -206,6 +211,7 @@ static int start_thread(struct thread *t, PyObject *threading)
 	PyObject *thread = type && none && kwargs ? PyObject_Call(type, none, kwargs) : NULL;
 	PyObject *r = NULL;
 
+	t->python = thread;
 	if (thread) {
 		t->worker->running++;
 		r = PyObject_CallMethod(thread, "start", NULL);
@@ -213,7 +219,6 @@ static int start_thread(struct thread *t, PyObject *threading)
 			t->worker->running--;
 	}
 	Py_XDECREF(r);
-	t->python = thread;
 	Py_XDECREF(kwargs);
 	Py_XDECREF(name);
 	Py_XDECREF(none);
