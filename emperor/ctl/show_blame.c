@@ -64,7 +64,8 @@ static void put_lines(FILE *out, const char *value, size_t most)
 
 static bool begins_thread(const char *line)
 {
-	return strncmp(line, "Thread 0x", 9) == 0 || strncmp(line, "Current thread ", 15) == 0;
+	return strncmp(line, "Thread 0x", 9) == 0 || strncmp(line, "Current thread ", 15) == 0 ||
+	       strncmp(line, "Stack (", 7) == 0;
 }
 
 static const char *next_line(const char *text)
@@ -73,38 +74,30 @@ static const char *next_line(const char *text)
 	return text + (*text == '\n');
 }
 
-/* The thread that was asked, which is the one that the request is in unless the app has others; else the first. */
-static const char *main_stack(const char *stacks)
-{
-	for (const char *line = stacks; *line; line = next_line(line))
-		if (strncmp(line, "Current thread ", 15) == 0)
-			return line;
-	return stacks;
-}
-
-/* The lines of the one thread that begins at stack; the frames that it hangs in come first. */
+/* The lines of the first thread, which the front has put there for being the request's; the frames that it hangs in come first. */
 static size_t short_stack(const char *stack)
 {
+	bool begun = begins_thread(stack); /* else it says first why it crashed */
 	size_t n = 0;
 
 	for (const char *line = stack; *line && *line != '\n' && n < STACK_LINES; n++) {
 		line = next_line(line);
-		if (begins_thread(line))
+		if (begins_thread(line) && begun)
 			return n + 1;
+		begun |= begins_thread(line);
 	}
 	return n;
 }
 
 static void put_stacks(const struct ctl *c, const char *stacks)
 {
-	const char *from = c->full ? stacks : main_stack(stacks);
 	size_t all = count_lines(stacks);
-	size_t most = c->full ? all : short_stack(from);
+	size_t most = c->full ? all : short_stack(stacks);
 
 	if (all == 0)
 		return;
 	(void)fputs("    stacks\n", c->out);
-	put_lines(c->out, from, most);
+	put_lines(c->out, stacks, most);
 	if (most < all)
 		(void)fprintf(c->out, "        (%zu more line%s with --full)\n", all - most,
 			      PLURAL(all - most));

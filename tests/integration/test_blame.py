@@ -143,6 +143,7 @@ class Blame(Case):
         b = self.find(emperor, "GET /sleep?s=1.9", "slow")
         self.assertGreaterEqual(b["stacks"].count(" in wait_here\n"), 2)
         self.assertIn("Current thread", b["stacks"])
+        self.assertRegex(b["stacks"].split("Thread")[1], "in wait_here\n(.*\n)*.* in application\n")  # its own comes first
         fat.join()
         self.assertEqual(status, [502])
         b = self.find(emperor, "GET /grow?s=60", "killed", app="fat")

@@ -153,6 +153,7 @@ static void serve(struct thread *t)
 	struct worker *w = t->worker;
 	unsigned slot;
 
+	exchange_thread_is(w->engine->exchange, t->lane.number, PyThread_get_thread_ident());
 	while (!w->leaving) {
 		switch (exchange_take(w->engine->exchange, t->lane.number, &slot)) {
 		case EXCHANGE_TAKEN:

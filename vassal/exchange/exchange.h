@@ -121,6 +121,8 @@ bool exchange_condemn(struct exchange *x, unsigned slot);
 bool exchange_was_interrupted(const struct exchange *x, unsigned slot);
 /* Since when nobody in this worker has got the GIL, by its own word; 0: it is not so. */
 uint64_t exchange_gil_waits_since(const struct exchange *x, unsigned worker);
+/* The thread that a lane is, by its worker's word, as a dump of stacks names it; 0: not known. */
+uint64_t exchange_thread_of(const struct exchange *x, unsigned lane);
 /* When it was taken; 0 while it waits. */
 uint64_t exchange_taken_ns(const struct exchange *x, unsigned slot);
 
@@ -259,3 +261,5 @@ bool exchange_condemned(const struct exchange *x, unsigned lane, unsigned slot);
 void exchange_interrupted(struct exchange *x, unsigned lane);
 /* Its witness waits for the GIL since then; 0: it has got it. */
 void exchange_gil_wait(struct exchange *x, unsigned worker, uint64_t since_ns);
+/* Which thread this lane is: exchange_thread_of(). */
+void exchange_thread_is(struct exchange *x, unsigned lane, uint64_t thread);

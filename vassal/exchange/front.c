@@ -196,6 +196,11 @@ uint64_t exchange_gil_waits_since(const struct exchange *x, unsigned worker)
 				    memory_order_relaxed);
 }
 
+uint64_t exchange_thread_of(const struct exchange *x, unsigned lane)
+{
+	return atomic_load_explicit(&x->m->lanes[lane].thread, memory_order_relaxed);
+}
+
 bool exchange_was_interrupted(const struct exchange *x, unsigned slot)
 {
 	int lane = exchange_holder(x, slot);
@@ -319,6 +324,7 @@ void exchange_worker_begin(struct exchange *x, unsigned worker)
 		atomic_store(&l->condemned, 0);
 		atomic_store(&l->interrupted, 0);
 		atomic_store(&l->gil_wait_ns, 0);
+		atomic_store(&l->thread, 0);
 		atomic_store(&l->room_wait, 0);
 		atomic_store(&l->head, 0);
 		atomic_store(&l->tail, 0);

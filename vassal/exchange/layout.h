@@ -13,7 +13,7 @@
 #include "vassal/exchange/exchange.h"
 
 #define LAYOUT_MAGIC   0x47434358u /* "XCCG" */
-#define LAYOUT_VERSION 4
+#define LAYOUT_VERSION 5
 #define LAYOUT_CELLS \
 	(2UL * EXCHANGE_SLOTS_MAX) /* room for stale entries before the front has to tidy up */
 #define LAYOUT_LINE 64             /* cache line: what two processes write stays apart */
@@ -37,6 +37,8 @@ struct lane {
 	_Atomic uint64_t condemned, interrupted;
 	_Atomic uint64_t
 		gil_wait_ns; /* of a worker's first lane: since when its witness waits; 0: it does not */
+	/* as faulthandler names the thread that it is; 0: not known. For people only */
+	_Atomic uint64_t thread;
 	/* ring positions count bytes for ever; the worker writes head, the front tail */
 	_Atomic uint64_t head __attribute__((aligned(LAYOUT_LINE)));
 	_Atomic uint64_t tail __attribute__((aligned(LAYOUT_LINE)));

@@ -185,6 +185,11 @@ void exchange_interrupted(struct exchange *x, unsigned lane)
 	atomic_store(&x->m->lanes[lane].interrupted, atomic_load(&x->m->lanes[lane].condemned));
 }
 
+void exchange_thread_is(struct exchange *x, unsigned lane, uint64_t thread)
+{
+	atomic_store_explicit(&x->m->lanes[lane].thread, thread, memory_order_relaxed);
+}
+
 void exchange_gil_wait(struct exchange *x, unsigned worker, uint64_t since_ns)
 {
 	atomic_store_explicit(&x->m->lanes[(size_t)worker * x->shape.threads].gil_wait_ns, since_ns,

@@ -30,6 +30,7 @@
 struct pending {
 	struct pending *next;
 	uint64_t until_ns;
+	uint64_t thread; /* that the request is or was in; 0: not known */
 	struct board_blame r;
 };
 
@@ -191,27 +192,27 @@ static void put_no_stacks(const struct front *f, struct board_blame *r)
 		then);
 }
 
-static void put_stacks(const struct front *f, struct board_blame *r, const char *text)
+static void put_stacks(const struct front *f, struct pending *p, const char *text)
 {
 	if (text[0])
-		(void)snprintf(r->stacks, sizeof(r->stacks), "%s", text);
+		stacks_copy(p->r.stacks, sizeof(p->r.stacks), text, p->thread);
 	else
-		put_no_stacks(f, r);
+		put_no_stacks(f, &p->r);
 }
 
 /* Of a process that is gone: what it printed as it crashed, or when it was asked before the kill. */
-static void put_last_words(struct front *f, const struct pool_death *death, struct board_blame *r)
+static void put_last_words(struct front *f, const struct pool_death *death, struct pending *p)
 {
 	const struct blame *b = f->blame;
 
 	if (death->stacks && death->stacks[0]) {
-		put_stacks(f, r, death->stacks);
+		put_stacks(f, p, death->stacks);
 		return;
 	}
 	for (unsigned i = 0; b && i < DUMPS; i++)
 		if (b->dumps[i] && b->dumps[i]->pid == death->pid &&
 		    f->now_ns - b->dumps[i]->at_ns < DUMP_NS)
-			put_stacks(f, r, b->dumps[i]->text);
+			put_stacks(f, p, b->dumps[i]->text);
 }
 
 static void remember(struct front *f, pid_t pid, const char *text)
@@ -245,7 +246,7 @@ void blame_stacks(struct front *f, unsigned worker, pid_t pid, const char *text)
 			continue;
 		}
 		wanted = true;
-		put_stacks(f, &p->r, text);
+		put_stacks(f, p, text);
 		*at = p->next;
 		b->pending_n--;
 		board_blame_write(f->board, &p->r);
@@ -294,13 +295,15 @@ void blame_request(struct front *f, unsigned slot, const struct blame_cause *cau
 	note_request(f, slot, &p->r);
 	note_times(f, slot, taken_ns, &p->r);
 	note_worker(f, cause, taken_ns, &p->r);
+	if (cause->lane != BLAME_NO_LANE)
+		p->thread = exchange_thread_of(f->exchange, cause->lane);
 	note_log(f, &p->r);
 	if (cause->stacks) {
 		wait_for_stacks(f, p);
 		return;
 	}
 	if (cause->death)
-		put_last_words(f, cause->death, &p->r);
+		put_last_words(f, cause->death, p);
 	board_blame_write(f->board, &p->r);
 	free(p);
 }
@@ -308,7 +311,7 @@ void blame_request(struct front *f, unsigned slot, const struct blame_cause *cau
 void blame_tick(struct front *f)
 {
 	while (f->blame && f->blame->first && f->now_ns >= f->blame->first->until_ns) {
-		put_stacks(f, &f->blame->first->r, "");
+		put_stacks(f, f->blame->first, "");
 		write_first(f);
 	}
 }
@@ -325,7 +328,7 @@ void blame_end(struct front *f)
 	if (!b)
 		return;
 	while (b->first) {
-		put_stacks(f, &b->first->r, "");
+		put_stacks(f, b->first, "");
 		write_first(f);
 	}
 	for (unsigned i = 0; i < DUMPS; i++)

@@ -58,6 +58,37 @@ bool stacks_is_line(const char *p, size_t n)
 	return is_frame(p, n) || starts(p, n, crash_begins);
 }
 
+/* The first line from here on that begins a thread, of this number or, with 0, of any; NULL: there is none. */
+static const char *find_thread(const char *text, uint64_t thread)
+{
+	static const char *const beginnings[] = {"Thread 0x", "Current thread 0x"};
+
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+		for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++)
+			if (starts(text, strlen(beginnings[i]), beginnings[i]) &&
+			    (thread == 0 ||
+			     strtoull(text + strlen(beginnings[i]), NULL, 16) == thread))
+				return text;
+	return NULL;
+}
+
+void stacks_copy(char *to, size_t size, const char *text, uint64_t thread)
+{
+	size_t n = strlen(text);
+	/* what one thread says of itself, or why the process crashes, stands first already */
+	bool sorted = starts(text, n, "Stack (") || starts(text, n, crash_begins);
+	const char *begin = thread && !sorted ? find_thread(text, thread) : NULL;
+	const char *end = begin ? find_thread(begin + 1, 0) : NULL;
+
+	if (!begin || begin == text) {
+		(void)snprintf(to, size, "%s", text);
+		return;
+	}
+	end = end ? end : text + n;
+	(void)snprintf(to, size, "%.*s%s%.*s%s", (int)(end - begin), begin,
+		       end[-1] == '\n' ? "" : "\n", (int)(begin - text), text, end);
+}
+
 /* What does not fit is cut: the innermost frames of the first threads come first. */
 static void keep(char *text, size_t *at, const char *p, size_t n)
 {

@@ -48,6 +48,12 @@ struct stacks {                        /* zeroed: nobody is asked */
 /* Is this what faulthandler prints? */
 bool stacks_is_line(const char *p, size_t n);
 
+/*
+ * A dump for people: the thread that the request is in comes first. thread: as the dump names it; 0, or one that is not in it,
+ * leaves the order as it is. What does not fit is cut.
+ */
+void stacks_copy(char *to, size_t size, const char *text, uint64_t thread);
+
 void stacks_want(struct stacks *s, unsigned worker, enum stacks_how how);
 /* The next one to ask, if nobody's turn it is: its turn begins. Those to be killed come first. */
 bool stacks_next(struct stacks *s, unsigned *ret_worker, enum stacks_how *ret_how);

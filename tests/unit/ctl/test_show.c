@@ -262,8 +262,8 @@ static void a_blame_record_says_what_why_and_where(void **state)
 /* Ten lines of one thread and two of another; the newer log goes on where the older ended. */
 static const char long_blames[] =
 	"{\"blames\": [{\"kind\": \"timeout\", \"request\": \"GET /b\", \"status\": 504,"
-	" \"stacks\": \"Thread 0x2 (x):\\n  other\\nCurrent thread 0x1 (x):\\n  f1\\n  f2\\n"
-	"  f3\\n  f4\\n  f5\\n  f6\\n  f7\\n  f8\\n  f9\\n\","
+	" \"stacks\": \"Current thread 0x1 (x):\\n  f1\\n  f2\\n"
+	"  f3\\n  f4\\n  f5\\n  f6\\n  f7\\n  f8\\n  f9\\nThread 0x2 (x):\\n  other\\n\","
 	" \"log\": \"e three\\nfour\\nfive\\n\"},"
 	" {\"kind\": \"slow\", \"request\": \"GET /b\", \"log\": \"two\\nline three\\nfour\\n\"},"
 	" {\"kind\": \"slow\", \"request\": \"GET /a\","
@@ -284,13 +284,27 @@ static void blame_is_short_and_shows_each_line_of_the_log_once(void **state)
 	assert_null(strstr(out, "other"));
 }
 
+static void blame_of_a_crash_shows_why_and_where(void **state)
+{
+	const char *out =
+		shown(show_blame, "blog",
+		      "{\"blames\": [{\"kind\": \"crashed\", \"request\": \"GET /\","
+		      " \"stacks\": \"Fatal Python error: Aborted\\nCurrent thread 0x1 (x):\\n"
+		      "  f1\\nThread 0x2 (x):\\n  other\\n\"}]}");
+
+	(void)state;
+	assert_non_null(strstr(out, "        Fatal Python error: Aborted\n"
+				    "        Current thread 0x1 (x):\n          f1\n"
+				    "        (2 more lines with --full)\n"));
+}
+
 static void blame_in_full_leaves_nothing_out(void **state)
 {
 	const char *out = shown_so(show_blame, "blog", true, long_blames);
 
 	(void)state;
-	assert_non_null(strstr(out, "    stacks\n        Thread 0x2 (x):\n          other\n"));
-	assert_non_null(strstr(out, "          f9\n    log before it"));
+	assert_non_null(strstr(out, "          f9\n        Thread 0x2 (x):\n          other\n"));
+	assert_non_null(strstr(out, "          other\n    log before it"));
 	assert_non_null(strstr(out, "    log before it\n        1\n        2\n        3\n"));
 	assert_null(strstr(out, "--full"));
 }
@@ -299,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blame_is_short_and_shows_each_line_of_the_log_once),
+		cmocka_unit_test(blame_of_a_crash_shows_why_and_where),
 		cmocka_unit_test(blame_in_full_leaves_nothing_out),
 		cmocka_unit_test(a_blame_record_says_what_why_and_where),
 		cmocka_unit_test(numbers_read_as_people_say_them),

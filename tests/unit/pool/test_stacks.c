@@ -180,11 +180,47 @@ static void a_crash_is_kept_for_the_death_that_follows_and_given_once(void **sta
 	assert_string_equal(stacks_take_crash(&s, T0 + STACKS_CRASH_NS), "");
 }
 
+static void the_thread_that_is_asked_for_comes_first(void **state)
+{
+#define A "Thread 0x00007f55bf1436c0 (x):\n  a\n"
+#define B "Thread 0x00007f55c014d6c0 (x):\n  b1\n  b2\n"
+#define C "Current thread 0x00007f55c1a42040 (x):\n  c\n"
+	static const struct {
+		const char *text;
+		uint64_t thread;
+		const char *copy;
+	} rows[] = {
+		{A B C, 0x7f55c014d6c0, B A C},
+		{A B C, 0x7f55c1a42040, C A B},
+		{A B C, 0x7f55bf1436c0, A B C},
+		{A B C, 0, A B C},
+		{A B C, 1, A B C},
+		{A "Current thread 0x1 (x):\n  c", 1, "Current thread 0x1 (x):\n  c\n" A},
+		{"Stack (x):\n  s\n" A B, 0x7f55c014d6c0, "Stack (x):\n  s\n" A B},
+		{"Fatal Python error: Aborted\n" A B, 0x7f55c014d6c0,
+		 "Fatal Python error: Aborted\n" A B},
+		{"", 1, ""},
+	};
+	char copy[400], small[10];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		stacks_copy(copy, sizeof(copy), rows[i].text, rows[i].thread);
+		assert_string_equal(copy, rows[i].copy);
+	}
+	stacks_copy(small, sizeof(small), A B, 0x7f55c014d6c0);
+	assert_string_equal(small, "Thread 0x");
+#undef A
+#undef B
+#undef C
+}
+
 #define TEST(fn) cmocka_unit_test_setup(fn, clear)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(the_thread_that_is_asked_for_comes_first),
 		TEST(what_faulthandler_prints_is_known_and_nothing_else),
 		TEST(one_is_asked_at_a_time_and_those_to_be_killed_first),
 		TEST(lines_of_the_turn_are_kept_and_the_last_one_ends_it),
