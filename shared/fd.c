@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "shared/err.h"
 
@@ -177,6 +178,28 @@ int fd_map_sealed(int fd, size_t max, const void **ret_data, size_t *ret_n, stru
 	*ret_data = p;
 	*ret_n = (size_t)st.st_size;
 	return 0;
+}
+
+bool fd_is_far(int fd)
+{
+	/* linux/magic.h, and what file systems keep to themselves */
+	static const uint32_t far[] = {
+		0x65735546,                         /* FUSE, virtiofs */
+		0x00006969,                         /* NFS */
+		0x0000517b, 0xfe534d42, 0xff534d42, /* SMB */
+		0x00c36400,                         /* Ceph */
+		0x01021997,                         /* 9P */
+		0x5346414f, 0x6b414653, 0x73757245, /* AFS, Coda */
+		0x7461636f, 0x01161970, 0x0bd00bd0, /* OCFS2, GFS2, Lustre */
+	};
+	struct statfs st;
+
+	if (fstatfs(fd, &st) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(far); i++)
+		if ((uint32_t)st.f_type == far[i])
+			return true;
+	return false;
 }
 
 int fd_write_all(int fd, const void *data, size_t n)

@@ -35,5 +35,11 @@ int fd_sealed_memfd(int *ret_fd, const char *name, const void *data, size_t n);
 /* Maps a whole sealed memfd of at most max bytes read-only; refuses one that could still shrink. */
 int fd_map_sealed(int fd, size_t max, const void **ret_data, size_t *ret_n, struct err *err);
 
+/*
+ * Is it of a file system whose every answer may take its time, an open, an fstat or a close too, since a network or a
+ * program gives it? Asking takes it as well.
+ */
+bool fd_is_far(int fd);
+
 /* write() until all is out or an error. For files and pipes that may block. 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t n);

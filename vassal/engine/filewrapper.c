@@ -6,6 +6,7 @@
 #include <structmember.h>
 #include <sys/stat.h>
 
+#include "shared/fd.h"
 #include "vassal/engine/traceback.h"
 
 #define BLOCK_DEFAULT 8192
@@ -193,7 +194,8 @@ static bool locate(PyObject *file, int *ret_fd, off_t *ret_at, uint64_t *ret_n)
 	Py_XDECREF(flushed);
 	if (!flushed || !call_number(file, "fileno", &fd) || !call_number(file, "tell", &at))
 		return false;
-	if (fstat((int)fd, &st) < 0 || !S_ISREG(st.st_mode))
+	/* one that is far we wait for ourselves: the front must not */
+	if (fstat((int)fd, &st) < 0 || !S_ISREG(st.st_mode) || fd_is_far((int)fd))
 		return false;
 	*ret_fd = (int)fd;
 	*ret_at = (off_t)at;

@@ -16,9 +16,22 @@ static struct static_entry **chain_of(struct static_cache *c, unsigned root, con
 	return &c->chains[(h ^ h >> 32) % ARRAY_SIZE(c->chains)];
 }
 
-void static_entry_leave(struct static_entry *e)
+static void work_close(struct diskjob *disk)
+{
+	static_found_done(&container_of(disk, struct static_entry, closing)->found);
+}
+
+static void on_closed(struct diskjob *disk)
+{
+	free(container_of(disk, struct static_entry, closing));
+}
+
+void static_entry_leave(struct static_entry *e, struct diskpool *pool)
 {
 	if (!e || --e->users > 0)
+		return;
+	e->closing = (struct diskjob){.work = work_close, .done = on_closed};
+	if (e->found.far && pool && diskpool_submit(pool, &e->closing))
 		return;
 	static_found_done(&e->found);
 	free(e);
@@ -35,7 +48,7 @@ void static_cache_forget(struct static_cache *c, struct static_entry *e)
 	*at = e->next;
 	e->listed = false;
 	c->n--;
-	static_entry_leave(e);
+	static_entry_leave(e, NULL);
 }
 
 struct static_entry *static_cache_find(struct static_cache *c, unsigned root, const char *path,
@@ -87,7 +100,7 @@ struct static_entry *static_cache_add(struct static_cache *c, unsigned root, con
 	found->verdict = STATIC_NONE;
 	for (unsigned i = 0; i < HTTP_CODING_COUNT; i++)
 		found->forms[i].fd = -1;
-	if (c->limit == 0)
+	if (c->limit == 0 || e->found.far)
 		return e;
 	/* two that asked at once have both looked */
 	for (struct static_entry *old = *chain; old; old = old->next)

@@ -5,10 +5,12 @@
  * removed or replaced is found at each use (static_form_stands), whatever its age. Entries in use outlive their place.
  */
 #pragma once
+#include "vassal/front/diskpool.h"
 #include "vassal/front/static_look.h"
 
 struct static_entry {
 	struct static_found found;
+	struct diskjob closing;
 	unsigned users;
 	bool listed; /* may be found; counts as a user */
 	unsigned root;
@@ -26,11 +28,15 @@ struct static_cache { /* zeroed: keeps nothing */
 /* The caller becomes a user; NULL: nothing that may be believed stands here. */
 struct static_entry *static_cache_find(struct static_cache *c, unsigned root, const char *path,
 				       bool directory, uint64_t now_ns);
-/* Takes *found over; the caller becomes a user. NULL: no memory, and found is still the caller's. */
+/*
+ * Takes *found over; the caller becomes a user. What is far is not kept: whether it still stands must not be asked here.
+ * NULL: no memory, and found is still the caller's.
+ */
 struct static_entry *static_cache_add(struct static_cache *c, unsigned root, const char *path,
 				      bool directory, struct static_found *found, uint64_t now_ns);
 /* Not to be found any more; who uses it goes on. */
 void static_cache_forget(struct static_cache *c, struct static_entry *e);
-void static_entry_leave(struct static_entry *e);
+/* The last use closes its files: those that are far in a disk thread, if there is one. */
+void static_entry_leave(struct static_entry *e, struct diskpool *pool);
 /* Closes what nobody has asked for lately; UINT64_MAX: everything. */
 void static_cache_sweep(struct static_cache *c, uint64_t now_ns);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
+#include "shared/fd.h"
 #include "shared/http_head.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
@@ -22,6 +23,7 @@
 #include "vassal/front/records.h"
 #include "vassal/front/routed.h"
 #include "vassal/front/static_inner.h"
+#include "vassal/front/static_open.h"
 #include "vassal/front/static_path.h"
 #include "vassal/front/static_send.h"
 
@@ -31,7 +33,9 @@ struct static_job {
 	struct diskjob disk; /* owner = struct static_file */
 	struct static_question question;
 	struct static_found found; /* ours until it is taken */
-	int root_fd;               /* ours: a duplicate */
+	struct diskpool *pool;
+	int root_fd;     /* ours: a duplicate; -1: to be opened */
+	bool opens, far; /* root_fd was opened here, and of what kind it is */
 	int error;
 	char path[LIMIT_STATIC_PATH];
 };
@@ -55,7 +59,7 @@ void static_file_free(struct static_file *sf)
 		return;
 	if (sf->job)
 		sf->job->owner = NULL;
-	static_entry_leave(sf->entry);
+	static_entry_leave(sf->entry, &sf->conn->front->disk);
 	free(sf->handed);
 	free(sf);
 }
@@ -98,7 +102,7 @@ static void refuse(struct conn *c, const struct static_plan *plan, struct static
 
 	if (!handed)
 		board_add(&c->front->count->static_requests, 1);
-	static_entry_leave(e);
+	static_entry_leave(e, &c->front->disk);
 	static_file_free(TAKE_PTR(c->file));
 	timer_clear(&c->timer);
 	error_answer_fields(c, plan->status, span_of(plan->fields, plan->fields_n), &r);
@@ -176,15 +180,40 @@ static void work_look(struct diskjob *disk)
 {
 	struct static_job *job = container_of(disk, struct static_job, disk);
 
-	job->error = static_look(&job->question, false, &job->found);
+	if (job->opens) {
+		job->root_fd = static_open_root(job->question.target, false);
+		job->far = job->root_fd >= 0 && fd_is_far(job->root_fd);
+	}
+	job->question.root_fd = job->root_fd;
+	if (job->root_fd >= 0)
+		job->error = static_look(&job->question, false, &job->found);
 }
+
+static void work_drop(struct diskjob *disk)
+{
+	static_found_done(&container_of(disk, struct static_job, disk)->found);
+}
+
+static void on_dropped(struct diskjob *disk);
 
 static void job_free(struct static_job *job)
 {
+	if (job->found.far && job->found.verdict != STATIC_NONE) {
+		/* it was found for nobody: to close it may take its time too */
+		job->disk.work = work_drop;
+		job->disk.done = on_dropped;
+		if (diskpool_submit(job->pool, &job->disk))
+			return;
+	}
 	static_found_done(&job->found);
 	if (job->root_fd >= 0)
 		(void)close(job->root_fd);
 	free(job);
+}
+
+static void on_dropped(struct diskjob *disk)
+{
+	job_free(container_of(disk, struct static_job, disk));
 }
 
 static enum static_outcome answer_found(struct conn *c, unsigned root, const char *path,
@@ -230,12 +259,13 @@ static bool ask_disk(struct conn *c, unsigned root, const struct static_question
 	for (unsigned i = 0; i < HTTP_CODING_COUNT; i++)
 		job->found.forms[i].fd = -1;
 	job->disk = (struct diskjob){.work = work_look, .done = on_looked, .owner = sf};
-	job->root_fd = fcntl(q->root_fd, F_DUPFD_CLOEXEC, 3);
+	job->pool = &f->disk;
+	job->opens = q->root_fd < 0;
+	job->root_fd = job->opens ? -1 : fcntl(q->root_fd, F_DUPFD_CLOEXEC, 3);
 	job->question = *q;
-	job->question.root_fd = job->root_fd;
 	(void)snprintf(job->path, sizeof(job->path), "%s", q->path);
 	job->question.path = job->path;
-	if (job->root_fd < 0 || !diskpool_submit(&f->disk, &job->disk)) {
+	if ((job->root_fd < 0 && !job->opens) || !diskpool_submit(&f->disk, &job->disk)) {
 		job_free(job);
 		return false;
 	}
@@ -254,7 +284,6 @@ enum static_outcome static_try(struct conn *c, unsigned root, const char *path, 
 {
 	struct front *f = c->front;
 	struct statics *s = f->statics;
-	const struct static_root *from;
 	struct static_entry *e = static_cache_find(&s->cache, root, path, directory, f->now_ns);
 	struct static_question q = {.target = s->roots[root].target,
 				    .path = path,
@@ -271,12 +300,13 @@ enum static_outcome static_try(struct conn *c, unsigned root, const char *path, 
 	}
 	if (e) {
 		static_cache_forget(&s->cache, e);
-		static_entry_leave(e);
+		static_entry_leave(e, &f->disk);
 	}
-	from = static_root_of(f, root);
-	if (!from)
+	r = static_root_of(f, root, &q.root_fd);
+	if (r == -EAGAIN)
+		return ask_disk(c, root, &q, handed) ? STATIC_ANSWERED : STATIC_NO_ROOM;
+	if (r < 0)
 		return STATIC_NOT_HERE;
-	q.root_fd = from->fd;
 	r = static_look(&q, true, &found);
 	if (r == -EMFILE || r == -ENFILE) {
 		/* ours to give back first */
@@ -380,6 +410,10 @@ static void on_looked(struct diskjob *disk)
 	c = sf->conn;
 	f = c->front;
 	sf->job = NULL;
+	if (job->opens) {
+		static_root_opened(f, sf->root, job->root_fd, job->far);
+		job->root_fd = -1;
+	}
 	handed = TAKE_PTR(sf->handed);
 	if (!handed) {
 		go_on(c, job, sf->root, sf->directory);

@@ -4,7 +4,8 @@
  * is opened below its map's directory and nowhere else (static_open).
  *
  * Nothing here waits for a disk: names are first looked up in the kernel's cache alone (RESOLVE_CACHED), pages are
- * asked for first (RWF_NOWAIT); what is cold goes to a disk thread.
+ * asked for first (RWF_NOWAIT); what is cold goes to a disk thread. Of a file system behind a network or a program
+ * (fd_is_far) nothing is believed to be in memory, and nothing kept: threads open, read and close its files.
  */
 #pragma once
 #include "shared/base.h"

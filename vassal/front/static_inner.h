@@ -15,7 +15,9 @@ struct static_root {
 	const char *mount, *target; /* config's */
 	bool whole_path;            /* static-map2 */
 	bool said;                  /* that it is not there */
+	bool far;                   /* of a file system that only disk threads may ask: fd_is_far */
 	int fd;                     /* O_PATH; -1: not there */
+	dev_t device;
 	uint64_t opened_ns;
 };
 
@@ -64,8 +66,13 @@ struct static_file {
 struct static_file *static_file_new(struct conn *c);
 /* The number of the root that a rule of the ini has. */
 unsigned static_root_of_route(const struct front *f, size_t rule);
-/* The directory of a root, opened anew now and then; NULL: not there. */
-struct static_root *static_root_of(struct front *f, unsigned i);
+/*
+ * The directory of a root, opened anew now and then: borrowed. -EAGAIN: a disk thread is to look into it, which opens it
+ * itself if *ret_fd is -1. Another error: it is not there.
+ */
+int static_root_of(struct front *f, unsigned i, int *ret_fd);
+/* A disk thread has opened it, or has not: fd is a negative errno then. Takes fd. */
+void static_root_opened(struct front *f, unsigned i, int fd, bool far);
 /*
  * Answers with an entry's file; takes the caller's use of it, and handed. in: the request; NULL if it is handed's.
  */

@@ -28,6 +28,7 @@ struct static_found {
 	enum static_verdict verdict;
 	struct static_form forms[HTTP_CODING_COUNT]; /* STATIC_FILE: identity always; owned */
 	char name[LIMIT_STATIC_PATH];                /* below the directory, index included */
+	bool far; /* the loop must not ask it anything: fd_is_far */
 };
 
 struct static_question {

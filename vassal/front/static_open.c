@@ -8,7 +8,9 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "shared/fd.h"
@@ -138,9 +140,9 @@ int static_open(int root_fd, const char *path, const struct option_list *safe, b
 	if (path[0] == '\0')
 		return open_itself(root_fd, READ_FLAGS);
 	if (cached_only) {
-		fd = open_how(root_fd, path, READ_FLAGS, below | RESOLVE_CACHED);
-		/* EINVAL: before Linux 5.12; the others ask more of the disk */
-		if (fd == -EINVAL || is_unknown_call(fd) || (fd == -EXDEV && safe && safe->n > 0))
+		fd = open_how(root_fd, path, READ_FLAGS, below | RESOLVE_CACHED | RESOLVE_NO_XDEV);
+		/* EINVAL: before Linux 5.12; EXDEV: what is mounted there may be far; the others ask more of the disk */
+		if (fd == -EINVAL || is_unknown_call(fd) || fd == -EXDEV)
 			return -EAGAIN;
 		return fd;
 	}
@@ -150,4 +152,25 @@ int static_open(int root_fd, const char *path, const struct option_list *safe, b
 	if (fd == -EXDEV && safe && safe->n > 0)
 		return open_safe(root_fd, path, safe);
 	return fd;
+}
+
+int static_open_root(const char *path, bool cached_only)
+{
+	int fd = cached_only ? open_how(AT_FDCWD, path, O_PATH | O_CLOEXEC, RESOLVE_CACHED) : -1;
+
+	if (!cached_only) {
+		fd = open(path, O_PATH | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
+	}
+	return fd == -EINVAL || is_unknown_call(fd) ? -EAGAIN : fd;
+}
+
+int static_open_device(int fd, dev_t *ret)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return -errno;
+	*ret = makedev(st.stx_dev_major, st.stx_dev_minor);
+	return 0;
 }

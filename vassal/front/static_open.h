@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "shared/option.h"
+#include <sys/types.h>
 
 /*
  * path is relative, without ".."; "" is root itself. safe: absolute directories, may be NULL. cached_only: -EAGAIN
@@ -14,3 +15,7 @@
  * the caller's to ask.
  */
 int static_open(int root_fd, const char *path, const struct option_list *safe, bool cached_only);
+/* The directory itself, O_PATH. cached_only: -EAGAIN instead of waiting for a disk, also where nobody can tell. */
+int static_open_root(const char *path, bool cached_only);
+/* Which file system that is of; known without asking it. 0 or -errno. */
+int static_open_device(int fd, dev_t *ret);

@@ -12,25 +12,56 @@
 #include "shared/vassal_config.h"
 #include "vassal/front/static_file.h"
 #include "vassal/front/static_inner.h"
+#include "vassal/front/static_open.h"
 
 #define ROOT_AGE_NS  NS_PER_S /* a directory that was replaced by a deploy is noticed after this */
 #define SYSTEM_TYPES "/etc/mime.types"
 
-struct static_root *static_root_of(struct front *f, unsigned i)
+static bool is_fresh(const struct front *f, const struct static_root *root)
+{
+	return root->fd >= 0 && f->now_ns - root->opened_ns < ROOT_AGE_NS;
+}
+
+void static_root_opened(struct front *f, unsigned i, int fd, bool far)
 {
 	struct static_root *root = &f->statics->roots[i];
 
-	if (root->fd >= 0 && f->now_ns - root->opened_ns < ROOT_AGE_NS)
-		return root;
 	if (root->fd >= 0)
 		(void)close(root->fd);
-	root->fd = open(root->target, O_PATH | O_CLOEXEC);
 	root->opened_ns = f->now_ns;
-	if (root->fd < 0 && !root->said)
+	root->fd = MAX(fd, -1);
+	root->far = far;
+	if (fd < 0 && !root->said)
 		logbook_say(&f->log, f->wall_ns, "%s: files are looked for there: %s", root->target,
-			    strerror(errno));
-	root->said = root->fd < 0;
-	return root->fd >= 0 ? root : NULL;
+			    strerror(-fd));
+	root->said = fd < 0;
+	if (fd >= 0 && static_open_device(fd, &root->device) < 0)
+		root->far = true; /* nobody knows */
+}
+
+int static_root_of(struct front *f, unsigned i, int *ret_fd)
+{
+	struct static_root *root = &f->statics->roots[i];
+	dev_t device;
+	int fd;
+
+	*ret_fd = is_fresh(f, root) ? root->fd : -1;
+	if (root->far)
+		return -EAGAIN;
+	if (*ret_fd >= 0)
+		return 0;
+	fd = static_open_root(root->target, true);
+	/* another file system is mounted there than before, or for the first time one that we know */
+	if (fd >= 0 &&
+	    (root->fd < 0 || static_open_device(fd, &device) < 0 || device != root->device)) {
+		(void)close(fd);
+		fd = -EAGAIN;
+	}
+	if (fd == -EAGAIN)
+		return fd;
+	static_root_opened(f, i, fd, false);
+	*ret_fd = root->fd;
+	return MIN(fd, 0);
 }
 
 /* A file of types, whole or not at all. */
@@ -138,8 +169,11 @@ int statics_open(struct front *f, struct statics **ret, struct err *err)
 	s->cache.limit = statics_keep(f);
 	load_types(f, &s->types);
 	*ret = f->statics = s;
-	for (unsigned i = 0; i < s->roots_n; i++)
-		(void)static_root_of(f, i);
+	for (unsigned i = 0; i < s->roots_n; i++) {
+		int fd = static_open_root(s->roots[i].target, false);
+
+		static_root_opened(f, i, fd, fd >= 0 && fd_is_far(fd));
+	}
 	return 0;
 }
 

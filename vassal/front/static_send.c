@@ -28,6 +28,11 @@ struct fetch {
 	struct diskjob disk; /* owner = struct static_file */
 	int fd;              /* ours: a duplicate */
 	uint64_t at;
+	/* of a far file */
+	size_t room;
+	char *bytes; /* ours */
+	ssize_t got; /* or -errno */
+	uint64_t size;
 };
 
 static void note_answer(const struct conn *c, const struct static_handed *handed)
@@ -97,14 +102,11 @@ static void on_fetched(struct diskjob *disk)
 	}
 }
 
-/* False: it could not be, so the loop itself waits for the disk. */
-static bool fetch(struct front *f, struct static_file *sf)
+static bool submit(struct front *f, struct static_file *sf, struct fetch *job)
 {
-	struct fetch *job = calloc(1, sizeof(*job));
-
 	if (!job)
 		return false;
-	job->disk = (struct diskjob){.work = work_fetch, .done = on_fetched, .owner = sf};
+	job->disk.owner = sf;
 	job->fd = fcntl(sf->fd, F_DUPFD_CLOEXEC, 3);
 	job->at = sf->at;
 	if (job->fd >= 0 && diskpool_submit(&f->disk, &job->disk)) {
@@ -115,6 +117,16 @@ static bool fetch(struct front *f, struct static_file *sf)
 		(void)close(job->fd);
 	free(job);
 	return false;
+}
+
+/* False: it could not be, so the loop itself waits for the disk. */
+static bool fetch(struct front *f, struct static_file *sf)
+{
+	struct fetch *job = calloc(1, sizeof(*job));
+
+	if (job)
+		job->disk = (struct diskjob){.work = work_fetch, .done = on_fetched};
+	return submit(f, sf, job);
 }
 
 /* Is the next page in memory? If not, a disk thread fetches what comes next. */
@@ -140,6 +152,73 @@ static int write_more(struct conn *c, struct iovec *iov)
 static int write_rest(struct conn *c, struct iovec *iov)
 {
 	return c->records ? records_write(c, iov, 1, false) : conn_write_last(c, iov, 1);
+}
+
+/* -- far files ------------------------------------------------------------------------------------------- */
+
+/* Also what sendfile() does with pages that are here may ask how the file is by now: so its bytes are brought. */
+static void work_bring(struct diskjob *disk)
+{
+	struct fetch *job = container_of(disk, struct fetch, disk);
+	struct stat st;
+
+	job->bytes = malloc(job->room);
+	if (!job->bytes)
+		errno = ENOMEM;
+	job->got = -1;
+	while (job->bytes &&
+	       (job->got = pread(job->fd, job->bytes, job->room, (off_t)job->at)) < 0 &&
+	       errno == EINTR)
+		;
+	if (job->got < 0 || fstat(job->fd, &st) < 0)
+		job->got = -errno;
+	else
+		job->size = (uint64_t)st.st_size;
+	(void)close(job->fd);
+}
+
+static void on_brought(struct diskjob *disk)
+{
+	struct fetch *job = container_of(disk, struct fetch, disk);
+	struct static_file *sf = disk->owner;
+	struct iovec iov = {job->bytes, 0};
+	struct conn *c;
+	int r;
+
+	if (!sf) {
+		free(job->bytes);
+		free(job);
+		return;
+	}
+	c = sf->conn;
+	sf->job = NULL;
+	if (job->got <= 0 || job->size < sf->size) {
+		r = job->got < 0 ? (int)job->got : -ENODATA;
+	} else {
+		iov.iov_len = (size_t)MIN((uint64_t)job->got, sf->left);
+		sf->at += iov.iov_len;
+		sf->left -= iov.iov_len;
+		c->answer.sent += iov.iov_len;
+		r = sf->left > 0 || sf->multipart ? write_more(c, &iov) : write_rest(c, &iov);
+	}
+	free(job->bytes);
+	free(job);
+	if (r < 0)
+		fail(c, r);
+	else
+		static_continue(c);
+}
+
+/* False: no thread, or no memory. */
+static bool bring(struct front *f, struct static_file *sf)
+{
+	struct fetch *job = calloc(1, sizeof(*job));
+
+	if (job) {
+		job->disk = (struct diskjob){.work = work_bring, .done = on_brought};
+		job->room = (size_t)MIN(sf->left, (uint64_t)SEND_PIECE);
+	}
+	return submit(f, sf, job);
 }
 
 /* -- parts ---------------------------------------------------------------------------------------------- */
@@ -169,7 +248,7 @@ static int begin_record(struct conn *c, struct static_file *sf)
 	uint8_t head[FASTCGI_HEAD];
 	struct iovec iov = {head, sizeof(head)};
 
-	if (!c->records || sf->record_left > 0 || sf->left == 0)
+	if (!c->records || sf->record_left > 0 || sf->left == 0 || sf->entry->found.far)
 		return 0;
 	sf->record_left = MIN(sf->left, (uint64_t)FASTCGI_CHUNK);
 	fastcgi_stdout_head(head, c->records->id, sf->record_left);
@@ -198,6 +277,8 @@ static int check_end(const struct static_file *sf)
 {
 	struct stat st;
 
+	if (sf->entry->found.far) /* copies, and looked at with each piece */
+		return 1;
 	if (fstat(sf->fd, &st) < 0)
 		return -errno;
 	return (uint64_t)st.st_size < sf->size ? -ENODATA : 1;
@@ -249,6 +330,8 @@ static int send_pieces(struct conn *c, struct static_file *sf)
 			conn_ready(c);
 			return 0;
 		}
+		if (sf->entry->found.far)
+			return bring(c->front, sf) ? 0 : -ENOMEM;
 		if (!is_warm(c->front, sf))
 			return 0;
 		n = send_piece(c, sf);
@@ -283,14 +366,15 @@ void static_continue(struct conn *c)
 /* -- the beginning -------------------------------------------------------------------------------------- */
 
 /* The head with all of a small body. False: the body is not at hand; nothing has happened. */
-static bool send_at_once(struct conn *c, size_t n, const struct static_plan *plan)
+static bool send_at_once(struct conn *c, size_t n, const struct static_plan *plan,
+			 const struct static_entry *e)
 {
 	struct front *f = c->front;
 	struct iovec iov[2] = {{f->head_scratch, n}, {f->vars_scratch, 0}};
 	ssize_t got;
 
 	if (c->answer.body == FRAMING_LENGTH && plan->length > 0) {
-		if (plan->multipart || plan->length > SMALL_FILE)
+		if (plan->multipart || plan->length > SMALL_FILE || e->found.far)
 			return false;
 		iov[1].iov_len = (size_t)plan->length;
 		got = preadv2(plan->form->fd, &iov[1], 1, (off_t)plan->ranges.v[0].first,
@@ -332,15 +416,15 @@ void static_send(struct conn *c, size_t n, const struct static_plan *plan, struc
 
 	c->state = CONN_FILE;
 	timer_clear(&c->timer); /* it was the head's */
-	if (send_at_once(c, n, plan)) {
-		static_entry_leave(e);
+	if (send_at_once(c, n, plan, e)) {
+		static_entry_leave(e, &c->front->disk);
 		if (c->state != CONN_DEAD)
 			finish(c, handed);
 		free(handed);
 		return;
 	}
 	if (!keep(c, plan, e, handed)) {
-		static_entry_leave(e);
+		static_entry_leave(e, &c->front->disk);
 		free(handed);
 		conn_kill(c, true);
 		return;

@@ -47,14 +47,14 @@ static void a_file_is_found_for_a_second_by_its_whole_name(void **state)
 	struct static_entry *e = add(&c, "a", NOW);
 
 	(void)state;
-	static_entry_leave(e);
+	static_entry_leave(e, NULL);
 	assert_ptr_equal(static_cache_find(&c, 0, "a", false, NOW), e);
-	static_entry_leave(e);
+	static_entry_leave(e, NULL);
 	assert_null(static_cache_find(&c, 1, "a", false, NOW));
 	assert_null(static_cache_find(&c, 0, "a", true, NOW));
 	assert_null(static_cache_find(&c, 0, "ab", false, NOW));
 	assert_ptr_equal(static_cache_find(&c, 0, "a", false, NOW + NS_PER_S - 1), e);
-	static_entry_leave(e);
+	static_entry_leave(e, NULL);
 	assert_null(static_cache_find(&c, 0, "a", false, NOW + NS_PER_S));
 	assert_int_equal(c.n, 0);
 }
@@ -70,7 +70,7 @@ static void who_uses_it_keeps_it_open(void **state)
 	assert_int_equal(c.n, 0);
 	assert_true(is_open(fd));
 	static_cache_forget(&c, e);
-	static_entry_leave(e);
+	static_entry_leave(e, NULL);
 	assert_false(is_open(fd));
 }
 
@@ -81,12 +81,12 @@ static void the_one_asked_for_longest_ago_makes_room(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++, name[0]++)
-		static_entry_leave(add(&c, name, NOW + i));
-	static_entry_leave(static_cache_find(&c, 0, "a", false, NOW + 10));
-	static_entry_leave(add(&c, "e", NOW + 20));
+		static_entry_leave(add(&c, name, NOW + i), NULL);
+	static_entry_leave(static_cache_find(&c, 0, "a", false, NOW + 10), NULL);
+	static_entry_leave(add(&c, "e", NOW + 20), NULL);
 	assert_int_equal(c.n, 4);
 	assert_null(static_cache_find(&c, 0, "b", false, NOW + 20));
-	static_entry_leave(static_cache_find(&c, 0, "a", false, NOW + 20));
+	static_entry_leave(static_cache_find(&c, 0, "a", false, NOW + 20), NULL);
 	static_cache_sweep(&c, UINT64_MAX);
 	assert_int_equal(c.n, 0);
 }
@@ -99,9 +99,9 @@ static void a_second_one_takes_the_place_of_the_first(void **state)
 	(void)state;
 	assert_int_equal(c.n, 1);
 	assert_ptr_equal(static_cache_find(&c, 0, "a", false, NOW), second);
-	static_entry_leave(first);
-	static_entry_leave(second);
-	static_entry_leave(second);
+	static_entry_leave(first, NULL);
+	static_entry_leave(second, NULL);
+	static_entry_leave(second, NULL);
 	static_cache_sweep(&c, UINT64_MAX);
 }
 
@@ -112,7 +112,7 @@ static void what_nobody_asks_for_is_closed(void **state)
 	int fd = e->found.forms[HTTP_CODING_IDENTITY].fd;
 
 	(void)state;
-	static_entry_leave(e);
+	static_entry_leave(e, NULL);
 	static_cache_sweep(&c, NOW + LIMIT_STATIC_IDLE_S * NS_PER_S - 1);
 	assert_true(is_open(fd));
 	static_cache_sweep(&c, NOW + LIMIT_STATIC_IDLE_S * NS_PER_S);
@@ -129,7 +129,7 @@ static void without_room_nothing_is_kept(void **state)
 	(void)state;
 	assert_null(static_cache_find(&c, 0, "a", false, NOW));
 	assert_true(is_open(fd));
-	static_entry_leave(e);
+	static_entry_leave(e, NULL);
 	assert_false(is_open(fd));
 }
 

@@ -10,6 +10,7 @@
 
 #include "shared/clock.h"
 #include "vassal/front/static_file.h"
+#include "vassal/front/static_inner.h"
 
 #define LARGE 200000
 
@@ -19,6 +20,7 @@ static unsigned openat2_times;     /* so many of them */
 static unsigned cold;              /* so many looks find no page in memory */
 static const char *cut_after_send; /* this file is cut once a piece was sent */
 static bool socket_full;           /* no piece of a file goes out */
+static bool far;                   /* the disk is one that only threads may ask */
 static int filled;                 /* nothing goes out here once a piece was sent; -1: none */
 
 long __wrap_syscall(long number, long a, const char *path, void *how, size_t size);
@@ -27,6 +29,7 @@ ssize_t __wrap_preadv2(int fd, const struct iovec *iov, int n, off_t at, int fla
 ssize_t __real_preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags);
 ssize_t __wrap_sendfile(int out, int in, off_t *at, size_t n);
 ssize_t __real_sendfile(int out, int in, off_t *at, size_t n);
+bool __wrap_fd_is_far(int fd);
 
 long __wrap_syscall(long number, long a, const char *path, void *how, size_t size)
 {
@@ -48,7 +51,10 @@ ssize_t __wrap_preadv2(int fd, const struct iovec *iov, int n, off_t at, int fla
 
 ssize_t __wrap_sendfile(int out, int in, off_t *at, size_t n)
 {
-	ssize_t sent = socket_full ? -1 : __real_sendfile(out, in, at, n);
+	ssize_t sent;
+
+	assert_false(far);
+	sent = socket_full ? -1 : __real_sendfile(out, in, at, n);
 
 	if (socket_full)
 		errno = EAGAIN;
@@ -57,6 +63,11 @@ ssize_t __wrap_sendfile(int out, int in, off_t *at, size_t n)
 	if (cut_after_send)
 		assert_int_equal(truncate(cut_after_send, 100), 0);
 	return sent;
+}
+
+bool __wrap_fd_is_far(int fd)
+{
+	return fd >= 0 && far;
 }
 
 static char *at(const char *name)
@@ -233,6 +244,101 @@ static void a_client_may_leave_while_a_disk_is_asked(void **state)
 	end(f);
 }
 
+static void threads_alone_ask_for_a_file_that_is_far(void **state)
+{
+	static const struct {
+		const char *request;
+		size_t n;
+	} cases[] = {
+		{"GET /s/small HTTP/1.1\r\nHost: a\r\n\r\n", 100},
+		{"GET /s/large HTTP/1.1\r\nHost: a\r\n\r\n", LARGE},
+		{"GET /s/large HTTP/1.1\r\nHost: a\r\nRange: bytes=5-104\r\n\r\n", 100},
+		{"HEAD /s/large HTTP/1.1\r\nHost: a\r\n\r\n", 0},
+	};
+	static char buf[LARGE + 4096];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		unsigned before;
+		struct front *f;
+		struct conn *c;
+		int client;
+
+		far = true;
+		f = make();
+		before = open_files();
+		/* what was found a moment ago is asked for anew */
+		for (unsigned k = 0; k < 2; k++) {
+			c = rig_ask(f, cases[i].request, &client);
+			assert_true(static_waits(c));
+			assert_int_equal(body_of(buf, read_all(f, c, client, buf, sizeof(buf))),
+					 cases[i].n);
+			assert_int_equal(c->state, CONN_HEAD);
+			close(client);
+			conn_lost(c);
+		}
+		assert_false(statics_hold(f));
+		/* threads close it as well */
+		for (unsigned k = 0; k < 100 && open_files() > before; k++)
+			(void)ev_run(f->loop, EVRUN_ONCE);
+		assert_int_equal(open_files(), before);
+		end(f);
+		far = false;
+	}
+}
+
+static void a_client_may_leave_while_a_far_disk_is_asked(void **state)
+{
+	(void)state;
+	/* after so many answers of threads */
+	for (unsigned answers = 0; answers < 3; answers++) {
+		unsigned before;
+		struct front *f;
+		struct conn *c;
+		int client;
+
+		far = true;
+		f = make();
+		before = open_files();
+		c = rig_ask(f, "GET /s/large HTTP/1.1\r\nHost: a\r\nRange: bytes=0-9,100-\r\n\r\n",
+			    &client);
+		for (unsigned i = 0; i < answers && static_waits(c); i++)
+			(void)ev_run(f->loop, EVRUN_ONCE);
+		if (c->state != CONN_DEAD)
+			conn_lost(c);
+		close(client);
+		for (unsigned i = 0; i < 100 && open_files() > before; i++)
+			(void)ev_run(f->loop, EVRUN_ONCE);
+		assert_int_equal(open_files(), before);
+		assert_int_equal(f->conns_n, 0);
+		end(f);
+		far = false;
+	}
+}
+
+static void a_far_file_that_is_cut_is_no_answer(void **state)
+{
+	static char buf[LARGE + 4096];
+	struct front *f;
+	struct conn *c;
+	int client;
+
+	(void)state;
+	far = true;
+	f = make();
+	/* the first part may have been read by then */
+	c = rig_ask(f, "GET /s/large HTTP/1.1\r\nHost: a\r\nRange: bytes=0-9,1000-1009\r\n\r\n",
+		    &client);
+	while (!c->file || !c->file->entry)
+		(void)ev_run(f->loop, EVRUN_ONCE);
+	assert_int_equal(truncate(at("large"), 100), 0);
+	(void)read_all(f, c, client, buf, sizeof(buf));
+	assert_int_equal(c->state, CONN_DEAD);
+	close(client);
+	end(f);
+	far = false;
+}
+
 static void a_file_that_is_cut_is_never_an_answer(void **state)
 {
 	static const char *const requests[] = {
@@ -372,6 +478,9 @@ int main(void)
 		cmocka_unit_test(a_file_comes_whole_from_a_warm_disk_and_a_cold_one),
 		cmocka_unit_test(what_no_disk_has_is_the_apps),
 		cmocka_unit_test(a_client_may_leave_while_a_disk_is_asked),
+		cmocka_unit_test(threads_alone_ask_for_a_file_that_is_far),
+		cmocka_unit_test(a_client_may_leave_while_a_far_disk_is_asked),
+		cmocka_unit_test(a_far_file_that_is_cut_is_no_answer),
 		cmocka_unit_test(a_file_that_is_cut_is_never_an_answer),
 		cmocka_unit_test(who_does_not_read_a_file_is_waited_for_as_a_reader),
 		cmocka_unit_test(a_connection_that_cannot_be_watched_ends_with_its_file),
