@@ -427,6 +427,19 @@ class Module(Case):
         eventually(lambda: process.output().count('"GET /" 200') >= 4, 5, "all lines")
         self.assertEqual(process.output().count("logvars="), 3)
 
+    def test_logvars_stand_on_the_line_of_an_answer_that_is_a_file(self):
+        port, process = self.serve(
+            "import io, uwsgi\ndef application(environ, start_response):\n"
+            "    uwsgi.set_logvar('how', environ['PATH_INFO'][1:])\n"
+            "    named = environ['PATH_INFO'] == '/named'\n"
+            "    start_response('200 OK', [('Content-Type', 'text/plain')] + ([('X-Sendfile', __file__)] if named else []))\n"
+            "    return [] if named else environ['wsgi.file_wrapper'](open(__file__, 'rb'))\n",
+            "--sendfile-root", str(self.folder))
+        for how in ("named", "wrapped"):
+            answer = request(port, "/" + how)
+            self.assertEqual((answer.status, answer.text[:9]), (200, "import io"))
+            eventually(lambda how=how: re.search(r'"GET /%s" 200 .* logvars="how=%s"\n' % (how, how), process.output()), 5, how)
+
     def test_after_disconnect_the_client_has_all_and_the_app_goes_on(self):
         port, process = self.serve("import os, time, uwsgi\nPATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'counter')\n"
                                    "def wait(path):\n    while not os.path.exists(PATH + '.go'):\n        time.sleep(0.01)\n    print('went on: ' + path, flush=True)\n"

@@ -197,22 +197,40 @@ static bool ended_badly(const struct conn *c, const struct gather *g)
 			      (c->answer.body == FRAMING_LENGTH && c->answer.left > 0));
 }
 
+static struct record times_of(const struct front *f, unsigned lane, const struct gather *g)
+{
+	uint64_t queued_ns = f->jobs[g->slot].queued_ns;
+	uint64_t taken_ns = exchange_taken_ns(f->exchange, g->slot);
+
+	return (struct record){
+		.queue_ns = taken_ns > queued_ns ? taken_ns - queued_ns : 0,
+		/* a worker's word: never more than has passed */
+		.app_ns = MIN(g->end.app_ns, f->now_ns + NS_PER_S - MIN(f->now_ns, taken_ns)),
+		.worker = lane / f->shape.threads + 1,
+		.logged = g->has_end && (g->end.flags & FRAME_END_LOG),
+		.logvars = g->has_end ? g->logvars : NULL,
+	};
+}
+
 /* Puts the gathered frames on the wire. False: the client has gone, or was answered otherwise. */
-static bool put(struct conn *c, const struct gather *g)
+static bool put(struct conn *c, unsigned lane, const struct gather *g)
 {
 	struct iovec iov[GATHER_DATA + 4];
 	char chunk_line[24];
 	bool last;
 	unsigned n = 0;
+	const struct record times = times_of(c->front, lane, g);
+	/* a file is sent long after the worker is done */
+	const struct record *known = g->has_end ? &times : NULL;
 
-	if (g->has_head && static_hand_over(c, g->head.status, g->reason, g->fields))
+	if (g->has_head && static_hand_over(c, g->head.status, g->reason, g->fields, known))
 		return false;
 	if (g->has_head && !frame_the_head(c, g, &iov[n++])) {
 		error_answer(c, 500, 0);
 		return false;
 	}
 	if (g->has_head && (g->head.flags & FRAME_FILE)) {
-		wrapped_send(c, iov[0].iov_len, (uint64_t)g->head.length);
+		wrapped_send(c, iov[0].iov_len, (uint64_t)g->head.length, known);
 		return false;
 	}
 	n += frame_the_data(c, g, chunk_line, iov + n);
@@ -250,21 +268,6 @@ static bool put_interim(struct conn *c, const struct gather *g)
 		return true;
 	conn_lost(c);
 	return false;
-}
-
-static struct record times_of(const struct front *f, unsigned lane, const struct gather *g)
-{
-	uint64_t queued_ns = f->jobs[g->slot].queued_ns;
-	uint64_t taken_ns = exchange_taken_ns(f->exchange, g->slot);
-
-	return (struct record){
-		.queue_ns = taken_ns > queued_ns ? taken_ns - queued_ns : 0,
-		/* a worker's word: never more than has passed */
-		.app_ns = MIN(g->end.app_ns, f->now_ns + NS_PER_S - MIN(f->now_ns, taken_ns)),
-		.worker = lane / f->shape.threads + 1,
-		.logged = g->has_end && (g->end.flags & FRAME_END_LOG),
-		.logvars = g->has_end ? g->logvars : NULL,
-	};
 }
 
 /* The worker is done with this request. */
@@ -391,7 +394,7 @@ static enum step step(struct front *f, unsigned lane, struct gather *g, bool dea
 		c->slot = -1;
 		error_answer_after(c, g->end.flags & FRAME_END_NO_APP ? 404 : 500, 0, &r);
 		c = NULL;
-	} else if (!put(c, g)) {
+	} else if (!put(c, lane, g)) {
 		job->conn = NULL;
 		c = NULL;
 	}

@@ -243,7 +243,17 @@ static enum named_by find_name(struct span fields, struct span *ret_value)
 	return NAMED_BY_NOBODY;
 }
 
-bool static_hand_over(struct conn *c, unsigned status, struct span reason, struct span fields)
+void static_handed_know(struct static_handed *h, const struct record *known)
+{
+	if (!known)
+		return;
+	h->record = *known;
+	(void)snprintf(h->logvars, sizeof(h->logvars), "%s", known->logvars ? known->logvars : "");
+	h->record.logvars = h->logvars;
+}
+
+bool static_hand_over(struct conn *c, unsigned status, struct span reason, struct span fields,
+		      const struct record *known)
 {
 	struct front *f = c->front;
 	struct static_handed *h;
@@ -257,11 +267,12 @@ bool static_hand_over(struct conn *c, unsigned status, struct span reason, struc
 	if (h) {
 		read_ask(c, h);
 		queue_detach(c, &h->record);
+		static_handed_know(h, known);
 	} else {
 		struct record r = {0};
 
 		queue_detach(c, &r);
-		error_answer_after(c, 503, RETRY_AFTER_S, &r);
+		error_answer_after(c, 503, RETRY_AFTER_S, known ? known : &r);
 		return true;
 	}
 	/* once more, in the copy: it may have changed meanwhile */

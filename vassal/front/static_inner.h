@@ -36,6 +36,7 @@ struct static_handed {
 	struct static_ask ask;
 	struct span reason, fields; /* its own, less those that the file decides; text */
 	struct record record;
+	char logvars[LIMIT_LOGVARS + 1]; /* record's */
 	unsigned root;
 	size_t text_n, room;
 	char path[LIMIT_STATIC_PATH];  /* below the root */
@@ -63,6 +64,8 @@ struct static_file {
 	char path[LIMIT_STATIC_PATH];
 };
 
+/* Takes over what its end has said, unless that is NULL. */
+void static_handed_know(struct static_handed *h, const struct record *known);
 struct static_file *static_file_new(struct conn *c);
 /* The number of the root that a rule of the ini has. */
 unsigned static_root_of_route(const struct front *f, size_t rule);

@@ -74,7 +74,7 @@ static bool reaches(int fd, uint64_t end)
 	return fstat(fd, &st) == 0 && (uint64_t)st.st_size >= end;
 }
 
-void wrapped_send(struct conn *c, size_t n, uint64_t length)
+void wrapped_send(struct conn *c, size_t n, uint64_t length, const struct record *known)
 {
 	struct front *f = c->front;
 	struct job *job = &f->jobs[c->slot];
@@ -95,10 +95,11 @@ void wrapped_send(struct conn *c, size_t n, uint64_t length)
 		logbook_say(&f->log, f->wall_ns, "%s [%s]: the app's file is not there any more",
 			    c->line, c->id);
 		c->answer = (struct answer){0};
-		error_answer_after(c, 500, 0, &r);
+		error_answer_after(c, 500, 0, known ? known : &r);
 		return;
 	}
 	handed->record = r;
+	static_handed_know(handed, known);
 	(void)snprintf(handed->shown, sizeof(handed->shown), "of the app");
 	plan = (struct static_plan){.status = c->answer.status,
 				    .form = &e->found.forms[HTTP_CODING_IDENTITY],
