@@ -257,6 +257,17 @@ class Module(Case):
         eventually(up, 15, "vassal answers")
         self.check_magic(self.see(port, self.MAGIC), ini)
 
+    def test_names_in_an_ini_may_be_any_bytes(self):
+        (self.folder / "app.py").write_text(APP)
+        port = harness.free_port()
+        ini = self.folder / "a.ini"
+        ini.write_bytes(b"[uwsgi]\nhttp-socket = 127.0.0.1:%d\nchdir = %s\nmodule = app\nmount = /caf\xe9=app\nk\xe9y = v\xe9\n"
+                        % (port, bytes(self.folder)))
+        process = self.vassal(str(ini))
+        eventually(lambda: "serving" in process.output() or not process.alive(), 15, "it serves")
+        self.assertTrue(process.alive(), process.output())
+        self.assertEqual(self.see(port, "uwsgi.opt['k\\udce9y'], sorted(uwsgi.applications)"), (b"v\xe9", ["", "/caf\udce9"]))
+
     def test_without_an_ini_the_magic_table_is_of_the_machine(self):
         port, process = self.serve(APP)
         table = self.see(port, self.MAGIC)

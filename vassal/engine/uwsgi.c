@@ -299,19 +299,32 @@ static PyModuleDef definition = {
 };
 
 /* One line of the app's. A key that comes again has a list of its values, as in uWSGI. */
+static int put_value(PyObject *d, PyObject *key, PyObject *value)
+{
+	PyObject *before = PyDict_GetItemWithError(d, key); /* borrowed */
+	PyObject *both;
+	int r = -1;
+
+	if (!before)
+		return PyErr_Occurred() ? -1 : PyDict_SetItem(d, key, value);
+	if (PyList_Check(before))
+		return PyList_Append(before, value);
+	both = Py_BuildValue("[OO]", before, value);
+	if (both)
+		r = PyDict_SetItem(d, key, both);
+	Py_XDECREF(both);
+	return r;
+}
+
 static int put_option(PyObject *d, const struct config_item *item)
 {
 	bool has_value = item->has_value || item->value[0];
+	PyObject *key = PyUnicode_DecodeFSDefault(item->key);
 	PyObject *value = PyBytes_FromString(has_value ? item->value : "true");
-	PyObject *before = PyDict_GetItemString(d, item->key); /* borrowed */
-	int r;
+	int r = key && value ? put_value(d, key, value) : -1;
 
-	if (!value || !before)
-		return uwsgi_put(d, item->key, value);
-	if (!PyList_Check(before))
-		return uwsgi_put(d, item->key, Py_BuildValue("[ON]", before, value));
-	r = PyList_Append(before, value);
-	Py_DECREF(value);
+	Py_XDECREF(value);
+	Py_XDECREF(key);
 	return r;
 }
 
@@ -426,14 +439,23 @@ int uwsgi_start(struct engine *e)
 	return PyDict_SetItemString(PyImport_GetModuleDict(), "uwsgi", module);
 }
 
+static int put_app(PyObject *apps, const char *path, PyObject *app)
+{
+	PyObject *key = PyUnicode_DecodeFSDefault(path);
+	int r = key ? PyDict_SetItem(apps, key, app) : -1;
+
+	Py_XDECREF(key);
+	return r;
+}
+
 int uwsgi_loaded(const struct engine *e)
 {
 	PyObject *apps = PyDict_New();
 	int r = apps ? 0 : -1;
 
 	if (r == 0 && e->application)
-		r = PyDict_SetItemString(apps, "", e->application);
+		r = put_app(apps, "", e->application);
 	for (size_t i = 0; r == 0 && i < e->config.mounts_n; i++)
-		r = PyDict_SetItemString(apps, e->config.mounts[i].path, e->mounted[i]);
+		r = put_app(apps, e->config.mounts[i].path, e->mounted[i]);
 	return uwsgi_put(PyModule_GetDict(e->uwsgi), "applications", r == 0 ? apps : NULL);
 }
