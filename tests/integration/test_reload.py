@@ -361,6 +361,21 @@ class Triggers(Case):
         self.assertEqual(e.get("one", "/late").text, "late two")
         self.assertRegex(e.output(), "py-autoreload: %s/(late|site_app).py has changed" % code)
 
+    def test_py_autoreload_watches_directories_of_any_name(self):
+        e = self.emperor()
+        code = self.folder / "lib" / os.fsdecode(b"caf\xe9")
+        code.mkdir(parents=True)
+        text = "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'%s']\n"
+        (code / "latin.py").write_text(text % "first")
+        e.drop("one", "latin", "pythonpath = %s/*\npy-autoreload = 1\nenv = PYTHONDONTWRITEBYTECODE=1\n" % code.parent)
+        self.assertEqual(e.wait_up("one").text, "first")
+        for n in range(3):  # as above
+            (code / "latin.py").write_text(text % ("edit %d" % n))
+            with contextlib.suppress(AssertionError):
+                eventually(lambda: e.get("one").text.startswith("edit"), 4)
+                break
+        self.assertRegex(e.get("one").text, "edit")
+
     def test_a_storm_of_reloads_is_a_few_generations_and_nobody_waits_in_vain(self):
         e = self.emperor()
         e.drop("one", "slow_import", "env = SECONDS=0.5\n")

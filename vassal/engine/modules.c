@@ -13,12 +13,14 @@ static void add_file(PyObject *module, struct buf *paths)
 {
 	PyObject *dict = PyModule_Check(module) ? PyModule_GetDict(module) : NULL;
 	PyObject *file = dict ? PyDict_GetItemString(dict, "__file__") : NULL;
-	Py_ssize_t n = 0;
-	const char *path = file && PyUnicode_Check(file) ? PyUnicode_AsUTF8AndSize(file, &n) : NULL;
+	PyObject *bytes = file && PyUnicode_Check(file) ? PyUnicode_EncodeFSDefault(file) : NULL;
+	const char *path = bytes ? PyBytes_AS_STRING(bytes) : NULL;
+	size_t n = bytes ? (size_t)PyBytes_GET_SIZE(bytes) : 0;
 
 	/* relative ones are of the directory that was current then; and who knows where that was */
-	if (path && path[0] == '/' && strlen(path) == (size_t)n)
-		(void)buf_append(paths, path, (size_t)n + 1, LIMIT_MODULES_BYTES);
+	if (path && path[0] == '/' && strlen(path) == n)
+		(void)buf_append(paths, path, n + 1, LIMIT_MODULES_BYTES);
+	Py_XDECREF(bytes);
 	PyErr_Clear();
 }
 
