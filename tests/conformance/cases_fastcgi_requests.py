@@ -124,6 +124,7 @@ CASES = [
             fastcgi(variables(SCRIPT_NAME=None, PATH_INFO=None, REQUEST_URI=None)), (400, 500, SILENCE)),
     refused("a path that does not begin with a slash", META + ".5", fastcgi(variables(PATH_INFO="etc")), (400, 404, SILENCE)),
     refused("a NUL in the path", META + ".5", fastcgi(variables(PATH_INFO="/a\0b")), (400, 404, 200, SILENCE)),
+    refused("HEAD that is refused", "RFC 3875 4.3.2", fastcgi(variables(method="HEAD", length="9x")), body=b"", methods=("HEAD",)),
     # answer
     _answer("the status comes first", "/probe", body=b"probe", has=(b"Status: 200 OK\r\n",), lacks=(b"HTTP/1.1",)),
     _answer("an answer without a length", "/stream", body=b"piece 0\npiece 1\npiece 2\n"),

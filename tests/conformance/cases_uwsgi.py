@@ -112,6 +112,7 @@ CASES = [
     refused("CONTENT_LENGTH beyond limit-post", BODY, uwsgi(variables(method="POST", length=300001)), (413, SILENCE)),
     refused("a body that ends too early", BODY, [POST[:-1], Shut], probe=False),
     refused("a body that does not come", BODY, POST[:-1], (408, SILENCE), probe=False),
+    refused("HEAD that is refused", ANSWER, uwsgi(variables(method="HEAD", length="9x")), body=b"", methods=("HEAD",)),
     # answer
     _answer("an answer is one of HTTP", "/probe", body=b"probe", has=(b"HTTP/1.1 200 OK\r\n",)),
     _answer("an answer without a length ends with the connection", "/stream", body=b"piece 0\npiece 1\npiece 2\n"),

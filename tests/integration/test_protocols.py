@@ -214,8 +214,21 @@ class OneAddress(Spoken):
         for data in (uwsgi(liar), scgi(liar), fastcgi(liar)):
             got = raw(self.http, data, shutdown=True)
             self.assertTrue(got.startswith(b"HTTP/1.1 400 "), got)
+            made = got.split(b"X-Request-ID: ")[1].split(b"\r\n")[0].decode()
+            self.says("malformed method id=%s" % made)
         self.assertTrue(raw(self.http, b"\x16\3\1\2\0\1\0\1\xfc\3\3").startswith(b"HTTP/1.1 400 "))
         self.assertNotIn("10.9.8.7", self.front.output())
+
+    def test_why_something_is_refused_stands_in_the_log_with_its_id(self):
+        port = harness.free_port()
+        self.serve("--socket", "127.0.0.1:%d" % port)
+        no_length = dict(GET, CONTENT_LENGTH="x", HTTP_X_REQUEST_ID="theirs")
+        for data in (uwsgi(no_length), scgi(dict(GET, HTTP_HOST="a b", HTTP_X_REQUEST_ID="theirs")), fastcgi(no_length),
+                     b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: theirs\r\nExpect: much\r\n\r\n"):
+            with self.subTest(data=data):
+                self.assertIn(b"X-Request-ID: theirs\r\n", raw(port, data, shutdown=True))
+        eventually(lambda: sum("client 127.0.0.1: 4" in line and line.endswith(" id=theirs") for line in
+                               self.front.output().splitlines()) == 4, 10, "four reasons")
 
     def test_a_websocket_is_told_that_there_is_none(self):
         self.serve()

@@ -105,11 +105,13 @@ void error_refuse(struct conn *c, unsigned status, const char *reason)
 	struct front *f = c->front;
 
 	c->close_after = true;
+	if (c->id[0] == '\0')
+		request_id_make(&f->ids, c->id);
 	if (status < 500)
 		board_add(&f->count->bad_requests, 1);
 	if (reason && !f->config->disable_logging)
-		logbook_say(&f->log, f->wall_ns, "client %s: %u: %s", conn_client(c), status,
-			    reason);
+		logbook_say(&f->log, f->wall_ns, "client %s: %u: %s id=%s", conn_client(c), status,
+			    reason, c->id);
 	error_answer(c, status, 0);
 }
 

@@ -233,6 +233,7 @@ void intake_head(struct conn *c)
 	in.rq = (struct request){0};
 	if (head_parse(c, p, c->in.n, 0, &in) < 0) {
 		c->body_left = 1;
+		head_note_refused(c, &in);
 		error_refuse(c, (unsigned)in.rq.status, in.rq.reason);
 		return;
 	}

@@ -24,7 +24,8 @@ static void end_at_once(struct conn *c, const char *reason)
 
 	board_add(&f->count->bad_requests, 1);
 	if (!f->config->disable_logging)
-		logbook_say(&f->log, f->wall_ns, "client %s: %s", conn_client(c), reason);
+		logbook_say(&f->log, f->wall_ns, "client %s: %s%s%s", conn_client(c), reason,
+			    c->id[0] ? " id=" : "", c->id);
 	if (c->state == CONN_WAIT || c->state == CONN_QUEUED)
 		conn_lost(c);
 	else

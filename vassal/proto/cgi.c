@@ -209,11 +209,22 @@ static int judge(struct cgi_pairs *pairs, const struct derived *d, struct reques
 	return judge_host(value_of(pairs, SPAN("HTTP_HOST")), rq);
 }
 
+/* What can be said of a request that is refused: its answer, and the log, know it by that. */
+static void note_request(struct cgi_pairs *pairs, const struct derived *d, struct request *rq)
+{
+	if (d->method.n <= LIMIT_METHOD && http_span_is(d->method, HTTP_TOKEN)) {
+		rq->method = d->method;
+		rq->is_head = span_eq(d->method, SPAN("HEAD"));
+	}
+	if (http_span_is(d->uri, HTTP_TARGET))
+		rq->target = d->uri;
+	rq->request_id = http_request_id(value_of(pairs, SPAN("HTTP_X_REQUEST_ID")));
+}
+
 static void fill_request(struct cgi_pairs *pairs, const struct derived *d, struct request *rq)
 {
 	struct span path = before_query(d->uri);
 
-	rq->method = d->method;
 	rq->target = d->uri.n > 0 ? d->uri : d->path_info;
 	if (path.n > 0 && (path.p[0] == '/' || span_eq(path, SPAN("*"))))
 		rq->path = path;
@@ -223,9 +234,7 @@ static void fill_request(struct cgi_pairs *pairs, const struct derived *d, struc
 	if (rq->target.n == 0)
 		rq->target = rq->path;
 	rq->query = d->query;
-	rq->request_id = http_request_id(value_of(pairs, SPAN("HTTP_X_REQUEST_ID")));
 	rq->start = value_of(pairs, SPAN("HTTP_X_REQUEST_START"));
-	rq->is_head = span_eq(d->method, SPAN("HEAD"));
 	rq->https = d->https;
 }
 
@@ -313,6 +322,7 @@ int cgi_request(struct cgi_pairs *pairs, bool manage_script, const struct reques
 	int r;
 
 	derive(&d, pairs, facts, manage_script);
+	note_request(pairs, &d, rq);
 	r = judge(pairs, &d, rq);
 	if (r < 0)
 		return r;

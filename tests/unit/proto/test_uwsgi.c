@@ -362,6 +362,27 @@ static void bad_values_are_refused(void **state)
 	}
 }
 
+static void what_is_refused_is_known_all_the_same(void **state)
+{
+	static const char *const refused[] = {"REQUEST_METHOD=HEAD", "REQUEST_URI=/a?b",
+					      "CONTENT_LENGTH=x", "HTTP_X_REQUEST_ID=mine", NULL};
+	static const char *const nonsense[] = {"REQUEST_METHOD=HE AD", "REQUEST_URI=/a b",
+					       "HTTP_X_REQUEST_ID=a b", NULL};
+	struct packet *p = packet_new();
+
+	(void)state;
+	assert_int_equal(parse_list(p, 0, &no_facts, refused), PROTO_BAD);
+	assert_span(p->rq.method, "HEAD");
+	assert_span(p->rq.target, "/a?b");
+	assert_span(p->rq.request_id, "mine");
+	assert_true(p->rq.is_head);
+	free(p);
+	p = packet_new();
+	assert_int_equal(parse_list(p, 0, &no_facts, nonsense), PROTO_BAD);
+	assert_int_equal(p->rq.method.n + p->rq.target.n + p->rq.request_id.n, 0);
+	free(p);
+}
+
 static void a_nul_in_the_path_is_refused(void **state)
 {
 	struct packet *p = packet_new();
@@ -522,6 +543,7 @@ int main(void)
 		cmocka_unit_test(nothing_that_loads_code_or_is_no_cgi_name_passes),
 		cmocka_unit_test(the_scheme_comes_from_any_of_its_variables),
 		cmocka_unit_test(bad_values_are_refused),
+		cmocka_unit_test(what_is_refused_is_known_all_the_same),
 		cmocka_unit_test(a_nul_in_the_path_is_refused),
 		cmocka_unit_test(packets_of_others_are_named),
 		cmocka_unit_test(a_ping_is_no_request),
