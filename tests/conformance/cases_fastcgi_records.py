@@ -89,6 +89,7 @@ CASES = [
     _pair("a value with bytes of all kinds", b"X_Y='\\x01=\\n\xff'", ("X_Y", "\x01=\n\xff")),
     _pair("a pair split between records", b"X_Y='12345678'", ("X_Y", "12345678"), piece=5),
     _pair("a name twice: the last counts", b"X_Y='2'", ("X_Y", "1"), ("X_Y", "2"), section="RFC 3875 4.1"),
+    _pair("a field twice is one", b"HTTP_X_Y='1, 2'", ("HTTP_X_Y", "1"), ("HTTP_X_Y", "2"), section="RFC 3875 4.1.18"),
     _params("a name that is longer than the rest", b"\x10\0X_Y"),
     _params("a value that is longer than the rest", b"\3\x10X_Y1"),
     _params("a length of 2^31 - 1", b"\xff\xff\xff\xff\1X"),

@@ -3,7 +3,7 @@
 import unittest
 
 import harness
-from harness import Case, eventually, request
+from harness import Case, eventually, raw, request
 from test_http import serve
 
 STOCK = "location / { include /etc/nginx/uwsgi_params; uwsgi_pass %s; uwsgi_read_timeout 30; }"
@@ -31,6 +31,9 @@ class Behind(Case):
         for line in ("PATH_INFO='/dump'", "QUERY_STRING='a=b%20c'", "HTTP_X_FOO='bar'", "SCRIPT_NAME=''",
                      "REMOTE_ADDR='127.0.0.1'", "REQUEST_METHOD='GET'", "wsgi.url_scheme='http'"):
             self.assertIn(line, text)
+        again = raw(port, b"GET /dump HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Foo: 1\r\nCookie: a=1\r\nX-Foo: 2\r\nCookie: b=2\r\n\r\n")
+        self.assertIn(b"HTTP_X_FOO='1, 2'", again)
+        self.assertIn(b"HTTP_COOKIE='a=1; b=2'", again)
         body = b"0123456789" * 30000
         self.assertEqual(request(port, "/echo", method="POST", body=body).body, body)
         self.assertEqual(request(port, "/echo", method="POST", body=b"").body, b"")

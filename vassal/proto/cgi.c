@@ -68,6 +68,13 @@ static bool is_cgi_name(struct span key)
 	return key.n > 0;
 }
 
+/* RFC 3875 4.1.18: fields of one name are one variable of the same meaning. There is but one Host. */
+static bool is_more(const struct cgi_pair *pair, struct span value)
+{
+	return span_starts(pair->key, SPAN("HTTP_")) && !span_eq(pair->key, SPAN("HTTP_HOST")) &&
+	       !span_eq(pair->value, value);
+}
+
 bool cgi_add(struct cgi_pairs *pairs, struct span key, struct span value)
 {
 	struct cgi_pair *pair;
@@ -76,12 +83,19 @@ bool cgi_add(struct cgi_pairs *pairs, struct span key, struct span value)
 	if (!is_cgi_name(key))
 		return true;
 	pair = find(pairs, key);
-	if (pair) {
+	if (pair && !is_more(pair, value)) {
 		pair->value = value;
 		return true;
 	}
 	if (pairs->n == LIMIT_CGI_VARS)
 		return false;
+	if (pair) {
+		pairs->list[pairs->n] = (struct cgi_pair){
+			.key = span_of("", 0), .value = pair->value, .before = pair->before};
+		pair->value = value;
+		pair->before = (uint16_t)++pairs->n;
+		return true;
+	}
 	bucket = &pairs->bucket[proto_name_hash(key) % CGI_BUCKETS];
 	pairs->list[pairs->n] = (struct cgi_pair){.key = key, .value = value, .older = *bucket};
 	*bucket = (uint16_t)++pairs->n;
@@ -284,6 +298,30 @@ static void write_path(const struct derived *d, const struct request_facts *fact
 	vars_add(vars, SPAN("PATH_INFO"), path);
 }
 
+static char *put_before(char *end, struct span s)
+{
+	if (s.n > 0)
+		memcpy(end - s.n, s.p, s.n);
+	return end - s.n;
+}
+
+/* All values of one key, from the last to the first. */
+static void add_pair(struct vars *vars, const struct cgi_pairs *pairs, const struct cgi_pair *pair)
+{
+	struct span separator = span_eq(pair->key, SPAN("HTTP_COOKIE")) ? SPAN("; ") : SPAN(", ");
+	size_t n = pair->value.n;
+	char *p;
+
+	for (unsigned i = pair->before; i > 0; i = pairs->list[i - 1].before)
+		n += separator.n + pairs->list[i - 1].value.n;
+	p = vars_reserve(vars, pair->key, n);
+	if (!p)
+		return;
+	p = put_before(p + n, pair->value);
+	for (unsigned i = pair->before; i > 0; i = pairs->list[i - 1].before)
+		p = put_before(put_before(p, separator), pairs->list[i - 1].value);
+}
+
 static void write_vars(struct cgi_pairs *pairs, const struct derived *d, const struct request *rq,
 		       const struct request_facts *facts, struct vars *vars)
 {
@@ -311,8 +349,8 @@ static void write_vars(struct cgi_pairs *pairs, const struct derived *d, const s
 	if (length.n > 0)
 		vars_add(vars, SPAN("CONTENT_LENGTH"), length);
 	for (unsigned i = 0; i < pairs->n; i++)
-		if (!is_handled(pairs->list[i].key))
-			vars_add(vars, pairs->list[i].key, pairs->list[i].value);
+		if (pairs->list[i].key.n > 0 && !is_handled(pairs->list[i].key))
+			add_pair(vars, pairs, &pairs->list[i]);
 }
 
 int cgi_request(struct cgi_pairs *pairs, bool manage_script, const struct request_facts *facts,

@@ -3,7 +3,7 @@
  * reading for all three.
  *
  * Only CGI names pass (upper case, digits, '_'); UWSGI_FILE and its kin, which would load code, are dropped; the last
- * of equal keys wins; an empty CONTENT_LENGTH is absent; PATH_INFO and SCRIPT_NAME are derived when the proxy's params
+ * of equal keys wins, but a field that comes again (nginx before 1.23 hands each on) is joined as http1 does it; an empty CONTENT_LENGTH is absent; PATH_INFO and SCRIPT_NAME are derived when the proxy's params
  * omit them (nginx's stock fastcgi_params and scgi_params do).
  */
 #pragma once
@@ -15,7 +15,8 @@
 
 struct cgi_pair {
 	struct span key, value;
-	uint16_t older; /* index + 1 of the pair before it in its bucket */
+	uint16_t older;  /* index + 1 of the pair before it in its bucket */
+	uint16_t before; /* index + 1 of the value before this one, which has no key of its own */
 };
 
 struct cgi_pairs {

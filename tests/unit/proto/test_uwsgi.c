@@ -117,6 +117,25 @@ static struct packet *packet_new(void)
 	return p;
 }
 
+static void a_field_that_comes_again_is_joined_and_not_lost(void **state)
+{
+	struct packet *p = packet_new();
+	long r = PARSE(p, &no_facts, "REQUEST_METHOD=GET", "REQUEST_URI=/", "HTTP_ACCEPT=a",
+		       "HTTP_COOKIE=a=1", "HTTP_X_SAME=s", "HTTP_X_EMPTY=", "X_Y=1",
+		       "HTTP_ACCEPT=b", "HTTP_X_SAME=s", "HTTP_ACCEPT=c", "HTTP_COOKIE=b=2",
+		       "HTTP_X_EMPTY=x", "X_Y=2", "HTTP_X_REQUEST_ID=id1", "HTTP_X_REQUEST_ID=id2");
+
+	(void)state;
+	assert_int_equal(r, p->n);
+	assert_var(p, "HTTP_ACCEPT", "a, b, c");
+	assert_var(p, "HTTP_COOKIE", "a=1; b=2");
+	assert_var(p, "HTTP_X_SAME", "s");
+	assert_var(p, "HTTP_X_EMPTY", ", x");
+	assert_var(p, "X_Y", "2"); /* no field: the last */
+	assert_span(p->rq.request_id, "id2");
+	free(p);
+}
+
 static void nginx_stock_params_make_a_whole_environment(void **state)
 {
 	struct packet *p = packet_new();
@@ -537,6 +556,7 @@ static void an_environment_that_does_not_fit_is_431(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_field_that_comes_again_is_joined_and_not_lost),
 		cmocka_unit_test(nginx_stock_params_make_a_whole_environment),
 		cmocka_unit_test(empty_values_of_a_get_count_as_absent),
 		cmocka_unit_test(paths_are_derived_when_params_omit_them),
