@@ -17,6 +17,7 @@
 #include "emperor/briefing.h"
 #include "emperor/control/control.h"
 #include "emperor/gate/gate.h"
+#include "emperor/help.h"
 #include "emperor/keeper/keeper.h"
 #include "emperor/setup.h"
 #include "emperor/stats/stats.h"
@@ -33,7 +34,6 @@
 #include "shared/log.h"
 #include "shared/proctitle.h"
 
-#define EXIT_USAGE   2 /* as other programs have it */
 #define DUMP_OPTIONS "--dump-options="
 
 /* -- stopping ------------------------------------------------------------------------------------------- */
@@ -436,39 +436,6 @@ static int run(int argc, char **argv)
 	return r < 0 ? 1 : 0;
 }
 
-static int help(void)
-{
-	(void)printf(
-		"Usage: emperor [--config emperor.ini] [OPTION]...\n"
-		"       emperor --help | --version | --dump-options=help|mdoc|ini|dict\n"
-		"Serves every app whose ini stands in a vassals directory, and keeps it so.\n\n"
-		"Example: emperor --vassals /etc/emperor/vassals.d --http :8000\n"
-		"  with /etc/emperor/vassals.d/blog.ini:\n"
-		"    [vassal]\n"
-		"    domain = blog.example\n"
-		"    chdir = /srv/blog\n"
-		"    module = mysite.wsgi\n\n");
-	option_dump(emperor_options_table, emperor_options_table_n, OPTION_DUMP_HELP, "emperor",
-		    stdout);
-	(void)printf("\nSignals: TERM, INT, QUIT stop gracefully (again: at once), HUP reloads all "
-		     "apps, USR1 "
-		     "reopens logs.\n");
-	return fflush(stdout) == 0 ? 0 : 1;
-}
-
-static int dump(const char *format_name)
-{
-	enum option_dump format;
-
-	if (!option_dump_format(format_name, &format)) {
-		(void)fprintf(stderr, "emperor: --dump-options=%s: help, mdoc, ini or dict\n",
-			      format_name);
-		return EXIT_USAGE;
-	}
-	option_dump(emperor_options_table, emperor_options_table_n, format, "emperor", stdout);
-	return fflush(stdout) == 0 ? 0 : 1;
-}
-
 static const struct {
 	const char *arg, *subject;
 	int (*run)(int link_fd);
@@ -490,9 +457,9 @@ int main(int argc, char **argv)
 	log_set_subject("emperor");
 	for (int i = 1; i < argc; i++) {
 		if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h"))
-			return help();
+			return help_print();
 		if (strncmp(argv[i], DUMP_OPTIONS, sizeof(DUMP_OPTIONS) - 1) == 0)
-			return dump(argv[i] + sizeof(DUMP_OPTIONS) - 1);
+			return help_dump(argv[i] + sizeof(DUMP_OPTIONS) - 1);
 		if (str_eq(argv[i], "--version"))
 			return printf("emperor %s\n", EMPEROR_VERSION) > 0 ? 0 : 1;
 		/* for emperorctl upgrade */

@@ -5,7 +5,7 @@
  * Which bytes are started: the file's, as it is now. If they fail while older bytes have served, those older ones are
  * tried in turn with them whenever nothing runs any more: a broken edit must not turn a crash into an outage.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <inttypes.h>
 #include <stdio.h>

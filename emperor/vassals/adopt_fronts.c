@@ -5,7 +5,7 @@
  * with. Where it cannot be spoken to, or counts where nobody here can read it, another one is started beside it and takes
  * its place as in any reload. What only drains, drains on; what only started is ended, and started again.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /*
  * commands - what people and other parts ask of the table: who is there, how is it, reload, stop, start, reopen logs.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
  * fates - what becomes of an app's generations: ready, failed, lost, gone. Each is turned into an event of lifecycle, with
  * a reason that people can read.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * One sealed memfd holds the handoff, which names every other descriptor, and the configuration. Our end of the link and of
  * the spawn's outcome are the generation's from then on; all else was borrowed from the app.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <errno.h>
 #include <sys/resource.h>

@@ -2,7 +2,7 @@
  * launch - from the bytes of an ini to a candidate: parsed, checked against the other apps' claims, doors and log opened,
  * spawned. Whatever goes wrong on the way is a failure of that generation, never the emperor's.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
  * Only a change of the file's bytes comes here, or of files that it reads. Touching a file asks for new code, whatever it
  * says.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,7 +6,7 @@
  *
  * The timer runs only where one of these is set.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <errno.h>
 #include <fcntl.h>

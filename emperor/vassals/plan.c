@@ -5,7 +5,7 @@
  * All files are read before any is judged: a name is free if whoever has it gives it up in the same change, and bytes that
  * are gone under one name and new under another are a rename.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
  * All of it is written down for the next emperor, for a probation is a matter of seconds and so is a new emperor. The counts
  * are in the scoreboard, which outlives both; what failed while there was no emperor counts like the rest.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
  * Nothing is freed while its own callback runs: the end of each loop turn starts who is due, collects the dead, and tells
  * the gate about routes once, however many changed.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
  * test_machine - what the emperor reads of its apps for the limits that all share, and what it does then: real scoreboards,
  * the test's clock, and fronts of which only the orders are kept.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <errno.h>
 #include <time.h>

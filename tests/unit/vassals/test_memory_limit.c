@@ -2,7 +2,7 @@
  * test_memory_limit - limit-memory from the ini to the kernel's files, over a directory that looks like a cgroup: what an
  * app enters, what changes while it runs, and what is told when the kernel kills.
  */
-#include "emperor/vassals/internal.h"
+#include "emperor/vassals/machine.h"
 
 #include <errno.h>
 #include <limits.h>
