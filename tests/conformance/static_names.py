@@ -104,6 +104,7 @@ CONTAINMENT = [
     # links
     case("a link that stays inside", "CWE-59", asks(b"/s/inside"), 200, body=b"sub"),
     case("a directory by a link that stays inside", "CWE-59", asks(b"/s/insidedir/b.txt"), 200, body=b"sub"),
+    case("an absolute link that stays inside", "CWE-59", asks(b"/s/absolute"), 200, body=b"sub"),
     _outside("a link that leads outside", b"/s/out", "CWE-59"),
     _outside("a directory by such a link", b"/s/outdir/f", "CWE-59"),
     _outside("a link by /proc", b"/s/magic", "CWE-59"),

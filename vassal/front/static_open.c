@@ -105,25 +105,28 @@ static int open_if_below(int dir_fd, const char *name)
 			RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
 }
 
-/* A link leads outside. Where to is looked at without opening it; only a name below a safe directory is opened. */
+/*
+ * A link leads outside, or is absolute. Where to is looked at without opening it; only a name below the directory itself or
+ * a safe one is opened.
+ */
 static int open_safe(int root_fd, const char *path, const struct option_list *safe)
 {
 	_cleanup_(fd_closep) int probe =
 		open_how(root_fd, path, O_PATH | O_CLOEXEC, RESOLVE_NO_MAGICLINKS);
 	char name[PATH_MAX];
+	int fd;
 
 	if (probe < 0)
 		return TAKE_FD(probe);
 	if (!name_of(probe, name))
 		return -EXDEV;
-	for (size_t i = 0; i < safe->n; i++) {
+	fd = open_if_below(root_fd, name);
+	for (size_t i = 0; fd == -EXDEV && safe && i < safe->n; i++) {
 		_cleanup_(fd_closep) int dir = open(safe->v[i], O_PATH | O_CLOEXEC);
-		int fd = dir < 0 ? -EXDEV : open_if_below(dir, name);
 
-		if (fd != -EXDEV)
-			return fd;
+		fd = dir < 0 ? -EXDEV : open_if_below(dir, name);
 	}
-	return -EXDEV;
+	return fd;
 }
 
 static bool is_unknown_call(int error)
@@ -149,7 +152,7 @@ int static_open(int root_fd, const char *path, const struct option_list *safe, b
 	fd = open_how(root_fd, path, READ_FLAGS, below);
 	if (is_unknown_call(fd))
 		return walk(root_fd, path);
-	if (fd == -EXDEV && safe && safe->n > 0)
+	if (fd == -EXDEV)
 		return open_safe(root_fd, path, safe);
 	return fd;
 }

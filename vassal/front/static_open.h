@@ -3,7 +3,7 @@
  *
  * The kernel resolves names below the directory (openat2, RESOLVE_BENEATH): links, "..", renames during the walk lead
  * outside at no time. Links to elsewhere are followed only where the configuration names their destination
- * (static-safe). A kernel without openat2 gets no links at all.
+ * (static-safe), and absolute ones where they come back. A kernel without openat2 gets no links at all.
  */
 #pragma once
 #include "shared/option.h"

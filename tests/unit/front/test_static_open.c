@@ -84,6 +84,12 @@ static int make_tree(void **state)
 	link_to("../safer/r", "root/tosafer");
 	(void)snprintf(path, sizeof(path), "%s/secret", top);
 	link_to(path, "root/absolute");
+	(void)snprintf(path, sizeof(path), "%s/root/sub", top);
+	link_to(path, "root/home");
+	link_to("../root/sub/b", "root/outandback");
+	(void)snprintf(path, sizeof(path), "%s/rootsecret", top);
+	file("rootsecret", "x");
+	link_to(path, "root/alike");
 	(void)snprintf(path, sizeof(path), "/proc/self/root%s/secret", top);
 	link_to(path, "root/magic");
 	link_to("../../secret", "safe/onward");
@@ -141,7 +147,8 @@ static void links_inside_are_followed_and_no_others(void **state)
 		{"a", 'a'},         {"sub/b", 'b'},    {"inside", 'b'},  {"relative", '-'},
 		{"up/secret", '-'}, {"absolute", '-'}, {"magic", '-'},   {"tosafe", '-'},
 		{"twice", '-'},     {"nothing", '-'},  {"a/below", '-'}, {"../secret", '-'},
-		{"safedir/s", '-'}, {"tosafer", '-'},
+		{"safedir/s", '-'}, {"tosafer", '-'},  {"home/b", 'b'},  {"outandback", 'b'},
+		{"alike", '-'},
 	};
 
 	(void)state;
@@ -151,9 +158,13 @@ static void links_inside_are_followed_and_no_others(void **state)
 static void a_safe_directory_may_be_led_to_and_not_through(void **state)
 {
 	static const struct expectation all[] = {
-		{"a", 'a'},         {"tosafe", 's'},         {"safedir/s", 's'}, {"twice", '-'},
-		{"tosafer", '-'},   {"absolute", '-'},       {"relative", '-'},  {"magic", '-'},
+		{"a", 'a'},         {"tosafe", 's'},
+		{"safedir/s", 's'}, {"twice", '-'},
+		{"tosafer", '-'},   {"absolute", '-'},
+		{"relative", '-'},  {"magic", '-'},
 		{"up/secret", '-'}, {"safedir/onward", '-'},
+		{"home/b", 'b'},    {"outandback", 'b'},
+		{"alike", '-'},
 	};
 	char path[256];
 	char *v[] = {path};
