@@ -97,6 +97,8 @@ CODINGS = [
          fields={"Content-Encoding": ("gzip", None), "Content-Length": ("2", "5")}),
     case("a range is one of the form", "9110 14.2", asks(b"/s/j.js", b"Accept-Encoding: gzip\r\nRange: bytes=1-1\r\n"), (206, 200),
          fields={"Content-Encoding": ("gzip", None), "Content-Range": ("bytes 1-1/2", "bytes 1-1/5")}),
+    case("several ranges of the form are no multipart body of its coding", "9110 8.4",
+         asks(b"/s/j.js", b"Accept-Encoding: gzip\r\nRange: bytes=0-0,1-1\r\n"), 200, body=b"gz", fields={"Content-Encoding": "gzip"}, house=True),
     case("a form that is older is not sent", "vassal.ini.5", asks(b"/s/old.css", b"Accept-Encoding: gzip\r\n"), 200, body=b"new",
          fields={"Content-Encoding": None}, house=True),
     case("a form is a file of its own too", "vassal.ini.5", asks(b"/s/j.js.gz"), 200, body=b"gz", fields={"Content-Encoding": None}),

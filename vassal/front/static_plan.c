@@ -150,8 +150,11 @@ static void whole(struct static_plan *p)
 	p->length = p->form->size;
 }
 
-/* Range is a GET's alone (14.2). */
-static void choose_parts(struct static_plan *p, const struct static_facts *f,
+/*
+ * Range is a GET's alone (14.2). Several parts are a multipart body, and of that Content-Encoding would say that it is coded
+ * (8.4): what is coded is sent in one piece.
+ */
+static void choose_parts(struct static_plan *p, const struct static_facts *f, bool coded,
 			 const struct http_validators *v)
 {
 	enum http_range_result r = HTTP_RANGE_WHOLE;
@@ -163,7 +166,7 @@ static void choose_parts(struct static_plan *p, const struct static_facts *f,
 		fail(p, 416);
 		p->fields_n = 0; /* they describe what is not sent */
 		add(p, "Content-Range: bytes */%llu\r\n", (unsigned long long)p->form->size);
-	} else if (r == HTTP_RANGE_WHOLE) {
+	} else if (r == HTTP_RANGE_WHOLE || (coded && p->ranges.n > 1)) {
 		whole(p);
 	} else if (p->ranges.n == 1) {
 		p->status = 206;
@@ -232,7 +235,7 @@ void static_plan_make(const struct static_facts *f, struct static_plan *p)
 		return;
 	}
 	if (p->status == 200)
-		choose_parts(p, f, &v);
+		choose_parts(p, f, coding != HTTP_CODING_IDENTITY || f->said.coding.n > 0, &v);
 	else
 		whole(p);
 	if (p->status == 416)

@@ -146,6 +146,33 @@ static void parts_are_as_long_as_is_said(void **state)
 	assert_int_equal(plan.length, n);
 }
 
+/* Content-Encoding would be said of the multipart body, and clients decode that. */
+static void parts_of_what_is_coded_are_not_sent(void **state)
+{
+	const struct vassal_config config = {0};
+	struct static_ask ask = {0}, single = {0}, plain = {0};
+
+	(void)state;
+	forms(true, false, true);
+	ask_of(&ask, "HTTP_ACCEPT_ENCODING", "gzip");
+	ask_of(&ask, "HTTP_RANGE", "bytes=0-1,5-9");
+	make(&config, &ask, false, (struct static_said){0});
+	assert_int_equal(plan.status, 200);
+	assert_int_equal(plan.length, 100 + HTTP_CODING_GZIP);
+	assert_false(plan.multipart);
+	assert_non_null(strstr(plan.fields, "Content-Encoding: gzip\r\n"));
+	ask_of(&single, "HTTP_ACCEPT_ENCODING", "gzip");
+	ask_of(&single, "HTTP_RANGE", "bytes=0-1");
+	make(&config, &single, false, (struct static_said){0});
+	assert_int_equal(plan.status, 206);
+	/* by the app's word too */
+	ask_of(&plain, "HTTP_RANGE", "bytes=0-1,5-9");
+	make(&config, &plain, false, (struct static_said){.coding = SPAN("br")});
+	assert_int_equal(plan.status, 200);
+	make(&config, &plain, false, (struct static_said){0});
+	assert_true(plan.status == 206 && plan.multipart);
+}
+
 static void a_form_has_its_own_tag_and_everyone_is_told(void **state)
 {
 	const struct vassal_config config = {0};
@@ -281,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_question_has_its_answer),
 		cmocka_unit_test(parts_are_as_long_as_is_said),
+		cmocka_unit_test(parts_of_what_is_coded_are_not_sent),
 		cmocka_unit_test(a_form_has_its_own_tag_and_everyone_is_told),
 		cmocka_unit_test(the_apps_word_counts_where_it_has_one),
 		cmocka_unit_test(an_mtime_of_the_future_is_not_told),
