@@ -91,5 +91,16 @@ class Releases(Files):
         eventually(lambda: self.get("/s/f").body == b"r2", 5, "the new release is served")
 
 
+class Routed(Files):
+    def test_what_a_route_does_not_have_the_maps_do_however_cold_the_disk_is(self):
+        empty = self.folder / "empty"
+        empty.mkdir()
+        self.served("--route", "^/s/(.*) static:%s/$1" % empty, "--static-map", "/s=%s" % self.root)
+        for i in range(3):  # names that nobody has asked that folder for
+            self.put("new%d" % i, b"new")
+            self.assertEqual([self.get("/s/new%d" % i).body for _ in range(2)], [b"new"] * 2)
+        self.assertEqual(self.get("/s/neither").text, "app GET")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

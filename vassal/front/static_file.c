@@ -389,7 +389,10 @@ static void go_on(struct conn *c, struct static_job *job, unsigned root, bool di
 						&in.rq, NULL);
 	if (outcome == STATIC_NO_ROOM)
 		refuse_for_want(c);
-	if (outcome != STATIC_NOT_HERE || walk(c, &in, root + 1))
+	if (outcome != STATIC_NOT_HERE)
+		return;
+	/* what a rule's folder does not have the maps may */
+	if (root < c->front->statics->sends_n ? walk(c, &in, root + 1) : static_begin(c, &in))
 		return;
 	static_file_free(TAKE_PTR(c->file));
 	intake_go_on(c);
