@@ -230,6 +230,17 @@ class OneAddress(Spoken):
         eventually(lambda: sum("client 127.0.0.1: 4" in line and line.endswith(" id=theirs") for line in
                                self.front.output().splitlines()) == 4, 10, "four reasons")
 
+    def test_the_limits_of_a_head_are_the_same_in_every_language(self):
+        port = harness.free_port()
+        self.serve("--socket", "127.0.0.1:%d" % port, "--limit-uri", "40", "--limit-headers", "4")
+        fields = {"HTTP_X_%d" % i: "x" for i in range(4 - ("HTTP_HOST" in GET))}
+        for speak in (uwsgi, scgi, fastcgi):
+            for status, variables in ((b"200 OK", dict(GET, REQUEST_URI="/plain?" + "q" * 33, **fields)),
+                                      (b"414 URI Too Long", dict(GET, REQUEST_URI="/plain?" + "q" * 34)),
+                                      (b"431 Request Header", dict(GET, HTTP_X_Y="x", **fields))):
+                with self.subTest(speak=speak.__name__, status=status):
+                    self.assertIn(status, raw(port, speak(variables), shutdown=True)[:60])
+
     def test_a_websocket_is_told_that_there_is_none(self):
         self.serve()
         got = raw(self.http, b"GET /plain HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"

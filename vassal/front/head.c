@@ -42,21 +42,49 @@ static struct request_facts facts_of(const struct conn *c, const struct parsed_h
 	return facts;
 }
 
+/* As the parser of HTTP heads says it: 0, or what the request is refused with. */
+static int beyond_limits(const struct vassal_config *config, const struct parsed_head *in)
+{
+	struct span key, value;
+	unsigned fields = 0;
+	size_t at = 0;
+
+	if (config->limit_uri > 0 && in->rq.target.n > config->limit_uri)
+		return 414;
+	while (vars_next(in->vars.p, in->vars.n, &at, &key, &value))
+		fields += span_starts(key, SPAN("HTTP_"));
+	return fields > config->limit_headers ? 431 : 0;
+}
+
+static long check_limits(const struct conn *c, long r, struct parsed_head *ret)
+{
+	int status = r > 0 && !ret->rq.ping ? beyond_limits(c->front->config, ret) : 0;
+
+	if (status == 0)
+		return r;
+	ret->rq.status = status;
+	ret->rq.reason = status == 414 ? "target too long" : "too many fields";
+	return PROTO_BAD;
+}
+
 /* The protocols whose requests are variables. */
 static long parse_variables(struct conn *c, const char *p, size_t n, size_t limit,
 			    struct parsed_head *ret)
 {
 	struct request_facts facts = facts_of(c, ret);
-	int r;
+	long r;
 
 	facts.trusted = trusted_client(c);
 	vars_init(&ret->vars, c->front->vars_scratch, VARS_ROOM);
-	if (c->protocol == PROTO_UWSGI)
-		return uwsgi_parse(p, n, limit, &facts, &ret->rq, &ret->vars);
-	if (c->protocol == PROTO_SCGI)
-		return scgi_parse(p, n, limit, &facts, &ret->rq, &ret->vars);
-	r = fastcgi_request(p, n, &facts, &ret->rq, &ret->vars);
-	return r < 0 ? r : (long)n;
+	if (c->protocol == PROTO_UWSGI) {
+		r = uwsgi_parse(p, n, limit, &facts, &ret->rq, &ret->vars);
+	} else if (c->protocol == PROTO_SCGI) {
+		r = scgi_parse(p, n, limit, &facts, &ret->rq, &ret->vars);
+	} else {
+		r = fastcgi_request(p, n, &facts, &ret->rq, &ret->vars);
+		r = r < 0 ? r : (long)n;
+	}
+	return check_limits(c, r, ret);
 }
 
 long head_parse(struct conn *c, const char *p, size_t n, size_t scanned, struct parsed_head *ret)
