@@ -188,6 +188,18 @@ static void the_end_of_a_request_is_not_lost_in_the_methods_of_its_file(void **s
 	}
 }
 
+static void a_file_that_cannot_be_closed_is_told_of(void **state)
+{
+	struct rig *r = *state;
+	char *log;
+
+	expect(r, "/wrapped_unclosable", "bytes");
+	log = rig_log(r);
+	assert_non_null(strstr(log, "exception in the app, in close()"));
+	assert_non_null(strstr(log, "LookupError: no way to close this"));
+	free(log);
+}
+
 static void a_body_that_threads_open_at_once_leaves_no_descriptor(void **state)
 {
 	struct rig *r = *state;
@@ -379,6 +391,7 @@ int main(void)
 		cmocka_unit_test(a_reader_of_another_kind_is_read_and_not_what_lies_below_it),
 		cmocka_unit_test(headers_that_go_while_they_are_complained_of_harm_nobody),
 		cmocka_unit_test(the_end_of_a_request_is_not_lost_in_the_methods_of_its_file),
+		cmocka_unit_test(a_file_that_cannot_be_closed_is_told_of),
 		cmocka_unit_test(a_body_that_threads_open_at_once_leaves_no_descriptor),
 		cmocka_unit_test(threads_that_share_a_body_get_each_byte_once),
 		cmocka_unit_test(a_child_of_the_app_has_no_body_to_read),

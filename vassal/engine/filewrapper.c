@@ -89,11 +89,17 @@ static PyObject *wrapper_next(PyObject *self)
 static PyObject *wrapper_close(PyObject *self, PyObject *unused)
 {
 	struct filewrapper *w = (struct filewrapper *)self;
+	PyObject *close = PyObject_GetAttrString(w->file, "close");
+	PyObject *r;
 
 	(void)unused;
-	if (!PyObject_HasAttrString(w->file, "close"))
+	if (!close && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+		PyErr_Clear();
 		Py_RETURN_NONE;
-	return PyObject_CallMethod(w->file, "close", NULL);
+	}
+	r = close ? PyObject_CallNoArgs(close) : NULL;
+	Py_XDECREF(close);
+	return r;
 }
 
 static PyMethodDef wrapper_methods[] = {

@@ -83,6 +83,17 @@ def sized(environ, start_response):
     return Sized({"type": TypeError, "exit": SystemExit}[environ["QUERY_STRING"]])
 
 
+class Unclosable(io.BytesIO):
+    @property
+    def close(self):
+        raise LookupError("no way to close this")
+
+
+def wrapped_unclosable(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return environ["wsgi.file_wrapper"](Unclosable(b"bytes"))
+
+
 def headers_that_go(environ, start_response):
     """Headers that are gone before the complaint about one of them is written."""
     headers = []
