@@ -168,7 +168,8 @@ class Loading(Case):
         self.app("broken", "import nothing_like_this\n")
         self.app("empty", "x = 1\n")
         for args, words in ((("--module", "broken"), "No module named 'nothing_like_this'"), (("--module", "empty"), "application"),
-                            (("--module", "absent"), "absent"), (("--wsgi-file", "absent.py"), "absent.py")):
+                            (("--module", "absent"), "absent"), (("--wsgi-file", "absent.py"), "absent.py"),
+                            (("--module", "empty:caf\udce9 x"), "is not the name of an object")):
             with self.subTest(args=args):
                 port, daemon = self.run_app(*args)
                 self.assertFalse(daemon.alive())

@@ -94,7 +94,7 @@ static PyObject *load_module(const struct engine *e, const char *text)
 	PyObject *object;
 
 	if (parse_spec(e, text, &s, &err) < 0) {
-		PyErr_SetString(PyExc_ImportError, err.text);
+		(void)PyErr_Format(PyExc_ImportError, "%s", err.text); /* an ini holds any bytes */
 		return NULL;
 	}
 	module = PyImport_ImportModule(s.module);
@@ -209,7 +209,7 @@ static PyObject *load_file(const struct engine *e, const char *path)
 
 	spec_file_module(path, name);
 	if (parse_spec(e, name, &s, &err) < 0) {
-		PyErr_SetString(PyExc_ImportError, err.text);
+		(void)PyErr_Format(PyExc_ImportError, "%s", err.text); /* an ini holds any bytes */
 		return NULL;
 	}
 	file = PyUnicode_DecodeFSDefault(path); /* any bytes are a path */
