@@ -222,7 +222,10 @@ class Module(Case):
             ("uwsgi.listen_queue(), uwsgi.logsize(), uwsgi.ready(), uwsgi.accepting()", (0, 0, True, None)),
             ("abs(uwsgi.micros() / 1e6 - time.time()) < 1, uwsgi.cl()", (True, 0)),
             ("uwsgi.SPOOL_OK, uwsgi.SPOOL_RETRY, uwsgi.SPOOL_IGNORE, uwsgi.i_am_the_spooler(), uwsgi.mule_id()", (-2, -1, 0, False, 0)),
-            ("os.environ['UWSGI_ORIGINAL_PROC_NAME'], os.environ['UWSGI_RELOADS']", ("emperor", "0")),
+            ("os.environ['UWSGI_ORIGINAL_PROC_NAME'], os.environ['UWSGI_RELOADS']", ("uwsgi", "0")),
+            ("[[(type(a), a['id'], a['mountpoint'], a['startup_time'], a['requests'] == w['requests'], a['exceptions'], a['chdir'])"
+             " for a in w['apps']] for w in uwsgi.workers()]", [[(dict, 0, b"", 0, True, 0, b"")]] * 2),
+            ("type(uwsgi.workers()[0]['apps']), uwsgi.set_warning_message('none')", (tuple, True)),
             ("in_thread()", [True]),
             ("uwsgi.set_logvar('user', 'me'), uwsgi.get_logvar('user'), uwsgi.get_logvar('none')", (None, b"me", None)),
             ("uwsgi.set_logvar(b'user', b'you'), uwsgi.get_logvar('user')", (None, b"you")),
@@ -457,7 +460,7 @@ class Module(Case):
                                    "def application(e, s):\n    path = e['PATH_INFO']\n    if path == '/none':\n        uwsgi.disconnect()\n"
                                    "    write = s('200 OK', [('Content-Length', '20')] if path == '/short' else [])\n    if path == '/':\n        return [b'up']\n"
                                    "    write(b'first,')\n    return rest(path, write)\n"
-                                   "def rest(path, write):\n    yield b'second'\n    uwsgi.set_logvar('was', path)\n    uwsgi.disconnect()\n"
+                                   "def rest(path, write):\n    yield b'second'\n    uwsgi.set_logvar('was', path)\n    assert uwsgi.disconnect() is True\n"
                                    "    wait(path)\n    uwsgi.disconnect()\n    write(b'lost')\n"
                                    "    if path == '/fails':\n        1 / 0\n    yield b'lost'\n")
         for path in ("/fine", "/fails"):

@@ -40,7 +40,7 @@ static int apply_env(const struct engine *e, struct err *err)
 	(void)snprintf(number, sizeof(number), "%llu",
 		       (unsigned long long)(e->generation > 1 ? e->generation - 1 : 0));
 	(void)setenv("UWSGI_RELOADS", number, 1);
-	(void)setenv("UWSGI_ORIGINAL_PROC_NAME", "emperor", 1);
+	(void)setenv("UWSGI_ORIGINAL_PROC_NAME", "uwsgi", 1);
 	for (size_t i = 0; i < e->config.env.n; i++) {
 		const char *item = e->config.env.v[i];
 		const char *eq = strchr(item, '=');

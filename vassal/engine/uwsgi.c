@@ -169,7 +169,7 @@ static PyObject *set_warning_message(PyObject *module, PyObject *args)
 	if (!PyArg_ParseTuple(args, "s:set_warning_message", &text))
 		return NULL;
 	log_warning("worker %u: the app warns: %s", uwsgi_engine(module)->worker_id, text);
-	Py_RETURN_NONE;
+	Py_RETURN_TRUE;
 }
 
 static PyObject *set_procname(PyObject *module, PyObject *args)

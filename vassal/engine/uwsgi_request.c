@@ -197,7 +197,7 @@ PyObject *uwsgi_disconnect(PyObject *module, PyObject *unused)
 	log_vars(l);
 	if (response_disconnect(l) < 0)
 		return NULL;
-	Py_RETURN_NONE;
+	Py_RETURN_TRUE;
 }
 
 PyObject *uwsgi_cl(PyObject *module, PyObject *unused)

@@ -32,6 +32,30 @@ static int put_number(PyObject *d, const char *key, uint64_t n)
 	return uwsgi_put(d, key, PyLong_FromUnsignedLongLong(n));
 }
 
+static int put_bytes(PyObject *d, const char *key, const char *text)
+{
+	return uwsgi_put(d, key, PyBytes_FromString(text));
+}
+
+/* All that a worker serves is one app, as on the stats sockets: what each mount had is not counted. */
+static PyObject *describe_apps(const struct board_worker *w)
+{
+	PyObject *d = PyDict_New();
+
+	if (!d)
+		return NULL;
+	if (put_number(d, "id", 0) < 0 || put_number(d, "modifier1", 0) < 0 ||
+	    put_bytes(d, "mountpoint", "") < 0 || put_number(d, "startup_time", 0) < 0 ||
+	    put_number(d, "interpreter", 0) < 0 || put_number(d, "callable", 0) < 0 ||
+	    put_number(d, "requests", board_get(&w->requests)) < 0 ||
+	    put_number(d, "exceptions", board_get(&w->exceptions)) < 0 ||
+	    put_bytes(d, "chdir", "") < 0) {
+		Py_DECREF(d);
+		return NULL;
+	}
+	return Py_BuildValue("(N)", d);
+}
+
 static PyObject *describe(const struct engine *e, unsigned number)
 {
 	struct board_worker *w = &e->bank->worker[number];
@@ -51,8 +75,8 @@ static PyObject *describe(const struct engine *e, unsigned number)
 	    put_number(d, "tx", board_get(&w->tx)) < 0 ||
 	    put_number(d, "respawn_count", board_get(&w->respawns)) < 0 ||
 	    put_number(d, "last_spawn", board_get(&w->spawned_wall_ns) / NS_PER_S) < 0 ||
-	    put_number(d, "signals", 0) < 0 ||
-	    uwsgi_put(d, "status", PyBytes_FromString(status_of(e, number))) < 0)
+	    put_number(d, "signals", 0) < 0 || uwsgi_put(d, "apps", describe_apps(w)) < 0 ||
+	    put_bytes(d, "status", status_of(e, number)) < 0)
 		Py_CLEAR(d);
 	return d;
 }
