@@ -219,10 +219,14 @@ static bool put(struct conn *c, unsigned lane, const struct gather *g)
 	char chunk_line[24];
 	bool last;
 	unsigned n = 0;
-	const struct record times = times_of(c->front, lane, g);
+	struct record times;
 	/* a file is sent long after the worker is done */
-	const struct record *known = g->has_end ? &times : NULL;
+	const struct record *known = NULL;
 
+	if (g->has_end) {
+		times = times_of(c->front, lane, g);
+		known = &times;
+	}
 	if (g->has_head && static_hand_over(c, g->head.status, g->reason, g->fields, known))
 		return false;
 	if (g->has_head && !frame_the_head(c, g, &iov[n++])) {
