@@ -223,7 +223,7 @@ static bool put(struct conn *c, unsigned lane, const struct gather *g)
 	/* a file is sent long after the worker is done */
 	const struct record *known = NULL;
 
-	if (g->has_end) {
+	if (g->has_head && g->has_end && (c->front->statics || (g->head.flags & FRAME_FILE))) {
 		times = times_of(c->front, lane, g);
 		known = &times;
 	}
