@@ -253,6 +253,13 @@ class Loading(Case):
                 daemon.stop()
                 self.assertEqual(daemon.output().count("finished work") - begun, 2)  # run_app() has asked once
 
+    def test_a_thread_that_never_ends_is_left_behind_and_named(self):
+        self.app("m", "import threading\ndef application(e, s):\n    threading.Thread(target=threading.Event().wait).start()\n"
+                      "    s('200 OK', [])\n    return [b'']\n")
+        port, daemon = self.run_app("--module", "m", "--threads", "2")
+        daemon.stop()
+        self.assertIn("threads that are no daemons, or atexit functions, took too long; leaving without them", daemon.output())
+
     def test_the_app_runs_on_the_main_thread(self):
         self.app("m", "import threading\ndef application(e, s):\n    s('200 OK', [])\n"
                       "    return [str(threading.current_thread() is threading.main_thread()).encode()]\n")

@@ -25,7 +25,8 @@ static void on_stop(int number)
 
 static void on_deadline(int number)
 {
-	static const char text[] = "atexit functions took too long; leaving without them\n";
+	static const char text[] = "threads that are no daemons, or atexit functions, took too "
+				   "long; leaving without them\n";
 
 	(void)number;
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
