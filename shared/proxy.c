@@ -127,6 +127,23 @@ static unsigned read_u16(const char *p)
 	return (unsigned)(uint8_t)p[0] << 8 | (uint8_t)p[1];
 }
 
+enum { TLV_HEAD = 3, TLV_SSL = 0x20, SSL_FIXED = 5, CLIENT_SSL = 0x01 };
+
+/* Whether the client spoke TLS. What is cut short says nothing. */
+static bool read_tls(struct span tlvs)
+{
+	while (tlvs.n >= TLV_HEAD) {
+		size_t n = read_u16(tlvs.p + 1);
+
+		if (n > tlvs.n - TLV_HEAD)
+			return false;
+		if ((uint8_t)tlvs.p[0] == TLV_SSL)
+			return n >= SSL_FIXED && ((uint8_t)tlvs.p[TLV_HEAD] & CLIENT_SSL);
+		tlvs = span_skip(tlvs, TLV_HEAD + n);
+	}
+	return false;
+}
+
 static long take_v2(const char *p, size_t n, struct proxy *ret)
 {
 	static const unsigned needed[] = {0, 12, 36, 216};
@@ -156,6 +173,7 @@ static long take_v2(const char *p, size_t n, struct proxy *ret)
 			      (const uint8_t *)p + V2_HEAD);
 		write_port(ret->port, read_u16(ports));
 		write_port(ret->self_port, read_u16(ports + 2));
+		ret->https = read_tls(span_of(p + V2_HEAD + needed[family], size - needed[family]));
 	}
 	return V2_HEAD + size;
 }
@@ -188,12 +206,44 @@ long proxy_parse(const char *p, size_t n, struct proxy *ret)
 	return p[0] == 'P' ? take_v1(p, n, ret) : take_v2(p, n, ret);
 }
 
-size_t proxy_write(char buf[PROXY_V1_MAX + 1], const char *addr, const char *port,
-		   const char *self_port)
+static void put_u16(char *p, unsigned v)
+{
+	p[0] = (char)(v >> 8);
+	p[1] = (char)v;
+}
+
+/* 0: addr is no address. */
+static size_t write_v2(char buf[PROXY_V1_MAX + 1], const char *addr, const char *port,
+		       const char *self_port)
 {
 	bool six = strchr(addr, ':') != NULL;
+	size_t address = six ? 16 : 4, ports = V2_HEAD + 2 * address;
+	size_t n = ports + 4 + TLV_HEAD + SSL_FIXED;
+
+	memset(buf, 0, n);
+	memcpy(buf, V2_SIGNATURE.p, V2_SIGNATURE.n);
+	buf[12] = V2_PROXY;
+	buf[13] = (char)((six ? FAMILY_INET6 : FAMILY_INET) << 4 | TRANSPORT_STREAM);
+	put_u16(buf + 14, (unsigned)(n - V2_HEAD));
+	if (inet_pton(six ? AF_INET6 : AF_INET, addr, buf + V2_HEAD) != 1)
+		return 0;
+	put_u16(buf + ports, (unsigned)strtoul(port, NULL, 10));
+	put_u16(buf + ports + 2, (unsigned)strtoul(self_port, NULL, 10));
+	buf[ports + 4] = TLV_SSL;
+	put_u16(buf + ports + 5, SSL_FIXED);
+	buf[ports + 4 + TLV_HEAD] = CLIENT_SSL;
+	return n;
+}
+
+size_t proxy_write(char buf[PROXY_V1_MAX + 1], const char *addr, const char *port,
+		   const char *self_port, bool https)
+{
+	bool six = strchr(addr, ':') != NULL;
+	size_t whole = https && addr[0] ? write_v2(buf, addr, port, self_port) : 0;
 	int n;
 
+	if (whole > 0)
+		return whole;
 	/* to which address it came is nothing that anybody asks for */
 	if (addr[0])
 		n = snprintf(buf, PROXY_V1_MAX + 1, "PROXY %s %s %s %s %s\r\n",

@@ -15,17 +15,19 @@ struct proxy {
 	bool known; /* false: LOCAL, UNKNOWN or a UNIX socket; the connection's own peer is the client */
 	char addr[46]; /* an IPv4 client is never ::ffff:a.b.c.d */
 	char port[6];
-	char self_port[6];  /* of the address that the client connected to */
+	char self_port[6]; /* of the address that the client connected to */
+	bool https; /* it came by TLS, says version 2 (PP2_TYPE_SSL); only of a client that is known */
 	const char *reason; /* when BAD: static */
 };
 
 /* Does a connection begin with one? PROXY_MORE until that is sure, PROXY_BAD: no; > 0: yes, whatever follows. */
 int proxy_look(const char *p, size_t n);
-/* Bytes of the header, PROXY_MORE, or PROXY_BAD. What version 2 has behind the addresses (TLVs) is skipped. */
+/* Bytes of the header, PROXY_MORE, or PROXY_BAD. Of what version 2 has behind the addresses (TLVs) only PP2_TYPE_SSL is read. */
 long proxy_parse(const char *p, size_t n, struct proxy *ret);
 /*
- * The header that says the same, version 1: for whoever takes the connection over without its first bytes. Returns its
- * length; addr "" is a client that nobody can name. No parameter is checked.
+ * The header that says the same, version 1, or 2 if it came by TLS: for whoever takes the connection over without its
+ * first bytes. Returns its length; addr "" is a client that nobody can name. No parameter is checked but addr, which is
+ * nobody's if it is no address.
  */
 size_t proxy_write(char buf[PROXY_V1_MAX + 1], const char *addr, const char *port,
-		   const char *self_port);
+		   const char *self_port, bool https);

@@ -289,6 +289,19 @@ class Proxied(Spoken):
         self.says("PROXY header twice")
         self.says("192.0.2.7 ")
 
+    def test_a_trusted_peer_says_that_its_client_spoke_tls(self):
+        port = harness.free_port()
+        self.serve("--socket", "127.0.0.1:%d" % port, "--trusted-proxies", "127.0.0.1, 192.0.2.7")
+        inet = self.INET[:14] + struct.pack(">H", 20) + self.INET[16:]
+        tls, plain = (inet + b"\x20\0\5%c\0\0\0\0" % client for client in (1, 0))
+        for header, scheme in ((tls, b"https"), (plain, b"http")):
+            got = raw(self.http, header + b"GET /plain HTTP/1.1\r\nHost: a\r\n\r\n" + self.HEAD)  # and of each request
+            self.assertIn(b"wsgi.url_scheme='%s'\n" % scheme, got)
+            self.assertIn(b"wsgi.url_scheme='%s'\n" % scheme, raw(port, header + uwsgi(dict(GET, REQUEST_URI="/dump"))))
+        # a proxy behind it has the last word
+        got = raw(self.http, tls + self.HEAD.replace(b"\r\n\r\n", b"\r\nX-Forwarded-Proto: http\r\n\r\n"))
+        self.assertIn(b"wsgi.url_scheme='http'\n", got)
+
     def test_anybody_else_is_refused(self):
         self.serve("--trusted-proxies", "192.0.2.1")
         for header in (b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n", self.INET + b"\4\0\0", V2 + b"\x20\0\0\0"):

@@ -47,7 +47,7 @@ static struct span introduction(const struct conn *c, char buf[PROXY_V1_MAX + 1]
 {
 	if (!c->proxied)
 		return span_of("", 0);
-	return span_of(buf, proxy_write(buf, c->addr, c->port, c->self_port));
+	return span_of(buf, proxy_write(buf, c->addr, c->port, c->self_port, c->proxied_tls));
 }
 
 /* 0 or -errno of pass_send; on 0 the connection is gone. */

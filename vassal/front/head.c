@@ -24,7 +24,8 @@ static struct request_facts facts_of(const struct conn *c, const struct parsed_h
 {
 	const struct front *f = c->front;
 	struct request_facts facts = {.remote_addr = span_str(c->addr),
-				      .remote_port = span_str(c->port)};
+				      .remote_port = span_str(c->port),
+				      .https = c->proxied_tls && c->protocol != PROTO_HTTP};
 
 	if (c->own_listener && c->listener < f->listeners_n) {
 		facts.server_name = span_str(f->listeners[c->listener].name);
@@ -112,11 +113,14 @@ long head_parse(struct conn *c, const char *p, size_t n, size_t scanned, struct 
 	}
 	if (r > 0 && http1_request(&ret->head, &ret->rq) == PROTO_BAD)
 		return PROTO_BAD;
+	if (r > 0)
+		ret->rq.https = c->proxied_tls;
 	if (r > 0 && ret->rq.forwarded && trusted_client(c)) {
 		forwarded_read(&ret->head, f->config->forwarded_header, &f->config->trusted_proxies,
 			       &ret->forwarded);
 		ret->is_forwarded = true;
-		ret->rq.https = ret->forwarded.scheme == FORWARDED_HTTPS;
+		if (ret->forwarded.scheme != FORWARDED_UNSAID)
+			ret->rq.https = ret->forwarded.scheme == FORWARDED_HTTPS;
 	}
 	return r;
 }

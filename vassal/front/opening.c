@@ -37,6 +37,7 @@ static enum opening take_proxy(struct conn *c, const char *p, size_t n, size_t *
 		memcpy(c->addr, proxy.addr, sizeof(c->addr));
 		memcpy(c->port, proxy.port, sizeof(proxy.port));
 		memcpy(c->self_port, proxy.self_port, sizeof(proxy.self_port));
+		c->proxied_tls = proxy.https;
 	} else {
 		c->is_trusted = c->trust_known = true;
 	}

@@ -104,6 +104,7 @@ struct conn {
 	bool opened;      /* its first bytes have said what it is */
 	bool unix_peer;   /* it came by a UNIX socket */
 	bool proxied;     /* a PROXY header has named the client */
+	bool proxied_tls; /* and says that it came by TLS */
 	bool in_epoll, readable, eof, half_closed;
 	bool end_told;     /* epoll has told of the end of input, and will not again */
 	bool feeding;      /* bytes of it are being parsed: not to be handed over just now */

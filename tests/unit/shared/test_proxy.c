@@ -186,7 +186,8 @@ static void what_is_written_is_read_again(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		char buf[PROXY_V1_MAX + 1];
 		struct proxy got;
-		size_t n = proxy_write(buf, cases[i].addr, cases[i].port, cases[i].self_port);
+		size_t n =
+			proxy_write(buf, cases[i].addr, cases[i].port, cases[i].self_port, false);
 
 		assert_true(n <= PROXY_V1_MAX);
 		assert_int_equal(parse(buf, n, &got), n);
@@ -198,9 +199,56 @@ static void what_is_written_is_read_again(void **state)
 	{
 		char buf[PROXY_V1_MAX + 1];
 
-		assert_string_equal((proxy_write(buf, "::1", "", ""), buf),
+		assert_string_equal((proxy_write(buf, "::1", "", "", false), buf),
 				    "PROXY TCP6 ::1 :: 0 0\r\n");
 	}
+}
+
+static void tls_of_the_client_is_read_and_written(void **state)
+{
+	static const struct {
+		const char *tlvs;
+		size_t n;
+		bool https;
+	} cases[] = {
+		{"\x20\0\5\1\0\0\0\0", 8, true},
+		{"\x20\0\5\7\0\0\0\0", 8, true},
+		{"\x20\0\5\2\0\0\0\0", 8, false},
+		{"\4\0\1x\x20\0\7\1\0\0\0\0!!\3\0\0", 17, true},
+		{"\x21\0\5\1\0\0\0\0", 8, false},
+		/* cut short, or within another */
+		{"\x20\0\6\1\0\0\0\0", 8, false},
+		{"\x20\0\1\1", 4, false},
+		{"\x20\0", 2, false},
+		{"\4\0\x8\x20\0\5\1\0\0\0\0", 11, false},
+		{"", 0, false},
+	};
+	static const char *const clients[] = {"192.0.2.7", "2001:db8::7"};
+	char buf[PROXY_V1_MAX + 1];
+	struct proxy x;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char head[64] = "\r\n\r\n\0\r\nQUIT\n\x21\x11";
+
+		head[15] = (char)(12 + cases[i].n);
+		memcpy(head + 28, cases[i].tlvs, cases[i].n);
+		assert_int_equal(proxy_parse(head, 28 + cases[i].n, &x), 28 + cases[i].n);
+		assert_true(x.known);
+		assert_int_equal(x.https, cases[i].https);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		size_t n = proxy_write(buf, clients[i], "4711", "443", true);
+
+		assert_true(n <= sizeof(buf));
+		assert_int_equal(proxy_parse(buf, n, &x), n);
+		assert_true(x.known && x.https);
+		assert_string_equal(x.addr, clients[i]);
+		assert_string_equal(x.port, "4711");
+		assert_string_equal(x.self_port, "443");
+	}
+	(void)proxy_write(buf, "", "", "", true);
+	assert_string_equal(buf, "PROXY UNKNOWN\r\n");
 }
 
 int main(void)
@@ -208,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_is_told_by_its_first_bytes),
 		cmocka_unit_test(what_is_written_is_read_again),
+		cmocka_unit_test(tls_of_the_client_is_read_and_written),
 		cmocka_unit_test(headers_name_the_client),
 		cmocka_unit_test(a_unix_client_is_the_peer),
 		cmocka_unit_test(what_is_malformed_is_refused),
