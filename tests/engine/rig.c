@@ -336,9 +336,9 @@ static void take_interim(struct answer *a, const struct frame *f)
 	struct frame_head h;
 
 	memcpy(&h, f->p, sizeof(h));
-	if (h.status != 103 || h.reason_n != 0 || h.fields_n >= sizeof(a->hints) - n)
+	if (h.status != 103 || h.reason_n != 0)
 		abort();
-	memcpy(a->hints + n, f->p + sizeof(h), h.fields_n);
+	memcpy(a->hints + n, f->p + sizeof(h), MIN((size_t)h.fields_n, sizeof(a->hints) - 1 - n));
 	a->hints_n++;
 }
 
@@ -348,9 +348,11 @@ static void take_frame(struct answer *a, const struct frame *f)
 
 	switch (f->kind) {
 	case FRAME_HEAD:
+		a->disordered |= a->status != 0;
 		take_head(a, f);
 		break;
 	case FRAME_DATA:
+		a->disordered |= a->status == 0;
 		a->body = realloc(a->body, a->body_n + f->n + 1);
 		memcpy(a->body + a->body_n, f->p, f->n);
 		a->body_n += f->n;
@@ -363,6 +365,7 @@ static void take_frame(struct answer *a, const struct frame *f)
 		a->ended = true;
 		break;
 	case FRAME_INTERIM:
+		a->disordered |= a->status != 0;
 		take_interim(a, f);
 		break;
 	case FRAME_DONE:

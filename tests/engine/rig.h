@@ -39,13 +39,14 @@ struct answer {
 	int64_t length;
 	char reason[128];
 	char fields[8192]; /* "Name: value\r\n"... terminated */
-	char hints[512];   /* fields of all interim answers, terminated */
+	char hints[512];   /* fields of all interim answers, as many as fit, terminated */
 	unsigned hints_n;  /* interim answers */
 	char *body;        /* owned */
 	size_t body_n;
 	unsigned data_frames;
 	uint32_t end; /* enum frame_end_flags */
-	bool ended;   /* END came; false: the worker died or the time was up */
+	bool disordered; /* a second head, hints behind it, a body before it: the front kills for that */
+	bool ended;      /* END came; false: the worker died or the time was up */
 };
 
 struct rig_request {

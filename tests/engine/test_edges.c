@@ -188,6 +188,22 @@ static void the_end_of_a_request_is_not_lost_in_the_methods_of_its_file(void **s
 	}
 }
 
+static void a_crowd_of_threads_makes_one_answer(void **state)
+{
+	struct rig *r = *state;
+
+	for (int i = 0; i < 5; i++) {
+		struct answer a;
+
+		rig_get(r, "/crowd", &a);
+		assert_int_equal(a.end, FRAME_END_OK);
+		assert_int_equal(a.status, 200);
+		assert_int_equal(a.body_n, 4 * 40 * 3000);
+		assert_false(a.disordered);
+		answer_done(&a);
+	}
+}
+
 static void a_file_that_cannot_be_closed_is_told_of(void **state)
 {
 	struct rig *r = *state;
@@ -391,6 +407,7 @@ int main(void)
 		cmocka_unit_test(a_reader_of_another_kind_is_read_and_not_what_lies_below_it),
 		cmocka_unit_test(headers_that_go_while_they_are_complained_of_harm_nobody),
 		cmocka_unit_test(the_end_of_a_request_is_not_lost_in_the_methods_of_its_file),
+		cmocka_unit_test(a_crowd_of_threads_makes_one_answer),
 		cmocka_unit_test(a_file_that_cannot_be_closed_is_told_of),
 		cmocka_unit_test(a_body_that_threads_open_at_once_leaves_no_descriptor),
 		cmocka_unit_test(threads_that_share_a_body_get_each_byte_once),

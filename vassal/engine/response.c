@@ -63,6 +63,14 @@ static void peek(struct lane *l, const void *p, size_t n)
 	l->peek_n += n;
 }
 
+/* Another thread of the app's may have gone on with the answer while this one waited: what has to come before that is late. */
+static bool is_late(const struct lane *l, enum frame_kind kind)
+{
+	if (kind == FRAME_HEAD || kind == FRAME_INTERIM)
+		return l->sent || l->disconnected;
+	return kind == FRAME_DATA && l->disconnected;
+}
+
 static int put_frame(struct lane *l, enum frame_kind kind, const void *p, size_t n, bool publish)
 {
 	uint8_t *room;
@@ -74,6 +82,8 @@ static int put_frame(struct lane *l, enum frame_kind kind, const void *p, size_t
 	room = get_room(l, n);
 	if (!room)
 		return -1;
+	if (is_late(l, kind))
+		return 0;
 	memcpy(room, p, n);
 	exchange_reply_commit(l->engine->exchange, l->number, l->slot, kind, n, publish);
 	return 0;
@@ -84,12 +94,28 @@ static bool is_bodiless(const struct lane *l)
 	return (l->flags & EXCHANGE_HEAD) || head_is_bodiless(&l->head);
 }
 
+/* Room for the head as it is by then: start_response() may be called again as long as it has not gone. */
+static int wait_for_head(struct lane *l)
+{
+	size_t n;
+
+	do {
+		n = l->head.n;
+		if (n == 0) {
+			PyErr_SetString(PyExc_RuntimeError,
+					"the app did not call start_response()");
+			return -1;
+		}
+		if (!l->discard && !get_room(l, n))
+			return -1;
+	} while (l->head.n != n);
+	return 0;
+}
+
 static int send_head(struct lane *l, bool publish)
 {
-	if (l->head.n == 0) {
-		PyErr_SetString(PyExc_RuntimeError, "the app did not call start_response()");
+	if (wait_for_head(l) < 0)
 		return -1;
-	}
 	head_finish(&l->head);
 	if (put_frame(l, FRAME_HEAD, l->head.p, l->head.n, publish) < 0)
 		return -1;
@@ -286,21 +312,25 @@ static int send_iterable(struct lane *l, PyObject *result)
 /* One frame of a file, read by the kernel straight into the ring. Bytes read, 0 at its end, -1 with an exception. */
 static ssize_t send_file_part(struct lane *l, int fd, off_t at, size_t want)
 {
-	uint8_t *room = get_room(l, want);
+	struct exchange *x = l->engine->exchange;
+	uint8_t *room;
 	ssize_t r;
 
-	if (!room)
-		return -1;
-	Py_BEGIN_ALLOW_THREADS;
-	do
-		r = pread(fd, room, want, at);
-	while (r < 0 && errno == EINTR);
-	Py_END_ALLOW_THREADS;
+	do {
+		room = get_room(l, want);
+		if (!room)
+			return -1;
+		Py_BEGIN_ALLOW_THREADS;
+		do
+			r = pread(fd, room, want, at);
+		while (r < 0 && errno == EINTR);
+		Py_END_ALLOW_THREADS;
+		/* a thread that wrote meanwhile has taken this place */
+	} while (exchange_reply_room(x, l->number, want) != room);
 	if (r < 0)
 		(void)PyErr_SetFromErrno(PyExc_OSError);
 	if (r > 0)
-		exchange_reply_commit(l->engine->exchange, l->number, l->slot, FRAME_DATA,
-				      (size_t)r, true);
+		exchange_reply_commit(x, l->number, l->slot, FRAME_DATA, (size_t)r, true);
 	return r;
 }
 

@@ -83,6 +83,28 @@ def sized(environ, start_response):
     return Sized({"type": TypeError, "exit": SystemExit}[environ["QUERY_STRING"]])
 
 
+def crowd(environ, start_response):
+    """Threads that hint and write at once, more than there is room for."""
+    hint = environ["wsgi.early_hints"]
+    write = start_response("200 OK", [("X-Big", "v" * 30000)])
+
+    def hints():
+        for _ in range(200):
+            hint([("Link", "<%s>" % ("a" * 2000))])
+
+    def writes():
+        time.sleep(0.01)
+        for _ in range(40):
+            write(b"w" * 3000)
+
+    threads = [threading.Thread(target=f) for f in (hints, writes) * 4]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return []
+
+
 class Unclosable(io.BytesIO):
     @property
     def close(self):
