@@ -240,6 +240,17 @@ class Loading(Case):
             got = list(pool.map(lambda _: request(port, "/meet", timeout=15).text, range(4)))
         self.assertEqual(got, ["met"] * 4)
 
+    def test_a_handler_of_a_signal_can_be_put_back(self):
+        self.app("m", "import os, signal\ndef application(e, s):\n    s('200 OK', [])\n    before = []\n"
+                      "    for n in (signal.SIGTERM, signal.SIGINT):\n        before.append(signal.signal(n, lambda *a: None))\n"
+                      "        os.kill(os.getpid(), n)\n        signal.signal(n, before[-1])\n"
+                      "    return [repr((before == [signal.SIG_DFL, signal.default_int_handler], signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN)).encode()]\n")
+        for more in (), ("--lazy-apps",):
+            with self.subTest(more=more):
+                port, daemon = self.run_app("--module", "m", *more)
+                self.assertEqual(request(port, "/").text, "(True, True)", daemon.output())
+                daemon.stop()
+
     def test_a_thread_that_a_request_has_started_may_finish(self):
         """A thread is a daemon if who started it is one: what serves requests is none, whatever threads says."""
         self.app("m", "import threading, time\ndef work():\n    time.sleep(0.5)\n    print('finished work', flush=True)\n"

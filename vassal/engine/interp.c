@@ -218,13 +218,16 @@ int interp_start(struct engine *e, struct err *err)
 	if (e->config.home)
 		(void)unsetenv(
 			"PYTHONHOME"); /* would win over the virtualenv, as in its activate script */
-	signals_start();
 	if (uwsgi_announce() < 0)
 		return err_set(err, -ENOMEM, "out of memory");
+	signals_hold();
 	r = preinitialize(err);
 	if (r == 0)
 		r = initialize(e, &v, err);
-	return r == 0 ? prepare(e, err) : r;
+	if (r == 0)
+		r = prepare(e, err); /* imports signal, which notes what it finds */
+	signals_release();
+	return r;
 }
 
 static void call_quietly(const char *module_name, const char *function)

@@ -49,10 +49,35 @@ static bool is_ours(int number)
 		action.sa_handler == on_stop);
 }
 
+static const int numbers[] = {SIGINT, SIGTERM};
+
+static void mask(int how)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		(void)sigaddset(&set, numbers[i]);
+	(void)pthread_sigmask(how, &set, NULL);
+}
+
+void signals_hold(void)
+{
+	mask(SIG_BLOCK);
+	if (is_ours(SIGPIPE))
+		(void)signal(SIGPIPE, SIG_IGN);
+}
+
+void signals_release(void)
+{
+	owner = getpid();
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		set_handler(numbers[i], on_stop); /* Python has set one of its own for INT */
+	mask(SIG_UNBLOCK);
+}
+
 void signals_start(void)
 {
-	static const int numbers[] = {SIGINT, SIGTERM};
-
 	owner = getpid();
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		if (is_ours(numbers[i])) /* else the app set its own while it was imported */
