@@ -1,6 +1,5 @@
 """The uwsgi module and uwsgidecorators, as apps and their agents use them."""
 
-import concurrent.futures
 import contextlib
 import http.client
 import os
@@ -8,138 +7,8 @@ import re
 import unittest
 
 import harness
-from harness import Case, eventually, request
-
-APP = """
-import os, socket, sys, threading, time
-import uwsgi
-from uwsgidecorators import harakiri, lock, postfork, thread
-
-AT_IMPORT = (uwsgi.worker_id(), os.getpid())
-forked = []
-
-@postfork
-def note_fork():
-    forked.append((uwsgi.worker_id(), os.getpid()))
-    print("forked %d" % uwsgi.worker_id(), flush=True)
-
-@postfork(wid=2)
-def second():
-    print("only in %d" % uwsgi.worker_id(), flush=True)
-
-def served():
-    print("served a request", flush=True)
-
-uwsgi.after_req_hook = served
-uwsgi.atexit = lambda: print("atexit of %d" % uwsgi.worker_id(), flush=True)
-
-PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "counter")
-
-@lock
-def count():
-    n = int(open(PATH).read())
-    time.sleep(0.01)
-    with open(PATH, "w") as f:
-        f.write(str(n + 1))
-    return n + 1
-
-@harakiri(1)
-def slow(seconds):
-    time.sleep(seconds)
-
-@thread
-def beside(results):
-    results.append(threading.current_thread() is not threading.main_thread())
-
-def in_thread():
-    results = []
-    beside(results).join(10)
-    return results
-
-def holds_and_dies():
-    uwsgi.lock(3)
-    os.kill(os.getpid(), 9)
-
-def waits_for_itself():
-    uwsgi.lock(7)
-    try:
-        uwsgi.lock(7)
-    finally:
-        uwsgi.unlock(7)
-
-def child_that_waits():
-    # answers once, and lives until it is told to go
-    ask, answer = os.pipe(), os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        code = os.read(ask[0], 100).decode()
-        os.write(answer[1], repr(eval(code)).encode())
-        for _ in range(2000):
-            if os.path.exists(PATH + ".go"):
-                break
-            time.sleep(0.01)
-        os._exit(0)
-    return pid, lambda code: os.write(ask[1], code.encode()) and eval(os.read(answer[0], 100))
-
-def child_looks():
-    pid, look = child_that_waits()
-    uwsgi.lock(4)
-    try:
-        return look("uwsgi.is_locked(4)"), os.kill(pid, 9), os.waitpid(pid, 0)[1]
-    finally:
-        uwsgi.unlock(4)
-
-def daemon_keeps_its_descriptors():
-    pid = os.fork()
-    if pid > 0:
-        return os.waitpid(pid, 0)[1]
-    os.closerange(3, 200)
-    pairs = [socket.socketpair() for _ in range(20)]
-    before = [os.fstat(s.fileno()).st_ino for pair in pairs for s in pair]
-    pid = os.fork()
-    if pid == 0:
-        after = [os.fstat(s.fileno()).st_ino for pair in pairs for s in pair]
-        os._exit(after != before)
-    os._exit(os.waitpid(pid, 0)[1] != 0)
-
-def child_survives():
-    pid, look = child_that_waits()
-    look("1")
-    with open(PATH + ".child", "w") as f:
-        f.write(str(pid))
-    holds_and_dies()
-
-def hold_until_told():
-    uwsgi.lock(6)
-    while not os.path.exists(PATH + ".go"):
-        time.sleep(0.01)
-    uwsgi.unlock(6)
-
-def unlock_while_another_waits():
-    while not uwsgi.is_locked(6):
-        time.sleep(0.01)
-    got = []
-    waits = threading.Thread(target=lambda: got.append(uwsgi.lock(6)))
-    waits.start()
-    time.sleep(0.2)
-    uwsgi.unlock(6)
-    open(PATH + ".go", "w").close()
-    waits.join(10)
-    uwsgi.unlock(6)
-    return got
-
-def locked_here():
-    time.sleep(0.3)
-    return uwsgi.worker_id(), uwsgi.is_locked(6)
-
-def expression(environ):
-    return repr(eval(environ["HTTP_X_SEE"], globals(), {"e": environ})).encode()
-
-def application(environ, start_response):
-    body = expression(environ) if "HTTP_X_SEE" in environ else b"up"
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [body]
-"""
+from harness import eventually, request
+from uwsgi_app import APP, Served
 
 # What agents do when they find the module; in the words of their checks, not in their code.
 AGENTS = """
@@ -179,27 +48,7 @@ def application(environ, start_response):
 """
 
 
-class Module(Case):
-    def serve(self, code, *args, module="app"):
-        (self.folder / (module + ".py")).write_text(code)
-        (self.folder / "counter").write_text("0")
-        port = harness.free_port()
-        process = self.vassal("--http", "127.0.0.1:%d" % port, "--chdir", self.folder, "--module", module, *args,
-                              name="vassal%d" % len(self.daemons))
-
-        def up():
-            with contextlib.suppress(OSError):
-                return request(port).status == 200
-            self.assertTrue(process.alive(), process.output())
-
-        eventually(up, 15, "vassal answers")
-        return port, process
-
-    def see(self, port, expression, **kw):
-        answer = request(port, "/", headers={"X-See": expression}, **kw)
-        self.assertEqual(answer.status, 200, expression)
-        return eval(answer.text)
-
+class Module(Served):
     def test_facts_and_their_types(self):
         port, process = self.serve(APP, "--processes", "2", "--env", "A=1", "--env", "B=2")
         pid = process.process.pid
@@ -347,59 +196,6 @@ class Module(Case):
         eventually(lambda: request(port).text.split()[1] != str(worker), 10, "another worker")
         self.assertEqual(request(port).text.split()[0], str(mold))
         self.assertNotIn("atexit of %d." % mold, process.output())
-
-    def test_a_lock_is_held_by_one_of_all_threads_and_processes_and_given_back_by_the_dead(self):
-        port, process = self.serve(APP, "--processes", "3", "--threads", "2")
-        with concurrent.futures.ThreadPoolExecutor(12) as pool:
-            got = sorted(pool.map(lambda _: self.see(port, "count()", timeout=30), range(24)))
-        self.assertEqual(got, list(range(1, 25)))
-        self.assertEqual(self.see(port, "uwsgi.is_locked(0), uwsgi.lock(1), uwsgi.is_locked(1), uwsgi.unlock(1), uwsgi.is_locked(1)"),
-                         (False, None, True, None, False))
-        self.assertEqual(request(port, "/", headers={"X-See": "holds_and_dies()"}).status, 502)
-        self.assertEqual(self.see(port, "uwsgi.lock(3), uwsgi.unlock(3)"), (None, None))
-        self.assertEqual(request(port, "/", headers={"X-See": "uwsgi.lock(64)"}).status, 500)
-        eventually(lambda: "locks are numbered from 0 to 63" in process.output(), 5, "the log says why")
-
-    def test_what_the_app_forks_shares_no_lock_with_it(self):
-        port, process = self.serve(APP)
-        if os.getuid() == 0:
-            os.chmod(self.folder, 0o777)
-        self.assertEqual(self.see(port, "child_looks()"), (True, None, 9))
-        self.assertEqual(self.see(port, "daemon_keeps_its_descriptors()"), 0)
-        self.assertEqual(self.see(port, "uwsgi.is_locked(4)"), False)
-        self.assertEqual(request(port, "/", headers={"X-See": "child_survives()"}).status, 502)
-        self.assertEqual(self.see(port, "uwsgi.is_locked(3)"), False)
-        child = int((self.folder / "counter.child").read_text())
-        os.kill(child, 0)
-        (self.folder / "counter.go").touch()
-        eventually(lambda: not os.path.exists("/proc/%d" % child), 5, "the child leaves")
-
-    def test_who_waits_for_a_lock_does_not_lose_it_to_an_unlock_of_another_thread(self):
-        port, process = self.serve(APP, "--processes", "2")
-        if os.getuid() == 0:
-            os.chmod(self.folder, 0o777)
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            self.assertEqual(list(pool.map(lambda e: self.see(port, e), ("hold_until_told()", "unlock_while_another_waits()"))), [None, [None]])
-            self.assertEqual(set(pool.map(lambda _: self.see(port, "locked_here()"), range(2))), {(1, False), (2, False)})
-
-    def test_who_waits_for_a_lock_of_its_own_process_can_be_interrupted(self):
-        for threads in "1", "2":
-            with self.subTest(threads=threads):
-                port, process = self.serve(APP, "--threads", threads, "--interrupt-timeout", "1")
-                pid = self.see(port, "os.getpid()")
-                self.assertEqual(request(port, "/", headers={"X-See": "waits_for_itself()"}, timeout=15).status, 504)
-                eventually(lambda p=port, i=pid: self.see(p, "os.getpid(), uwsgi.is_locked(7)") == (i, False), 5, "it is given back")
-                eventually(lambda p=process: "in waits_for_itself\n" in p.output() and "RequestTimeout" in p.output(), 5, "its traceback")
-
-    def test_a_lock_of_a_worker_that_has_become_the_parent_of_a_mold_is_its_own(self):
-        port, process = self.serve(APP, "--processes", "1", "--refork", "3")
-
-        def reforked():
-            return request(port).status == 200 and "is the parent of a new mold" in process.output()
-
-        eventually(reforked, 10, "a mold is made of the worker")
-        self.assertEqual(request(port, "/", headers={"X-See": "holds_and_dies()"}).status, 502)
-        self.assertEqual(self.see(port, "uwsgi.is_locked(3)"), False)
 
     def test_user_harakiri_ends_a_request_that_takes_too_long_and_no_other(self):
         port, process = self.serve(APP)
