@@ -45,7 +45,6 @@ struct engine {
 	bool loaded;
 	PyObject *uwsgi;            /* the module */
 	unsigned worker_id;         /* from 1; 0: the mold */
-	bool yields;                /* place: it is SCHED_BATCH by our own doing */
 	PyObject *format_exception; /* traceback.format_exception */
 	PyObject *close_name;       /* "close" */
 	PyObject *request_timeout;  /* emperor.RequestTimeout */

@@ -30,36 +30,12 @@ static int next_cpu(const cpu_set_t *allowed, int cpu)
 	return cpu;
 }
 
-/*
- * A worker is woken by a front that has more to hand out: if it drove the front off the CPU each request would cost two
- * switches. SCHED_BATCH waits until whoever wakes it sleeps or has had its slice; its share of the CPU is the same. Requests
- * that take 0.1 ms cost a fifth less with four workers, at long ones nothing changes; beside processes that never sleep the
- * waits are the same. Whoever was given another policy keeps it, and a refusal is no loss.
- */
-static void yield_to_wakers(struct engine *e)
-{
-	const struct sched_param none = {0};
-
-	e->yields = sched_getscheduler(0) == SCHED_OTHER &&
-		    sched_setscheduler(0, SCHED_BATCH, &none) == 0;
-}
-
-static void yield_no_more(struct engine *e)
-{
-	const struct sched_param none = {0};
-
-	if (e->yields)
-		(void)sched_setscheduler(0, SCHED_OTHER, &none);
-	e->yields = false;
-}
-
-void place_worker(struct engine *e, unsigned number)
+void place_worker(const struct engine *e, unsigned number)
 {
 	cpu_set_t allowed, mine;
 	unsigned cpus, n;
 	int cpu = -1;
 
-	yield_to_wakers(e);
 	if (e->config.cpu_affinity == 0)
 		return;
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0 || CPU_COUNT(&allowed) == 0) {
@@ -79,11 +55,10 @@ void place_worker(struct engine *e, unsigned number)
 		log_warning("cpu-affinity: %s", strerror(errno));
 }
 
-void place_anywhere(struct engine *e)
+void place_anywhere(const struct engine *e)
 {
 	cpu_set_t all;
 
-	yield_no_more(e);
 	if (e->config.cpu_affinity == 0)
 		return;
 	memset(&all, 0xff, sizeof(all)); /* the kernel leaves those that its cgroup allows */
