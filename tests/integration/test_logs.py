@@ -1,11 +1,13 @@
 """Logs that are moved away: a new file is begun, and no line is lost."""
 
+import contextlib
 import os
 import signal
 import threading
 import time
 import unittest
 
+import harness
 from harness import Case, eventually, request
 from test_http import serve
 
@@ -40,6 +42,34 @@ class Logs(Case):
         self.assertGreater(log.stat().st_size, 0)
         for n in range(len(sent)):
             self.assertEqual(everything().count('"GET /note?%d" 200 ' % n), 1)
+
+    def test_what_an_app_prints_is_whole_lines_whatever_python_was_told(self):
+        (self.folder / "prints.py").write_text(
+            "import sys\ndef application(environ, start_response):\n    start_response('200 OK', [])\n"
+            "    print('one', 'two', 'three', end='')\n    print('', 'four', 'five', file=sys.stdout)\n"
+            "    print('six', 'seven', 'eight', file=sys.stderr)\n    return []\n")
+        port = harness.free_port()
+        daemon = self.vassal("--http", "127.0.0.1:%d" % port, "--chdir", self.folder, "--module", "prints", "--processes", "4",
+                             "--threads", "2", "--disable-logging", env={"PYTHONUNBUFFERED": "1"})
+
+        def up():
+            with contextlib.suppress(OSError):
+                return request(port).status == 200
+
+        def ask():
+            for _ in range(100):
+                request(port)
+
+        eventually(up, 15, "it answers")
+
+        clients = [threading.Thread(target=ask) for _ in range(8)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        eventually(lambda: daemon.output().count("six seven eight\n") >= 800, 10, "all lines")
+        printed = [line for line in daemon.output().splitlines() if not line.startswith("20")]
+        self.assertEqual(set(printed), {"one two three four five", "six seven eight"})
 
     def test_an_old_log_is_let_go_even_if_nothing_more_is_written(self):
         log = self.folder / "app.txt"

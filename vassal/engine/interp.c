@@ -170,13 +170,17 @@ static int extend_path(const struct engine *e)
 	return r;
 }
 
-/* What an app prints is to be in the log when it was printed, not when 8 KB have come together. */
-static int buffer_by_lines(void)
+/*
+ * What an app prints is to be in the log when it was printed, not when 8 KB have come together; and a line at a time, for its
+ * processes and threads print on one pipe: with PYTHONUNBUFFERED, or -u, each word of a print() was a write of its own.
+ */
+static int buffer_by_lines(const char *name)
 {
-	PyObject *out = PySys_GetObject("stdout"); /* borrowed */
+	PyObject *out = PySys_GetObject(name); /* borrowed */
 	PyObject *reconfigure = out ? PyObject_GetAttrString(out, "reconfigure") : NULL;
 	PyObject *none = PyTuple_New(0);
-	PyObject *kwargs = Py_BuildValue("{s:O}", "line_buffering", Py_True);
+	PyObject *kwargs =
+		Py_BuildValue("{s:O,s:O}", "line_buffering", Py_True, "write_through", Py_False);
 	PyObject *r =
 		reconfigure && none && kwargs ? PyObject_Call(reconfigure, none, kwargs) : NULL;
 
@@ -191,9 +195,10 @@ static int prepare(struct engine *e, struct err *err)
 {
 	e->close_name = PyUnicode_InternFromString("close");
 	if (e->close_name && bytecode_start() == 0 && extend_path(e) == 0 &&
-	    buffer_by_lines() == 0 && stacks_start() == 0 && traceback_start(e) == 0 &&
-	    filewrapper_start() == 0 && input_start() == 0 && callable_start() == 0 &&
-	    interrupt_start(e) == 0 && uwsgi_start(e) == 0)
+	    buffer_by_lines("stdout") == 0 && buffer_by_lines("stderr") == 0 &&
+	    stacks_start() == 0 && traceback_start(e) == 0 && filewrapper_start() == 0 &&
+	    input_start() == 0 && callable_start() == 0 && interrupt_start(e) == 0 &&
+	    uwsgi_start(e) == 0)
 		return 0;
 	PyErr_Print();
 	return err_set(err, -ENOEXEC,
