@@ -204,6 +204,28 @@ static void a_crowd_of_threads_makes_one_answer(void **state)
 	}
 }
 
+/* What both give is whole, in whatever order. */
+static void a_file_and_a_thread_do_not_write_over_each_other(void **state)
+{
+	struct rig *r = *state;
+
+	for (int i = 0; i < 5; i++) {
+		size_t of_file = 0, of_thread = 0;
+		struct answer a;
+
+		rig_get(r, "/wrapped_and_written", &a);
+		assert_int_equal(a.end, FRAME_END_OK);
+		for (size_t k = 0; k < a.body_n; k++) {
+			of_file += a.body[k] == 'f';
+			of_thread += a.body[k] == 'w';
+		}
+		assert_int_equal(of_file, 4000000);
+		assert_int_equal(of_thread, a.body_n - of_file);
+		assert_int_equal(of_thread % 3000, 1);
+		answer_done(&a);
+	}
+}
+
 static void a_file_that_cannot_be_closed_is_told_of(void **state)
 {
 	struct rig *r = *state;
@@ -408,6 +430,7 @@ int main(void)
 		cmocka_unit_test(headers_that_go_while_they_are_complained_of_harm_nobody),
 		cmocka_unit_test(the_end_of_a_request_is_not_lost_in_the_methods_of_its_file),
 		cmocka_unit_test(a_crowd_of_threads_makes_one_answer),
+		cmocka_unit_test(a_file_and_a_thread_do_not_write_over_each_other),
 		cmocka_unit_test(a_file_that_cannot_be_closed_is_told_of),
 		cmocka_unit_test(a_body_that_threads_open_at_once_leaves_no_descriptor),
 		cmocka_unit_test(threads_that_share_a_body_get_each_byte_once),

@@ -309,28 +309,40 @@ static int send_iterable(struct lane *l, PyObject *result)
 	return PyErr_Occurred() ? -1 : r;
 }
 
-/* One frame of a file, read by the kernel straight into the ring. Bytes read, 0 at its end, -1 with an exception. */
+/* Only who has write() can send behind the head, and start_response() gives none any more. */
+static bool is_shared(const struct lane *l)
+{
+	return l->write && Py_REFCNT((PyObject *)l->write) > 1;
+}
+
+/*
+ * One frame of a file, read by the kernel straight into the ring; but where another thread may put a frame at that place
+ * meanwhile, into memory of our own. Bytes read, 0 at its end, -1 with an exception.
+ */
 static ssize_t send_file_part(struct lane *l, int fd, off_t at, size_t want)
 {
-	struct exchange *x = l->engine->exchange;
-	uint8_t *room;
+	bool shared = is_shared(l);
+	uint8_t *own = shared ? PyMem_RawMalloc(want) : NULL;
+	uint8_t *room = shared ? own : get_room(l, want);
 	ssize_t r;
 
-	do {
-		room = get_room(l, want);
-		if (!room)
-			return -1;
-		Py_BEGIN_ALLOW_THREADS;
-		do
-			r = pread(fd, room, want, at);
-		while (r < 0 && errno == EINTR);
-		Py_END_ALLOW_THREADS;
-		/* a thread that wrote meanwhile has taken this place */
-	} while (exchange_reply_room(x, l->number, want) != room);
+	if (!room && shared)
+		(void)PyErr_NoMemory();
+	if (!room)
+		return -1;
+	Py_BEGIN_ALLOW_THREADS;
+	do
+		r = pread(fd, room, want, at);
+	while (r < 0 && errno == EINTR);
+	Py_END_ALLOW_THREADS;
 	if (r < 0)
 		(void)PyErr_SetFromErrno(PyExc_OSError);
-	if (r > 0)
-		exchange_reply_commit(x, l->number, l->slot, FRAME_DATA, (size_t)r, true);
+	else if (r > 0 && own)
+		r = put_frame(l, FRAME_DATA, own, (size_t)r, true) < 0 ? -1 : r;
+	else if (r > 0)
+		exchange_reply_commit(l->engine->exchange, l->number, l->slot, FRAME_DATA,
+				      (size_t)r, true);
+	PyMem_RawFree(own);
 	return r;
 }
 

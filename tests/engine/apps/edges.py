@@ -1,4 +1,5 @@
 """Apps at the edges of PEP 3333: what is legal and rare, and what is wrong and must harm nobody else."""
+import contextlib
 import gc
 import gzip
 import io
@@ -103,6 +104,26 @@ def crowd(environ, start_response):
     for t in threads:
         t.join()
     return []
+
+
+def wrapped_and_written(environ, start_response):
+    """A file that is sent while a thread writes."""
+    write = start_response("200 OK", [])
+    write(b"w")
+    f = tempfile.TemporaryFile()
+    f.write(b"f" * 4000000)
+    f.seek(0)
+    os.fsync(f.fileno())
+
+    def writes():
+        with contextlib.suppress(RuntimeError, ValueError):  # the request is over, its file closed
+            for _ in range(200):
+                os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # to read it takes its time
+                write(b"w" * 3000)
+
+    for _ in range(3):
+        threading.Thread(target=writes).start()
+    return environ["wsgi.file_wrapper"](f)
 
 
 class Unclosable(io.BytesIO):
