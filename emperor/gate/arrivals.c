@@ -64,12 +64,14 @@ static bool tells_more(const struct arrival *in, struct span fresh)
 {
 	struct span held = buf_span(&in->in);
 	struct proxy proxy;
+	long header;
 
 	if (in->client.protocol != GATE_HTTP || held.n == 0 || held.p[held.n - 1] == '\n' ||
 	    memchr(fresh.p, '\n', fresh.n) || held.n + fresh.n >= LIMIT_GATE_HEAD)
 		return true;
-	/* the header's version 2 ends with any byte */
-	return proxy_parse(held.p, held.n, &proxy) == (long)held.n;
+	/* the header's version 2 ends with any byte, and what follows may come with its last ones */
+	header = proxy_parse(held.p, held.n, &proxy);
+	return header == PROXY_MORE || header == (long)held.n;
 }
 
 static void on_bytes(struct arrival *in, struct span fresh)

@@ -90,6 +90,21 @@ static void what_is_no_http_behind_a_header_is_told_so_at_once(void **state)
 		say(fd, "\x16\x03\x01\x02");
 		expect_status(fd, 400);
 	}
+	/* wherever the header was cut */
+	for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
+		for (size_t cut = 1; cut < headers[i].n; cut++) {
+			int fd = dial_unix(w);
+			char rest[64];
+			size_t n = headers[i].n - cut;
+
+			assert_int_equal(send(fd, headers[i].p, cut, MSG_NOSIGNAL), cut);
+			settle(w);
+			memcpy(rest, headers[i].p + cut, n);
+			memcpy(rest + n, "\x16\x03\x01\x02", 4);
+			assert_int_equal(send(fd, rest, n + 4, MSG_NOSIGNAL), n + 4);
+			expect_status(fd, 400);
+		}
+	}
 }
 
 int main(void)
