@@ -22,7 +22,10 @@ struct proxy {
 
 /* Does a connection begin with one? PROXY_MORE until that is sure, PROXY_BAD: no; > 0: yes, whatever follows. */
 int proxy_look(const char *p, size_t n);
-/* Bytes of the header, PROXY_MORE, or PROXY_BAD. Of what version 2 has behind the addresses (TLVs) only PP2_TYPE_SSL is read. */
+/*
+ * Bytes of the header, PROXY_MORE, or PROXY_BAD. Of what version 2 has behind the addresses (TLVs) only PP2_TYPE_SSL is
+ * read.
+ */
 long proxy_parse(const char *p, size_t n, struct proxy *ret);
 /*
  * The header that says the same, version 1, or 2 if it came by TLS: for whoever takes the connection over without its

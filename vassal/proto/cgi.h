@@ -3,8 +3,9 @@
  * reading for all three.
  *
  * Only CGI names pass (upper case, digits, '_'); UWSGI_FILE and its kin, which would load code, are dropped; the last
- * of equal keys wins, but a field that comes again (nginx before 1.23 hands each on) is joined as http1 does it; an empty CONTENT_LENGTH is absent; PATH_INFO and SCRIPT_NAME are derived when the proxy's params
- * omit them (nginx's stock fastcgi_params and scgi_params do).
+ * of equal keys wins, but a field that comes again (nginx before 1.23 hands each on) is joined as http1 does it; an
+ * empty CONTENT_LENGTH is absent; PATH_INFO and SCRIPT_NAME are derived when the proxy's params omit them (nginx's
+ * stock fastcgi_params and scgi_params do).
  */
 #pragma once
 #include "shared/limits.h"
