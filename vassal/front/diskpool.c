@@ -21,6 +21,7 @@ static void *run(void *arg)
 		p->idle--;
 		job = p->first;
 		p->first = job->next;
+		p->waiting_n--;
 		if (!p->first)
 			p->last = &p->first;
 		(void)pthread_mutex_unlock(&p->lock);
@@ -51,9 +52,9 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 	}
 }
 
-void diskpool_init(struct diskpool *p, struct ev_loop *loop)
+void diskpool_init(struct diskpool *p, struct ev_loop *loop, unsigned most)
 {
-	*p = (struct diskpool){.loop = loop};
+	*p = (struct diskpool){.loop = loop, .most = most};
 	(void)pthread_mutex_init(&p->lock, NULL);
 	(void)pthread_cond_init(&p->more, NULL);
 	p->last = &p->first;
@@ -67,13 +68,15 @@ bool diskpool_submit(struct diskpool *p, struct diskjob *job)
 	bool ok;
 
 	(void)pthread_mutex_lock(&p->lock);
-	if (p->idle == 0 && p->threads < DISKPOOL_THREADS)
+	/* an idle one may have been woken for another job already */
+	if (p->idle <= p->waiting_n && p->threads < p->most)
 		p->threads += thread_start(NULL, STACK_BYTES, run, p) == 0;
 	ok = p->threads > 0;
 	if (ok) {
 		job->next = NULL;
 		*p->last = job;
 		p->last = &job->next;
+		p->waiting_n++;
 		(void)pthread_cond_signal(&p->more);
 	}
 	(void)pthread_mutex_unlock(&p->lock);

@@ -13,6 +13,8 @@
 struct err;
 
 #define DISKPOOL_THREADS 2 /* temp files and cold opens only; more would only queue in the disk */
+#define DISKPOOL_FAR_THREADS \
+	8 /* for disks that a network or a program answers for: those wait, and work elsewhere */
 
 struct diskjob {
 	struct diskjob *next;
@@ -26,11 +28,13 @@ struct diskpool {
 	pthread_cond_t more;
 	struct diskjob *first, **last; /* waiting */
 	struct diskjob *finished;
-	unsigned threads, idle;
+	unsigned threads, idle, most;
+	unsigned waiting_n;
 	ev_async wake;
 	struct ev_loop *loop;
 };
 
-void diskpool_init(struct diskpool *p, struct ev_loop *loop);
+/* most: threads that it may have. */
+void diskpool_init(struct diskpool *p, struct ev_loop *loop, unsigned most);
 /* False if no thread could be started: the caller then does the work itself or gives up. */
 bool diskpool_submit(struct diskpool *p, struct diskjob *job);

@@ -146,7 +146,8 @@ static int start(struct front *f, const struct front_setup *setup, struct err *e
 	r = loop_init(f, err);
 	if (r < 0)
 		return r;
-	diskpool_init(&f->disk, f->loop);
+	diskpool_init(&f->disk, f->loop, DISKPOOL_THREADS);
+	diskpool_init(&f->far_disk, f->loop, DISKPOOL_FAR_THREADS);
 	conns_init(f);
 	live_apply(f);
 	if (error_pages_load(f) < 0)

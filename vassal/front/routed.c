@@ -77,7 +77,7 @@ int routing_open(struct front *f, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	t->rules = rules;
-	diskpool_init(&t->hashing, f->loop);
+	diskpool_init(&t->hashing, f->loop, DISKPOOL_THREADS);
 	f->routing = t;
 	return 0;
 }

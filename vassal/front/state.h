@@ -292,6 +292,8 @@ struct front {
 
 	/* sides */
 	struct diskpool disk;
+	struct diskpool
+		far_disk; /* one that gives no answer must not hold up bodies, and files that are near */
 	struct logbook log;
 	struct spool_budget temp_bytes;
 	struct spool_limits out_limits, body_limits;

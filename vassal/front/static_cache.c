@@ -26,12 +26,12 @@ static void on_closed(struct diskjob *disk)
 	free(container_of(disk, struct static_entry, closing));
 }
 
-void static_entry_leave(struct static_entry *e, struct diskpool *pool)
+void static_entry_leave(struct static_entry *e, struct diskpool *far_disk)
 {
 	if (!e || --e->users > 0)
 		return;
 	e->closing = (struct diskjob){.work = work_close, .done = on_closed};
-	if (e->found.far && pool && diskpool_submit(pool, &e->closing))
+	if (e->found.far && far_disk && diskpool_submit(far_disk, &e->closing))
 		return;
 	static_found_done(&e->found);
 	free(e);

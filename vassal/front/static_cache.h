@@ -36,7 +36,7 @@ struct static_entry *static_cache_add(struct static_cache *c, unsigned root, con
 				      bool directory, struct static_found *found, uint64_t now_ns);
 /* Not to be found any more; who uses it goes on. */
 void static_cache_forget(struct static_cache *c, struct static_entry *e);
-/* The last use closes its files: those that are far in a disk thread, if there is one. */
-void static_entry_leave(struct static_entry *e, struct diskpool *pool);
+/* The last use closes its files: those that are far in a thread of far_disk, if there is one. */
+void static_entry_leave(struct static_entry *e, struct diskpool *far_disk);
 /* Closes what nobody has asked for lately; UINT64_MAX: everything. */
 void static_cache_sweep(struct static_cache *c, uint64_t now_ns);

@@ -33,7 +33,7 @@ struct static_job {
 	struct diskjob disk; /* owner = struct static_file */
 	struct static_question question;
 	struct static_found found; /* ours until it is taken */
-	struct diskpool *pool;
+	struct diskpool *far_disk;
 	int root_fd;     /* ours: a duplicate; -1: to be opened */
 	bool opens, far; /* root_fd was opened here, and of what kind it is */
 	int error;
@@ -59,7 +59,7 @@ void static_file_free(struct static_file *sf)
 		return;
 	if (sf->job)
 		sf->job->owner = NULL;
-	static_entry_leave(sf->entry, &sf->conn->front->disk);
+	static_entry_leave(sf->entry, &sf->conn->front->far_disk);
 	free(sf->handed);
 	free(sf);
 }
@@ -102,7 +102,7 @@ static void refuse(struct conn *c, const struct static_plan *plan, struct static
 
 	if (!handed)
 		board_add(&c->front->count->static_requests, 1);
-	static_entry_leave(e, &c->front->disk);
+	static_entry_leave(e, &c->front->far_disk);
 	static_file_free(TAKE_PTR(c->file));
 	timer_clear(&c->timer);
 	error_answer_fields(c, plan->status, span_of(plan->fields, plan->fields_n), &r);
@@ -202,7 +202,7 @@ static void job_free(struct static_job *job)
 		/* it was found for nobody: to close it may take its time too */
 		job->disk.work = work_drop;
 		job->disk.done = on_dropped;
-		if (diskpool_submit(job->pool, &job->disk))
+		if (diskpool_submit(job->far_disk, &job->disk))
 			return;
 	}
 	static_found_done(&job->found);
@@ -251,6 +251,7 @@ static bool ask_disk(struct conn *c, unsigned root, const struct static_question
 	struct front *f = c->front;
 	struct static_file *sf = c->file ? c->file : static_file_new(c);
 	struct static_job *job = sf ? calloc(1, sizeof(*job)) : NULL;
+	struct diskpool *pool;
 
 	if (sf && !c->file)
 		c->file = sf;
@@ -259,13 +260,14 @@ static bool ask_disk(struct conn *c, unsigned root, const struct static_question
 	for (unsigned i = 0; i < HTTP_CODING_COUNT; i++)
 		job->found.forms[i].fd = -1;
 	job->disk = (struct diskjob){.work = work_look, .done = on_looked, .owner = sf};
-	job->pool = &f->disk;
+	job->far_disk = &f->far_disk;
 	job->opens = q->root_fd < 0;
+	pool = job->opens || f->statics->roots[root].far ? &f->far_disk : &f->disk;
 	job->root_fd = job->opens ? -1 : fcntl(q->root_fd, F_DUPFD_CLOEXEC, 3);
 	job->question = *q;
 	(void)snprintf(job->path, sizeof(job->path), "%s", q->path);
 	job->question.path = job->path;
-	if ((job->root_fd < 0 && !job->opens) || !diskpool_submit(&f->disk, &job->disk)) {
+	if ((job->root_fd < 0 && !job->opens) || !diskpool_submit(pool, &job->disk)) {
 		job_free(job);
 		return false;
 	}
@@ -300,7 +302,7 @@ enum static_outcome static_try(struct conn *c, unsigned root, const char *path, 
 	}
 	if (e) {
 		static_cache_forget(&s->cache, e);
-		static_entry_leave(e, &f->disk);
+		static_entry_leave(e, &f->far_disk);
 	}
 	r = static_root_of(f, root, &q.root_fd);
 	if (r == -EAGAIN)

@@ -102,14 +102,14 @@ static void on_fetched(struct diskjob *disk)
 	}
 }
 
-static bool submit(struct front *f, struct static_file *sf, struct fetch *job)
+static bool submit(struct diskpool *pool, struct static_file *sf, struct fetch *job)
 {
 	if (!job)
 		return false;
 	job->disk.owner = sf;
 	job->fd = fcntl(sf->fd, F_DUPFD_CLOEXEC, 3);
 	job->at = sf->at;
-	if (job->fd >= 0 && diskpool_submit(&f->disk, &job->disk)) {
+	if (job->fd >= 0 && diskpool_submit(pool, &job->disk)) {
 		sf->job = &job->disk;
 		return true;
 	}
@@ -126,7 +126,7 @@ static bool fetch(struct front *f, struct static_file *sf)
 
 	if (job)
 		job->disk = (struct diskjob){.work = work_fetch, .done = on_fetched};
-	return submit(f, sf, job);
+	return submit(&f->disk, sf, job);
 }
 
 /* Is the next page in memory? If not, a disk thread fetches what comes next. */
@@ -218,7 +218,7 @@ static bool bring(struct front *f, struct static_file *sf)
 		job->disk = (struct diskjob){.work = work_bring, .done = on_brought};
 		job->room = (size_t)MIN(sf->left, (uint64_t)SEND_PIECE);
 	}
-	return submit(f, sf, job);
+	return submit(&f->far_disk, sf, job);
 }
 
 /* -- parts ---------------------------------------------------------------------------------------------- */
@@ -417,14 +417,14 @@ void static_send(struct conn *c, size_t n, const struct static_plan *plan, struc
 	c->state = CONN_FILE;
 	timer_clear(&c->timer); /* it was the head's */
 	if (send_at_once(c, n, plan, e)) {
-		static_entry_leave(e, &c->front->disk);
+		static_entry_leave(e, &c->front->far_disk);
 		if (c->state != CONN_DEAD)
 			finish(c, handed);
 		free(handed);
 		return;
 	}
 	if (!keep(c, plan, e, handed)) {
-		static_entry_leave(e, &c->front->disk);
+		static_entry_leave(e, &c->front->far_disk);
 		free(handed);
 		conn_kill(c, true);
 		return;

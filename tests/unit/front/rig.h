@@ -115,7 +115,8 @@ static inline struct front *rig_make(unsigned slots, unsigned queue_size)
 		(struct spool_limits){.memory = 65536, .file = 1 << 20, .tmpdir = "/tmp"};
 	assert_int_equal(exchange_create(&f->exchange, &f->shape, &err), 0);
 	assert_int_equal(logbook_init(&f->log, "", f->bank, -1, NULL), 0);
-	diskpool_init(&f->disk, f->loop);
+	diskpool_init(&f->disk, f->loop, DISKPOOL_THREADS);
+	diskpool_init(&f->far_disk, f->loop, DISKPOOL_FAR_THREADS);
 	conns_init(f);
 	assert_int_equal(loop_init(f, &err), 0);
 	/* the tests say themselves when a turn happens */

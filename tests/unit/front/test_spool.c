@@ -38,7 +38,7 @@ static int set_up(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	diskpool_init(&w->disk, ev_default_loop(0));
+	diskpool_init(&w->disk, ev_default_loop(0), DISKPOOL_THREADS);
 	w->limits = (struct spool_limits){.memory = 8192, .file = 1 << 20, .tmpdir = "/tmp"};
 	w->older = worlds;
 	worlds = w;
