@@ -147,8 +147,8 @@ int static_look(const struct static_question *q, bool cached_only, struct static
 		ret->forms[i].fd = -1;
 	r = look(q, cached_only, ret);
 	/* what is found in memory alone is of the directory's own file system (static_open) */
-	if (!cached_only && ret->forms[HTTP_CODING_IDENTITY].fd >= 0)
-		ret->far = fd_is_far(ret->forms[HTTP_CODING_IDENTITY].fd);
+	for (unsigned i = 0; i < HTTP_CODING_COUNT && !cached_only && !ret->far; i++)
+		ret->far = ret->forms[i].fd >= 0 && fd_is_far(ret->forms[i].fd);
 	if (r < 0 || ret->verdict != STATIC_FILE) {
 		enum static_verdict verdict = r < 0 ? STATIC_NONE : ret->verdict;
 

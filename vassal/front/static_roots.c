@@ -35,7 +35,8 @@ void static_root_opened(struct front *f, unsigned i, int fd, bool far)
 		logbook_say(&f->log, f->wall_ns, "%s: files are looked for there: %s", root->target,
 			    strerror(-fd));
 	root->said = fd < 0;
-	if (fd >= 0 && static_open_device(fd, &root->device) < 0)
+	/* one that is far is not asked even that here */
+	if (fd >= 0 && !far && static_open_device(fd, &root->device) < 0)
 		root->far = true; /* nobody knows */
 }
 
