@@ -177,6 +177,22 @@ static void work_bring(struct diskjob *disk)
 	(void)close(job->fd);
 }
 
+/* Gives the client what was brought. 0, or -errno; -ECANCELED: it has ended. */
+static int give(struct conn *c, struct static_file *sf, struct iovec *iov)
+{
+	const uint64_t n = iov->iov_len, stored = c->out.total;
+	int r;
+
+	sf->at += n;
+	sf->left -= n;
+	c->answer.sent += n;
+	r = sf->left > 0 || sf->multipart ? write_more(c, iov) : write_rest(c, iov);
+	/* what is stored counts when it goes */
+	if (r == 0 && sf->left > 0 && !patience_gave(c, n - MIN(n, c->out.total - stored)))
+		r = -ECANCELED;
+	return r;
+}
+
 static void on_brought(struct diskjob *disk)
 {
 	struct fetch *job = container_of(disk, struct fetch, disk);
@@ -196,10 +212,7 @@ static void on_brought(struct diskjob *disk)
 		r = job->got < 0 ? (int)job->got : -ENODATA;
 	} else {
 		iov.iov_len = (size_t)MIN((uint64_t)job->got, sf->left);
-		sf->at += iov.iov_len;
-		sf->left -= iov.iov_len;
-		c->answer.sent += iov.iov_len;
-		r = sf->left > 0 || sf->multipart ? write_more(c, &iov) : write_rest(c, &iov);
+		r = give(c, sf, &iov);
 	}
 	free(job->bytes);
 	free(job);

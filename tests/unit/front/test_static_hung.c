@@ -1,4 +1,4 @@
-/* A far disk that gives no answer at all: whoever asks for its files waits, and nobody else does. */
+/* A far disk that gives no answer, or slowly: whoever asks for its files waits, and nobody else does. */
 #include "rig.h"
 
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include "vassal/front/static_file.h"
 
 #define CLIENTS  4
+#define LARGE    (2 << 20) /* eight pieces */
 #define PATIENCE (10 * NS_PER_S)
 
 static pthread_t loop_thread;
@@ -121,10 +122,56 @@ static void nobody_else_waits_for_a_disk_that_gives_no_answer(void **state)
 	assert_int_equal(rmdir(top), 0);
 }
 
+/* Whoever reads slowly from now on is judged by what it was given. */
+static void what_a_client_is_given_of_a_far_file_is_counted(void **state)
+{
+	static char mount[] = "/s", buf[LARGE];
+	char top[] = "/tmp/test_static_hung.XXXXXX", file[64];
+	struct static_map_config map = {.mount = mount, .target = top};
+	uint64_t until = clock_now_ns() + PATIENCE, most = 0;
+	const int size = 2 * LARGE;
+	struct front *f;
+	struct conn *c;
+	size_t n = 0;
+	bool closed;
+	int client, fd;
+
+	(void)state;
+	loop_thread = pthread_self();
+	assert_non_null(mkdtemp(top));
+	(void)snprintf(file, sizeof(file), "%s/large", top);
+	fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_true(fd >= 0 && ftruncate(fd, LARGE) == 0);
+	(void)close(fd);
+	f = rig_make(CLIENTS, CLIENTS);
+	the_rig->config.static_maps = &map;
+	the_rig->config.static_maps_n = 1;
+	assert_int_equal(statics_open(f, &f->statics, NULL), 0);
+	c = rig_ask(f, "GET /s/large HTTP/1.1\r\nHost: a\r\n\r\n", &client);
+	/* all of it fits: whatever it reads, nothing is stored here */
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	while (c->state == CONN_FILE && clock_now_ns() < until) {
+		turn(f);
+		if (!spool_empty(&c->out))
+			conn_flush(c);
+		if (c->state == CONN_FILE)
+			most = MAX(most, c->given);
+		n += rig_read(client, buf, sizeof(buf), &closed);
+	}
+	assert_int_equal(c->state, CONN_HEAD);
+	assert_true(n + rig_read(client, buf, sizeof(buf), &closed) > LARGE);
+	assert_in_range(most, LARGE / 2, LARGE + 4096);
+	close(client);
+	rig_free(f);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(top), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nobody_else_waits_for_a_disk_that_gives_no_answer),
+		cmocka_unit_test(what_a_client_is_given_of_a_far_file_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
