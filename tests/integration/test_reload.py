@@ -369,12 +369,30 @@ class Triggers(Case):
         (code / "latin.py").write_text(text % "first")
         e.drop("one", "latin", "pythonpath = %s/*\npy-autoreload = 1\nenv = PYTHONDONTWRITEBYTECODE=1\n" % code.parent)
         self.assertEqual(e.wait_up("one").text, "first")
+        self.edit_until_seen(e, "one", "/", code / "latin.py", text)
+
+    def edit_until_seen(self, e, app, path, file, text):
         for n in range(3):  # as above
-            (code / "latin.py").write_text(text % ("edit %d" % n))
+            file.write_text(text % ("edit %d" % n))
             with contextlib.suppress(AssertionError):
-                eventually(lambda: e.get("one").text.startswith("edit"), 4)
+                eventually(lambda: e.get(app, path).text.startswith("edit"), 4)
                 break
-        self.assertRegex(e.get("one").text, "edit")
+        self.assertRegex(e.get(app, path).text, "edit")
+
+    def test_py_autoreload_watches_files_that_an_ini_names_beside_it(self):
+        e = self.emperor()
+        text = "import os\ndef application(environ, start_response):\n    os.chdir('/')\n    start_response('200 OK', [])\n    return [b'%s']\n"
+        code = self.folder / "code"
+        code.mkdir()
+        (code / "filed.py").write_text(text % "first")
+        (code / "mounted.py").write_text("from filed2 import application\n")
+        (code / "filed2.py").write_text(text % "second")
+        e.write("one", "[vassal]\ndomain = one.test\nchdir = %s\nmount = /m=mounted.py\nwsgi-file = ./filed.py\npy-autoreload = 1\n"
+                "env = PYTHONDONTWRITEBYTECODE=1\n" % code)
+        self.assertEqual(e.wait_up("one").text, "first")
+        self.assertEqual(e.get("one", "/m").text, "second")
+        self.edit_until_seen(e, "one", "/", code / "filed.py", text)
+        self.edit_until_seen(e, "one", "/m", code / "mounted.py", text)
 
     def test_a_storm_of_reloads_is_a_few_generations_and_nobody_waits_in_vain(self):
         e = self.emperor()

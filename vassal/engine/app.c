@@ -3,6 +3,8 @@
  */
 #include "vassal/engine/engine.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "shared/err.h"
@@ -198,6 +200,27 @@ static PyObject *run_file(const char *name, PyObject *path)
 	return module;
 }
 
+/*
+ * As __file__ has it: any bytes (PEP 383), and from the root, as imported modules have it, whatever the current directory
+ * will be by the time that somebody looks (py-autoreload does). Links stay: they are what a deploy switches.
+ */
+static PyObject *name_of_file(const char *path)
+{
+	char full[PATH_MAX];
+	int n;
+
+	if (path[0] == '/' || !getcwd(full, sizeof(full)))
+		return PyUnicode_DecodeFSDefault(path);
+	while (strncmp(path, "./", 2) == 0)
+		path += 2;
+	n = (int)strlen(full);
+	n += snprintf(full + n, sizeof(full) - (size_t)n, "%s%s", n > 1 ? "/" : "", path);
+	if ((size_t)n < sizeof(full))
+		return PyUnicode_DecodeFSDefault(full);
+	(void)PyErr_Format(PyExc_ImportError, "%s: %s", path, strerror(ENAMETOOLONG));
+	return NULL;
+}
+
 static PyObject *load_file(const struct engine *e, const char *path)
 {
 	char name[SPEC_MAX];
@@ -212,7 +235,7 @@ static PyObject *load_file(const struct engine *e, const char *path)
 		(void)PyErr_Format(PyExc_ImportError, "%s", err.text); /* an ini holds any bytes */
 		return NULL;
 	}
-	file = PyUnicode_DecodeFSDefault(path); /* any bytes are a path */
+	file = name_of_file(path);
 	module = file ? run_file(name, file) : NULL;
 	Py_XDECREF(file);
 	if (!module)
