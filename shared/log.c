@@ -38,8 +38,8 @@ static struct {
 	size_t start, n;
 	uint64_t unsaid; /* dropped since the count was last said */
 	bool has_writer;
-	time_t stamp_s; /* localtime() takes a lock and reads a table: once a second is enough */
-	char stamp[sizeof("2026-11-21 05:21:36")];
+	time_t stamp_s; /* once a second is enough */
+	char stamp[sizeof("2026-11-21T05:21:36")];
 	char ring[RING_BYTES];
 } logger = {.level = LOG_LEVEL_INFO,
 	    .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -156,8 +156,8 @@ static const char *stamp_of(uint64_t wall_ns)
 	time_t s = (time_t)(wall_ns / NS_PER_S);
 	struct tm tm;
 
-	if (s != logger.stamp_s && localtime_r(&s, &tm)) {
-		(void)strftime(logger.stamp, sizeof(logger.stamp), "%Y-%m-%d %H:%M:%S", &tm);
+	if (s != logger.stamp_s && gmtime_r(&s, &tm)) {
+		(void)strftime(logger.stamp, sizeof(logger.stamp), "%Y-%m-%dT%H:%M:%S", &tm);
 		logger.stamp_s = s;
 	}
 	return logger.stamp;
@@ -166,7 +166,7 @@ static const char *stamp_of(uint64_t wall_ns)
 static size_t put_prefix(char *line, size_t size, enum log_level level)
 {
 	uint64_t now = clock_wall_ns();
-	int n = snprintf(line, size, "%s.%03u %s %s%s", stamp_of(now),
+	int n = snprintf(line, size, "%s.%03uZ %s %s%s", stamp_of(now),
 			 (unsigned)(now / NS_PER_MS % 1000), level_names[level], logger.subject,
 			 logger.subject[0] ? ": " : "");
 

@@ -69,8 +69,8 @@ const char *human_time(char buf[HUMAN_MAX], uint64_t wall_s)
 	time_t t = (time_t)wall_s;
 	struct tm tm;
 
-	if (wall_s == 0 || !localtime_r(&t, &tm) ||
-	    strftime(buf, HUMAN_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+	if (wall_s == 0 || !gmtime_r(&t, &tm) ||
+	    strftime(buf, HUMAN_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		(void)snprintf(buf, HUMAN_MAX, "-");
 	return buf;
 }

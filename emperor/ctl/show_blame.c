@@ -150,13 +150,14 @@ static void put_answer(FILE *out, const json_t *r)
 {
 	char age[HUMAN_MAX], queue[HUMAN_MAX], line[160];
 	/* one that is only slow may still end well */
-	const char *none = str_eq(text(r, "kind"), "slow") ? "no answer yet; "
-							   : "no answer, the client had left; ";
+	bool lives = str_eq(text(r, "kind"), "slow");
+	const char *none = lives ? "no answer yet; " : "no answer, the client had left; ";
 	const char *what = number(r, "status") ? "" : none;
 	int n = 0;
 
 	if (number(r, "status"))
-		n = snprintf(line, sizeof(line), "%u ", (unsigned)number(r, "status"));
+		n = snprintf(line, sizeof(line), "%u %s", (unsigned)number(r, "status"),
+			     lives ? "begun, no end yet; " : "");
 	n += snprintf(line + n, sizeof(line) - (size_t)n, "%safter %s", what,
 		      human_us(age, number(r, "age_us")));
 	if (number(r, "worker"))

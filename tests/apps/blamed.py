@@ -17,6 +17,12 @@ def crash():
     ctypes.string_at(0)
 
 
+def stream(start_response, seconds):
+    start_response("200 OK", [])
+    yield b"begun"
+    wait_here(seconds)
+
+
 def application(environ, start_response):
     path, seconds = environ["PATH_INFO"], float(environ["QUERY_STRING"].partition("=")[2] or 0)
     os.write(1, b"about to do %s\n" % path.encode())  # in one piece: others print on the same pipe
@@ -29,6 +35,8 @@ def application(environ, start_response):
         kept.append(bytearray(os.urandom(4096)) * (40 * 256))
     if path == "/other-thread":
         threading.Thread(target=wait_here, args=(seconds,), name="other").start()
+    if path == "/stream":
+        return stream(start_response, seconds)
     wait_here(seconds)
     body = b"%d" % os.getpid()
     start_response("200 OK", [("Content-Length", str(len(body)))])

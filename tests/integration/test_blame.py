@@ -36,12 +36,13 @@ class Blame(Case):
 
     def test_each_bad_end_is_on_record_with_its_reason_and_outlives_front_and_emperor(self):
         emperor = self.emperor()
-        emperor.drop("sick", "blamed", "processes = 6\nslow-request = 1\nharakiri = 3")
+        emperor.drop("sick", "blamed", "processes = 7\nslow-request = 1\nharakiri = 3")
         emperor.wait_up("sick")
         long_path = "/segfault?" + "x" * 700
         got = self.together(emperor, [long_path])  # what it prints as it dies has the pipe to itself
-        got |= self.together(emperor, ["/die", "/sleep?s=60", "/sleep?s=1.7", "/grow?s=60", "/other-thread?s=1.7"])
-        self.assertEqual(got, {long_path: 502, "/die": 502, "/sleep?s=60": 504, "/sleep?s=1.7": 200, "/grow?s=60": 504, "/other-thread?s=1.7": 200})
+        got |= self.together(emperor, ["/die", "/sleep?s=60", "/sleep?s=1.7", "/grow?s=60", "/other-thread?s=1.7", "/stream?s=1.7"])
+        self.assertEqual(got, {long_path: 502, "/die": 502, "/sleep?s=60": 504, "/sleep?s=1.7": 200, "/grow?s=60": 504, "/other-thread?s=1.7": 200,
+                               "/stream?s=1.7": 200})
 
         b = self.find(emperor, "GET " + long_path, "crashed")
         self.assertEqual((b["status"], b["signal"]), (502, 11))
@@ -58,6 +59,9 @@ class Blame(Case):
         self.assertIn(" in wait_here\n", b["stacks"])
         self.assertGreaterEqual(b["age_us"], 1000000)
         self.assertNotIn("Current thread", b["stacks"])  # there is only one: it is shown once
+
+        b = self.find(emperor, "GET /stream?s=1.7", "slow")
+        self.assertEqual(b["status"], 200)
 
         b = self.find(emperor, "GET /other-thread?s=1.7", "slow")
         self.assertRegex(b["stacks"], r"^Stack(.*\n)*Thread(.*\n)*.* in wait_here\n(.*\n)*.* in run\n(.*\n)*Current thread")

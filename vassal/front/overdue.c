@@ -75,7 +75,7 @@ static void say_slow(struct overdue *o)
 	if (held_s > 0)
 		(void)snprintf(reason, sizeof(reason),
 			       "slow-request; C code holds the GIL, for %llu s now", held_s);
-	blame(o, BLAME_SLOW, 0, reason);
+	blame(o, BLAME_SLOW, blame_status(o->job, 0), reason);
 	pool_stacks(f->pool, o->worker);
 }
 

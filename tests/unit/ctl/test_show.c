@@ -184,7 +184,7 @@ static void the_release_that_runs_is_shown_and_the_one_that_is_held(void **state
 		      "\"held\": true, \"held_release\": \"/srv/r2\", \"held_generation\": 4}]}");
 
 	(void)state;
-	assert_non_null(strstr(text, "     release  /srv/r1 since 1970-01-01 "));
+	assert_non_null(strstr(text, "     release  /srv/r1 since 1970-01-01T00:16:40Z"));
 	assert_non_null(
 		strstr(text, "        held  rolled back from /srv/r2 (generation 4): not "));
 	text = shown(show_status, "blog",
@@ -235,7 +235,8 @@ static void a_blame_record_says_what_why_and_where(void **state)
 		" \"generation\": 3, \"rss\": 2097152, \"rss_growth\": 1048576,"
 		" \"stacks\": \"Thread 0x1\\n  File \\\"a.py\\\"\\n\", \"log\": \"a line\\n\"},"
 		" {\"kind\": \"slow\", \"request\": \"GET /y\", \"status\": 0, \"rss\": 1024,"
-		" \"rss_growth\": -1024}]}");
+		" \"rss_growth\": -1024},"
+		" {\"kind\": \"slow\", \"request\": \"GET /z\", \"status\": 200}]}");
 
 	(void)state;
 	assert_string_equal(
@@ -254,6 +255,10 @@ static void a_blame_record_says_what_why_and_where(void **state)
 		     "-  slow  GET /y\n"
 		     "    answered  no answer yet; after 0us, 0us in the queue\n"
 		     "    memory    1.0K resident, 1.0K less than before the request\n"
+		     "    request    of generation 0\n"
+		     "\n"
+		     "-  slow  GET /z\n"
+		     "    answered  200 begun, no end yet; after 0us, 0us in the queue\n"
 		     "    request    of generation 0\n");
 	assert_string_equal(shown(show_blame, "blog", "{\"blames\": []}"),
 			    "nothing is on record\n");
