@@ -8,11 +8,11 @@
 #include "vassal/vassal.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 
+#include "shared/engines.h"
 #include "shared/err.h"
 #include "shared/handoff.h"
 #include "shared/inifile.h"
@@ -31,15 +31,6 @@
 	"Every option of an ini may be given as an argument:\n\n"
 
 enum { EXIT_USAGE = 2 };
-
-static void find_engines(char *buf, size_t size)
-{
-	char exe[4000];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-
-	exe[n < 0 ? 0 : n] = '\0';
-	(void)snprintf(buf, size, "%s/../libexec/emperor", dirname(exe));
-}
 
 static unsigned count_cpus(void)
 {
@@ -195,7 +186,7 @@ int main(int argc, char **argv)
 		return r;
 	proctitle_init(argc, argv);
 	log_set_subject("vassal");
-	find_engines(v.engine_dir, sizeof(v.engine_dir));
+	engine_find_dir(v.engine_dir, sizeof(v.engine_dir));
 	/* workers are forked by a mold that leaves: they must come to us */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	r = version ? run_handed(&v, version, &err) : run_alone(&v, argc, argv, &err);

@@ -1,4 +1,4 @@
-/* libs: vassal_pool vassal_exchange shared */
+/* libs: shared */
 /*
  * pyvenv.cfg of a virtualenv: a version that is found is one of the words of the file and fits an engine's name; the
  * value of a refusal lies inside the file, for it is printed.
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vassal/pool/engines.h"
+#include "shared/engines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

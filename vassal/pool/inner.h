@@ -4,9 +4,9 @@
  * and end), death.c (how they ended), asks.c (their stacks). Private to this folder.
  */
 #pragma once
+#include "shared/engines.h"
 #include "shared/msg.h"
 #include "shared/vassal_config.h"
-#include "vassal/pool/engines.h"
 #include "vassal/pool/exits.h"
 #include "vassal/pool/output.h"
 #include "vassal/pool/policy.h"

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "shared/base.h"
+#include "shared/engines.h"
 #include "shared/err.h"
-#include "vassal/pool/engines.h"
 
 static char top[64];
 

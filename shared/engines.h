@@ -23,6 +23,9 @@ struct engine {
 	char path[PATH_MAX];
 };
 
+/* Where the engines of this installation stand, seen from the program that asks. */
+void engine_find_dir(char *buf, size_t size);
+
 /*
  * dir: where the engines stand. python: "3.12", "python3.12", "3" or NULL. home: a virtualenv, or
  * NULL. 0, -ENOENT (no such virtualenv, no engine that fits), -EINVAL (not a version; virtualenv

@@ -1,12 +1,12 @@
 /*
- * engines - see engines.h. Reads one directory and at most one small file, once per generation,
- * before anything serves.
+ * engines - see engines.h. Reads one directory and at most one small file.
  */
-#include "vassal/pool/engines.h"
+#include "shared/engines.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -245,6 +245,15 @@ static int pick_for_home(const struct engine_list *l, const char *home, const ch
 	return err_set(err, -ENOENT,
 		       "virtualenv %s is for Python %u.%u, this machine has engines for %s", home,
 		       v.major, v.minor, have);
+}
+
+void engine_find_dir(char *buf, size_t size)
+{
+	char exe[4000];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	exe[n < 0 ? 0 : n] = '\0';
+	(void)snprintf(buf, size, "%s/../libexec/emperor", dirname(exe));
 }
 
 int engine_find(const char *dir, const char *python, const char *home, struct engine *ret,
