@@ -52,13 +52,19 @@ static int read_cfg(const char *home, char *buf, size_t size, size_t *ret_n)
 	return 0;
 }
 
-static bool is_there(const char *dir, const char *rest)
+static int look(const char *dir, const char *rest)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
-	return snprintf(path, sizeof(path), "%s/%s", dir, rest) < (int)sizeof(path) &&
-	       stat(path, &st) == 0;
+	if (snprintf(path, sizeof(path), "%s/%s", dir, rest) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return stat(path, &st) < 0 ? -errno : 0;
+}
+
+static bool is_there(const char *dir, const char *rest)
+{
+	return look(dir, rest) == 0;
 }
 
 /* People also write the interpreter instead of the directory: home = /srv/venv/bin/python3. */
@@ -135,14 +141,24 @@ static int find_executable(const char *root, struct venv *ret, struct err *err)
 {
 	static const char *const names[] = {"bin/python", "bin/python3"};
 
+	bool denied = false;
+
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (!is_there(root, names[i]))
+		int r = look(root, names[i]);
+
+		denied |= r == -EACCES;
+		if (r < 0)
 			continue;
 		if (snprintf(ret->executable, sizeof(ret->executable), "%s/%s", root, names[i]) >=
 		    (int)sizeof(ret->executable))
 			return err_set(err, -ENAMETOOLONG, "home = %s: path too long", root);
 		return 0;
 	}
+	if (denied)
+		return err_set(err, -EACCES,
+			       "home = %s: the app's user may not reach the Python that its "
+			       "bin/python points to: %s",
+			       root, strerror(EACCES));
 	return err_set(
 		err, -ENOENT,
 		"home = %s: there is no bin/python in it, or the Python it points to is gone",

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "shared/err.h"
+#include "shared/privs.h"
 #include "vassal/engine/venv.h"
 
 static char dir[64];
@@ -128,6 +129,30 @@ static void another_version_is_refused_with_both_named(void **state)
 	expect_error(dir, "has version \"rubbish\"");
 }
 
+/* A Python below /root or another's home: it is there, only not for this user. */
+static void a_python_out_of_reach_is_not_said_to_be_gone(void **state)
+{
+	struct privs_fs was = {0};
+	char python[PATH_MAX], closed[PATH_MAX];
+
+	(void)state;
+	path_of(python, "bin/python");
+	path_of(closed, "closed");
+	make_dir("closed");
+	make_file("closed/python", "");
+	make_file("pyvenv.cfg", "home = /usr/bin\nversion = 3.11.2\n");
+	assert_int_equal(unlink(python), 0);
+	assert_int_equal(symlink("../closed/python", python), 0);
+	assert_int_equal(chmod(dir, 0755) | chmod(closed, 0), 0);
+	if (geteuid() == 0)
+		assert_int_equal(privs_fs_enter(65534, 65534, NULL, 0, &was), 0);
+	expect_error(dir, "the app's user may not reach the Python that its bin/python points to");
+	if (geteuid() == 0)
+		privs_fs_leave(&was);
+	assert_int_equal(chmod(closed, 0755) | unlink(python), 0);
+	make_file("bin/python", "");
+}
+
 static void what_is_no_virtualenv_is_refused(void **state)
 {
 	char path[PATH_MAX];
@@ -174,6 +199,8 @@ int main(void)
 			a_directory_a_slash_or_its_python_all_mean_the_virtualenv, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_relative_home_becomes_absolute, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_version_is_refused_with_both_named, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_python_out_of_reach_is_not_said_to_be_gone, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_virtualenv_is_refused, setup, teardown),
 		cmocka_unit_test(keys_of_a_cfg_are_found_whatever_stands_around_them),
