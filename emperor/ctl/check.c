@@ -183,6 +183,7 @@ int ctl_check(const struct ctl *c)
 	int code;
 
 	k.config_path = c->config;
+	k.engines = c->engines;
 	check_ask(&k);
 	read_file(&k);
 	code = k.errors.n > 0 ? CTL_FAILED : CTL_OK;

@@ -11,6 +11,7 @@ struct check {
 	const char *run_dir;     /* of an emperor that may run; NULL: where one may */
 	const char *file;        /* its last part, which is how items call it */
 	const char *config_path; /* emperor.ini, for its defaults; NULL: those of one that runs */
+	const char *engines;     /* where those stand; NULL: beside this program */
 	json_t *where, *apps;    /* owned: what one that runs says; NULL: none does */
 	struct config_items items;
 	struct vassal_config config;

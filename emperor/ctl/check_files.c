@@ -16,9 +16,11 @@ static const struct config_item *item_of(const struct check *k, const char *key,
 {
 	const char *last = strrchr(path, '/');
 	const char *name = last && last[1] ? last + 1 : path;
+	const struct option *o = option_find(vassal_options, vassal_options_n, key);
 
 	for (size_t i = 0; i < k->items.n; i++)
-		if (str_eq(k->items.v[i].key, key) && strstr(k->items.v[i].value, name))
+		if (option_find(vassal_options, vassal_options_n, k->items.v[i].key) == o &&
+		    strstr(k->items.v[i].value, name))
 			return &k->items.v[i];
 	return vassal_config_item(&k->items, key);
 }
@@ -62,6 +64,10 @@ static void check_lists(const struct world *w)
 
 	for (size_t i = 0; i < c->mimefiles.n; i++)
 		must_be(w, "mimefile", c->mimefiles.v[i], O_RDONLY, "types are not known from it");
+	for (size_t i = 0; i < c->pythonpath.n; i++)
+		if (!strpbrk(c->pythonpath.v[i], "*?[")) /* patterns may match nothing */
+			must_be(w, "pythonpath", c->pythonpath.v[i], O_PATH,
+				"nothing is imported from there");
 	for (size_t i = 0; i < c->touch_reload.n; i++)
 		must_be(w, "touch-reload", c->touch_reload.v[i], O_PATH,
 			"the app is reloaded when it is made");

@@ -26,6 +26,17 @@ bool check_is_roots(const struct check *k);
  */
 int check_open(const struct world *w, const char *path, int flags);
 
+/* The path as the app's processes see it. False: too long for any file. */
+bool check_resolve(const struct world *w, const char *path, const char *rest, char ret[PATH_MAX]);
+/* Can the app's user get at what rest names of path? */
+bool check_reaches(const struct world *w, const char *path, const char *rest);
+/* The same, and tells why not: true if the app gets it. what: what path is not if it is not there. */
+bool check_must_open(const struct world *w, const char *key, const char *path, const char *rest,
+		     int flags, const char *what);
+
+/* check_python.c: is there an engine for the version that it wants, and can its user reach what that one needs? */
+void check_python(const struct world *w, bool home_is_good);
+
 /* check_files.c: files that it would be served without. */
 void check_files(const struct world *w);
 

@@ -116,8 +116,7 @@ static int open_as(const struct world *w, const char *path, int flags)
 	return r;
 }
 
-/* The path as the app's processes see it. False: too long for any file. */
-static bool resolve(const struct world *w, const char *path, const char *rest, char ret[PATH_MAX])
+bool check_resolve(const struct world *w, const char *path, const char *rest, char ret[PATH_MAX])
 {
 	bool absolute = path[0] == '/';
 	int n = snprintf(ret, PATH_MAX, "%s%s%s%s", absolute ? "" : w->base, absolute ? "" : "/",
@@ -129,7 +128,7 @@ static bool resolve(const struct world *w, const char *path, const char *rest, c
 static int try_path(const struct world *w, const char *path, const char *rest, int flags)
 {
 	char full[PATH_MAX];
-	int r = resolve(w, path, rest, full) ? open_as(w, full, flags) : -ENAMETOOLONG;
+	int r = check_resolve(w, path, rest, full) ? open_as(w, full, flags) : -ENAMETOOLONG;
 
 	if (r < 0)
 		return r;
@@ -143,7 +142,7 @@ int check_open(const struct world *w, const char *path, int flags)
 
 	if (path[0] != '/' && !w->base[0])
 		return -ESTALE;
-	return resolve(w, path, "", full) ? open_as(w, full, flags) : -ENAMETOOLONG;
+	return check_resolve(w, path, "", full) ? open_as(w, full, flags) : -ENAMETOOLONG;
 }
 
 /* The user is only a guess where the ini names none: what that one may not is a note, if it is there at all. */
@@ -163,9 +162,13 @@ static int try_without_guess(const struct world *w, const char *key, const char 
 	return r;
 }
 
-/* True if the app gets it. rest: what of path is opened. what: what path is not if it is not there. */
-static bool must_open(const struct world *w, const char *key, const char *path, const char *rest,
-		      int flags, const char *what)
+bool check_reaches(const struct world *w, const char *path, const char *rest)
+{
+	return try_path(w, path, rest, O_PATH) == 0;
+}
+
+bool check_must_open(const struct world *w, const char *key, const char *path, const char *rest,
+		     int flags, const char *what)
 {
 	struct check *k = w->k;
 	int r = try_path(w, path, rest, flags);
@@ -198,7 +201,8 @@ static void find_base(struct world *w)
 	if (!dir)
 		return;
 	/* "/.": it must not only be there, one must be able to enter it */
-	if (must_open(w, "chdir", dir, "/.", O_PATH | O_DIRECTORY, "") && resolve(w, dir, "", to))
+	if (check_must_open(w, "chdir", dir, "/.", O_PATH | O_DIRECTORY, "") &&
+	    check_resolve(w, dir, "", to))
 		memcpy(w->base, to, sizeof(to));
 	else
 		w->base[0] = '\0';
@@ -208,13 +212,15 @@ static void check_code(struct world *w)
 {
 	struct check *k = w->k;
 	const struct vassal_config *c = &k->config;
+	bool home = false;
 
 	if (c->home && (w->base[0] || c->home[0] == '/'))
-		(void)must_open(w, "home", c->home, "/pyvenv.cfg", O_RDONLY,
-				"is not a virtual environment: pyvenv.cfg: ");
+		home = check_must_open(w, "home", c->home, "/pyvenv.cfg", O_RDONLY,
+				       "is not a virtual environment: pyvenv.cfg: ");
+	check_python(w, home);
 	/* Beside a module it is only tried when the module cannot be imported. */
 	if (c->wsgi_file && !c->module && (w->base[0] || c->wsgi_file[0] == '/'))
-		(void)must_open(w, "wsgi-file", c->wsgi_file, "", O_RDONLY, "");
+		(void)check_must_open(w, "wsgi-file", c->wsgi_file, "", O_RDONLY, "");
 }
 
 /* -- the ini itself ------------------------------------------------------------------------------------- */

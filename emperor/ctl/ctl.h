@@ -14,6 +14,7 @@ struct ctl {
 	struct remote remote;
 	const char *run_dir; /* --run-dir; NULL: not given */
 	const char *config;  /* --config: emperor.ini; NULL: not given */
+	const char *engines; /* where check looks for them; NULL: beside emperorctl */
 	const char *app;     /* "" = none named; the file of check */
 	const char *number;  /* "" = none given */
 	const char *command;

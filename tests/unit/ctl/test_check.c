@@ -40,18 +40,36 @@ static int set_up(void **state)
 	(void)mkdir(in_folder("mine"), 0700);
 	(void)mkdir(in_folder("app"), 0755);
 	(void)mkdir(in_folder("venv"), 0755);
+	(void)mkdir(in_folder("venv/bin"), 0755);
+	(void)mkdir(in_folder("venv/lib"), 0755);
+	(void)mkdir(in_folder("venv/lib/python3.11"), 0755);
+	(void)mkdir(in_folder("engines"), 0755);
 	(void)mkdir(in_folder("app/static"), 0755);
 	put_file("app/app.py", "");
 	put_file("beside.py", "");
 	put_file("venv/pyvenv.cfg", "version = 3.11\n");
-	return 0;
+	put_file("venv/bin/python", "");
+	put_file("mine/python", "");
+	put_file("engines/engine-python3.11", "");
+	return chmod(in_folder("engines/engine-python3.11"), 0755);
 }
 
 static int tear_down(void **state)
 {
-	static const char *const files[] = {"app/app.py", "beside.py", "venv/pyvenv.cfg", "x.ini",
-					    "y.ini",      "z.ini",     "e.conf"};
-	static const char *const dirs[] = {"app/static", "app", "venv", "mine", ""};
+	static const char *const files[] = {"app/app.py",
+					    "beside.py",
+					    "venv/pyvenv.cfg",
+					    "venv/bin/python",
+					    "venv/bin/python3",
+					    "mine/python",
+					    "x.ini",
+					    "y.ini",
+					    "z.ini",
+					    "e.conf",
+					    "engines/engine-python3.11"};
+	static const char *const dirs[] = {
+		"app/static", "app",  "venv/bin", "venv/lib/python3.11", "venv/lib", "venv",
+		"engines",    "mine", ""};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
@@ -64,18 +82,20 @@ static int tear_down(void **state)
 static const char *checked_by(const char *config, const char *lines, bool json, int code)
 {
 	static char buf[16384];
-	static char path[128];
+	static char path[128], engines[128];
 	FILE *out = fmemopen(buf, sizeof(buf), "w");
 	char text[2048];
 	struct ctl c = {.out = out,
 			.json = json,
 			.app = path,
+			.engines = engines,
 			.config = config,
 			.run_dir = "/none/where/an/emperor/runs"};
 
 	assert_non_null(out);
 	(void)snprintf(text, sizeof(text), "[vassal]\n%s", lines);
 	put_file("x.ini", text);
+	(void)snprintf(engines, sizeof(engines), "%s", in_folder("engines"));
 	(void)snprintf(path, sizeof(path), "%s", in_folder("x.ini"));
 	assert_int_equal(ctl_check(&c), code);
 	(void)fclose(out);
@@ -180,6 +200,79 @@ static void what_the_apps_user_may_not_enter_is_found(void **state)
 	assert_null(strstr(text, "chdir"));
 	text = checked("default = 1\nchdir = mine\nwsgi-file = none.py\n", false, CTL_FAILED);
 	assert_non_null(strstr(text, "x.ini:4: wsgi-file: none.py: No such file or directory\n"));
+}
+
+static void the_python_that_would_run_it_is_looked_for(void **state)
+{
+	static const struct {
+		const char *lines, *says;
+		int code;
+	} cases[] = {
+		{"python = 3.12\nmodule = m\n",
+		 "x.ini:2: python = 3.12: this machine has engines for 3.11\n", CTL_FAILED},
+		{"python = python3.11\nmodule = m\n", "x.ini: good", CTL_OK},
+		{"python = 3.12\nstatic-map = /a=app\n", "x.ini: good", CTL_OK},
+		{"module = m\nvirtualenv = venv\n",
+		 "x.ini:3: virtualenv VENV is for Python 3.12, this machine has engines for 3.11\n",
+		 CTL_FAILED},
+		{"plugins = http, python27\nmodule = m\n",
+		 "x.ini:2: note: plugins: python27: the app runs on Python 3.11; ", CTL_OK},
+		{"plugin = python39\nmodule = m\n",
+		 "x.ini:2: note: plugin: python39: the app runs on Python 3.11; ", CTL_OK},
+		{"plugin = python311,python3,python\nmodule = m\n", "!plugin", CTL_OK},
+		{"pp = /nonexistent\npp = app\nmodule = m\n",
+		 "x.ini:2: note: pythonpath: /nonexistent: No such file or directory: nothing is "
+		 "imported from there\n",
+		 CTL_OK},
+		{"pythonpath = app\npythonpath = none/*\nmodule = m\n", "!pythonpath", CTL_OK},
+	};
+	char lines[512], says[512];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *venv = strstr(cases[i].says, "VENV");
+		const char *text;
+
+		put_file("venv/pyvenv.cfg", venv ? "version = 3.12.1\n" : "version = 3.11.2\n");
+		(void)snprintf(lines, sizeof(lines), "%sdefault = 1\n", cases[i].lines);
+		if (venv)
+			(void)snprintf(says, sizeof(says), "%.*s%s%s", (int)(venv - cases[i].says),
+				       cases[i].says, in_folder("venv"), venv + 4);
+		else
+			(void)snprintf(says, sizeof(says), "%s", cases[i].says);
+		text = checked(lines, false, cases[i].code);
+		if (says[0] == '!' ? strstr(text, says + 1) != NULL : !strstr(text, says))
+			fail_msg("\"%s\": %s", says, text);
+	}
+}
+
+static void a_virtualenv_s_python_must_be_there_and_in_reach(void **state)
+{
+	static const char home[] = "module = m\ndefault = 1\nhome = venv\n";
+	char python[128], lines[256];
+
+	(void)state;
+	(void)snprintf(python, sizeof(python), "%s", in_folder("venv/bin/python"));
+	(void)unlink(python);
+	assert_non_null(strstr(checked(home, false, CTL_FAILED),
+			       "x.ini:4: home: venv: its bin/python, or the Python that it points "
+			       "to: No such file or directory\n"));
+	put_file("venv/bin/python3", "");
+	(void)checked(home, false, CTL_OK);
+	(void)unlink(in_folder("venv/bin/python3"));
+	assert_int_equal(symlink("../../mine/python", python), 0);
+	(void)checked("module = m\ndefault = 1\nhome = venv\nuid = root\n", false, CTL_OK);
+	(void)snprintf(lines, sizeof(lines), "%suid = nobody\n", home);
+	if (geteuid() == 0)
+		assert_non_null(strstr(checked(lines, false, CTL_FAILED),
+				       "x.ini:4: home: venv: its bin/python, or the Python that it "
+				       "points to: Permission denied (as uid = nobody)\n"));
+	(void)unlink(python);
+	put_file("venv/bin/python", "");
+	(void)rmdir(in_folder("venv/lib/python3.11"));
+	assert_non_null(strstr(checked(home, false, CTL_FAILED),
+			       "x.ini:4: home: venv: its lib/python3.11: No such file"));
+	(void)mkdir(in_folder("venv/lib/python3.11"), 0755);
 }
 
 static void a_role_s_user_is_refused_at_its_line(void **state)
@@ -446,6 +539,8 @@ int main(void)
 		cmocka_unit_test(a_line_that_is_good_gets_no_word),
 		cmocka_unit_test(an_ini_that_others_may_write_is_not_roots),
 		cmocka_unit_test(what_the_apps_user_may_not_enter_is_found),
+		cmocka_unit_test(the_python_that_would_run_it_is_looked_for),
+		cmocka_unit_test(a_virtualenv_s_python_must_be_there_and_in_reach),
 		cmocka_unit_test(a_role_s_user_is_refused_at_its_line),
 		cmocka_unit_test(a_log_that_cannot_be_written_is_refused_at_its_line),
 		cmocka_unit_test(addresses_that_cannot_be_had_are_found),
