@@ -65,7 +65,7 @@ static const char *find_thread(const char *text, uint64_t thread)
 
 	for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
 		for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++)
-			if (starts(text, strlen(beginnings[i]), beginnings[i]) &&
+			if (strncmp(text, beginnings[i], strlen(beginnings[i])) == 0 &&
 			    (thread == 0 ||
 			     strtoull(text + strlen(beginnings[i]), NULL, 16) == thread))
 				return text;
