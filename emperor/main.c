@@ -134,6 +134,7 @@ static void stop(struct emperor *e, int signal_number)
 	briefing_end(e, strsignal(signal_number));
 	e->phase = EMPEROR_STOPPING_GATE;
 	watch_free(TAKE_PTR(e->watch));
+	control_looked(e->control);
 	roles_stop(e->roles, ROLE_ID_GATE);
 }
 
@@ -160,10 +161,18 @@ static void look(void *arg)
 
 	if (scan_run(&scan, e->dirs, e->options.vassals.n, &rules, &err) < 0) {
 		log_error("%s", err.text);
-		return;
+	} else {
+		vassals_reconcile(e->vassals, &scan);
+		scan_done(&scan);
 	}
-	vassals_reconcile(e->vassals, &scan);
-	scan_done(&scan);
+	control_looked(e->control);
+}
+
+static bool look_now(void *arg)
+{
+	struct emperor *e = arg;
+
+	return !e->watch || watch_look_now(e->watch);
 }
 
 static void open_log(struct emperor *e)
@@ -318,6 +327,8 @@ static int wire_parts(struct emperor *e, struct err *err)
 		.keeper_version = ROLE_VERSION,
 		.upgrade = takeover_upgrade,
 		.upgrade_arg = e,
+		.look = look_now,
+		.look_arg = e,
 	};
 	int r = roles_new(&e->roles, &roles, err);
 

@@ -214,11 +214,26 @@ static void (*const runners[COMMAND_COUNT])(struct client *c, const struct comma
 
 void answers_run_line(struct client *c, struct span line)
 {
+	const struct control_facts *f = &c->control->facts;
 	struct command cmd;
 	struct err err = {0};
 
-	if (command_parse(line, &cmd, &err) < 0)
+	if (command_parse(line, &cmd, &err) < 0) {
 		client_reply_error(c, err.text);
-	else
+	} else if (command_looks(&cmd) && f->look && !f->look(f->look_arg)) {
+		c->held_n = line.n;
+		ev_io_stop(c->control->loop, &c->io);
+	} else {
+		runners[cmd.verb](c, &cmd);
+	}
+}
+
+void answers_run_held(struct client *c)
+{
+	struct span line = span_of(c->in, c->held_n);
+	struct command cmd;
+
+	c->held_n = 0;
+	if (command_parse(line, &cmd, NULL) == 0)
 		runners[cmd.verb](c, &cmd);
 }

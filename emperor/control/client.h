@@ -38,7 +38,8 @@ struct client {
 	ev_timer timer;
 	size_t in_n;
 	char in[LIMIT_CONTROL_LINE];
-	char *out; /* owned; NULL until the answer is known */
+	size_t held_n; /* so much of it is a line that waits for a look at the directories */
+	char *out;     /* owned; NULL until the answer is known */
 	size_t out_n, out_at;
 	int pass_fd; /* beside the first byte of the answer; owned; -1 */
 	enum command_verb verb;
@@ -69,6 +70,8 @@ json_t *client_make_reply(bool ok);
 
 /* answers.c */
 void answers_run_line(struct client *c, struct span line);
+/* The line that was held. */
+void answers_run_held(struct client *c);
 
 /* plan_run.c */
 void plan_run(struct client *c, const struct command *cmd);

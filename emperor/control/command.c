@@ -13,27 +13,33 @@ static const struct {
 	const char *name;
 	enum needs needs;
 	bool waits; /* --no-wait means something */
+	bool looks; /* first at the directories */
 	bool number;
 } verbs[COMMAND_COUNT] = {
-	[COMMAND_STATUS] = {"status", MAY_APP, false},
-	[COMMAND_RELOAD] = {"reload", APP_OR_ALL, true},
-	[COMMAND_START] = {"start", ONE_APP, true},
-	[COMMAND_STOP] = {"stop", ONE_APP, true},
-	[COMMAND_REOPEN] = {"reopen", MAY_APP, false},
-	[COMMAND_BOARD] = {"board", ONE_APP, false},
-	[COMMAND_VERSION] = {"version", NO_APP, false},
-	[COMMAND_WHERE] = {"where", NO_APP, false},
-	[COMMAND_INI] = {"ini", ONE_APP, false},
-	[COMMAND_ROLLBACK] = {"rollback", ONE_APP, true},
-	[COMMAND_PLAN] = {"plan", MAY_DIR, false},
-	[COMMAND_UPGRADE] = {"upgrade", MAY_DIR, false},
-	[COMMAND_SCALE] = {"scale", ONE_APP, true, true},
-	[COMMAND_UNFUSE] = {"unfuse", ONE_APP, false},
+	[COMMAND_STATUS] = {"status", MAY_APP, false, false},
+	[COMMAND_RELOAD] = {"reload", APP_OR_ALL, true, true},
+	[COMMAND_START] = {"start", ONE_APP, true, true},
+	[COMMAND_STOP] = {"stop", ONE_APP, true, true},
+	[COMMAND_REOPEN] = {"reopen", MAY_APP, false, false},
+	[COMMAND_BOARD] = {"board", ONE_APP, false, false},
+	[COMMAND_VERSION] = {"version", NO_APP, false, false},
+	[COMMAND_WHERE] = {"where", NO_APP, false, false},
+	[COMMAND_INI] = {"ini", ONE_APP, false, true},
+	[COMMAND_ROLLBACK] = {"rollback", ONE_APP, true, true},
+	[COMMAND_PLAN] = {"plan", MAY_DIR, false, true},
+	[COMMAND_UPGRADE] = {"upgrade", MAY_DIR, false, false},
+	[COMMAND_SCALE] = {"scale", ONE_APP, true, true, true},
+	[COMMAND_UNFUSE] = {"unfuse", ONE_APP, false, true},
 };
 
 const char *command_name(enum command_verb verb)
 {
 	return verbs[verb].name;
+}
+
+bool command_looks(const struct command *c)
+{
+	return verbs[c->verb].looks && (c->verb != COMMAND_PLAN || c->dir[0]);
 }
 
 /* Cuts the next word off the line, and the blanks after it. */

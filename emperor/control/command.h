@@ -39,5 +39,7 @@ struct command {
 };
 
 const char *command_name(enum command_verb verb);
+/* Does it mean the files as they are now? A plan of the emperor's own directories looks itself, and changes nothing. */
+bool command_looks(const struct command *c);
 /* line: without its LF. -EINVAL: err says what is wrong with it. */
 int command_parse(struct span line, struct command *ret, struct err *err);

@@ -1,8 +1,8 @@
 /*
  * control - see control.h.
  *
- * A client's life: accepted, its credentials checked, one line read (LIMIT_CONTROL_LINE, CONTROL_LINE_S), answered at
- * once or when its outcome is known (CONTROL_WAIT_S), written (CONTROL_LINE_S), closed. One timer per client bounds
+ * A client's life: accepted, its credentials checked, one line read (LIMIT_CONTROL_LINE, CONTROL_LINE_S), held until the
+ * directories were looked at if it is about an app, answered at once or when its outcome is known (CONTROL_WAIT_S), written (CONTROL_LINE_S), closed. One timer per client bounds
  * each of these; clients are few. Nothing here waits: an answer that does not fit the socket is kept and written on.
  */
 #include "emperor/control/client.h"
@@ -169,6 +169,18 @@ int control_start(struct control **ret_control, struct ev_loop *loop, int listen
 	ev_io_start(loop, &control->accept_io);
 	*ret_control = control;
 	return 0;
+}
+
+void control_looked(struct control *control)
+{
+	struct client *c;
+
+	if (!control)
+		return;
+	/* None of them goes away in here: an answer is written by the loop. */
+	TAILQ_FOREACH(c, &control->clients, link)
+		if (c->held_n > 0)
+			answers_run_held(c);
 }
 
 void control_free(struct control *control)

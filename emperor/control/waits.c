@@ -123,7 +123,10 @@ static void add_wait(void *arg, const struct app_info *info)
 		return;
 	c->waits = w;
 	w += c->waits_n++;
-	*w = (struct wait){.id = info->id, .generation = MAX(info->generation, info->newest)};
+	*w = (struct wait){.id = info->id};
+	/* Of one that does not run, whatever runs next will do: it may be starting already. */
+	if (c->verb != COMMAND_START)
+		w->generation = MAX(info->generation, info->newest);
 	(void)snprintf(w->name, sizeof(w->name), "%s", info->name);
 }
 

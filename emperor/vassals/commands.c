@@ -137,9 +137,11 @@ int vassals_start(struct vassals *v, const char *name, struct err *err)
 		return -ENOENT;
 	if (a->gone)
 		return err_set(err, -ENOENT, "%s: its ini is gone", name);
-	if (!is_stopping(a) && a->state != APP_BACKOFF && a->state != APP_SLEEPING)
+	if (a->state == APP_RUNNING || a->state == APP_REPLACING)
 		return err_set(err, -EALREADY, "%s: is %s already", name, app_state_name(a->state));
 	a->awake = true;
+	if (a->state == APP_STARTING)
+		return 0; /* by its file, a moment ago: whoever asked waits for that */
 	rollback_forget(a);
 	app_event(a, LIFE_START, "started by command");
 	return 0;

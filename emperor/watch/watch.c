@@ -150,6 +150,15 @@ int watch_start(struct watch **ret_watch, struct ev_loop *loop, const char *cons
 	return 0;
 }
 
+bool watch_look_now(struct watch *w)
+{
+	if (drain(w))
+		burst(w);
+	if (!w->bursting)
+		look_again(w);
+	return !w->bursting;
+}
+
 void watch_free(struct watch *w)
 {
 	if (!w)

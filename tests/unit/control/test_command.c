@@ -117,9 +117,34 @@ static void the_longest_name_fits(void **state)
 	assert_int_equal(strlen(c.app), LIMIT_NAME - 1);
 }
 
+static void what_is_commanded_of_an_app_means_its_file_as_it_is_now(void **state)
+{
+	static const struct {
+		const char *line;
+		bool looks;
+	} rows[] = {
+		{"reload blog", true}, {"reload --all", true},  {"start blog", true},
+		{"stop blog", true},   {"rollback blog", true}, {"scale 2 blog", true},
+		{"unfuse blog", true}, {"ini blog", true},      {"plan /staged", true},
+		{"plan", false},       {"status", false},       {"status blog", false},
+		{"reopen", false},     {"board blog", false},   {"version", false},
+		{"where", false},      {"upgrade", false},      {"upgrade /x", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct command c;
+
+		assert_int_equal(command_parse(span_str(rows[i].line), &c, NULL), 0);
+		if (command_looks(&c) != rows[i].looks)
+			fail_msg("\"%s\"", rows[i].line);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_commanded_of_an_app_means_its_file_as_it_is_now),
 		cmocka_unit_test(good_lines_mean_what_they_say),
 		cmocka_unit_test(bad_lines_are_refused_with_a_reason),
 		cmocka_unit_test(the_longest_name_fits),

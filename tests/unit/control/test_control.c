@@ -168,13 +168,26 @@ struct world {
 	struct vassals vassals;
 	struct sockaddr_un address;
 	int listen_fd, board_fd;
+	bool settling; /* files are being written */
+	unsigned looks;
 };
+
+static bool look(void *arg)
+{
+	struct world *w = arg;
+
+	w->looks++;
+	return !w->settling;
+}
 
 static int world_open(void **state)
 {
-	static const struct control_facts facts = {
-		.run_dir = "/run/x", .db = "/var/x.db", .stats_socket = "/run/x/stats.sock"};
 	struct world *w = calloc(1, sizeof(*w));
+	const struct control_facts facts = {.run_dir = "/run/x",
+					    .db = "/var/x.db",
+					    .stats_socket = "/run/x/stats.sock",
+					    .look = look,
+					    .look_arg = w};
 	struct scoreboard *board;
 
 	if (!w || board_create(&w->board_fd, &board, "blog", NULL) < 0)
@@ -342,6 +355,35 @@ static void a_reload_is_answered_when_the_new_generation_serves(void **state)
 	expect(w, fd, true, NULL);
 }
 
+static void a_command_waits_until_the_files_were_looked_at(void **state)
+{
+	struct world *w = *state;
+	int fd, gone, bad;
+
+	control_looked(NULL);
+	control_looked(w->control); /* nobody waits */
+	w->settling = true;
+	fd = say(w, "reload blog\n");
+	bad = say(w, "reload nobody\n");
+	gone = say(w, "reload shop\n");
+	assert_int_equal(w->looks, 3);
+	assert_int_equal(w->vassals.reloads, 0);
+	expect_silence(w, fd);
+	(void)close(gone);
+	expect_silence(w, bad);
+	/* what is not about an app's file does not wait */
+	expect(w, say(w, "version\n"), true, NULL);
+	assert_int_equal(w->looks, 3);
+	control_looked(w->control);
+	assert_int_equal(w->vassals.reloads, 3);
+	expect(w, bad, false, "no such app");
+	expect_silence(w, fd);
+	control_looked(w->control); /* a command is given once */
+	assert_int_equal(w->vassals.reloads, 3);
+	change(&w->vassals, 0, APP_RUNNING, 4, EVENT_RELOADED, "");
+	expect(w, fd, true, NULL);
+}
+
 static void a_failed_reload_says_why_though_the_old_generation_serves(void **state)
 {
 	struct world *w = *state;
@@ -502,6 +544,7 @@ int main(void)
 		CASE(status_tells_of_every_app_and_clamps_what_apps_claim),
 		CASE(bad_commands_are_answered),
 		CASE(a_reload_is_answered_when_the_new_generation_serves),
+		CASE(a_command_waits_until_the_files_were_looked_at),
 		CASE(a_failed_reload_says_why_though_the_old_generation_serves),
 		CASE(an_outcome_inside_the_call_is_not_lost),
 		CASE(a_reload_of_all_waits_for_the_last),

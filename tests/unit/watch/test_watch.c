@@ -135,6 +135,26 @@ static void silence_brings_a_look_all_the_same(void **state)
 	assert_true(t.calls >= 2);
 }
 
+static void who_cannot_wait_looks_at_once_but_not_into_the_middle_of_a_save(void **state)
+{
+	(void)state;
+	start(60);
+	assert_true(watch_look_now(t.watch));
+	assert_int_equal(t.calls, 1);
+	/* not even read from inotify yet */
+	put("app.ini", "half");
+	assert_false(watch_look_now(t.watch));
+	assert_false(watch_look_now(t.watch));
+	assert_int_equal(t.calls, 1);
+	run(WATCH_SETTLE_S * 3);
+	assert_int_equal(t.calls, 2);
+	take("app.ini");
+	run(WATCH_SETTLE_S * 3);
+	assert_int_equal(t.calls, 3);
+	assert_true(watch_look_now(t.watch));
+	assert_int_equal(t.calls, 4);
+}
+
 /* The rescan is due while events wait unread: it must leave the word to the burst, which has not settled. */
 static void a_rescan_never_looks_into_the_middle_of_a_save(void **state)
 {
@@ -173,6 +193,7 @@ int main(void)
 		TEST(a_file_written_for_ever_does_not_keep_the_rest_waiting),
 		TEST(silence_brings_a_look_all_the_same),
 		TEST(a_rescan_never_looks_into_the_middle_of_a_save),
+		TEST(who_cannot_wait_looks_at_once_but_not_into_the_middle_of_a_save),
 		TEST(a_directory_that_comes_later_is_found),
 	};
 
