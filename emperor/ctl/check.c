@@ -1,6 +1,6 @@
 /*
- * check - `emperorctl check FILE`: reads an ini exactly as the emperor would, and says all there is to say about it,
- * every error of it. Needs no emperor; one that runs is asked whose users no app may have.
+ * check - see check.h. Reads one ini exactly as the emperor would, and says all there is to say about it, every error of
+ * it.
  */
 #include "emperor/ctl/check.h"
 
@@ -8,7 +8,6 @@
 #include <libgen.h>
 #include <unistd.h>
 
-#include "emperor/ctl/ctl.h"
 #include "shared/err.h"
 #include "shared/json.h"
 
@@ -89,7 +88,7 @@ static void say_where(const struct inifile_note *note, char *buf, size_t size)
 		(void)snprintf(buf, size, "%s", note->file);
 }
 
-static void print_remarks(const struct ctl *c, const struct check *k)
+static void print_remarks(const struct check *k, FILE *out)
 {
 	size_t n = k->errors.n + k->notes.n;
 	_cleanup_(freep) struct remark *v = calloc(n ? n : 1, sizeof(*v));
@@ -106,20 +105,20 @@ static void print_remarks(const struct ctl *c, const struct check *k)
 		char where[WHERE_TEXT];
 
 		say_where(note, where, sizeof(where));
-		(void)fprintf(c->out, "%s: %s%s\n", where, v[i].error ? "" : "note: ", note->text);
+		(void)fprintf(out, "%s: %s%s\n", where, v[i].error ? "" : "note: ", note->text);
 	}
 }
 
-static void print_text(const struct ctl *c, const struct check *k)
+static void print_text(const struct check *k, FILE *out)
 {
-	print_remarks(c, k);
+	print_remarks(k, out);
 	if (k->errors.n > 0)
-		(void)fprintf(c->out, "%s: %zu error%s\n", k->path, k->errors.n,
+		(void)fprintf(out, "%s: %zu error%s\n", k->path, k->errors.n,
 			      k->errors.n == 1 ? "" : "s");
 	else
-		(void)fprintf(c->out, "%s: good%s\n", k->path, k->notes.n ? ", with notes" : "");
+		(void)fprintf(out, "%s: good%s\n", k->path, k->notes.n ? ", with notes" : "");
 	if (k->errors.n == 0 && check_shows(k))
-		check_print_options(k, c->out);
+		check_print_options(k, out);
 }
 
 static json_t *list_of(const struct inifile_notes *notes)
@@ -147,9 +146,8 @@ static void push_option(void *arg, const char *name, const char *value, bool by_
 	json_push(arg, option);
 }
 
-static int print_json(const struct ctl *c, const struct check *k)
+static json_t *json_of(const struct check *k)
 {
-	_cleanup_(freep) char *text = NULL;
 	char where[WHERE_TEXT], first[WHERE_TEXT + INIFILE_NOTE_TEXT] = "";
 	json_t *root = json_object();
 
@@ -167,34 +165,26 @@ static int print_json(const struct ctl *c, const struct check *k)
 		check_each_option(k, push_option, config);
 		json_put(root, "config", config);
 	}
-	text = json_dump_text(root, true, NULL);
-	json_decref(root);
-	if (!text)
-		return -ENOMEM;
-	(void)fputs(text, c->out);
-	return 0;
+	return root;
 }
 
-int ctl_check(const struct ctl *c)
+bool check_one(const struct check *asked, const char *path, json_t **ret_json, FILE *out)
 {
-	const char *slash = strrchr(c->app, '/');
-	struct check k = {
-		.path = c->app, .run_dir = c->run_dir, .file = slash ? slash + 1 : c->app};
-	int code;
+	const char *slash = strrchr(path, '/');
+	struct check k = *asked;
+	bool good;
 
-	k.config_path = c->config;
-	k.engines = c->engines;
-	check_ask(&k);
+	k.path = path;
+	k.file = slash ? slash + 1 : path;
 	read_file(&k);
-	code = k.errors.n > 0 ? CTL_FAILED : CTL_OK;
-	if (!c->json)
-		print_text(c, &k);
-	else if (print_json(c, &k) < 0)
-		code = CTL_FAILED;
+	good = k.errors.n == 0;
+	if (ret_json)
+		*ret_json = json_of(&k);
+	else
+		print_text(&k, out);
 	vassal_config_done(&k.config);
 	config_items_done(&k.items);
 	inifile_notes_done(&k.notes);
 	inifile_notes_done(&k.errors);
-	check_forget(&k);
-	return code;
+	return good;
 }

@@ -12,12 +12,18 @@ struct check {
 	const char *file;        /* its last part, which is how items call it */
 	const char *config_path; /* emperor.ini, for its defaults; NULL: those of one that runs */
 	const char *engines;     /* where those stand; NULL: beside this program */
-	json_t *where, *apps;    /* owned: what one that runs says; NULL: none does */
+	json_t *where, *apps;    /* what one that runs says (check_ask); NULL: none does */
 	struct config_items items;
 	struct vassal_config config;
 	struct inifile_notes notes;
 	struct inifile_notes errors;
 };
+
+/*
+ * check.c: all that is said of this ini, into out, or as JSON where ret_json is given. asked: what is the same for every
+ * ini. True: it has no errors.
+ */
+bool check_one(const struct check *asked, const char *path, json_t **ret_json, FILE *out);
 
 /* check_emperor.c: asks one that runs. */
 void check_ask(struct check *k);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 
 #include "shared/err.h"
 #include "shared/json.h"
@@ -340,8 +341,8 @@ static const struct ctl_command commands[] = {
 	 false, run_events, NULL},
 	{"blame", "APP [N] [--full]", "requests that were slow, or went down with a worker", 1, 2,
 	 "nv", false, run_blame, NULL},
-	{"check", "[--config EMPEROR.INI] FILE", "every error and note of an ini", 1, 1, "c", true,
-	 ctl_check, NULL},
+	{"check", "[--config FILE] INI|DIR...", "every error and note of inis", 1, UINT_MAX, "c",
+	 true, ctl_check, NULL},
 	{"plan", "[DIR]", "what the inis, or those of DIR, would change; changes nothing", 0, 1, "",
 	 false, ctl_plan, NULL},
 	{"ini", "APP [--history | --generation N]", "the bytes that it runs, or ran before", 1, 1,

@@ -15,8 +15,10 @@ struct ctl {
 	const char *run_dir; /* --run-dir; NULL: not given */
 	const char *config;  /* --config: emperor.ini; NULL: not given */
 	const char *engines; /* where check looks for them; NULL: beside emperorctl */
-	const char *app;     /* "" = none named; the file of check */
-	const char *number;  /* "" = none given */
+	const char *app;     /* "" = none named */
+	char *const *args;   /* all that stands behind the command */
+	size_t args_n;
+	const char *number; /* "" = none given */
 	const char *command;
 	bool json, follow, no_wait, all, history, full;
 	uint64_t generation; /* 0 = not given */
@@ -41,7 +43,7 @@ const char *human_age(char buf[HUMAN_MAX], uint64_t seconds);
 const char *human_us(char buf[HUMAN_MAX], uint64_t us);
 const char *human_time(char buf[HUMAN_MAX], uint64_t wall_s);
 
-/* logs.c, check.c, plan.c, upgrade.c */
+/* logs.c, check_all.c, plan.c, upgrade.c */
 int ctl_logs(const struct ctl *c);
 int ctl_check(const struct ctl *c);
 int ctl_plan(const struct ctl *c);

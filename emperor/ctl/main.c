@@ -187,6 +187,8 @@ int main(int argc, char **argv)
 				   cmd->usage[0] ? " " : "", cmd->usage);
 	c.command = cmd->name;
 	c.run_dir = dir;
+	c.args = argv + optind + 1;
+	c.args_n = args;
 	c.app = args > 0 ? argv[optind + 1] : "";
 	c.number = args > 1 ? argv[optind + 2] : "";
 	c.width = terminal_width();

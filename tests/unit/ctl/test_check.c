@@ -87,7 +87,8 @@ static const char *checked_by(const char *config, const char *lines, bool json, 
 	char text[2048];
 	struct ctl c = {.out = out,
 			.json = json,
-			.app = path,
+			.args = (char *const[]){path},
+			.args_n = 1,
 			.engines = engines,
 			.config = config,
 			.run_dir = "/none/where/an/emperor/runs"};
@@ -505,6 +506,60 @@ static void json_says_it_all_and_parses(void **state)
 	json_decref(root);
 }
 
+static const char *checked_all(char *const *args, size_t n, bool json, int code)
+{
+	static char buf[16384];
+	FILE *out = fmemopen(buf, sizeof(buf), "w");
+	char engines[128];
+	struct ctl c = {.out = out,
+			.json = json,
+			.args = args,
+			.args_n = n,
+			.engines = engines,
+			.run_dir = "/none/where/an/emperor/runs"};
+
+	assert_non_null(out);
+	(void)snprintf(engines, sizeof(engines), "%s", in_folder("engines"));
+	assert_int_equal(ctl_check(&c), code);
+	(void)fclose(out);
+	return buf;
+}
+
+static void several_files_and_the_inis_of_folders_are_looked_at(void **state)
+{
+	char x[128], y[128], empty[128];
+	char *const both[] = {y, x}, *const all[] = {folder}, *const none[] = {x, empty};
+	const char *text;
+	json_t *root;
+
+	(void)state;
+	(void)snprintf(x, sizeof(x), "%s", in_folder("x.ini"));
+	(void)snprintf(y, sizeof(y), "%s", in_folder("y.ini"));
+	(void)snprintf(empty, sizeof(empty), "%s", in_folder("app"));
+	put_file("x.ini", "[vassal]\nmodule = m\ndomain = a\n");
+	put_file("y.ini", "[vassal]\nmodule = m\ndomain = b\n");
+	put_file("e.conf", "[emperor]\n");
+	text = checked_all(both, 2, false, CTL_OK);
+	assert_true(strstr(text, "y.ini: good") < strstr(text, "x.ini: good"));
+	assert_non_null(strstr(text, "\n2 inis, 0 with errors\n"));
+	put_file("x.ini", "[vassal]\nmodule = m\ndomain = a\nharakiri = x\n");
+	/* a good one that comes last does not hide it; what is no ini is not read */
+	text = checked_all(all, 1, false, CTL_FAILED);
+	assert_non_null(strstr(text, "x.ini:4: harakiri: "));
+	assert_non_null(strstr(text, "y.ini: good"));
+	assert_non_null(strstr(text, "\n2 inis, 1 with errors\n"));
+	assert_null(strstr(text, "e.conf"));
+	root = json_loads(checked_all(all, 1, true, CTL_FAILED), 0, NULL);
+	assert_int_equal(json_array_size(root), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(root, 0), "path")), x);
+	assert_true(json_is_false(json_object_get(json_array_get(root, 0), "ok")));
+	assert_true(json_is_true(json_object_get(json_array_get(root, 1), "ok")));
+	json_decref(root);
+	put_file("x.ini", "[vassal]\nmodule = m\ndomain = a\n");
+	(void)unlink(y);
+	(void)checked_all(none, 2, false, CTL_FAILED); /* a folder without any: a slip */
+}
+
 static void the_configuration_is_shown_to_an_ini_that_asks_and_means_the_same_again(void **state)
 {
 	const char *text = checked("base = app\nchdir = %(base)\nmodule = m\nworkers = 3\ndomain = "
@@ -550,6 +605,7 @@ int main(void)
 		cmocka_unit_test(the_defaults_of_an_emperor_ini_count),
 		cmocka_unit_test(every_line_is_read_whatever_stands_before_it),
 		cmocka_unit_test(json_says_it_all_and_parses),
+		cmocka_unit_test(several_files_and_the_inis_of_folders_are_looked_at),
 		cmocka_unit_test(
 			the_configuration_is_shown_to_an_ini_that_asks_and_means_the_same_again),
 	};
