@@ -11,6 +11,8 @@
 #include "shared/htpasswd.h"
 #include "shared/limits.h"
 
+#define USER_SHOWN 64 /* bytes of a user's name: who it is, not all of it */
+
 /* The line that names the path; values that were refused, and rules, name none. */
 static const struct config_item *item_of(const struct check *k, const char *key, const char *path)
 {
@@ -110,11 +112,22 @@ _printf_(3, 4) static void note_rule(struct check *k, const struct routing_rule 
 			  text);
 }
 
+/* The app may write that file: what is no text must not come to a terminal. */
+static void show_user(struct span user, char ret[USER_SHOWN + 1])
+{
+	size_t n = MIN(user.n, (size_t)USER_SHOWN);
+
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (unsigned char)user.p[i] < ' ' || user.p[i] == 0x7f ? '?' : user.p[i];
+	ret[n] = '\0';
+}
+
 /* fd is closed. */
 static void check_hashes(struct check *k, const struct routing_rule *rule, int fd)
 {
 	_cleanup_(fd_closep) int owned = fd;
 	_cleanup_(freep) char *bytes = malloc(LIMIT_HTPASSWD_BYTES + 1);
+	char name[USER_SHOWN + 1];
 	struct span file, user, hash;
 	ssize_t got = -1;
 	size_t n = 0;
@@ -129,12 +142,16 @@ static void check_hashes(struct check *k, const struct routing_rule *rule, int f
 		return;
 	}
 	file = span_of(bytes, n);
-	while (htpasswd_next(&file, &user, &hash))
-		if (!htpasswd_takes(hash))
-			note_rule(k, rule,
-				  "basicauth: %s: the hash of \"%.*s\" is of a kind that is not "
-				  "taken: make it anew with htpasswd -B",
-				  rule->file, (int)MIN(user.n, (size_t)64), user.p);
+	while (htpasswd_next(&file, &user, &hash)) {
+		if (htpasswd_takes(hash))
+			continue;
+		show_user(user, name);
+		note_rule(
+			k, rule,
+			"basicauth: %s: the hash of \"%s\" is of a kind that is not taken: make it "
+			"anew with htpasswd -B",
+			rule->file, name);
+	}
 }
 
 static void check_rules(const struct world *w)
