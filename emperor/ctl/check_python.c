@@ -32,8 +32,11 @@ static void check_home(const struct world *w, const struct engine *e)
 static bool is_other(struct span name, const struct engine_version *runs)
 {
 	const struct span prefix = SPAN("python");
+	const char *slash = memrchr(name.p, '/', name.n);
 	unsigned minor = 0;
 
+	if (slash) /* /usr/lib/uwsgi/python39_plugin.so */
+		name = span_skip(name, (size_t)(slash + 1 - name.p));
 	if (!span_starts(name, prefix))
 		return false;
 	name = span_skip(name, prefix.n);
@@ -41,14 +44,12 @@ static bool is_other(struct span name, const struct engine_version *runs)
 		return false;
 	if ((unsigned)(name.p[0] - '0') != runs->major)
 		return true;
-	for (size_t i = 1; i < name.n && i < 4; i++) {
-		if (name.p[i] == '.')
-			continue;
-		if (name.p[i] < '0' || name.p[i] > '9')
-			return false;
+	name = span_skip(name, name.n > 1 && name.p[1] == '.' ? 2 : 1);
+	if (name.n == 0 || name.p[0] < '0' || name.p[0] > '9')
+		return false;
+	for (size_t i = 0; i < MIN(name.n, (size_t)3) && name.p[i] >= '0' && name.p[i] <= '9'; i++)
 		minor = minor * 10 + (unsigned)(name.p[i] - '0');
-	}
-	return name.n > 1 && minor != runs->minor;
+	return minor != runs->minor;
 }
 
 static void check_plugins(struct check *k, const struct engine_version *runs)

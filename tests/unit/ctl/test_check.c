@@ -220,7 +220,10 @@ static void the_python_that_would_run_it_is_looked_for(void **state)
 		 "x.ini:2: note: plugins: python27: the app runs on Python 3.11; ", CTL_OK},
 		{"plugin = python39\nmodule = m\n",
 		 "x.ini:2: note: plugin: python39: the app runs on Python 3.11; ", CTL_OK},
-		{"plugin = python311,python3,python\nmodule = m\n", "!plugin", CTL_OK},
+		{"plugin = /usr/lib/uwsgi/python39_plugin.so\nmodule = m\n",
+		 "python39_plugin.so: the app runs on Python 3.11; ", CTL_OK},
+		{"plugin = python311,python3,python,/x/python3_plugin.so,python3.11\nmodule = m\n",
+		 "!plugin", CTL_OK},
 		{"pp = /nonexistent\npp = app\nmodule = m\n",
 		 "x.ini:2: note: pythonpath: /nonexistent: No such file or directory: nothing is "
 		 "imported from there\n",
