@@ -35,3 +35,14 @@ int err_prefix(struct err *err, const char *fmt, ...)
 	(void)snprintf(err->text + n, sizeof(err->text) - n, ": %s", old);
 	return err->code;
 }
+
+int err_append(struct err *err, const char *text)
+{
+	size_t n;
+
+	if (!err)
+		return 0;
+	n = strlen(err->text);
+	(void)snprintf(err->text + n, sizeof(err->text) - n, "%s", text);
+	return err->code;
+}

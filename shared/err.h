@@ -28,3 +28,6 @@ int err_set(struct err *err, int code, const char *fmt, ...) _printf_(3, 4);
 
 /* Puts "prefix: " before the text that is there. Returns err's code. */
 int err_prefix(struct err *err, const char *fmt, ...) _printf_(2, 3);
+
+/* Puts text behind the one that is there. Returns err's code. */
+int err_append(struct err *err, const char *text);

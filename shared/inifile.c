@@ -53,16 +53,32 @@ static bool is_wanted(const char *section, const char *wanted)
 static bool has_section(const struct ini_lines *lines, const char *wanted)
 {
 	for (size_t i = 0; i < lines->sections_n; i++)
-		if (is_wanted(lines->sections[i], wanted))
+		if (is_wanted(lines->sections[i].name, wanted))
 			return true;
 	return false;
 }
 
+/* An emperor.ini of uWSGI's has what is wanted, below another heading. */
+static const struct ini_section *misnamed(const struct source *s)
+{
+	for (size_t i = 0; i < s->lines->sections_n; i++)
+		if (s->section && str_eq(s->section, "emperor") &&
+		    is_wanted(s->lines->sections[i].name, NULL))
+			return &s->lines->sections[i];
+	return NULL;
+}
+
 static int no_section(const struct source *s, struct err *err)
 {
+	const struct ini_section *other = misnamed(s);
 	const char *bare =
 		s->lines->n > 0 && s->lines->sections_n == 0 ? "; options stand below one" : "";
 
+	if (other)
+		return err_set(err, -EINVAL,
+			       "%s:%u: [%s] is an app's section: the emperor's is called [%s], "
+			       "rename it",
+			       s->name, other->line, other->name, s->section);
 	if (s->section)
 		return err_set(err, -EINVAL, "%s: there is no section [%s]%s", s->name, s->section,
 			       bare);

@@ -157,7 +157,7 @@ static int add_section(struct text *t)
 	struct span behind = trim(span_str(close + 1));
 	bool ours = span_eq_nocase(name, SPAN("uwsgi")) || span_eq_nocase(name, SPAN("vassal")) ||
 		    span_eq_nocase(name, SPAN("emperor"));
-	char **v;
+	struct ini_section *v;
 	char *copy;
 
 	if (behind.n > 0)
@@ -180,7 +180,7 @@ static int add_section(struct text *t)
 				copy);
 		*p = ascii_lower(*p);
 	}
-	v[lines->sections_n++] = copy;
+	v[lines->sections_n++] = (struct ini_section){copy, t->number};
 	return 0;
 }
 
@@ -221,7 +221,7 @@ static int on_option(void *user, const char *section, const char *name, const ch
 	e = add_entry(lines);
 	if (!e)
 		return fail(t, -ENOMEM, "out of memory") == 0;
-	e->section = *section ? lines->sections[lines->sections_n - 1] : "";
+	e->section = *section ? lines->sections[lines->sections_n - 1].name : "";
 	e->line = t->number;
 	e->has_value = equals != NULL;
 	e->key = strndup(key.p, key.n);
@@ -290,7 +290,7 @@ void ini_lines_done(struct ini_lines *lines)
 		free(lines->v[i].value);
 	}
 	for (size_t i = 0; i < lines->sections_n; i++)
-		free(lines->sections[i]);
+		free(lines->sections[i].name);
 	free(lines->v);
 	free(lines->sections);
 	*lines = (struct ini_lines){0};

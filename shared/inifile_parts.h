@@ -23,10 +23,15 @@ struct ini_entry { /* an option line, magic variables already replaced */
 	bool has_value;
 };
 
+struct ini_section {
+	char *name; /* owned */
+	unsigned line;
+};
+
 struct ini_lines { /* zeroed = empty; owns its strings */
 	struct ini_entry *v;
 	size_t n, room;
-	char **sections; /* as often as they open */
+	struct ini_section *sections; /* as often as they open */
 	size_t sections_n;
 };
 

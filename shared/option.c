@@ -281,6 +281,14 @@ static int apply(const struct option *o, void *config, const char *key, char *va
 	return set_value(o, config, value, where, notes, err);
 }
 
+/* "x" or 'x': people bring them from other formats. */
+static bool is_quoted(const char *value)
+{
+	size_t n = strlen(value);
+
+	return n > 1 && (value[0] == '"' || value[0] == '\'') && value[n - 1] == value[0];
+}
+
 int option_apply(const struct option *table, size_t n, void *config, const char *key,
 		 const char *value, bool has_value, const char *where, struct inifile_notes *notes,
 		 struct err *err)
@@ -300,6 +308,8 @@ int option_apply(const struct option *table, size_t n, void *config, const char 
 	if (foreign)
 		option_note(notes, where, "%s: means %s here; uWSGI ignored this", key, o->name);
 	r = apply(o, config, key, copy, where, notes, err);
+	if (r < 0 && has_value && is_quoted(value))
+		(void)err_append(err, "; quotes are part of a value here: leave them out");
 	if (r < 0)
 		(void)err_prefix(err, "%s: %s", where, key);
 	free(copy);

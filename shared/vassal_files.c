@@ -235,16 +235,25 @@ VASSAL_PARSER(vassal_parse_expires)
 /* -- answers -------------------------------------------------------------------------------------------- */
 
 /* What frames an answer is the front's: one more would be a second word on where it ends. */
-static bool is_framing(struct span name)
+static int check_framing(struct span name, struct err *err)
 {
-	static const char *const names[] = {"Connection", "Content-Length",    "Keep-Alive",
-					    "Trailer",    "Transfer-Encoding", "Upgrade",
-					    "Date"};
+	static const struct {
+		const char *name, *instead;
+	} fields[] = {
+		{"Connection", ": keepalive = 0 ends each connection after its answer"},
+		{"Keep-Alive", ": keepalive = N keeps connections for N seconds"},
+		{"Content-Length", ""},
+		{"Trailer", ""},
+		{"Transfer-Encoding", ""},
+		{"Upgrade", ""},
+		{"Date", ""},
+	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (span_eq_nocase(name, span_str(names[i])))
-			return true;
-	return false;
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (span_eq_nocase(name, span_str(fields[i].name)))
+			return err_set(err, -EINVAL, "%s is not the configuration's to say%s",
+				       fields[i].name, fields[i].instead);
+	return 0;
 }
 
 VASSAL_PARSER(vassal_parse_add_header)
@@ -260,9 +269,9 @@ VASSAL_PARSER(vassal_parse_add_header)
 	(void)o, (void)where, (void)notes;
 	if (!http_span_is(name, HTTP_TOKEN) || !http_span_is(text, HTTP_VALUE))
 		return err_set(err, -EINVAL, "\"%s\" is not Name: value", value);
-	if (is_framing(name))
-		return err_set(err, -EINVAL, "%.*s is not the configuration's to say", (int)name.n,
-			       name.p);
+	r = check_framing(name, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < c->add_headers.n; i++)
 		total += strlen(c->add_headers.v[i]) + 2;
 	if (total > LIMIT_ADDED_HEADERS)

@@ -182,12 +182,17 @@ static void defaults_never_override_what_an_app_says(void **state)
 
 static void only_its_own_section_is_read(void **state)
 {
-	static const char text[] = "[uwsgi]\nrescan = 60\n";
+	static const char text[] = "; ours\n[uwsgi]\nrescan = 60\n", none[] = "[x]\nrescan = 60\n";
 	struct config_items items = {0};
 	struct err err = {0};
 
 	(void)state;
 	assert_true(emperor_options_parse("/e/emperor.ini", text, sizeof(text) - 1, NULL, &items,
+					  NULL, &err) < 0);
+	assert_string_equal(err.text,
+			    "emperor.ini:2: [uwsgi] is an app's section: the emperor's is "
+			    "called [emperor], rename it");
+	assert_true(emperor_options_parse("/e/emperor.ini", none, sizeof(none) - 1, NULL, &items,
 					  NULL, &err) < 0);
 	assert_string_equal(err.text, "emperor.ini: there is no section [emperor]");
 }

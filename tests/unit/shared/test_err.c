@@ -32,6 +32,9 @@ static void a_prefix_stands_before_what_was_there(void **state)
 	assert_int_equal(err_prefix(&err, "%s:%d", "a.ini", 3), -EINVAL);
 	assert_int_equal(err_prefix(&err, "app"), -EINVAL);
 	assert_string_equal(err.text, "app: a.ini:3: bad");
+	assert_int_equal(err_append(&err, "; ever"), -EINVAL);
+	assert_string_equal(err.text, "app: a.ini:3: bad; ever");
+	assert_int_equal(err_append(NULL, "x"), 0);
 }
 
 static void long_texts_are_cut_and_terminated(void **state)
@@ -46,6 +49,8 @@ static void long_texts_are_cut_and_terminated(void **state)
 	assert_int_equal(err_prefix(&err, "p"), -E2BIG);
 	assert_int_equal(strlen(err.text), ERR_TEXT_MAX - 1);
 	assert_memory_equal(err.text, "p: x", 4);
+	assert_int_equal(err_append(&err, "s"), -E2BIG);
+	assert_int_equal(strlen(err.text), ERR_TEXT_MAX - 1);
 	assert_int_equal(err_prefix(&err, "%s", text), -E2BIG);
 	assert_int_equal(strlen(err.text), ERR_TEXT_MAX - 1);
 }
