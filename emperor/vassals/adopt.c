@@ -6,7 +6,8 @@
  * by the kernel's number for it. What does not fit is not taken: then that app is ended gracefully and starts anew.
  *
  * What may not have been heard is said again, and does no harm the second time: a generation is written down as serving
- * before it is told so. What was only begun (a candidate, a start in back-off) is begun again.
+ * before it is told so. What was only begun (a candidate, a start in back-off) is begun again, once its file has been seen:
+ * of a folder that cannot be read only what runs is kept. An app of a folder that is none of ours any more is gone.
  */
 #include "emperor/vassals/internal.h"
 
@@ -20,6 +21,7 @@
 #include "shared/err.h"
 #include "shared/fd.h"
 #include "shared/log.h"
+#include "shared/scoreboard.h"
 
 #define ORPHAN_GRACE_S \
 	30 /* a front of which nothing is known any more: its requests have that long */
@@ -43,17 +45,28 @@ int adopt_take(const struct vassals *v, const struct saved *s, enum kept_tag tag
 	return TAKE_FD(fd);
 }
 
-static const char *dir_of(const struct vassals *v, const char *file)
+/* Which of ours it stands in; NULL: none. */
+static const char *find_dir(const struct vassals *v, const char *file)
 {
 	const struct vassals_setup *setup = &v->setup;
 
 	for (size_t i = 0; i < setup->dirs_n; i++) {
 		size_t n = strlen(setup->dirs[i]);
 
-		if (strncmp(file, setup->dirs[i], n) == 0 && file[n] == '/')
+		if (strncmp(file, setup->dirs[i], n) == 0 && file[n] == '/' &&
+		    !strchr(file + n + 1, '/'))
 			return setup->dirs[i];
 	}
-	return setup->dirs_n > 0 ? setup->dirs[0] : "/"; /* it is about to be found gone */
+	return NULL;
+}
+
+static const char *dir_of(const struct vassals *v, const char *file)
+{
+	const char *dir = find_dir(v, file);
+
+	if (dir)
+		return dir;
+	return v->setup.dirs_n > 0 ? v->setup.dirs[0] : "/"; /* it is about to be found gone */
 }
 
 static struct ini *copy_ini(struct span bytes, uint64_t owner, uint64_t roots)
@@ -286,6 +299,40 @@ unsigned vassals_adopt(struct vassals *v)
 	return running;
 }
 
+/* No look will ever find its file, be it there or not. */
+static void end_foreign(struct app *a)
+{
+	a->gone = true;
+	a->v->routes_changed = true;
+	persist_mark(a);
+	app_event(a, LIFE_STOP, "its folder is none of this emperor's");
+}
+
+static void go_on(struct app *a)
+{
+	a->begun = false;
+	if (a->gone)
+		return;
+	if (a->rested)
+		rollback_rested(a);
+	if (a->rested)
+		app_event(a, LIFE_START, "the emperor was stopped, and is back");
+	else if (a->state == APP_RUNNING)
+		app_event(a, LIFE_CHANGE, "goes on with what the emperor before had begun");
+	else if (a->state == APP_STOPPED || a->state == APP_STOPPING)
+		app_event(a, LIFE_START, "goes on with what the emperor before had begun");
+}
+
+/* Nothing of it runs, and nobody knows whether its file is still there. */
+static void wait_for_file(struct app *a)
+{
+	if (a->v->resumed)
+		return; /* which has been said */
+	app_put_text(&a->reason, "its folder cannot be read: it starts when that can");
+	log_warning("%s: not started: %s", a->name, a->reason);
+	tell_change(a, EVENT_NONE, "");
+}
+
 void vassals_resume(struct vassals *v)
 {
 	for (size_t i = 0; i < v->n; i++) {
@@ -294,18 +341,14 @@ void vassals_resume(struct vassals *v)
 		/* What was to drain has ended meanwhile: nothing else would tell of it. */
 		if (a->gone && a->state == APP_STOPPED && !a->dead)
 			app_event(a, LIFE_STOP, "its ini is gone");
+		else if (!a->gone && !a->seen && !find_dir(v, a->file))
+			end_foreign(a);
 		if (!a->begun || a->begun_later || a->dead)
 			continue;
-		a->begun = false;
-		if (a->gone)
-			continue;
-		if (a->rested)
-			rollback_rested(a);
-		if (a->rested)
-			app_event(a, LIFE_START, "the emperor was stopped, and is back");
-		else if (a->state == APP_RUNNING)
-			app_event(a, LIFE_CHANGE, "goes on with what the emperor before had begun");
-		else if (a->state == APP_STOPPED || a->state == APP_STOPPING)
-			app_event(a, LIFE_START, "goes on with what the emperor before had begun");
+		if (a->seen || a->gone || a->serving)
+			go_on(a);
+		else
+			wait_for_file(a);
 	}
+	v->resumed = true;
 }

@@ -142,6 +142,7 @@ int vassals_start(struct vassals *v, const char *name, struct err *err)
 	a->awake = true;
 	if (a->state == APP_STARTING)
 		return 0; /* by its file, a moment ago: whoever asked waits for that */
+	a->begun = false;
 	rollback_forget(a);
 	app_event(a, LIFE_START, "started by command");
 	return 0;

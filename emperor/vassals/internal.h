@@ -122,6 +122,7 @@ struct app {
 	struct ini *good;                 /* the bytes that served last; NULL */
 	bool use_good;                    /* wanted has failed, and good is tried in turn with it */
 	bool gone;      /* the file was deleted: forget the app once it has drained */
+	bool seen;      /* its file, by this emperor */
 	bool yields;    /* gone, but stops only when who came in the same look has what it leaves */
 	bool comes;     /* in such a look */
 	bool dead;      /* forgotten; collected at the end of the turn */
@@ -218,6 +219,7 @@ struct vassals {
 	char *complaint;  /* the last one of scan, said once */
 	int state_dir_fd; /* owned; -1: nothing is written down */
 	bool unsaved, said_unsaved;
+	bool resumed; /* what the emperor before had begun goes on: as far as its files were seen */
 	bool shutting_down;
 	vassals_done_fn *done;
 	void *done_arg;

@@ -155,6 +155,7 @@ static void add(struct vassals *v, struct scan_entry *e, bool comes)
 		return;
 	}
 	take_file(a, e);
+	a->seen = true;
 	a->comes = comes;
 	app_event(a, LIFE_START, "new ini");
 }
@@ -174,6 +175,8 @@ static void act(struct vassals *v, struct scan *scan, const struct reconcile_act
 	struct app *a = action->known == SIZE_MAX ? NULL : known[action->known];
 	bool in_place, leaves;
 
+	if (a && e)
+		a->seen = true;
 	switch (action->kind) {
 	case RECONCILE_KEEP:
 		break;
@@ -269,6 +272,9 @@ void vassals_reconcile(struct vassals *v, struct scan *scan)
 	renamed = has_renames(actions, n);
 	for (size_t i = 0; i < n; i++)
 		act(v, scan, &actions[i], known, renamed);
+	/* a folder that could not be read may have been now */
+	if (v->resumed)
+		vassals_resume(v);
 	includes_follow(v);
 }
 

@@ -151,7 +151,8 @@ int vassals_new(struct vassals **ret_vassals, const struct vassals_setup *setup,
 /*
  * Takes over what an emperor before has left in the run directory and with its keeper: apps that run go on as they are,
  * what cannot be taken over is ended and starts anew. Before the first vassals_reconcile(), which finds what was changed
- * meanwhile; vassals_resume() after it starts again what that emperor had begun. Returns how many apps run on.
+ * meanwhile; vassals_resume() after it starts again what that emperor had begun, and every later look what it could not see
+ * before. Returns how many apps run on.
  */
 unsigned vassals_adopt(struct vassals *v);
 void vassals_resume(struct vassals *v);
