@@ -141,6 +141,36 @@ class Module(Served):
         for name in ("spool", "timer", "cron", "filemon", "mule", "signal", "rpc"):
             self.assertEqual(request(port, "/", headers={"X-See": "hasattr(__import__('uwsgidecorators'), %r)" % name}).text, "False", name)
 
+    def start_alone(self, code):
+        (self.folder / "app.py").write_text(code)
+        return self.vassal("--http", "127.0.0.1:%d" % harness.free_port(), "--chdir", self.folder, "--module", "app",
+                           name="vassal%d" % len(self.daemons))
+
+    def test_an_app_that_needs_what_is_not_here_is_told_what_is(self):
+        for code, says in (("from uwsgidecorators import timer", "uwsgidecorators.timer is not offered: timed jobs stand in the ini here"),
+                           ("import uwsgi\nuwsgi.cache_set('a', 'b')", "uwsgi.cache_set is not offered: caches of uWSGI do not exist here"),
+                           ("import uwsgi\nhasattr(uwsgi, 'spool')\nraise AttributeError(\"module 'x' has no attribute 'spool'\")",
+                            "module 'x' has no attribute 'spool'")):
+            with self.subTest(code=code):
+                process = self.start_alone(code + "\n")
+                eventually(lambda p=process, s=says: re.search("module = app: .*" + re.escape(s), p.output()), 15, "the reason")
+                self.assertEqual("not offered" in process.output(), "not offered" in says)
+
+    def test_a_request_that_needs_what_is_not_here_is_told_too(self):
+        port, process = self.serve(APP)
+        self.assertEqual(request(port, "/", headers={"X-See": "uwsgi.spool({})"}).status, 500)
+        eventually(lambda: "uwsgi.spool is not offered: work beside requests" in process.output(), 5, "the sentence")
+
+    def test_an_asynchronous_app_is_told_of_once_at_load(self):
+        for code in ("async def application(scope, receive, send):\n    pass\n",
+                     "class App:\n    async def __call__(self, scope, receive, send):\n        pass\n\n\napplication = App()\n",
+                     "class App:\n    async def call(self, scope, receive, send):\n        pass\n\n\napplication = App().call\n"):
+            with self.subTest(code=code):
+                process = self.start_alone(code)
+                eventually(lambda p=process: "app: the app is asynchronous (ASGI)" in p.output(), 15, "the warning")
+                self.assertEqual(process.output().count("(ASGI)"), 1)
+        self.assertNotIn("(ASGI)", self.serve(APP)[1].output())
+
     def test_hooks_run_in_workers_alone_and_atexit_at_their_end(self):
         port, process = self.serve(APP, "--processes", "3")
         eventually(lambda: process.output().count("forked ") == 3 and "only in" in process.output(), 5, "post_fork_hook in three")

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "shared/err.h"
+#include "shared/log.h"
 #include "vassal/engine/app.h"
 #include "vassal/engine/mount.h"
 #include "vassal/engine/spec.h"
@@ -49,6 +50,27 @@ static PyObject *find_default(PyObject *module, const char *where)
 	return NULL;
 }
 
+static bool is_coroutine(PyObject *object)
+{
+	PyObject *function = PyMethod_Check(object) ? PyMethod_GET_FUNCTION(object) : object;
+
+	return PyFunction_Check(function) &&
+	       ((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags & CO_COROUTINE;
+}
+
+/* An app of the other interface loads well, and then fails with each request. */
+static void warn_of_asgi(PyObject *object, const char *where)
+{
+	PyObject *call = PyObject_GetAttrString((PyObject *)Py_TYPE(object), "__call__");
+
+	if (is_coroutine(object) || (call && is_coroutine(call)))
+		log_warning("%s: the app is asynchronous (ASGI), and is called by WSGI here: each "
+			    "request will fail; name its WSGI object (Django's is in wsgi.py)",
+			    where);
+	Py_XDECREF(call);
+	PyErr_Clear();
+}
+
 /* The callable that s means in this module. A new reference. */
 static PyObject *find_callable(PyObject *module, const struct spec *s, const char *where)
 {
@@ -60,6 +82,8 @@ static PyObject *find_callable(PyObject *module, const struct spec *s, const cha
 		Py_DECREF(object);
 		object = made;
 	}
+	if (object && PyCallable_Check(object))
+		warn_of_asgi(object, where);
 	if (!object || PyCallable_Check(object))
 		return object;
 	PyErr_Format(PyExc_TypeError, "%s%s%s is a %.100s, which cannot be called as a WSGI app",

@@ -6,6 +6,8 @@
 #include <stdio.h>
 
 #include "shared/fd.h"
+#include "shared/log.h"
+#include "vassal/engine/absent.h"
 #include "vassal/engine/engine.h"
 #include "vassal/engine/spec.h"
 
@@ -114,19 +116,6 @@ static void print(const char *heading, const char *text)
 	free(whole);
 }
 
-void traceback_report(const struct engine *e, const char *heading)
-{
-	PyObject *exception = traceback_take_exception();
-	char *text;
-
-	if (!exception)
-		return;
-	text = traceback_text(e, exception);
-	print(heading, text);
-	free(text);
-	Py_DECREF(exception);
-}
-
 /* The last line of a traceback: "ModuleNotFoundError: No module named 'shop'". */
 static struct span last_line(const char *text)
 {
@@ -139,13 +128,34 @@ static struct span last_line(const char *text)
 	return nl ? span_of(nl + 1, (size_t)(text + n - nl - 1)) : span_of(text, n);
 }
 
+void traceback_report(const struct engine *e, const char *heading)
+{
+	PyObject *exception = traceback_take_exception();
+	char absent[ABSENT_MAX];
+	char *text;
+
+	if (!exception)
+		return;
+	text = traceback_text(e, exception);
+	print(heading, text);
+	absent_explain(text ? last_line(text) : SPAN(""), absent);
+	if (absent[0])
+		log_warning("%s", absent);
+	free(text);
+	Py_DECREF(exception);
+}
+
 void traceback_explain(const struct engine *e, const char *prefix, char *text, size_t size)
 {
 	PyObject *exception = traceback_take_exception();
 	_cleanup_(freep) char *whole = exception ? traceback_text(e, exception) : NULL;
 	struct span reason = whole ? last_line(whole) : SPAN("failed without an exception");
-	int n = snprintf(text, size, "%s: %.*s\n", prefix, (int)MIN(reason.n, size / 3), reason.p);
+	char absent[ABSENT_MAX];
+	int n;
 
+	absent_explain(reason, absent);
+	n = snprintf(text, size, "%s: %.*s%s%s\n", prefix, (int)MIN(reason.n, size / 3), reason.p,
+		     absent[0] ? "; " : "", absent);
 	print(prefix, whole);
 	/* An exception without a traceback has been said in full. */
 	if (whole && n > 0 && (size_t)n < size && reason.p != whole)
