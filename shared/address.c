@@ -214,6 +214,38 @@ bool address_equal(const struct address *a, const struct address *b)
 	}
 }
 
+static bool is_tcp(const struct address *a)
+{
+	return a->len > 0 && (a->sa.sa_family == AF_INET || a->sa.sa_family == AF_INET6);
+}
+
+static in_port_t port_of(const struct address *a)
+{
+	return a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in.sin_port;
+}
+
+/* As listen.c opens them: only ":port" is of both families. */
+static bool covers(const struct address *wide, const struct address *a)
+{
+	if (wide->any)
+		return true;
+	if (wide->sa.sa_family != a->sa.sa_family)
+		return false;
+	return wide->sa.sa_family == AF_INET ? wide->in.sin_addr.s_addr == htonl(INADDR_ANY)
+					     : IN6_IS_ADDR_UNSPECIFIED(&wide->in6.sin6_addr);
+}
+
+bool address_overlaps(const struct address *a, const struct address *b)
+{
+	if (a->len == 0 || b->len == 0)
+		return false;
+	if (!is_tcp(a) || !is_tcp(b))
+		return address_equal(a, b);
+	/* each that asks for port 0 gets one of its own */
+	return port_of(a) == port_of(b) && port_of(a) != 0 &&
+	       (covers(a, b) || covers(b, a) || address_equal(a, b));
+}
+
 static void split_sockaddr(const struct address *a, char host[INET6_ADDRSTRLEN], char port[8])
 {
 	const struct in6_addr *six = &a->in6.sin6_addr;

@@ -101,6 +101,24 @@ const char *config_items_get(const struct config_items *items, const char *key)
 	return NULL;
 }
 
+const struct config_item *config_items_find_text(const struct config_items *items, const char *key,
+						 const char *text)
+{
+	const struct config_item *found = NULL;
+
+	for (size_t i = items->n; i-- > 0;) {
+		const struct config_item *item = &items->v[i];
+
+		if ((key && !str_eq(item->key, key)) || !strstr(item->value, text))
+			continue;
+		if (str_eq(item->value, text))
+			return item;
+		if (!found)
+			found = item;
+	}
+	return found;
+}
+
 void config_items_done(struct config_items *items)
 {
 	if (!items)

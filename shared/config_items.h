@@ -29,6 +29,9 @@ int config_items_append(struct config_items *items, const struct config_items *f
 			struct err *err);
 /* The last value of key, or NULL. Borrowed. */
 const char *config_items_get(const struct config_items *items, const char *key);
+/* Who says text: the last item whose value it is, else the last that holds it (":80" is in ":8000" too). key NULL: any. */
+const struct config_item *config_items_find_text(const struct config_items *items, const char *key,
+						 const char *text);
 void config_items_done(struct config_items *items);
 
 /* Bytes for the memfd and back. Decoding checks every length: -EBADMSG. */

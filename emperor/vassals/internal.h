@@ -21,6 +21,7 @@
  *   want.c        reloads that are asked for: one after the other
  *   machine.c     limits of the machine, over all apps
  *   routes.c      who answers for which name; the table for the gate
+ *   addresses.c   who listens where
  *   tell.c        what gate, stats and observers hear
  *   persist.c     what the next emperor must know: files in the run directory, descriptors in the keeper
  *   adopt.c       what the emperor before left: taken over, or ended
@@ -449,6 +450,21 @@ int routes_check(const struct vassals *v, const struct app *a, const struct load
 		 struct err *err);
 void routes_publish(struct vassals *v);
 void routes_tell(struct vassals *v);
+
+/* addresses.c */
+#define ADDRESSES_WHO (LIMIT_NAME + ADDRESS_TEXT)
+bool addresses_wants(const struct loaded *l, const struct address *a);
+/* Its doors, open as they are. */
+bool addresses_app_has(const struct app *a, const struct address *address);
+void addresses_say_app(const char *name, char who[ADDRESSES_WHO]);
+bool addresses_are_shared(const struct vassals *v, const struct address *a,
+			  char who[ADDRESSES_WHO]);
+/* Who of ours listens there, but for the one that asks: in words. */
+bool addresses_find_holder(const struct app *but, const struct address *a, char who[ADDRESSES_WHO]);
+typedef bool addresses_holder_fn(void *arg, const struct address *a, char who[ADDRESSES_WHO]);
+/* -EADDRINUSE: err says where in the ini, and who. */
+int addresses_check_by(const struct loaded *l, const char *file, addresses_holder_fn *holder,
+		       void *arg, struct err *err);
 
 /* tell.c */
 void tell_app(const struct app *a);

@@ -69,24 +69,48 @@ int app_load(struct app *a, struct ini *ini, struct loaded **ret, struct err *er
 	return 0;
 }
 
-/* Which of its addresses an error is about: the message begins with it, whole or without what a wildcard leaves out. */
-static const char *place_of_address(const struct app *a, const struct loaded *l, const char *text,
-				    char *buf, size_t size)
+/* The message begins with the address, whole or without what a wildcard leaves out. */
+static bool is_about(const char *message, const struct address *a)
+{
+	char text[ADDRESS_TEXT];
+	const char *at;
+
+	address_format(a, text);
+	at = strstr(message, text);
+	return at && at[strlen(text)] == ':';
+}
+
+/* Which of its addresses an error is about, as the ini says it; if none of its listeners, then stats. */
+static const struct address *find_address(const struct loaded *l, const char *message,
+					  const char **ret_text)
 {
 	const struct vassal_config *c = &l->config;
-	char address[ADDRESS_TEXT];
 
 	for (size_t i = 0; i < c->listeners_n; i++) {
-		address_format(&c->listeners[i].address, address);
-		if (strstr(text, address))
-			return load_place(l, a->file, NULL, c->listeners[i].text, buf, size);
+		if (!is_about(message, &c->listeners[i].address))
+			continue;
+		*ret_text = c->listeners[i].text;
+		return &c->listeners[i].address;
 	}
-	return load_place(l, a->file, NULL, c->stats ? c->stats : a->name, buf, size);
+	*ret_text = c->stats;
+	return &l->stats;
+}
+
+/* Says where in the ini it stands that cannot be opened, and which of ours is in the way. */
+static void explain(const struct app *a, const struct loaded *l, struct err *err)
+{
+	const char *text;
+	const struct address *at = find_address(l, err->text, &text);
+	char place[ERR_TEXT_MAX], who[ADDRESSES_WHO];
+
+	if (err->code == -EADDRINUSE && text && addresses_find_holder(a, at, who))
+		(void)err_set(err, err->code, "%s: cannot bind: %s has this address", text, who);
+	(void)err_prefix(err, "%s",
+			 load_place(l, a->file, NULL, text ? text : a->name, place, sizeof(place)));
 }
 
 int app_open_doors(struct app *a, const struct loaded *l, struct door_set *ret, struct err *err)
 {
-	char place[ERR_TEXT_MAX];
 	bool clamped;
 	int r;
 
@@ -94,8 +118,7 @@ int app_open_doors(struct app *a, const struct loaded *l, struct door_set *ret, 
 	r = doors_open(&a->doors, l, ret, &clamped, err);
 
 	if (r < 0)
-		(void)err_prefix(err, "%s",
-				 place_of_address(a, l, err->text, place, sizeof(place)));
+		explain(a, l, err);
 	else if (clamped)
 		log_warning("%s: listen = %u is more than net.core.somaxconn allows: clamped",
 			    a->name, l->config.listen);

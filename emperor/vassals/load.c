@@ -59,18 +59,14 @@ static int resolve_owner_only(const struct load_source *source, const struct vas
 const char *load_place(const struct loaded *l, const char *file, const char *key, const char *text,
 		       char *buf, size_t size)
 {
+	const struct config_item *found = config_items_find_text(&l->items, key, text);
 	const char *slash = strrchr(file, '/');
+	bool own = found && str_eq(found->file, slash ? slash + 1 : file);
 
-	(void)snprintf(buf, size, "%s", file);
-	for (size_t i = l->items.n; i-- > 0;) {
-		const struct config_item *item = &l->items.v[i];
-		bool own = str_eq(item->file, slash ? slash + 1 : file);
-
-		if ((key && !str_eq(item->key, key)) || !strstr(item->value, text))
-			continue;
-		(void)snprintf(buf, size, "%s:%u", own ? file : item->file, item->line);
-		break;
-	}
+	if (found)
+		(void)snprintf(buf, size, "%s:%u", own ? file : found->file, found->line);
+	else
+		(void)snprintf(buf, size, "%s", file);
 	return buf;
 }
 

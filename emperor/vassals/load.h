@@ -61,7 +61,7 @@ int load_items(const struct load_source *source, const struct load_rules *rules,
 int load_running(const struct load_source *source, const struct load_rules *rules,
 		 struct span config, uid_t uid, struct loaded **ret, struct err *err);
 /*
- * Where in the ini this stands, for messages: "file:line" of the last item whose value holds text (and whose key is key,
+ * Where in the ini this stands, for messages: "file:line" of the last item whose value is text, else holds it (and whose key is key,
  * unless that is NULL), else the file. Only while the items are there. Returns buf.
  */
 const char *load_place(const struct loaded *l, const char *file, const char *key, const char *text,

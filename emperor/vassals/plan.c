@@ -2,7 +2,7 @@
  * plan - what the files of some directories would change, app by app, before anything does: parsed with the emperor's own
  * defaults and users, and compared with what runs. See vassals.h.
  *
- * All files are read before any is judged: a name is free if whoever has it gives it up in the same change, and bytes that
+ * All files are read before any is judged: a name or an address is free if whoever has it gives it up in the same change, and bytes that
  * are gone under one name and new under another are a rename.
  */
 #include "emperor/vassals/machine.h"
@@ -16,7 +16,7 @@
 #include "shared/scoreboard.h"
 
 #define TEXT_MAX 1024
-/* Names that go from hand to hand: a longer chain in one change takes the emperor some turns too. */
+/* Names and addresses that go from hand to hand: a longer chain in one change takes the emperor some turns too. */
 #define HANDS_MAX 8
 
 struct row {                        /* one name */
@@ -24,8 +24,8 @@ struct row {                        /* one name */
 	const struct scan_entry *e; /* NULL: there is no file */
 	struct loaded *l;           /* a reference; NULL: cannot be taken, or there is no file */
 	const struct row *renamed;  /* the other end */
-	bool holds;                 /* the names in l (NULL: none), and no longer those of now */
-	char *problem;              /* owned */
+	bool holds;    /* names and addresses in l (NULL: none), and no longer those of now */
+	char *problem; /* owned */
 };
 
 struct plan {
@@ -314,7 +314,24 @@ static const char *holder_then(void *arg, const struct domain_config *d)
 	return NULL;
 }
 
-/* True: it has its names now. */
+static bool listens_then(void *arg, const struct address *a, char who[ADDRESSES_WHO])
+{
+	const struct asker *asker = arg;
+
+	for (size_t i = 0; i < asker->p->n; i++) {
+		const struct row *r = &asker->p->rows[i];
+
+		if (r == asker->row ||
+		    !(r->holds ? addresses_wants(r->l, a)
+			       : r->app && !r->app->gone && addresses_app_has(r->app, a)))
+			continue;
+		addresses_say_app(name_of(r), who);
+		return true;
+	}
+	return addresses_are_shared(asker->p->v, a, who);
+}
+
+/* True: it has its names and addresses now. */
 static bool take_names(const struct plan *p, struct row *r)
 {
 	const char *file = r->app ? r->app->file : r->e->path;
@@ -324,7 +341,8 @@ static bool take_names(const struct plan *p, struct row *r)
 	if (!r->l || r->holds)
 		return false;
 	free(TAKE_PTR(r->problem));
-	if (routes_check_by(r->l, file, holder_then, &asker, &err) < 0) {
+	if (routes_check_by(r->l, file, holder_then, &asker, &err) < 0 ||
+	    addresses_check_by(r->l, file, listens_then, &asker, &err) < 0) {
 		r->problem = strdup(err.text);
 		return false;
 	}

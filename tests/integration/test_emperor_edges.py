@@ -122,7 +122,7 @@ class Said(Case):
         eventually(lambda: "keeps serving" in e.output(), 10, "the failure")
         e.wait_state("a", "running")
         self.assertEqual(e.state("a")["since"], since)
-        records = re.findall(r"^\S+ \S+ \w+ emperor: .*(?:\n\t.*)*", e.output(), re.M)
+        records = re.findall(r"^\S+ \w+ emperor: .*(?:\n\t.*)*", e.output(), re.M)
         failures = [r for r in records if "No module named" in r]
         self.assertEqual(len(failures), 1, e.output())
         # the app's own words stand before it, once

@@ -137,6 +137,33 @@ static void different_addresses_are_not_equal(void **state)
 	}
 }
 
+static void wildcards_are_in_the_way_of_what_they_cover(void **state)
+{
+	static const char *const texts[] = {":80",     "0.0.0.0:80", "127.0.0.1:80",
+					    "[::]:80", "[::1]:80",   ":81",
+					    ":0",      "/a.sock",    "@a.sock"};
+	static const char *const overlaps[ARRAY_SIZE(texts)] = {
+		"xxxxx....", "xxx......", "xxx......", "x..xx....", "x..xx....",
+		".....x...", ".........", ".......x.", "........x",
+	};
+	const struct address none = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct address a, b;
+
+		assert_int_equal(address_parse(texts[i], &a, NULL), 0);
+		assert_false(address_overlaps(&a, &none));
+		assert_false(address_overlaps(&none, &a));
+		for (size_t j = 0; j < ARRAY_SIZE(texts); j++) {
+			assert_int_equal(address_parse(texts[j], &b, NULL), 0);
+			if (address_overlaps(&a, &b) != (overlaps[i][j] == 'x'))
+				fail_msg("%s and %s", texts[i], texts[j]);
+		}
+	}
+	assert_false(address_overlaps(&none, &none));
+}
+
 static void a_connection_tells_both_its_ends(void **state)
 {
 	int server = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -194,6 +221,7 @@ int main(void)
 		cmocka_unit_test(every_refusal_says_why),
 		cmocka_unit_test(a_unix_path_fits_exactly_or_is_refused),
 		cmocka_unit_test(different_addresses_are_not_equal),
+		cmocka_unit_test(wildcards_are_in_the_way_of_what_they_cover),
 		cmocka_unit_test(a_connection_tells_both_its_ends),
 		cmocka_unit_test(a_unix_peer_has_no_host),
 	};

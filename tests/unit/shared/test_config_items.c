@@ -32,6 +32,24 @@ static void the_last_value_counts(void **state)
 	assert_null(config_items_get(&items, "chdir"));
 }
 
+static void who_says_a_text_and_nothing_else_comes_first(void **state)
+{
+	struct config_items items = {0};
+
+	(void)state;
+	assert_null(config_items_find_text(&items, NULL, ""));
+	fill(&items);
+	assert_int_equal(config_items_add(&items, "socket", ":8000", "blog.ini", 7, true, NULL), 0);
+	assert_int_equal(config_items_find_text(&items, NULL, ":80")->line, 0);
+	assert_int_equal(config_items_find_text(&items, NULL, ":800")->line, 7);
+	assert_int_equal(config_items_find_text(&items, "socket", ":80")->line, 7);
+	assert_int_equal(config_items_find_text(&items, NULL, "/srv")->line, 2);
+	assert_int_equal(config_items_find_text(&items, NULL, "srv")->line, 9);
+	assert_int_equal(config_items_find_text(&items, "chdir", "")->line, 9);
+	assert_null(config_items_find_text(&items, "http", "/srv"));
+	config_items_done(&items);
+}
+
 static void what_is_encoded_comes_back_whole(void **state)
 {
 	struct config_items items = {0};
@@ -171,6 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_value_counts),
+		cmocka_unit_test(who_says_a_text_and_nothing_else_comes_first),
 		cmocka_unit_test(what_is_encoded_comes_back_whole),
 		cmocka_unit_test(every_cut_is_refused),
 		cmocka_unit_test(every_wrong_length_is_refused_or_harmless),

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "emperor/options.h"
 #include "emperor/vassals/cgroup.h"
 #include "emperor/watch/scan.h"
 #include "shared/scoreboard.h"
@@ -119,6 +120,19 @@ static struct ini *ini_of(const char *text)
 	return i;
 }
 
+/* What it listens on. */
+static void open_doors(struct app *a)
+{
+	const struct vassal_config *c = &a->face->config;
+
+	a->doors.v = calloc(c->listeners_n + 1, sizeof(*a->doors.v));
+	assert_non_null(a->doors.v);
+	for (size_t i = 0; i < c->listeners_n; i++)
+		a->doors.v[a->doors.n++] = (struct door){.address = c->listeners[i].address};
+	if (a->face->stats.len > 0)
+		a->doors.v[a->doors.n++] = (struct door){.address = a->face->stats};
+}
+
 static void add(struct rig *r, const struct had *h)
 {
 	size_t n = r->v.n++;
@@ -142,6 +156,7 @@ static void add(struct rig *r, const struct had *h)
 			config_items_encode(&g->loaded->items, &g->config, &g->config_n, NULL), 0);
 		a->serving = g;
 		a->face = loaded_ref(g->loaded);
+		open_doors(a);
 	} else if (h->wanted && !h->gone) {
 		struct err err = {0};
 
@@ -176,6 +191,7 @@ static void unmake(struct rig *r)
 		loaded_unref(r->g[i].loaded);
 		loaded_unref(a->face);
 		ini_unref(a->wanted);
+		free(a->doors.v);
 		free(a->file);
 		inifile_sources_done(a->includes);
 	}
@@ -460,6 +476,95 @@ static void names_go_from_hand_to_hand_but_not_in_a_circle(_unused_ void **state
 	unmake(r);
 }
 
+static void an_address_has_one_app_and_goes_from_hand_to_hand(_unused_ void **state)
+{
+	static const char tcp[] = INI("http = 127.0.0.1:9\nstats = 127.0.0.1:19\n"),
+			  un[] = INI("socket = /x.sock\n"), other[] = INI("http = :10\n");
+	static const struct had had[] = {{"a", tcp, tcp, APP_RUNNING, false, 0},
+					 {"b", un, un, APP_RUNNING, false, 0}};
+	/* what a new file says beside those that stay, what it is told of its third line, and who is in the way */
+	static const struct {
+		const char *ini, *line, *holder;
+	} rows[] = {
+		{INI("http = :9\n"), "c.ini:3: :9", "a"},
+		{INI("http-socket = 127.0.0.1:9\n"), "c.ini:3: 127.0.0.1:9", "a"},
+		{INI("socket = 0.0.0.0:9\nsocket = 0.0.0.0:99\n"), "c.ini:3: 0.0.0.0:9", "a"},
+		{INI("socket = 0.0.0.0:99\nuwsgi-socket = :9\n"), "c.ini:4: :9", "a"},
+		{INI("fastcgi-socket = :19\n"), "c.ini:3: :19", "a"},
+		{INI("stats = 127.0.0.1:9\n"), "c.ini:3: 127.0.0.1:9", "a"},
+		{INI("scgi-socket = /x.sock\n"), "c.ini:3: /x.sock", "b"},
+		{INI("http = [::]:9\n"), NULL, NULL},
+		{INI("http = 127.0.0.2:9\n"), NULL, NULL},
+		{INI("socket = /y.sock\n"), NULL, NULL},
+		{INI("http = :10\n"), NULL,
+		 NULL}, /* the last: d, which is new too, wants it as well */
+	};
+	struct file files[] = {{"a", tcp, NULL, false},
+			       {"b", un, NULL, false},
+			       {"c", NULL, NULL, false},
+			       {"d", other, NULL, false}};
+	struct rig *r;
+
+	memset(&world, 0, sizeof(world));
+	r = make(had, 2);
+	world.files = files;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		bool last = i + 1 == ARRAY_SIZE(rows);
+		char text[200];
+
+		files[2].text = rows[i].ini;
+		world.files_n = last ? 4 : 3;
+		for (int staged = 0; staged < 2; staged++) {
+			assert_int_equal(plan(r, staged, NULL), 0);
+			expect("a", PLAN_NOTHING, "");
+			expect("b", PLAN_NOTHING, "");
+			if (last) { /* of two new ones the first */
+				expect("c", PLAN_START, "http :10");
+				expect("d", PLAN_REFUSED, "d.ini:3: :10: the app \"c\" has");
+				continue;
+			}
+			(void)snprintf(text, sizeof(text), "%s: the app \"%s\" has this address",
+				       rows[i].line, rows[i].holder);
+			expect("c", rows[i].line ? PLAN_REFUSED : PLAN_START,
+			       rows[i].line ? text : "uid");
+		}
+	}
+	/* given up in the same change: by another address, and by a file that is gone */
+	files[0].text = other;
+	files[0].touched = true;
+	files[1] = (struct file){"c", INI("http = :9\nsocket = /x.sock\n"), NULL, false};
+	world.files_n = 2;
+	assert_int_equal(plan(r, false, NULL), 0);
+	expect("a", PLAN_RELOAD, "http");
+	expect("b", PLAN_STOP, "there is no ini");
+	expect("c", PLAN_START, "http :9");
+	/* and not if who has it cannot take what it would have instead */
+	files[0].text = INI("http = :10\nharakiri = x\n");
+	assert_int_equal(plan(r, false, NULL), 0);
+	expect("a", PLAN_REFUSED, "harakiri");
+	expect("c", PLAN_REFUSED, "\"a\" has this address");
+	unmake(r);
+}
+
+static void a_shared_port_is_the_emperors(_unused_ void **state)
+{
+	static const struct file file = {"a", INI("socket = 127.0.0.1:8000\n"), NULL, false};
+	static char text[] = ":8000";
+	struct emperor_options options = {.http_n = 1, .http[0].text = text};
+	struct rig *r;
+
+	memset(&world, 0, sizeof(world));
+	world.files = &file;
+	world.files_n = 1;
+	r = make(NULL, 0);
+	assert_int_equal(address_parse(text, &options.http[0].address, NULL), 0);
+	r->rules.options = &options;
+	assert_int_equal(plan(r, false, NULL), 0);
+	expect("a", PLAN_REFUSED,
+	       "a.ini:3: 127.0.0.1:8000: the emperor (as shared port :8000) has this address");
+	unmake(r);
+}
+
 static void rows_come_by_name_each_once_and_dead_apps_are_none(_unused_ void **state)
 {
 	static const char b[] = INI("domain = b.test\n"), d[] = INI("domain = d.test\n");
@@ -500,6 +605,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_read_is_not_gone_and_no_plan_for_a_staged_one),
 		cmocka_unit_test(a_renamed_file_is_told_at_both_ends),
 		cmocka_unit_test(names_go_from_hand_to_hand_but_not_in_a_circle),
+		cmocka_unit_test(an_address_has_one_app_and_goes_from_hand_to_hand),
+		cmocka_unit_test(a_shared_port_is_the_emperors),
 		cmocka_unit_test(rows_come_by_name_each_once_and_dead_apps_are_none),
 		cmocka_unit_test(every_kind_has_a_name),
 	};
