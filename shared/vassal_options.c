@@ -147,7 +147,8 @@ const struct option vassal_options[] = {
 	       "The same for 502", "/srv/blog/502.html",
 	       OPTION_CLEAN | OPTION_MANY),
 	CUSTOM("error-page-503", NULL, vassal_parse_error_page, NULL, 0, 0, "file",
-	       "The same for 503", "/srv/blog/503.html",
+	       "The same for 503, of its front's alone: while the app is down the gate answers",
+	       "/srv/blog/503.html",
 	       OPTION_CLEAN | OPTION_MANY),
 	CUSTOM("error-page-504", NULL, vassal_parse_error_page, NULL, 0, 0, "file",
 	       "The same for 504", "/srv/blog/504.html",
@@ -215,9 +216,10 @@ const struct option vassal_options[] = {
 #undef SECTION
 #define SECTION "Processes"
 	LIVE_CUSTOM("processes", "workers !process", vassal_parse_processes, "1", 1, 100, "number",
-	       "Processes that run the app; auto is one per CPU", "4", OPTION_CLEAN),
+	       "Processes that run the app, at most 100 and, with a quarter more for replacements, "
+	       "512 threads in all; auto is one per CPU", "4", OPTION_CLEAN),
 	NUMBER("threads", "!thread", OPTION_UINT, unsigned, threads, "1", 1, LIMIT_THREADS, NULL,
-	       "Threads of each process; with 1 the app runs on the main thread", "2", OPTION_ON),
+	       "Threads of each process, at most 64; with 1 the app runs on the main thread", "2", OPTION_ON),
 	SWITCH("lazy-apps", "lazy", lazy_apps, "false", "Imports the app in each process, "
 	       "instead of once before they are forked", "false"),
 	LIVE_NUMBER("max-requests", NULL, OPTION_U64, uint64_t, max_requests, "0", 0, 0, "requests",
