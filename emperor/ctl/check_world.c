@@ -156,9 +156,9 @@ static int try_without_guess(const struct world *w, const char *key, const char 
 	r = try_path(&ours, path, rest, flags);
 	if (r == 0)
 		check_say(w->k, &w->k->notes, key,
-			  "%s: %s: may not be opened by %s, as whom an app without uid runs if the "
-			  "emperor's own uid option names no other",
-			  key, path, w->guess);
+			  "%s: %s%s: may not be opened by %s, as whom an app without uid runs if "
+			  "the emperor's own uid option names no other",
+			  key, path, str_eq(rest, "/.") ? "" : rest, w->guess);
 	return r;
 }
 

@@ -268,6 +268,10 @@ static void a_virtualenv_s_python_must_be_there_and_in_reach(void **state)
 	(void)checked("module = m\ndefault = 1\nhome = venv\nuid = root\n", false, CTL_OK);
 	(void)snprintf(lines, sizeof(lines), "%suid = nobody\n", home);
 	if (geteuid() == 0)
+		assert_non_null(
+			strstr(checked(home, false, CTL_OK),
+			       "x.ini:4: note: home: venv/bin/python: may not be opened by "));
+	if (geteuid() == 0)
 		assert_non_null(strstr(checked(lines, false, CTL_FAILED),
 				       "x.ini:4: home: venv: its bin/python, or the Python that it "
 				       "points to: Permission denied (as uid = nobody)\n"));
