@@ -96,7 +96,7 @@ class Stats(Case):
         self.assertIn("harakiri = 60\n", before)
         self.assertIn("hunter2", e.ctl_text("ini", "a").stdout)  # the emperor's own answer is for who may command it
         table = e.ctl_text("ini", "a", "--history").stdout
-        self.assertRegex(table, r"SINCE +GEN +BYTES +DIGEST +RELEASE\n20\S+ \S+ +2 +\d+ +%s +%s\n" % (rows[0]["digest"], harness.APPS.resolve()))
+        self.assertRegex(table, r"SINCE +GEN +BYTES +DIGEST +RELEASE\n20\S+Z +2 +\d+ +%s +%s\n" % (rows[0]["digest"], harness.APPS.resolve()))
         # not for whom an app's own socket is open to, and not with a secret in the file
         self.assertEqual(request(port, "/inis?app=a").status, 404)
         for file in e.db.parent.iterdir():
