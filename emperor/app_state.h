@@ -3,6 +3,9 @@
  */
 #pragma once
 
+/* An app that wants ":80" where it has "127.0.0.1:80", which is named. */
+#define ADDRESSES_OWN "the app itself (as %s, until it is stopped)"
+
 enum app_state {
 	APP_STOPPED,  /* by command, or its ini is gone and it has drained */
 	APP_STARTING, /* no generation serves yet */

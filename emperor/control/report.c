@@ -5,6 +5,7 @@
 #include "emperor/control/report.h"
 
 #include "emperor/vassals/vassals.h"
+#include "shared/address.h"
 #include "shared/board_json.h"
 #include "shared/clock.h"
 #include "shared/json.h"
@@ -68,6 +69,17 @@ static void put_release(json_t *obj, const struct app_release *r)
 	json_put_u64(obj, "held_generation", r->held_number);
 }
 
+/* For programs: "addresses" is what the ini says, be it open or not. */
+static json_t *list_listens(const struct app_info *info)
+{
+	json_t *list = json_array();
+	char text[ADDRESS_TEXT];
+
+	for (size_t i = 0; vassals_listens(info, i, text); i++)
+		json_push(list, json_text(text, strlen(text)));
+	return list;
+}
+
 json_t *report_app(const struct app_info *info, const char *notes,
 		   const struct app_release *release)
 {
@@ -90,6 +102,7 @@ json_t *report_app(const struct app_info *info, const char *notes,
 	json_put_text(obj, "file", info->file);
 	json_put_text(obj, "domains", info->domains);
 	json_put_text(obj, "addresses", info->addresses);
+	json_put(obj, "listens", list_listens(info));
 	json_put_text(obj, "last_error", info->last_error);
 	json_put_u64(obj, "warnings", info->warnings);
 	if (notes)

@@ -1,6 +1,7 @@
 /*
  * check_doors - see check_inner.h. Can the app's own addresses be had, and the file with its pid be written? Addresses are
- * tried for a moment and given back; of UNIX sockets only the folder is tried, as whom they would be bound.
+ * tried for a moment and given back; of UNIX sockets with a name in a folder that is tried, as whom they would be bound, and
+ * whether somebody accepts there. Who has an address the emperor that runs knows.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -8,19 +9,10 @@
 
 #include "emperor/ctl/check_inner.h"
 
-/* The last line that says this; messages stand there. */
-static const struct config_item *item_of(const struct check *k, const char *value)
-{
-	for (size_t i = k->items.n; i-- > 0;)
-		if (strstr(k->items.v[i].value, value))
-			return &k->items.v[i];
-	return NULL;
-}
-
 _printf_(4, 5) static void say(struct check *k, struct inifile_notes *to, const char *value,
 			       const char *fmt, ...)
 {
-	const struct config_item *item = item_of(k, value);
+	const struct config_item *item = config_items_find_text(&k->items, NULL, value);
 	char text[INIFILE_NOTE_TEXT];
 	va_list ap;
 
@@ -45,26 +37,12 @@ static int try_bind(const struct address *a)
 	return bind(fd, &a->sa, a->len) < 0 ? -errno : 0;
 }
 
-static void say_in_use(struct check *k, const struct address *a, const char *value)
-{
-	const char *holder = check_holder(k, a);
-	char name[CHECK_NAME];
-
-	check_name(k, name);
-	if (holder && str_eq(holder, name))
-		return;
-	if (holder)
-		say(k, &k->errors, value, "the app \"%s\" has this address", holder);
-	else
-		say(k, &k->errors, value, "is in use by another process");
-}
-
-static void check_port(struct check *k, const struct address *a, const char *value)
+static void check_bind(struct check *k, const struct address *a, const char *value)
 {
 	int r = try_bind(a);
 
 	if (r == -EADDRINUSE)
-		say_in_use(k, a, value);
+		say(k, &k->errors, value, "is in use by another process");
 	else if (r == -EACCES && geteuid() != 0)
 		say(k, &k->notes, value, "only an emperor that is root may use this port");
 	else if (r < 0 && r != -EAFNOSUPPORT)
@@ -94,17 +72,46 @@ static void judge_folder(const struct world *w, struct inifile_notes *to, const 
 	}
 }
 
-static void check_unix(const struct world *w, const struct address *a, const char *value)
+/* What nobody accepts on was left behind, and is replaced. Who may not ask does not know. */
+static bool is_alive(const struct address *a)
+{
+	_cleanup_(fd_closep) int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return fd >= 0 && (connect(fd, &a->sa, a->len) == 0 || errno == EAGAIN);
+}
+
+/* ours: the app that is looked at has it already. */
+static void check_name_of_socket(const struct world *w, const struct address *a, const char *value,
+				 bool ours)
 {
 	const char *path = a->un.sun_path;
 	struct stat st;
+	bool there = lstat(path, &st) == 0;
 
 	if (path[0] != '/')
-		return; /* abstract, or beside a process that is not here */
-	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return; /* beside a process that is not here */
+	if (there && !S_ISSOCK(st.st_mode))
 		say(w->k, &w->k->errors, value, "is there and is no socket: it is not removed");
+	else if (there && !ours && is_alive(a))
+		say(w->k, &w->k->errors, value, "is in use by another process");
 	else
 		judge_folder(w, &w->k->errors, value, check_try_folder(&w->privs, path));
+}
+
+static void check_address(const struct world *w, const struct address *a, const char *value)
+{
+	struct check *k = w->k;
+	char who[CHECK_WHO];
+
+	bool ours = check_holder(k, a, who) && !*who;
+
+	if (*who)
+		say(k, &k->errors, value, "%s has this address", who);
+	else if (a->sa.sa_family == AF_UNIX && a->un.sun_path[0] != '\0')
+		check_name_of_socket(w, a, value, ours);
+	else if (!ours)
+		check_bind(k, a, value);
 }
 
 static void check_pidfile(const struct world *w)
@@ -119,14 +126,14 @@ static void check_pidfile(const struct world *w)
 void check_doors(const struct world *w)
 {
 	struct check *k = w->k;
+	struct address stats;
 
 	for (size_t i = 0; i < k->config.listeners_n; i++) {
 		const struct listener_config *l = &k->config.listeners[i];
 
-		if (l->address.sa.sa_family == AF_UNIX)
-			check_unix(w, &l->address, l->text);
-		else
-			check_port(k, &l->address, l->text);
+		check_address(w, &l->address, l->text);
 	}
+	if (k->config.stats && address_parse(k->config.stats, &stats, NULL) == 0)
+		check_address(w, &stats, k->config.stats);
 	check_pidfile(w);
 }

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "emperor/app_state.h"
 #include "emperor/ctl/check_inner.h"
 #include "emperor/ctl/remote.h"
 #include "emperor/options.h"
@@ -83,36 +84,39 @@ int check_defaults(const struct check *k, struct config_items *items, struct err
 	return r;
 }
 
-/* As they stand in a list that status shows: "http :8000, uwsgi /run/x.sock". */
-static bool lists_address(const char *list, const struct address *a)
+bool check_holder(const struct check *k, const struct address *a, char who[CHECK_WHO])
 {
-	while (*list) {
-		size_t n = strcspn(list, ",");
-		const char *space = memchr(list, ' ', n);
-		char text[ADDRESS_TEXT];
-		struct address other;
+	char own[CHECK_NAME];
+	bool has = false;
 
-		if (space) {
-			(void)snprintf(text, sizeof(text), "%.*s",
-				       (int)(n - (size_t)(space + 1 - list)), space + 1);
-			if (address_parse(text, &other, NULL) == 0 && address_equal(&other, a))
-				return true;
-		}
-		list += n;
-		list += strspn(list, ", ");
-	}
-	return false;
-}
-
-const char *check_holder(const struct check *k, const struct address *a)
-{
+	check_name(k, own);
+	*who = '\0';
 	for (size_t i = 0; i < json_array_size(k->apps); i++) {
 		const json_t *app = json_array_get(k->apps, i);
+		const json_t *list = json_object_get(app, "listens");
+		bool itself = str_eq(check_text(app, "name"), own);
 
-		if (lists_address(check_text(app, "addresses"), a))
-			return check_text(app, "name");
+		for (size_t n = 0; n < json_array_size(list); n++) {
+			const char *text = json_string_value(json_array_get(list, n));
+			struct address other;
+
+			if (!text || address_parse(text, &other, NULL) < 0 ||
+			    !address_overlaps(&other, a))
+				continue;
+			has |= itself && address_equal(&other, a);
+			if (itself)
+				(void)snprintf(who, CHECK_WHO, ADDRESSES_OWN, text);
+			else
+				(void)snprintf(who, CHECK_WHO, "the app \"%s\"",
+					       check_text(app, "name"));
+			if (!itself)
+				return true;
+		}
 	}
-	return NULL;
+	/* what it has already it keeps */
+	if (has)
+		*who = '\0';
+	return has || *who;
 }
 
 void check_name(const struct check *k, char name[CHECK_NAME])

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/un.h>
 
 #include "emperor/ctl/check_inner.h"
 #include "shared/htpasswd.h"
@@ -178,26 +177,8 @@ static void check_rules(const struct world *w)
 	}
 }
 
-/* The emperor's statistics listen there, as a user of their own: only what nobody can do is told. */
-static void check_stats(const struct world *w)
-{
-	const char *path = w->k->config.stats;
-	const char *slash = path && path[0] == '/' ? strrchr(path, '/') : NULL;
-	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-	int r;
-
-	if (!slash)
-		return;
-	(void)snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path),
-		       path);
-	r = try_open(w, folder, O_PATH | O_DIRECTORY);
-	if (r == -ENOENT || r == -ENOTDIR)
-		note(w->k, "stats", path, "there is no such folder: nobody will listen there");
-}
-
 void check_files(const struct world *w)
 {
 	check_lists(w);
 	check_rules(w);
-	check_stats(w);
 }

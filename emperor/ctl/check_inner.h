@@ -44,8 +44,9 @@ void check_files(const struct world *w);
 #define CHECK_NAME 256
 /* What the app would be called. */
 void check_name(const struct check *k, char name[CHECK_NAME]);
-/* Which app of the emperor that runs listens there; NULL: none. Borrowed. */
-const char *check_holder(const struct check *k, const struct address *a);
+#define CHECK_WHO (CHECK_NAME + ADDRESS_TEXT)
+/* Does an app of the emperor that runs listen there? Which one, in words; "": the app itself has just this address. */
+bool check_holder(const struct check *k, const struct address *a, char who[CHECK_WHO]);
 /* "" if it is not there. */
 const char *check_text(const json_t *obj, const char *key);
 

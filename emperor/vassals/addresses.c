@@ -45,6 +45,23 @@ bool addresses_are_shared(const struct vassals *v, const struct address *a, char
 	return false;
 }
 
+/* What serves keeps what it has until the next one is ready: that one cannot have a part of it, nor more. */
+bool addresses_keep_own(const struct app *a, const struct address *address, char who[ADDRESSES_WHO])
+{
+	char text[ADDRESS_TEXT];
+
+	for (size_t i = 0; a->serving && i < a->doors.n; i++) {
+		const struct address *own = &a->doors.v[i].address;
+
+		if (!address_overlaps(own, address) || doors_find(&a->doors, address) >= 0)
+			continue;
+		address_format(own, text);
+		(void)snprintf(who, ADDRESSES_WHO, ADDRESSES_OWN, text);
+		return true;
+	}
+	return false;
+}
+
 bool addresses_find_holder(const struct app *but, const struct address *a, char who[ADDRESSES_WHO])
 {
 	const struct vassals *v = but->v;
@@ -55,7 +72,15 @@ bool addresses_find_holder(const struct app *but, const struct address *a, char 
 		addresses_say_app(v->v[i]->name, who);
 		return true;
 	}
-	return addresses_are_shared(v, a, who);
+	return addresses_keep_own(but, a, who) || addresses_are_shared(v, a, who);
+}
+
+bool vassals_listens(const struct app_info *info, size_t i, char *ret_text)
+{
+	if (!info->doors || i >= info->doors->n)
+		return false;
+	address_format(&info->doors->v[i].address, ret_text);
+	return true;
 }
 
 static int check_one(const struct loaded *l, const char *file, const struct address *a,

@@ -258,6 +258,7 @@ void app_fill_info(const struct app *a, struct app_info *ret)
 		.scaled = a->serving ? a->serving->scaled : 0,
 		.domains = l ? l->domains : "",
 		.addresses = l ? l->addresses : "",
+		.doors = &a->doors,
 		.board_fd = a->board_ro_fd,
 	};
 	for (const struct generation *old = a->generations; old; old = old->next)

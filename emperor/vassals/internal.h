@@ -459,6 +459,8 @@ bool addresses_app_has(const struct app *a, const struct address *address);
 void addresses_say_app(const char *name, char who[ADDRESSES_WHO]);
 bool addresses_are_shared(const struct vassals *v, const struct address *a,
 			  char who[ADDRESSES_WHO]);
+bool addresses_keep_own(const struct app *a, const struct address *address,
+			char who[ADDRESSES_WHO]);
 /* Who of ours listens there, but for the one that asks: in words. */
 bool addresses_find_holder(const struct app *but, const struct address *a, char who[ADDRESSES_WHO]);
 typedef bool addresses_holder_fn(void *arg, const struct address *a, char who[ADDRESSES_WHO]);

@@ -181,8 +181,11 @@ void app_launch(struct app *a)
 	}
 	assert(l); /* load's promise */
 	/* Before anything serves, the gate must know whose names these are: their clients wait. */
-	if (!a->serving)
+	if (!a->serving) {
 		app_show_face(a, l);
+		/* what it had may be in the way of what it wants now: "127.0.0.1:80" of ":80" */
+		app_prune_doors(a);
+	}
 	asleep = sleep_begins_asleep(a, l);
 	if (asleep) {
 		r = app_open(a, &err);

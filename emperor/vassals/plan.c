@@ -328,6 +328,8 @@ static bool listens_then(void *arg, const struct address *a, char who[ADDRESSES_
 		addresses_say_app(name_of(r), who);
 		return true;
 	}
+	if (asker->row->app && addresses_keep_own(asker->row->app, a, who))
+		return true;
 	return addresses_are_shared(asker->p->v, a, who);
 }
 

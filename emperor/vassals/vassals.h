@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <sys/types.h>
 
+struct doors;
 struct err;
 struct vassals;
 
@@ -30,14 +31,18 @@ struct app_info {
 	pid_t pid;                 /* of its front; 0 */
 	uid_t uid;
 	gid_t gid;
-	unsigned restarts;     /* fronts that ended without being asked to */
-	unsigned failures;     /* in a row */
-	unsigned scaled;       /* processes by command; 0: as its ini says */
-	const char *domains;   /* "blog.example, *.blog.example/x" */
-	const char *addresses; /* its own listeners */
-	int board_fd;          /* scoreboard, read-only descriptor; -1 */
-	unsigned warnings;     /* notes about its ini; texts by vassals_notes() */
+	unsigned restarts;         /* fronts that ended without being asked to */
+	unsigned failures;         /* in a row */
+	unsigned scaled;           /* processes by command; 0: as its ini says */
+	const char *domains;       /* "blog.example, *.blog.example/x" */
+	const char *addresses;     /* its own listeners, as its ini says them */
+	const struct doors *doors; /* what it listens on, stats too: vassals_listens() */
+	int board_fd;              /* scoreboard, read-only descriptor; -1 */
+	unsigned warnings;         /* notes about its ini; texts by vassals_notes() */
 };
+
+/* The i-th address that it has open by now, ADDRESS_TEXT bytes; false: there are no more. */
+bool vassals_listens(const struct app_info *info, size_t i, char *ret_text);
 
 typedef void vassals_visit_fn(void *arg, const struct app_info *info);
 

@@ -37,6 +37,14 @@ static void change(struct vassals *v, size_t i, enum app_state state, uint64_t g
 	v->fn(v->arg, &v->app[i], false, kind, text);
 }
 
+bool vassals_listens(const struct app_info *info, size_t i, char *ret_text)
+{
+	if (!str_eq(info->name, "blog") || i > 1)
+		return false;
+	(void)strcpy(ret_text, i ? "/x.sock" : ":80");
+	return true;
+}
+
 void vassals_visit(struct vassals *v, vassals_visit_fn *fn, void *arg)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(v->app); i++)
@@ -315,6 +323,9 @@ static void status_tells_of_every_app_and_clamps_what_apps_claim(void **state)
 	assert_int_equal(json_integer_value(json_object_get(app, "requests")), 41);
 	assert_int_equal(json_integer_value(json_object_get(app, "workers")), LIMIT_WORKERS);
 	assert_null(json_object_get(app, "notes"));
+	app = json_object_get(app, "listens");
+	assert_int_equal(json_array_size(app), 2);
+	assert_string_equal(json_string_value(json_array_get(app, 1)), "/x.sock");
 	app = json_array_get(json_object_get(root, "roles"), 0);
 	assert_int_equal(json_integer_value(json_object_get(app, "deaths")), 2);
 	assert_int_equal(json_integer_value(json_object_get(app, "last_death")), 99);

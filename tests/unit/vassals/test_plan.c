@@ -538,6 +538,13 @@ static void an_address_has_one_app_and_goes_from_hand_to_hand(_unused_ void **st
 	expect("a", PLAN_RELOAD, "http");
 	expect("b", PLAN_STOP, "there is no ini");
 	expect("c", PLAN_START, "http :9");
+	/* what serves keeps its own until the next one is ready, which cannot have more of it */
+	files[0].text = INI("http = :9\n");
+	world.files_n = 1;
+	assert_int_equal(plan(r, false, NULL), 0);
+	expect("a", PLAN_REFUSED,
+	       "a.ini:3: :9: the app itself (as 127.0.0.1:9, until it is stopped) has this");
+	world.files_n = 2;
 	/* and not if who has it cannot take what it would have instead */
 	files[0].text = INI("http = :10\nharakiri = x\n");
 	assert_int_equal(plan(r, false, NULL), 0);
