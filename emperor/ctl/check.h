@@ -4,7 +4,20 @@
 #pragma once
 #include "shared/vassal_config.h"
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
+
+struct check_other { /* another ini of the same folder, as far as it can be read */
+	char *file;
+	struct config_items items;
+	struct vassal_config config;
+};
+
+struct check_others { /* zeroed = of no folder */
+	char dir[PATH_MAX];
+	struct check_other *v;
+	size_t n;
+};
 
 struct check {
 	const char *path;
@@ -12,7 +25,8 @@ struct check {
 	const char *file;        /* its last part, which is how items call it */
 	const char *config_path; /* emperor.ini, for its defaults; NULL: those of one that runs */
 	const char *engines;     /* where those stand; NULL: beside this program */
-	json_t *where, *apps;    /* what one that runs says (check_ask); NULL: none does */
+	struct check_others *others; /* kept from one ini to the next */
+	json_t *where, *apps;        /* what one that runs says (check_ask); NULL: none does */
 	struct config_items items;
 	struct vassal_config config;
 	struct inifile_notes notes;
@@ -36,6 +50,9 @@ int check_defaults(const struct check *k, struct config_items *items, struct err
  * are not there, addresses and names that others have, an ini that is not root's, an app that nobody can reach. config was built without a fatal error.
  */
 void check_world(struct check *k);
+
+/* check_names.c */
+void check_others_done(struct check_others *others);
 
 /* check_show.c: the options that are in force, as an ini that means the same. True if the ini asks (show-config). */
 bool check_shows(const struct check *k);

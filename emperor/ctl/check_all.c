@@ -90,10 +90,13 @@ static bool is_folder(const char *path)
 
 int ctl_check(const struct ctl *c)
 {
-	struct run run = {
-		.c = c,
-		.asked = {.run_dir = c->run_dir, .config_path = c->config, .engines = c->engines},
-		.many = c->args_n > 1};
+	struct check_others others = {0};
+	struct run run = {.c = c,
+			  .asked = {.run_dir = c->run_dir,
+				    .config_path = c->config,
+				    .engines = c->engines,
+				    .others = &others},
+			  .many = c->args_n > 1};
 
 	for (size_t i = 0; i < c->args_n; i++)
 		run.many |= is_folder(c->args[i]);
@@ -111,5 +114,6 @@ int ctl_check(const struct ctl *c)
 		(void)fprintf(c->out, "%zu inis, %zu with errors\n", run.n, run.bad);
 	json_decref(run.list);
 	check_forget(&run.asked);
+	check_others_done(&others);
 	return run.bad > 0 || run.failed ? CTL_FAILED : CTL_OK;
 }

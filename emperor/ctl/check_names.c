@@ -78,8 +78,7 @@ static bool has_name(const struct vassal_config *c, const char *host, const char
 	return c->default_site && !*host && !*path;
 }
 
-static void compare_file(const struct names *n, const struct config_items *items,
-			 const struct vassal_config *other, const char *file)
+static void compare_file(const struct names *n, const struct check_other *other)
 {
 	const struct vassal_config *c = &n->k->config;
 	char who[NAME_MAX + 64];
@@ -89,45 +88,84 @@ static void compare_file(const struct names *n, const struct config_items *items
 		const char *path = i < c->domains_n ? c->domains[i].path : "";
 		const struct config_item *item;
 
-		if ((i == c->domains_n && !c->default_site) || !has_name(other, host, path))
+		if ((i == c->domains_n && !c->default_site) ||
+		    !has_name(&other->config, host, path))
 			continue;
-		item = item_of(items, host);
+		item = item_of(&other->items, host);
 		if (item)
 			(void)snprintf(who, sizeof(who), "%s:%u has it too", item->file,
 				       item->line);
 		else
-			(void)snprintf(who, sizeof(who), "%s has it too", file);
+			(void)snprintf(who, sizeof(who), "%s has it too", other->file);
 		say(n, host, path, who);
 	}
 }
 
-/* What is wrong with another ini is not ours to tell: what of it can be read counts. */
-static void compare_with(const struct names *n, const char *file)
+/* -- the other inis of the folder, read once for all that are looked at ------------------------------------ */
+
+static void forget_one(struct check_other *o)
 {
-	struct config_items items = {0};
-	struct vassal_config config = {0};
+	vassal_config_done(&o->config);
+	config_items_done(&o->items);
+	free(o->file);
+}
+
+void check_others_done(struct check_others *others)
+{
+	for (size_t i = 0; i < others->n; i++)
+		forget_one(&others->v[i]);
+	free(others->v);
+	*others = (struct check_others){0};
+}
+
+/* What is wrong with another ini is not ours to tell: what of it can be read counts. False: nothing can. */
+static bool read_other(const char *dir, const char *file, struct check_other *ret)
+{
+	struct check_other o = {.file = strdup(file)};
 	struct inifile_notes notes = {0}, errors = {0};
 	_cleanup_(freep) char *bytes = NULL;
 	char path[PATH_MAX + NAME_MAX + 2];
 	const struct inifile_facts facts = {.path = path,
-					    .vassals_dir = n->dir,
+					    .vassals_dir = dir,
 					    .environ = environ,
 					    .cpus = 1,
 					    .allow_files = true,
 					    .errors = &errors};
 	size_t size = 0;
+	bool good;
 
-	(void)snprintf(path, sizeof(path), "%s/%s", n->dir, file);
-	if (inifile_read(path, &bytes, &size, NULL) < 0)
-		return;
-	if (inifile_parse(bytes, size, &facts, &items, &notes, NULL) == 0) {
-		(void)vassal_config_check(&items, &config, &notes, &errors);
-		compare_file(n, &items, &config, file);
-	}
-	vassal_config_done(&config);
-	config_items_done(&items);
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
+	good = o.file && inifile_read(path, &bytes, &size, NULL) == 0 &&
+	       inifile_parse(bytes, size, &facts, &o.items, &notes, NULL) == 0;
+	if (good)
+		(void)vassal_config_check(&o.items, &o.config, &notes, &errors);
 	inifile_notes_done(&notes);
 	inifile_notes_done(&errors);
+	if (good)
+		*ret = o;
+	else
+		forget_one(&o);
+	return good;
+}
+
+static void read_others(struct check_others *others, const char *dir)
+{
+	struct dirent **found = NULL;
+	int count;
+
+	if (str_eq(others->dir, dir))
+		return;
+	check_others_done(others);
+	count = scandir(dir, &found, take, alphasort);
+	others->v = count > 0 ? calloc((size_t)MIN(count, LIMIT_APPS), sizeof(*others->v)) : NULL;
+	for (int i = 0; i < count; i++) {
+		if (i < LIMIT_APPS && others->v &&
+		    read_other(dir, found[i]->d_name, &others->v[others->n]))
+			others->n++;
+		free(found[i]);
+	}
+	free(found);
+	(void)snprintf(others->dir, sizeof(others->dir), "%s", dir);
 }
 
 /* "a.test, *.b.test/x, (default)" */
@@ -175,23 +213,18 @@ static void compare_app(const struct names *n, const json_t *app, const char *ow
 void check_names(struct check *k)
 {
 	struct names n = {.k = k};
-	struct dirent **found = NULL;
 	char own[CHECK_NAME];
 	bool emperors;
-	int count;
 
 	if (!is_ini(k->file) || (k->config.domains_n == 0 && !k->config.default_site))
 		return;
 	find_dir(k->path, n.dir);
 	emperors = is_emperors(k, n.dir);
 	n.to = emperors || !k->where ? &k->errors : &k->notes;
-	count = scandir(n.dir, &found, take, alphasort);
-	for (int i = 0; i < count; i++) {
-		if (i < LIMIT_APPS && !str_eq(found[i]->d_name, k->file))
-			compare_with(&n, found[i]->d_name);
-		free(found[i]);
-	}
-	free(found);
+	read_others(k->others, n.dir);
+	for (size_t i = 0; i < k->others->n; i++)
+		if (!str_eq(k->others->v[i].file, k->file))
+			compare_file(&n, &k->others->v[i]);
 	n.to = emperors ? &k->errors : &k->notes;
 	check_name(k, own);
 	for (size_t i = 0; i < json_array_size(k->apps); i++)
