@@ -166,6 +166,12 @@ static void settle(struct app *a, const struct saved *s)
 	a->begun |= s->state == APP_SLEEPING && a->state != APP_SLEEPING;
 }
 
+/* Stopped by command, or on its way to that; or its ini was gone. */
+static bool is_resting(const struct saved *s)
+{
+	return s->gone || ((s->state == APP_STOPPED || s->state == APP_STOPPING) && !s->begun);
+}
+
 static int read_saved(const struct vassals *v, const char *name, struct buf *bytes,
 		      struct saved *ret, struct err *err)
 {
@@ -182,11 +188,9 @@ static int read_saved(const struct vassals *v, const char *name, struct buf *byt
 		log_info(
 			"%s: is written down by a later build: what is known of that is taken over",
 			name);
-	/* After a boot nothing of it runs; that it was stopped by command still holds. */
-	if (!str_eq(ret->boot, persist_boot())) {
-		ret->generations_n = ret->doors_n = 0;
-		ret->board = ret->gate_end = ret->front_end = 0;
-	}
+	/* The machine went down under its emperor: as if that one had been stopped. */
+	if (!str_eq(ret->boot, persist_boot()) && !ret->ended)
+		saved_end(ret, is_resting(ret));
 	return 0;
 }
 

@@ -309,17 +309,7 @@ void persist_flush(struct vassals *v)
 static void describe_end(struct saved *s, const struct app *a)
 {
 	describe(s, a, NULL, 0);
-	s->ended = 1;
-	s->begun = !a->rests;
-	s->state = APP_STOPPED;
-	s->generations_n = s->doors_n = 0;
-	s->door_numbers = 0;
-	s->trial = s->base_requests = s->base_errors = 0;
-	s->scaled = s->cut_from = s->processes = s->restarts = 0;
-	/* A broken edit is refused by a new start; only what came back is started in its place. */
-	s->good &= s->rolled;
-	if (!a->rests)
-		s->reason[0] = '\0';
+	saved_end(s, a->rests);
 }
 
 void persist_end(struct app *a)

@@ -346,6 +346,21 @@ static bool is_whole(struct span bytes)
 	return memcmp(bytes.p + n, end, END_BYTES) == 0;
 }
 
+void saved_end(struct saved *s, bool rests)
+{
+	s->ended = 1;
+	s->begun = !rests;
+	s->state = APP_STOPPED;
+	s->generations_n = s->doors_n = 0;
+	s->board = s->gate_end = s->front_end = s->door_numbers = 0;
+	s->trial = s->base_requests = s->base_errors = 0;
+	s->scaled = s->cut_from = s->processes = s->restarts = 0;
+	/* A broken edit is refused by a new start; only what came back is started in its place. */
+	s->good &= s->rolled;
+	if (!rests)
+		s->reason[0] = '\0';
+}
+
 int saved_decode(struct span bytes, struct saved *ret, struct err *err)
 {
 	_cleanup_(freep) struct saved *s = NULL;

@@ -87,6 +87,10 @@ struct saved {
 	struct span bad_config; /* what was rolled back from */
 };
 
+/*
+ * Nothing of it runs any more: it is what an emperor leaves that is stopped. rests: it is not to be started by the next one.
+ */
+void saved_end(struct saved *s, bool rests);
 /* -EFBIG: more than SAVED_BYTES. */
 int saved_encode(const struct saved *s, struct buf *out);
 /* -EBADMSG: err says what is wrong with it. */

@@ -36,6 +36,35 @@ class State(Succession):
         return (e.run_dir / "state" / (app + ".state")).read_bytes()
 
 
+class Boots(State):
+    def test_after_the_machine_went_down_runs_what_ran_and_rests_what_was_stopped(self):
+        e = self.emperor()
+        for app in ("runs", "stopped", "deleted", "waits"):
+            e.drop(app, module="nowhere" if app == "waits" else "hello")
+        for app in ("runs", "stopped", "deleted"):
+            e.wait_up(app)
+        e.wait_state("waits", "backoff")
+        e.drop("sleeps", extra="on-demand = true")
+        e.wait_state("sleeps", "sleeping")
+        e.ctl("stop", "stopped")
+        # all at once, with no word to anybody
+        pids = [e.process.pid, *e.strays()]
+        for sig in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                os.kill(pid, sig)
+        e.process.wait()
+        (e.vassals / "deleted.ini").unlink()
+        e.drop("waits")
+        for app in ("runs", "stopped", "deleted", "waits", "sleeps"):
+            self.restate(e, app, lambda b: re.sub(rb"\nboot [^\n]*\n", b"\nboot another\n", b))
+        f = self.successor(e)
+        f.wait_up("runs")
+        f.wait_up("waits")
+        f.wait_up("sleeps")
+        self.assertEqual((f.state("stopped")["state"], f.state("stopped")["reason"]), ("stopped", "stopped by command"))
+        eventually(lambda: f.state("deleted") is None, 5, "it is forgotten")
+
+
 class Inis(State):
     def test_an_ini_that_cannot_be_read_any_more_ends_nothing_that_serves(self):
         own = free_port()

@@ -440,6 +440,33 @@ static void the_largest_ini_fits_and_no_larger_one_is_read(void **state)
 	free(bytes);
 }
 
+static void what_ended_has_nothing_that_runs_and_keeps_what_was_decided(void **state)
+{
+	(void)state;
+	for (int rests = 0; rests < 2; rests++) {
+		struct saved s;
+
+		fill(&s);
+		s.ended = 0;
+		s.begun = rests;
+		saved_end(&s, rests);
+		assert_int_equal(s.ended, 1);
+		assert_int_equal(s.begun, !rests);
+		assert_int_equal(s.state, APP_STOPPED);
+		assert_int_equal(s.generations_n + s.doors_n, 0);
+		assert_int_equal(s.board + s.gate_end + s.front_end + s.door_numbers, 0);
+		assert_int_equal(s.trial + s.scaled + s.cut_from + s.processes + s.restarts, 0);
+		/* why it rests, and what it was rolled back to */
+		assert_string_equal(s.reason, rests ? "stopped by command" : "");
+		assert_int_equal(s.good + s.rolled, 2);
+		assert_string_equal(s.rolled_why, "rolled back by command");
+		assert_int_equal(s.numbers, 12);
+		s.rolled = 0;
+		saved_end(&s, rests);
+		assert_int_equal(s.good, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,6 +481,7 @@ int main(void)
 		cmocka_unit_test(a_file_of_version_2_is_read),
 		cmocka_unit_test(the_format_of_this_version_is_as_it_was),
 		cmocka_unit_test(lengths_that_do_not_fit_are_refused),
+		cmocka_unit_test(what_ended_has_nothing_that_runs_and_keeps_what_was_decided),
 		cmocka_unit_test(the_largest_ini_fits_and_no_larger_one_is_read),
 	};
 
