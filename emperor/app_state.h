@@ -3,6 +3,9 @@
  */
 #pragma once
 
+/* Who has an address, if it is no app: its shared port is named. */
+#define ADDRESSES_SHARED "the emperor (as shared port %s)"
+
 /* An app that wants ":80" where it has "127.0.0.1:80", which is named. */
 #define ADDRESSES_OWN "the app itself (as %s, until it is stopped)"
 

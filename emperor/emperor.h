@@ -41,6 +41,7 @@ struct emperor {
 
 	int port_fds[LIMIT_PORTS]; /* the shared ports; kept here so that a gate can be replaced */
 	size_t ports_n;
+	const char *port_texts[LIMIT_PORTS]; /* as they were written, for control */
 	int control_fd, stats_fd, extra_stats_fd;
 	int keeper_fd; /* where the next emperor knocks; the keeper listens there; -1: nobody can */
 	struct legacy *legacy;  /* owned: what the emperor before left, until it is taken; NULL */

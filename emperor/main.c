@@ -321,6 +321,8 @@ static int wire_parts(struct emperor *e, struct err *err)
 		.stats_user = geteuid() == 0 ? e->options.stats_user : NULL,
 		.dirs = e->dirs,
 		.dirs_n = e->options.vassals.n,
+		.ports = e->port_texts,
+		.ports_n = e->options.http_n,
 		.tyrant = e->options.tyrant,
 		.program = e->program,
 		.began_wall_ns = clock_wall_ns(),
@@ -332,6 +334,8 @@ static int wire_parts(struct emperor *e, struct err *err)
 	};
 	int r = roles_new(&e->roles, &roles, err);
 
+	for (size_t i = 0; i < e->options.http_n; i++)
+		e->port_texts[i] = e->options.http[i].text;
 	if (r < 0)
 		return r;
 	vassals.roles = e->roles;

@@ -155,12 +155,12 @@ static void run_upgrade(struct client *c, const struct command *cmd)
 		client_reply(c, client_make_reply(true));
 }
 
-static json_t *list_dirs(const struct control_facts *f)
+static json_t *list_texts(const char *const *texts, size_t n)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < f->dirs_n; i++)
-		json_push(list, json_text(f->dirs[i], strlen(f->dirs[i])));
+	for (size_t i = 0; i < n; i++)
+		json_push(list, json_text(texts[i], strlen(texts[i])));
 	return list;
 }
 
@@ -193,7 +193,8 @@ static void run_where(struct client *c, const struct command *cmd)
 		json_put_text(root, "run_dir", f->run_dir ? f->run_dir : "");
 		json_put_text(root, "db", f->db ? f->db : "");
 		json_put_text(root, "stats_socket", f->stats_socket ? f->stats_socket : "");
-		json_put(root, "vassals", list_dirs(f));
+		json_put(root, "vassals", list_texts(f->dirs, f->dirs_n));
+		json_put(root, "ports", list_texts(f->ports, f->ports_n));
 		json_put(root, "defaults", list_defaults(f->defaults));
 		json_put_text(root, "no_cgroup", f->no_cgroup ? f->no_cgroup : "");
 		json_put_text(root, "gate_user", f->gate_user ? f->gate_user : "");

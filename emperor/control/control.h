@@ -20,6 +20,8 @@ struct control_facts { /* borrowed */
 	const char *gate_user, *stats_user;  /* of the roles; NULL: they run as we do */
 	const char *const *dirs;             /* of the vassals */
 	size_t dirs_n;
+	const char *const *ports; /* shared, as they were written */
+	size_t ports_n;
 	bool tyrant;
 	const char *program; /* where we were started from, "": not known */
 	uint64_t began_wall_ns;

@@ -84,6 +84,22 @@ int check_defaults(const struct check *k, struct config_items *items, struct err
 	return r;
 }
 
+static bool is_shared_port(const struct check *k, const struct address *a, char who[CHECK_WHO])
+{
+	const json_t *list = json_object_get(k->where, "ports");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+		struct address port;
+
+		if (!text || address_parse(text, &port, NULL) < 0 || !address_overlaps(&port, a))
+			continue;
+		(void)snprintf(who, CHECK_WHO, ADDRESSES_SHARED, text);
+		return true;
+	}
+	return false;
+}
+
 bool check_holder(const struct check *k, const struct address *a, char who[CHECK_WHO])
 {
 	char own[CHECK_NAME];
@@ -116,7 +132,7 @@ bool check_holder(const struct check *k, const struct address *a, char who[CHECK
 	/* what it has already it keeps */
 	if (has)
 		*who = '\0';
-	return has || *who;
+	return has || *who || is_shared_port(k, a, who);
 }
 
 void check_name(const struct check *k, char name[CHECK_NAME])

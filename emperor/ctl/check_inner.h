@@ -45,7 +45,7 @@ void check_files(const struct world *w);
 /* What the app would be called. */
 void check_name(const struct check *k, char name[CHECK_NAME]);
 #define CHECK_WHO (CHECK_NAME + ADDRESS_TEXT)
-/* Does an app of the emperor that runs listen there? Which one, in words; "": the app itself has just this address. */
+/* Does the emperor that runs, or an app of it, listen there? Which one, in words; "": the app itself has just this address. */
 bool check_holder(const struct check *k, const struct address *a, char who[CHECK_WHO]);
 /* "" if it is not there. */
 const char *check_text(const json_t *obj, const char *key);

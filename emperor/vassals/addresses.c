@@ -38,8 +38,7 @@ bool addresses_are_shared(const struct vassals *v, const struct address *a, char
 	for (size_t i = 0; o && i < o->http_n; i++) {
 		if (!address_overlaps(&o->http[i].address, a))
 			continue;
-		(void)snprintf(who, ADDRESSES_WHO, "the emperor (as shared port %s)",
-			       o->http[i].text);
+		(void)snprintf(who, ADDRESSES_WHO, ADDRESSES_SHARED, o->http[i].text);
 		return true;
 	}
 	return false;

@@ -138,8 +138,11 @@ class Addresses(Case):
 
     def test_an_address_of_the_emperor_is_told_as_that(self):
         self.e.write("two", self.ini("http = :%d" % self.e.port))
-        self.assertIn("two.ini:4: :%d: cannot bind: the emperor (as shared port 127.0.0.1:%d) has this address"
-                      % (self.e.port, self.e.port), self.e.wait_state("two", "backoff")["last_error"])
+        words = "the emperor (as shared port 127.0.0.1:%d) has this address" % self.e.port
+        self.assertIn("two.ini:4: :%d: cannot bind: %s" % (self.e.port, words),
+                      self.e.wait_state("two", "backoff")["last_error"])
+        done = self.e.ctl_text("check", str(self.e.vassals / "two.ini"))
+        self.assertIn("two.ini:4: http: :%d: %s\n" % (self.e.port, words), done.stdout)
 
 
 if __name__ == "__main__":
