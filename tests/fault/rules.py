@@ -5,6 +5,7 @@ a kind, or several together, and how often. WHILE_DOWN allows a kind only at tim
 which may not be longer than the back-off that it names and START_S.
 """
 
+import calendar
 import collections
 import contextlib
 import json
@@ -213,7 +214,7 @@ class Suite(Case):
         """From each failure until a generation serves, as the log tells them: (from, until, back-off)."""
         found, open_at, wait = [], None, 0.0
         for line in sorted(re.findall(r"^(\d{4}-.* emperor: %s: .*)$" % app, self.log(), re.M)):
-            at = time.mktime(time.strptime(line[:19], "%Y-%m-%d %H:%M:%S")) + float(line[19:23])
+            at = calendar.timegm(time.strptime(line[:19], "%Y-%m-%dT%H:%M:%S")) + float(line[19:23])
             if failure := re.search(r"failure \d+ in a row, next try in ([0-9.]+) s", line):
                 if open_at is not None:
                     found.append((open_at, at, wait))
