@@ -88,7 +88,7 @@ def process_tree():
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
-                with open("/proc/%s/stat" % entry) as f:
+                with open("/proc/%s/stat" % entry, errors="replace") as f:  # a name may be any bytes
                     state, parent = f.read().rsplit(")", 1)[1].split()[:2]
                 if state != "Z":
                     parents[int(entry)] = int(parent)
