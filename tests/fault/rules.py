@@ -17,7 +17,7 @@ import socket
 import time
 
 import harness
-from harness import BIN, Case, Daemon, Emperor, eventually, title
+from harness import BIN, Case, Daemon, Emperor, eventually, open_files, title
 from load import Load
 
 FULL = os.environ.get("EMPEROR_FAULT") == "full"
@@ -61,9 +61,8 @@ class World:
     def held(self, pid):
         """Descriptors (of processes apart: an emperor has one for each that it did not start itself) and shared memory in KB."""
         kinds = collections.Counter()
-        for fd in os.listdir("/proc/%d/fd" % pid):
-            with contextlib.suppress(OSError):
-                kinds["pidfds" if "[pidfd]" in os.readlink("/proc/%d/fd/%s" % (pid, fd)) else "descriptors"] += 1
+        for name in open_files(pid):
+            kinds["pidfds" if "[pidfd]" in name else "descriptors"] += 1
         with open("/proc/%d/maps" % pid) as f:
             for line in f:
                 span_of, rights = line.split()[:2]

@@ -110,6 +110,15 @@ def title(pid):
     return ""
 
 
+def open_files(pid):
+    """What its descriptors point to. Those that are closed while we look do not count."""
+    names = []
+    for fd in pathlib.Path("/proc/%d/fd" % pid).iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            names.append(os.readlink(fd))
+    return names
+
+
 started = set()  # pids that tests started themselves
 
 

@@ -7,7 +7,7 @@ import socket
 import unittest
 
 import harness
-from harness import Case, eventually, raw, request
+from harness import Case, eventually, open_files, raw, request
 from test_http import answers
 
 MEGABYTE = 1 << 20
@@ -92,13 +92,7 @@ class FileWrapper(Case):
 
     def held(self):
         """Has the front this file open?"""
-        for link in pathlib.Path("/proc/%d/fd" % self.process.process.pid).iterdir():
-            try:
-                if os.readlink(link).startswith(str(self.folder / "big")):
-                    return True
-            except FileNotFoundError:
-                pass
-        return False
+        return any(name.startswith(str(self.folder / "big")) for name in open_files(self.process.process.pid))
 
     def slow_client(self, path):
         s = socket.create_connection(("127.0.0.1", self.port), 10 * harness.PATIENCE)

@@ -1,14 +1,13 @@
 """Logs that are moved away: a new file is begun, and no line is lost."""
 
 import contextlib
-import os
 import signal
 import threading
 import time
 import unittest
 
 import harness
-from harness import Case, eventually, request
+from harness import Case, eventually, open_files, request
 from test_http import serve
 
 
@@ -77,8 +76,7 @@ class Logs(Case):
         old = "%s.old" % log
         log.rename(old)
         daemon.process.send_signal(signal.SIGUSR1)
-        fds = "/proc/%d/fd" % daemon.process.pid
-        eventually(lambda: not any(os.path.realpath(os.path.join(fds, n)) == old for n in os.listdir(fds)), 5, "no descriptor of the old one")
+        eventually(lambda: old not in open_files(daemon.process.pid), 5, "no descriptor of the old one")
 
     def test_the_emperor_has_logs_reopened(self):
         log = self.folder / "app.txt"

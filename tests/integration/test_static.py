@@ -1,12 +1,11 @@
 """Static files that change while they are served. What an answer must be at all is in tests/conformance/static_*.py."""
 
 import os
-import pathlib
 import socket
 import struct
 import unittest
 
-from harness import eventually
+from harness import eventually, open_files
 from static_files import Files
 
 
@@ -72,8 +71,7 @@ class Changes(Files):
                 s.sendall(b"GET /s/big.bin HTTP/1.1\r\nHost: a\r\n\r\n")
                 s.recv(10)
         eventually(lambda: self.front_fds() <= before, 20, "files are closed again")
-        links = [os.readlink(p) for p in pathlib.Path("/proc/%d/fd" % self.process.process.pid).iterdir() if p.is_symlink()]
-        self.assertFalse([name for name in links if name.startswith(str(self.root) + "/")])
+        self.assertFalse([name for name in open_files(self.process.process.pid) if name.startswith(str(self.root) + "/")])
 
 
 class Releases(Files):
