@@ -86,7 +86,7 @@ void exchange_slot_put(struct exchange *x, unsigned slot, size_t touched);
  * worker would answer one and sleep again, and two context switches would cost more than the request.
  */
 void exchange_submit(struct exchange *x, unsigned slot);
-/* Wakes as many sleeping workers as were submitted to since the last time. exchange_front_sleep() does it too. */
+/* Wakes a sleeping worker if anything was submitted since the last time; that one wakes the next. exchange_front_sleep() does it too. */
 void exchange_wake(struct exchange *x);
 /*
  * A few times a second while requests are out: wakes one sleeper for each request that waits, whoever was woken for it

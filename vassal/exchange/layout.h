@@ -13,7 +13,7 @@
 #include "vassal/exchange/exchange.h"
 
 #define LAYOUT_MAGIC   0x47434358u /* "XCCG" */
-#define LAYOUT_VERSION 5
+#define LAYOUT_VERSION 6
 #define LAYOUT_CELLS \
 	(2UL * EXCHANGE_SLOTS_MAX) /* room for stale entries before the front has to tidy up */
 #define LAYOUT_LINE 64             /* cache line: what two processes write stays apart */
@@ -56,6 +56,8 @@ struct layout {
 	_Atomic uint64_t queue_tail
 		__attribute__((aligned(LAYOUT_LINE))); /* workers, and the front when it tidies */
 	_Atomic uint64_t idle_lanes[LIMIT_LANES / 64] __attribute__((aligned(LAYOUT_LINE)));
+	/* since when a lane that was woken for the queue has not run yet: it wakes the next one. 0: there is none */
+	_Atomic uint64_t waking_ns;
 	_Atomic uint64_t cells[LAYOUT_CELLS] __attribute__((aligned(LAYOUT_LINE)));
 	struct lane lanes[LIMIT_LANES];
 	struct slot slots[]; /* shape.slots */
@@ -128,6 +130,8 @@ static inline size_t frame_size(size_t n)
 	return sizeof(struct ring_frame) + ((n + 7) & ~(size_t)7);
 }
 
+/* wake.c: a lane that was woken for the queue runs. */
+void lane_is_awake(struct exchange *x);
 /* wake.c: this lane is not to be woken any more, or is awake. */
 void lane_clear_idle(struct exchange *x, unsigned lane);
 /* One sleeper for each request that waits. Both sides, any thread. */

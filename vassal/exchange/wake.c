@@ -1,12 +1,20 @@
 /*
  * wake - who sleeps, who is woken, who takes nothing any more. Both sides use it.
  *
+ * Woken all at once, workers drive the front off the CPU and find that the first of them has emptied the queue. So one is
+ * woken at a time (waking_ns says that it is on its way), and the first thing that it does is to wake the next.
+ *
  * A wake-up that is spent on a lane which then takes nothing is a request that waits beside idle workers. So whoever
  * takes lanes out of service (retire, a burial) wakes others afterwards, for everything that waits; so does a lane that
  * was woken and finds itself retired.
  */
+#include "shared/clock.h"
 #include "vassal/exchange/exchange.h"
 #include "vassal/exchange/layout.h"
+
+/* Time for one that was woken to run. Longer, and its CPU is somebody else's for a while: another may have better luck. */
+#define WAKE_PATIENCE_NS (1 * NS_PER_MS)
+#define WAKE_TRIES       4 /* more are a scribbler's doing: exchange_tend() puts it right */
 
 /* Wakes one worker of this word of the mask. False: none sleeps there. */
 static bool wake_one_of(struct exchange *x, unsigned word)
@@ -30,33 +38,70 @@ static bool wake_one_of(struct exchange *x, unsigned word)
 	return false;
 }
 
-static void wake_some(struct exchange *x, unsigned n)
+static bool wake_one(struct exchange *x)
 {
-	unsigned words = (x->lanes + 63) / 64;
-
-	if (n == 0)
-		return;
-	atomic_thread_fence(memory_order_seq_cst);
-	/* a worker that was woken may have emptied the queue and sleep again before we look: leave it asleep */
-	for (unsigned i = 0; i < words && n > 0 && exchange_queued(x) > 0;) {
+	for (unsigned i = 0; i < (x->lanes + 63) / 64; i++)
 		if (wake_one_of(x, i))
-			n--;
-		else
-			i++;
+			return true;
+	return false;
+}
+
+static bool anyone_sleeps(const struct exchange *x)
+{
+	for (unsigned i = 0; i < (x->lanes + 63) / 64; i++)
+		if (atomic_load_explicit(&x->m->idle_lanes[i], memory_order_relaxed))
+			return true;
+	return false;
+}
+
+/* Where a CPU is free the chain takes microseconds; where none is, those that run empty the queue meanwhile. */
+static void wake_next(struct exchange *x)
+{
+	for (unsigned tries = 0; tries < WAKE_TRIES && exchange_queued(x) > 0; tries++) {
+		uint64_t since = atomic_load(&x->m->waking_ns);
+		uint64_t now = clock_now_ns();
+
+		if (since != 0 && now - since < WAKE_PATIENCE_NS)
+			return;
+		/* whoever loses this race leaves it to the other */
+		if (!atomic_compare_exchange_strong(&x->m->waking_ns, &since, now) || wake_one(x))
+			return;
+		atomic_store(&x->m->waking_ns, 0);
+		/* who submitted before this line has left it to us, and somebody may sleep since we looked */
+		atomic_thread_fence(memory_order_seq_cst);
+		if (!anyone_sleeps(x))
+			return;
 	}
+}
+
+void lane_is_awake(struct exchange *x)
+{
+	atomic_store(&x->m->waking_ns, 0);
+	/* who has submitted before this line has left it to us */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (exchange_queued(x) > 1)
+		wake_next(x);
 }
 
 void exchange_wake(struct exchange *x)
 {
-	unsigned n = x->unwoken;
+	bool any = x->unwoken > 0;
 
 	x->unwoken = 0;
-	wake_some(x, n);
+	if (!any)
+		return;
+	atomic_thread_fence(memory_order_seq_cst);
+	wake_next(x);
 }
 
 void exchange_wake_queued(struct exchange *x)
 {
-	wake_some(x, exchange_queued(x));
+	/* whoever was to wake the next may be among those that go */
+	atomic_store(&x->m->waking_ns, 0);
+	atomic_thread_fence(memory_order_seq_cst);
+	/* a worker that was woken may have emptied the queue and sleep again before we look: leave it asleep */
+	for (unsigned n = exchange_queued(x); n > 0 && exchange_queued(x) > 0 && wake_one(x); n--)
+		;
 }
 
 void lane_clear_idle(struct exchange *x, unsigned lane)

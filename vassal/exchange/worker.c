@@ -92,6 +92,8 @@ int exchange_wait(struct exchange *x, unsigned lane, uint64_t timeout_ns)
 	/* a wake-up was spent on a lane that takes nothing any more: somebody else must have it */
 	if (woken && atomic_load(&l->retire))
 		exchange_wake_queued(x);
+	else if (woken)
+		lane_is_awake(x);
 	return r == -EINTR ? -EINTR : 0;
 }
 

@@ -15,16 +15,32 @@ static bool sleeps(struct exchange *x, unsigned lane)
 	return atomic_load(&x->m->lanes[lane].idle) == 1;
 }
 
+static unsigned sleepers(struct exchange *x, unsigned lanes)
+{
+	unsigned n = 0;
+
+	for (unsigned lane = 0; lane < lanes; lane++)
+		n += sleeps(x, lane);
+	return n;
+}
+
+static struct exchange *three_asleep(void)
+{
+	struct exchange *x = make(8, 3, 1);
+
+	for (unsigned lane = 0; lane < 3; lane++)
+		lie_down(x, lane);
+	return x;
+}
+
 static void a_wake_up_spent_on_one_that_goes_is_given_to_another(void **state)
 {
 	struct buried b = {0};
 
 	(void)state;
 	for (unsigned how = 0; how < 3; how++) {
-		struct exchange *x = make(4, 2, 1);
+		struct exchange *x = three_asleep();
 
-		lie_down(x, 0);
-		lie_down(x, 1);
 		(void)submit(x, "a");
 		exchange_wake(x);
 		assert_false(sleeps(x, 0));
@@ -41,6 +57,11 @@ static void a_wake_up_spent_on_one_that_goes_is_given_to_another(void **state)
 			break;
 		}
 		assert_false(sleeps(x, 1));
+		assert_true(sleeps(x, 2));
+		/* nobody goes on waiting for the one that goes to wake the next */
+		(void)submit(x, "b");
+		exchange_wake(x);
+		assert_false(sleeps(x, 2));
 		exchange_free(x);
 	}
 }
@@ -72,7 +93,68 @@ static void a_bit_without_a_lane_takes_no_wake_up(void **state)
 	(void)submit(x, "b");
 	exchange_wake(x);
 	assert_false(sleeps(x, 1));
+	/* those that were in its way are gone, those behind it are found when the next is wanted */
+	assert_int_equal(atomic_load(&x->m->idle_lanes[0]), ~3ULL);
+	lane_is_awake(x);
 	assert_int_equal(atomic_load(&x->m->idle_lanes[0]), 0);
+	exchange_free(x);
+}
+
+static void one_is_woken_and_wakes_the_next(void **state)
+{
+	struct exchange *x = three_asleep();
+	unsigned slot;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		(void)submit(x, "a");
+	exchange_wake(x);
+	assert_int_equal(sleepers(x, 3), 2);
+	/* the front has more, and the one that it woke does not run yet */
+	(void)submit(x, "b");
+	exchange_wake(x);
+	assert_int_equal(sleepers(x, 3), 2);
+	/* it runs: three are left for others */
+	lane_is_awake(x);
+	assert_int_equal(sleepers(x, 3), 1);
+	/* meanwhile they emptied the queue but for one, which the second takes itself */
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(exchange_take(x, 0, &slot), EXCHANGE_TAKEN);
+	lane_is_awake(x);
+	assert_int_equal(sleepers(x, 3), 1);
+	/* nobody is on his way: the next request is worth a wake-up at once */
+	(void)submit(x, "c");
+	exchange_wake(x);
+	assert_int_equal(sleepers(x, 3), 0);
+	exchange_free(x);
+}
+
+static void one_that_does_not_come_is_not_waited_for(void **state)
+{
+	struct exchange *x = three_asleep();
+
+	(void)state;
+	(void)submit(x, "a");
+	exchange_wake(x);
+	assert_int_equal(sleepers(x, 3), 2);
+	atomic_store(&x->m->waking_ns, clock_now_ns() - 2 * NS_PER_MS);
+	(void)submit(x, "b");
+	exchange_wake(x);
+	assert_int_equal(sleepers(x, 3), 1);
+	exchange_free(x);
+}
+
+static void nobody_to_wake_leaves_no_trace(void **state)
+{
+	struct exchange *x = make(8, 3, 1);
+
+	(void)state;
+	(void)submit(x, "a");
+	exchange_wake(x);
+	lie_down(x, 2);
+	(void)submit(x, "b");
+	exchange_wake(x);
+	assert_false(sleeps(x, 2));
 	exchange_free(x);
 }
 
@@ -322,6 +404,9 @@ int main(void)
 		cmocka_unit_test(a_wake_up_spent_on_one_that_goes_is_given_to_another),
 		cmocka_unit_test(lanes_of_one_that_goes_are_not_chosen),
 		cmocka_unit_test(a_bit_without_a_lane_takes_no_wake_up),
+		cmocka_unit_test(one_is_woken_and_wakes_the_next),
+		cmocka_unit_test(one_that_does_not_come_is_not_waited_for),
+		cmocka_unit_test(nobody_to_wake_leaves_no_trace),
 		cmocka_unit_test(a_lane_that_is_ignored_keeps_nobody_awake),
 		cmocka_unit_test(a_new_worker_on_an_ignored_lane_is_heard),
 		cmocka_unit_test(a_condemned_request_is_meant_alone),
