@@ -141,7 +141,8 @@ static int run_one(struct engine *e, const char *name, const char *target, judge
 		return -1;
 	}
 	r.vars_n = v.n;
-	(void)snprintf(line, sizeof(line), "GET %s", target);
+	(void)snprintf(line, sizeof(line), "GET %.*s", (int)(sizeof(line) - sizeof("GET ")),
+		       target);
 	result = lane_start(&l, e);
 	if (result < 0)
 		PyErr_Clear();
