@@ -215,19 +215,23 @@ class Bare(Files):
         emperor.write("f", ini)
         emperor.wait_up("f", "/s/sub/b.txt")
         self.assertEqual(emperor.get("f", "/").status, 404)
+        row = emperor.state("f")
+        self.assertEqual((row["workers"], row["alive"]), (0, 0))  # none are missing
         scaled = emperor.ctl_text("scale", "f", "3")
         self.assertNotEqual(scaled.returncode, 0)
         self.assertIn("files alone are served", scaled.stdout + scaled.stderr)
         emperor.ctl("reload", "f")
         emperor.write("f", ini + "chdir = %s\nmodule = handover\n" % harness.APPS)
         emperor.wait_up("f", "/")
+        self.assertEqual(emperor.state("f")["workers"], 1)
         self.assertEqual(emperor.get("f", "/s/sub/b.txt").body, b"sub")
         emperor.write("f", ini + "harakiri = 5\n")
         emperor.wait_up("f", "/", status=404)
         emperor.write("f", ini + "harakiri = 6\nprocesses = 3\n")  # changes in place
         eventually(lambda: "harakiri: 5 -> 6" in emperor.output(), 10, "the change is told")
         self.assertEqual(emperor.get("f", "/s/sub/b.txt").body, b"sub")
-        self.assertEqual(emperor.state("f")["state"], "running")
+        row = emperor.state("f")
+        self.assertEqual((row["state"], row["workers"]), ("running", 0))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ bool bare_start(struct front *f)
 	f->bare = !f->config->module && !f->config->wsgi_file && f->config->mounts_n == 0;
 	if (!f->bare)
 		return false;
+	/* "0/1" would look as if one were missing */
+	atomic_store(&f->bank->workers, 0);
 	ev_timer_init(&f->bare_timer, on_start, 0., 0.);
 	ev_timer_start(f->loop, &f->bare_timer);
 	return true;
