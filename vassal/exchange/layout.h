@@ -130,6 +130,8 @@ static inline size_t frame_size(size_t n)
 	return sizeof(struct ring_frame) + ((n + 7) & ~(size_t)7);
 }
 
+/* wake.c: it does not sleep any more. True: a wake-up was spent on it. */
+bool lane_gets_up(struct exchange *x, unsigned lane);
 /* wake.c: a lane that was woken for the queue runs. */
 void lane_is_awake(struct exchange *x);
 /* wake.c: this lane is not to be woken any more, or is awake. */

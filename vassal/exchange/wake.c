@@ -74,6 +74,20 @@ static void wake_next(struct exchange *x)
 	}
 }
 
+bool lane_gets_up(struct exchange *x, unsigned lane)
+{
+	_Atomic uint64_t *mask = &x->m->idle_lanes[lane / 64];
+	const uint64_t bit = 1ULL << (lane % 64);
+
+	atomic_store(&x->m->lanes[lane].idle, 0);
+	/*
+	 * Whoever took our bit has spent a wake-up on us. Its word may still be on its way: a lane that saw a request by
+	 * itself between the two, and went by the word, would leave everybody waiting for one that is awake long since.
+	 */
+	return !(atomic_load_explicit(mask, memory_order_relaxed) & bit) ||
+	       !(atomic_fetch_and(mask, ~bit) & bit);
+}
+
 void lane_is_awake(struct exchange *x)
 {
 	atomic_store(&x->m->waking_ns, 0);

@@ -85,10 +85,7 @@ int exchange_wait(struct exchange *x, unsigned lane, uint64_t timeout_ns)
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!something_to_do(x, lane))
 		r = futex_wait(&l->idle, 1, timeout_ns);
-	woken = atomic_exchange(&l->idle, 0) == 0;
-	/* woken too: who was cleared between the two lines above has set its bit after that */
-	if (atomic_load_explicit(mask, memory_order_relaxed) & bit)
-		atomic_fetch_and(mask, ~bit);
+	woken = lane_gets_up(x, lane);
 	/* a wake-up was spent on a lane that takes nothing any more: somebody else must have it */
 	if (woken && atomic_load(&l->retire))
 		exchange_wake_queued(x);

@@ -129,6 +129,23 @@ static void one_is_woken_and_wakes_the_next(void **state)
 	exchange_free(x);
 }
 
+/* A waker takes a lane's bit, then writes its word. In between the lane may see the request by itself. */
+static void one_that_gets_up_before_the_word_has_come_is_woken_too(void **state)
+{
+	struct exchange *x = three_asleep();
+
+	(void)state;
+	(void)submit(x, "a");
+	exchange_wake(x);
+	atomic_store(&x->m->lanes[0].idle, 1);
+	assert_true(lane_gets_up(x, 0));
+	assert_false(sleeps(x, 0));
+	/* whose bit nobody took gets up by itself, and leaves no bit */
+	assert_false(lane_gets_up(x, 1));
+	assert_int_equal(atomic_load(&x->m->idle_lanes[0]), 4);
+	exchange_free(x);
+}
+
 static void one_that_does_not_come_is_not_waited_for(void **state)
 {
 	struct exchange *x = three_asleep();
@@ -405,6 +422,7 @@ int main(void)
 		cmocka_unit_test(lanes_of_one_that_goes_are_not_chosen),
 		cmocka_unit_test(a_bit_without_a_lane_takes_no_wake_up),
 		cmocka_unit_test(one_is_woken_and_wakes_the_next),
+		cmocka_unit_test(one_that_gets_up_before_the_word_has_come_is_woken_too),
 		cmocka_unit_test(one_that_does_not_come_is_not_waited_for),
 		cmocka_unit_test(nobody_to_wake_leaves_no_trace),
 		cmocka_unit_test(a_lane_that_is_ignored_keeps_nobody_awake),
