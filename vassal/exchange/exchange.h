@@ -208,7 +208,7 @@ void exchange_worker_begin(struct exchange *x, unsigned worker);
 /*
  * The process is gone. Calls fn for each slot it still held after all its complete frames were consumed by the
  * caller (peek first), and for each that is lost; the slots are the front's again (answer 502, put them). Others are
- * woken for what still waits: the dead one may have been woken for it.
+ * woken for what still waits: the dead one may have been woken for it. So are those whom it was about to wake.
  */
 void exchange_bury(struct exchange *x, unsigned worker,
 		   void (*fn)(void *arg, unsigned slot, unsigned lane), void *arg);

@@ -349,6 +349,7 @@ void exchange_bury(struct exchange *x, unsigned worker,
 
 	for (unsigned t = 0; t < x->shape.threads; t++)
 		lane_clear_idle(x, first + t);
+	wake_taken(x);
 	for (unsigned slot = 0; slot < x->shape.slots; slot++) {
 		int lane = exchange_holder(x, slot);
 

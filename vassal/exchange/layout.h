@@ -136,6 +136,8 @@ bool lane_gets_up(struct exchange *x, unsigned lane);
 void lane_is_awake(struct exchange *x);
 /* wake.c: this lane is not to be woken any more, or is awake. */
 void lane_clear_idle(struct exchange *x, unsigned lane);
+/* wake.c: every lane whose bit is taken, in case whoever took it has died before it woke the lane. */
+void wake_taken(struct exchange *x);
 /* One sleeper for each request that waits. Both sides, any thread. */
 void exchange_wake_queued(struct exchange *x);
 

@@ -7,6 +7,9 @@
  * A wake-up that is spent on a lane which then takes nothing is a request that waits beside idle workers. So whoever
  * takes lanes out of service (retire, a burial) wakes others afterwards, for everything that waits; so does a lane that
  * was woken and finds itself retired.
+ *
+ * One that dies after it has taken a lane's bit and before it has woken it would leave it asleep, and nobody else would
+ * ever choose it: a burial wakes all whose bit is taken.
  */
 #include "shared/clock.h"
 #include "vassal/exchange/exchange.h"
@@ -122,6 +125,16 @@ void lane_clear_idle(struct exchange *x, unsigned lane)
 {
 	atomic_fetch_and(&x->m->idle_lanes[lane / 64], ~(1ULL << (lane % 64)));
 	atomic_store(&x->m->lanes[lane].idle, 0);
+}
+
+void wake_taken(struct exchange *x)
+{
+	for (unsigned lane = 0; lane < x->lanes; lane++) {
+		if (atomic_load(&x->m->idle_lanes[lane / 64]) & 1ULL << (lane % 64))
+			continue;
+		atomic_store(&x->m->lanes[lane].idle, 0);
+		futex_wake(&x->m->lanes[lane].idle);
+	}
 }
 
 void exchange_worker_call(struct exchange *x, unsigned worker)

@@ -1,6 +1,8 @@
 /*
  * The exchange: who is woken, and forked workers that sleep, wake, die and are ignored.
  */
+#include <sched.h>
+
 #include "tests/unit/exchange/shapes.h"
 
 /* As if this lane slept. */
@@ -320,6 +322,34 @@ static void what_a_killed_worker_held_is_found_and_the_rest_is_served(void **sta
 	exchange_free(x);
 }
 
+static void whom_a_dead_worker_was_about_to_wake_is_woken(void **state)
+{
+	const struct timespec while_it_lies_down = {.tv_nsec = 50 * (long)NS_PER_MS};
+
+	(void)state;
+	for (unsigned how = 0; how < 2; how++) {
+		struct exchange *x = make(4, 2, 1);
+		struct buried b = {0};
+		pid_t pid = start_worker(x, 1, 0);
+
+		while (!(atomic_load(&x->m->idle_lanes[0]) & 2))
+			(void)sched_yield();
+		(void)nanosleep(&while_it_lies_down, NULL);
+		/* lane 0 is killed when it has taken the bit, and one instruction later */
+		atomic_fetch_and(&x->m->idle_lanes[0], ~2ULL);
+		if (how == 1)
+			atomic_store(&x->m->lanes[1].idle, 0);
+		(void)submit(x, "r");
+		exchange_bury(x, 0, remember, &b);
+		assert_int_equal(b.n, 0);
+		while (collect(x, 2) == 0)
+			sleep_front(x);
+		exchange_worker_retire(x, 1);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		exchange_free(x);
+	}
+}
+
 static void a_lane_that_is_ignored_keeps_nobody_awake(void **state)
 {
 	struct exchange *x = make(4, 2, 1);
@@ -431,6 +461,7 @@ int main(void)
 		cmocka_unit_test(a_new_process_inherits_no_condemnation),
 		cmocka_unit_test(every_request_is_answered_once_by_sleeping_workers),
 		cmocka_unit_test(what_a_killed_worker_held_is_found_and_the_rest_is_served),
+		cmocka_unit_test(whom_a_dead_worker_was_about_to_wake_is_woken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
