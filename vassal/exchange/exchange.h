@@ -86,8 +86,17 @@ void exchange_slot_put(struct exchange *x, unsigned slot, size_t touched);
  * worker would answer one and sleep again, and two context switches would cost more than the request.
  */
 void exchange_submit(struct exchange *x, unsigned slot);
-/* Wakes a sleeping worker if anything was submitted since the last time; that one wakes the next. exchange_front_sleep() does it too. */
+/*
+ * Wakes a sleeping worker, which wakes the next, if anything was submitted since the last time, unless one is on its way.
+ * exchange_front_sleep() does it too.
+ */
 void exchange_wake(struct exchange *x);
+/*
+ * Requests wait for one that was woken and does not run yet: its process may be stopped, or its CPU somebody else's. A
+ * front that goes to sleep then calls exchange_wake_another() a millisecond or two later, until this is false.
+ */
+bool exchange_awaits_one(const struct exchange *x);
+void exchange_wake_another(struct exchange *x);
 /*
  * A few times a second while requests are out: wakes one sleeper for each request that waits, whoever was woken for it
  * before, and puts right what a worker wrote over the queue's positions. Nothing else depends on it being called.

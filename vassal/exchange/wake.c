@@ -111,6 +111,17 @@ void exchange_wake(struct exchange *x)
 	wake_next(x);
 }
 
+bool exchange_awaits_one(const struct exchange *x)
+{
+	return atomic_load_explicit(&x->m->waking_ns, memory_order_relaxed) != 0 &&
+	       exchange_queued(x) > 0;
+}
+
+void exchange_wake_another(struct exchange *x)
+{
+	wake_next(x);
+}
+
 void exchange_wake_queued(struct exchange *x)
 {
 	/* whoever was to wake the next may be among those that go */

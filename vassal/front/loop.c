@@ -32,6 +32,7 @@
 #include "vassal/front/static_file.h"
 
 #define TICK_S 0.25 /* deadlines are told to the second */
+#define WAKE_S 0.001
 
 static void look_at_clock(struct front *f)
 {
@@ -203,6 +204,27 @@ static void retry_passes(struct front *f)
 	}
 }
 
+/* One that was woken for requests that wait, and does not come, is not waited for. */
+static void arm_wake(struct front *f)
+{
+	bool wanted = exchange_awaits_one(f->exchange);
+
+	if (wanted && !ev_is_active(&f->wake_timer))
+		ev_timer_again(f->loop, &f->wake_timer);
+	else if (!wanted && ev_is_active(&f->wake_timer))
+		ev_timer_stop(f->loop, &f->wake_timer);
+}
+
+static void on_wake(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct front *f = container_of(w, struct front, wake_timer);
+
+	(void)loop;
+	(void)revents;
+	exchange_wake_another(f->exchange);
+	arm_wake(f);
+}
+
 static void update_gauges(struct front *f)
 {
 	struct board_bank *b = f->bank;
@@ -260,6 +282,8 @@ static void turn(struct front *f)
 	update_gauges(f);
 	doze_note(f);
 	arm_tick(f);
+	if (sleep)
+		arm_wake(f);
 	pressure_tell(f);
 	f->in_turn = false;
 	if (!sleep)
@@ -342,6 +366,8 @@ int loop_init(struct front *f, struct err *err)
 	ev_io_start(f->loop, &f->epoll_io);
 	ev_init(&f->tick, on_tick);
 	f->tick.repeat = TICK_S;
+	ev_init(&f->wake_timer, on_wake);
+	f->wake_timer.repeat = WAKE_S;
 	ev_idle_init(&f->more, on_more);
 	ev_prepare_init(&f->before_sleep, on_before_sleep);
 	ev_prepare_start(f->loop, &f->before_sleep);

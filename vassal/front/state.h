@@ -234,7 +234,7 @@ struct front {
 	/* loop */
 	int epoll_fd;
 	ev_io epoll_io;
-	ev_timer tick, drain_timer, bare_timer;
+	ev_timer tick, wake_timer, drain_timer, bare_timer;
 	ev_idle more;
 	ev_prepare before_sleep;
 	ev_check after_sleep;
