@@ -9,6 +9,7 @@ import pathlib
 import re
 import signal
 import socket
+import statistics
 import struct
 import time
 import unittest
@@ -191,6 +192,23 @@ class Work(Pressed):
         self.release()
         self.all_held(held)
         self.load()
+
+    def test_a_worker_that_is_stopped_holds_up_nobody_else(self):
+        self.served("--processes", "4")
+        pid = int(request(self.port, "/pid").text)
+        took = []
+        for _ in range(5):
+            # it is the first to be chosen, and sleeps
+            eventually(lambda: int(request(self.port, "/pid").text) == pid, 10, "the first worker is there again")
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                begun = time.monotonic()
+                clients = [opened(self.port, ONCE % b"/pid") for _ in range(3)]
+                self.assertNotIn(pid, [int(rest_of(s)[0].rpartition(b"\r\n")[2]) for s in clients])
+                took.append(time.monotonic() - begun)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+        self.assertLess(statistics.median(took), 0.2)  # milliseconds; by the tick it is 0.25
 
     def test_several_workers_share_the_load_and_never_mix_answers(self):
         self.served("--processes", "3")

@@ -113,8 +113,10 @@ void exchange_wake(struct exchange *x)
 
 bool exchange_awaits_one(const struct exchange *x)
 {
-	return atomic_load_explicit(&x->m->waking_ns, memory_order_relaxed) != 0 &&
-	       exchange_queued(x) > 0;
+	/* somebody sleeps and nobody is on his way: whoever came last is just about to wake him, if it is not stopped there */
+	return exchange_queued(x) > 0 &&
+	       (atomic_load_explicit(&x->m->waking_ns, memory_order_relaxed) != 0 ||
+		anyone_sleeps(x));
 }
 
 void exchange_wake_another(struct exchange *x)

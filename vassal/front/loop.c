@@ -31,8 +31,8 @@
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 
-#define TICK_S 0.25 /* deadlines are told to the second */
-#define WAKE_S 0.001
+#define TICK_S 0.25  /* deadlines are told to the second */
+#define WAKE_S 0.001 /* as long as the exchange waits for one; libev counts no finer */
 
 static void look_at_clock(struct front *f)
 {

@@ -9,7 +9,7 @@
 
 static const struct timespec moment = {.tv_nsec = 5 * (long)NS_PER_MS};
 
-/* Takes one request, and its app never comes back. */
+/* Takes one request, and its app never comes back; or is told to go, and takes its time. */
 static void busy_process(struct exchange *front, unsigned lane, pid_t parent)
 {
 	struct exchange *x;
@@ -19,7 +19,7 @@ static void busy_process(struct exchange *front, unsigned lane, pid_t parent)
 	if (getppid() != parent ||
 	    exchange_attach(&x, exchange_memory_fd(front), exchange_event_fd(front), NULL) < 0)
 		_exit(1);
-	while (exchange_take(x, lane, &slot) != EXCHANGE_TAKEN)
+	while (exchange_take(x, lane, &slot) == EXCHANGE_NOTHING)
 		(void)exchange_wait(x, lane, 0);
 	for (;;)
 		(void)pause();
@@ -92,11 +92,42 @@ static void one_that_is_stopped_holds_nobody_up(void **state)
 	end(x, pids);
 }
 
+/* It slept when the word came; a wake-up that is spent on it afterwards is another's. */
+static void one_that_is_to_go_passes_its_wake_up_on(void **state)
+{
+	pid_t pids[WORKERS];
+	struct exchange *x = begin(pids);
+
+	(void)state;
+	(void)nanosleep(&moment, NULL);
+	atomic_store(&x->m->lanes[0].retire, LANE_RETIRES);
+	(void)submit(x, "r");
+	exchange_wake(x);
+	await_empty(x);
+	assert_int_equal(exchange_holder(x, 0), 1);
+	end(x, pids);
+}
+
+static void one_that_sleeps_beside_a_request_is_somebodys_to_wake(void **state)
+{
+	struct exchange *x = make(4, 2, 1);
+
+	(void)state;
+	assert_false(exchange_awaits_one(x));
+	(void)submit(x, "r");
+	assert_false(exchange_awaits_one(x)); /* all are busy: who is ready takes it */
+	atomic_fetch_or(&x->m->idle_lanes[0], 2);
+	assert_true(exchange_awaits_one(x));
+	exchange_free(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sleepers_wake_each_other_until_nothing_waits),
 		cmocka_unit_test(one_that_is_stopped_holds_nobody_up),
+		cmocka_unit_test(one_that_is_to_go_passes_its_wake_up_on),
+		cmocka_unit_test(one_that_sleeps_beside_a_request_is_somebodys_to_wake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
