@@ -7,7 +7,7 @@
 
 struct listen_options {
 	int backlog;       /* clamped to somaxconn; *ret_clamped tells */
-	bool defer_accept; /* TCP_DEFER_ACCEPT: HTTP clients speak first */
+	bool defer_accept; /* TCP_DEFER_ACCEPT: clients speak first */
 	mode_t mode;       /* UNIX sockets: chmod to this; 0 = 0666 */
 	uid_t owner_uid;   /* UNIX sockets: chown, (uid_t)-1 = leave */
 	gid_t owner_gid;

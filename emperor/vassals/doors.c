@@ -158,8 +158,9 @@ static int open_one(struct doors *d, const struct address *a, const struct liste
 	return 0;
 }
 
-/* A stats client listens first. */
-#define SPEAKS_LAST false
+/* In every protocol that an app is asked by the client begins; a stats client listens. */
+#define SPEAKS_FIRST true
+#define SPEAKS_LAST  false
 
 static struct listen_options options_for(const struct loaded *l, bool speaks_first)
 {
@@ -183,14 +184,13 @@ int doors_open(struct doors *d, const struct loaded *l, struct door_set *ret_set
 {
 	const struct vassal_config *c = &l->config;
 	struct door_set set = {.listeners_n = c->listeners_n, .stats = -1};
-	struct listen_options o;
+	struct listen_options o = options_for(l, SPEAKS_FIRST);
 
 	*ret_clamped = false;
 	for (size_t i = 0; i < c->listeners_n; i++) {
-		int r;
+		int r = open_one(d, &c->listeners[i].address, &o, &set.listeners[i], ret_clamped,
+				 err);
 
-		o = options_for(l, c->listeners[i].protocol == LISTENER_HTTP);
-		r = open_one(d, &c->listeners[i].address, &o, &set.listeners[i], ret_clamped, err);
 		if (r < 0)
 			return r;
 	}
@@ -219,17 +219,16 @@ static int adjust_one(struct doors *d, const struct address *a, const struct lis
 
 int doors_adjust(struct doors *d, const struct loaded *l, struct err *err)
 {
+	struct listen_options o = options_for(l, SPEAKS_FIRST);
 	struct err first = {0};
 
 	for (size_t i = 0; i < l->config.listeners_n; i++) {
 		const struct listener_config *c = &l->config.listeners[i];
-		struct listen_options o = options_for(l, c->protocol == LISTENER_HTTP);
 
 		(void)adjust_one(d, &c->address, &o, first.code ? NULL : &first);
 	}
 	if (l->stats.len > 0) {
-		struct listen_options o = options_for(l, SPEAKS_LAST);
-
+		o = options_for(l, SPEAKS_LAST);
 		(void)adjust_one(d, &l->stats, &o, first.code ? NULL : &first);
 	}
 	if (first.code && err)
@@ -253,17 +252,14 @@ static bool is_called(const struct address *a, const char *text)
 }
 
 /* Which of its addresses that is. */
-static const struct address *address_called(const struct loaded *l, const char *text,
-					    bool *ret_speaks_first)
+static const struct address *address_called(const struct loaded *l, const char *text)
 {
 	for (size_t i = 0; i < l->config.listeners_n; i++) {
 		const struct listener_config *c = &l->config.listeners[i];
 
-		*ret_speaks_first = c->protocol == LISTENER_HTTP;
 		if (is_called(&c->address, text))
 			return &c->address;
 	}
-	*ret_speaks_first = SPEAKS_LAST;
 	return l->stats.len > 0 && is_called(&l->stats, text) ? &l->stats : NULL;
 }
 
@@ -282,8 +278,7 @@ int doors_restore(struct doors *d, const struct loaded *l, const char *address, 
 {
 	_cleanup_(fd_closep) int socket_fd = fd;
 	_cleanup_(fd_closep) int path_fd = name_fd;
-	bool speaks_first;
-	const struct address *a = address_called(l, address, &speaks_first);
+	const struct address *a = address_called(l, address);
 	struct door *v;
 
 	if (!a)
@@ -301,7 +296,7 @@ int doors_restore(struct doors *d, const struct loaded *l, const char *address, 
 		.number = number,
 		.lent = -1,
 		.name_fd = TAKE_FD(path_fd),
-		.made = options_for(l, speaks_first),
+		.made = options_for(l, a == &l->stats ? SPEAKS_LAST : SPEAKS_FIRST),
 	};
 	return 0;
 }

@@ -1,5 +1,6 @@
 """The protocols of the front: what takes time, and how they meet. Their letters are tests/conformance's."""
 
+import pathlib
 import select
 import socket
 import struct
@@ -9,6 +10,7 @@ import harness
 from harness import Case, eventually, raw, request
 
 GET = {"REQUEST_METHOD": "GET", "REQUEST_URI": "/plain"}
+SYN_RECV = "03"
 V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
 
@@ -207,6 +209,31 @@ class OneAddress(Spoken):
         self.assertTrue(raw(port, b"\x16\3\1\2\0\1\0\1\xfc\3\3").startswith(b"HTTP/1.1 400 "))
         self.says("this is not https")
         self.assertTrue(raw(port, b"\5\1\0\0").startswith(b"HTTP/1.1 501 "))
+
+    def test_who_says_nothing_is_the_kernels_affair(self):
+        """In each of them the client begins: nobody is woken for a connection whose request has not come yet."""
+        listeners = ("--http", "--socket", "--uwsgi-socket", "--fastcgi-socket", "--scgi-socket")
+        ports = [harness.free_port() for _ in listeners]
+        self.serve(*(word for key, port in zip(listeners, ports) for word in (key, "127.0.0.1:%d" % port)))
+        ini = "\n".join("%s = 127.0.0.1:%d" % (key[2:], harness.free_port()) for key in listeners)
+        e = self.emperor()
+        e.drop("one", "shapes", ini)
+        e.wait_up("one", "/plain")
+        ports += [int(line.rpartition(":")[2]) for line in ini.split("\n")]
+        asked = (b"GET /plain HTTP/1.0\r\n\r\n", uwsgi(GET), uwsgi(GET), fastcgi(GET, keep=False), scgi(GET))
+        for port, data in zip(ports, 2 * asked):
+            with socket.create_connection(("127.0.0.1", port), timeout=10 * harness.PATIENCE) as s:
+                self.assertEqual(self.state_at_the_server(s), SYN_RECV, port)
+                s.sendall(data)
+                self.assertIn(b"plain", s.makefile("rb").read())
+
+    @staticmethod
+    def state_at_the_server(client):
+        """Of proc(5)'s /proc/net/tcp."""
+        ends = ["%08X:%04X" % (*struct.unpack("=I", socket.inet_aton(a)), port) for a, port in
+                (client.getpeername(), client.getsockname())]
+        lines = (line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
+        return next((line[3] for line in lines if line[1:3] == ends), None)
 
     def test_an_http_address_speaks_nothing_else(self):
         self.serve()

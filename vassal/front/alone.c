@@ -42,13 +42,14 @@ static int open_listeners(const struct vassal_config *g, struct front_setup *set
 {
 	for (size_t i = 0; i < g->listeners_n; i++) {
 		const struct listener_config *l = &g->listeners[i];
-		const struct listen_options o = {.backlog = (int)g->listen,
-						 .defer_accept = l->protocol == LISTENER_HTTP,
-						 .mode = (mode_t)g->chmod_socket,
-						 .owner_uid = (uid_t)-1,
-						 .owner_gid = (gid_t)-1,
-						 .bind_uid = (uid_t)-1,
-						 .bind_gid = (gid_t)-1};
+		const struct listen_options o = {
+			.backlog = (int)g->listen,
+			.defer_accept = true, /* the client begins in every protocol */
+			.mode = (mode_t)g->chmod_socket,
+			.owner_uid = (uid_t)-1,
+			.owner_gid = (gid_t)-1,
+			.bind_uid = (uid_t)-1,
+			.bind_gid = (gid_t)-1};
 		bool clamped = false;
 		int r = listen_open(&l->address, &o, &setup->listener_fds[i], &clamped, err);
 
