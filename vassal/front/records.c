@@ -253,11 +253,23 @@ void records_run(struct conn *c)
 		(void)conn_watch(c);
 }
 
+static enum framing_wire wire_of(enum proto_kind protocol)
+{
+	switch (protocol) {
+	case PROTO_SCGI:
+	case PROTO_FASTCGI:
+		return FRAMING_CGI;
+	case PROTO_UWSGI:
+		return FRAMING_UWSGI;
+	default:
+		return FRAMING_HTTP;
+	}
+}
+
 void records_facts(const struct conn *c, struct framing_facts *f)
 {
 	f->minor = c->protocol == PROTO_HTTP && c->minor11;
-	f->wire = c->protocol == PROTO_SCGI || c->protocol == PROTO_FASTCGI ? FRAMING_CGI
-									    : FRAMING_HTTP;
+	f->wire = wire_of(c->protocol);
 	f->in_records = c->protocol == PROTO_FASTCGI;
 }
 

@@ -9,6 +9,8 @@
 enum framing_wire {
 	FRAMING_HTTP,
 	FRAMING_CGI, /* "Status: 200 OK", and nothing of the connection (RFC 3875 6.2) */
+	/* a status line, nothing of the connection, and no Date: whoever speaks it is a server with a clock of its own */
+	FRAMING_UWSGI,
 };
 
 enum framing_body {
