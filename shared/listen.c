@@ -428,7 +428,7 @@ void listen_remove(int name_fd, const struct address *a, const struct listen_opt
 		return;
 	/* In a sticky directory only a name's owner removes it. The inode is the binder's own, whatever its name is now. */
 	if (geteuid() == 0 && made->bind_uid != (uid_t)-1 && made->owner_uid != (uid_t)-1)
-		(void)fchownat(name_fd, "", made->bind_uid, (gid_t)-1, AT_EMPTY_PATH);
+		(void)!fchownat(name_fd, "", made->bind_uid, (gid_t)-1, AT_EMPTY_PATH);
 	if (enter_binder(made, &was) < 0)
 		return;
 	remove_name(name_fd, a->un.sun_path);
