@@ -161,6 +161,8 @@ int exchange_create(struct exchange **ret_x, const struct exchange_shape *shape,
 	x->m->size = total_size(shape);
 	x->m->shape = *shape;
 	x->m->front_pid = getpid();
+	x->usual_ns = USUAL_MOST_NS; /* until we know better */
+	atomic_store(&x->m->usual_ns, x->usual_ns);
 	*ret_x = TAKE_PTR(x);
 	return 0;
 }

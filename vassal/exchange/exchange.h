@@ -87,16 +87,18 @@ void exchange_slot_put(struct exchange *x, unsigned slot, size_t touched);
  */
 void exchange_submit(struct exchange *x, unsigned slot);
 /*
- * Wakes a sleeping worker, which wakes the next, if anything was submitted since the last time, unless one is on its way.
- * exchange_front_sleep() does it too.
+ * Wakes a sleeping worker, if anything was submitted since the last time, unless one is on its way. It wakes the next if
+ * it has more before it than it can do at once. exchange_front_sleep() does it too.
  */
 void exchange_wake(struct exchange *x);
 /*
- * Requests wait for one that was woken and does not run yet: its process may be stopped, or its CPU somebody else's. A
- * front that goes to sleep then calls exchange_wake_another() a millisecond or two later, until this is false.
+ * Requests wait for one that was woken and does not run yet, since its process is stopped or its CPU somebody else's, or
+ * beside one that takes longer than usual. The front then calls exchange_wake_queued() a millisecond or two later, until
+ * this is false.
  */
 bool exchange_awaits_one(const struct exchange *x);
-void exchange_wake_another(struct exchange *x);
+/* Wakes one sleeper for each request that waits, whoever was woken for it before. Both sides, any thread. */
+void exchange_wake_queued(struct exchange *x);
 /*
  * A few times a second while requests are out: wakes one sleeper for each request that waits, whoever was woken for it
  * before, and puts right what a worker wrote over the queue's positions. Nothing else depends on it being called.
@@ -132,6 +134,8 @@ bool exchange_was_interrupted(const struct exchange *x, unsigned slot);
 uint64_t exchange_gil_waits_since(const struct exchange *x, unsigned worker);
 /* The thread that a lane is, by its worker's word, as a dump of stacks names it; 0: not known. */
 uint64_t exchange_thread_of(const struct exchange *x, unsigned lane);
+/* An answered request took that long in its app: what waits in the queue is worth as much more of the workers' time. */
+void exchange_took(struct exchange *x, uint64_t app_ns);
 /* When it was taken; 0 while it waits. */
 uint64_t exchange_taken_ns(const struct exchange *x, unsigned slot);
 

@@ -159,6 +159,15 @@ void exchange_tend(struct exchange *x)
 	exchange_wake_queued(x);
 }
 
+void exchange_took(struct exchange *x, uint64_t app_ns)
+{
+	int64_t usual = (int64_t)MIN(x->usual_ns, USUAL_MOST_NS);
+	int64_t took = (int64_t)MIN(app_ns, USUAL_MOST_NS);
+
+	x->usual_ns = (uint64_t)(usual + (took - usual) / 16);
+	atomic_store_explicit(&x->m->usual_ns, x->usual_ns, memory_order_relaxed);
+}
+
 bool exchange_cancel(struct exchange *x, unsigned slot)
 {
 	uint64_t word = owner_word(x->sequence[slot], 0, OWNER_QUEUED);

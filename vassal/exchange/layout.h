@@ -10,13 +10,22 @@
 #pragma once
 #include <stdatomic.h>
 
+#include "shared/clock.h"
 #include "vassal/exchange/exchange.h"
 
 #define LAYOUT_MAGIC   0x47434358u /* "XCCG" */
-#define LAYOUT_VERSION 6
+#define LAYOUT_VERSION 7
 #define LAYOUT_CELLS \
 	(2UL * EXCHANGE_SLOTS_MAX) /* room for stale entries before the front has to tidy up */
 #define LAYOUT_LINE 64             /* cache line: what two processes write stays apart */
+
+/*
+ * Two context switches cost more than a small app: a worker that is woken wakes the next only if those that wait behind
+ * its own request would usually keep it for so long. A client does not notice such a wait.
+ */
+#define WAKE_WORTH_NS (50 * NS_PER_US)
+/* A request counts for no more: one that was preempted among fast ones would make them all look slow. */
+#define USUAL_MOST_NS (2 * WAKE_WORTH_NS)
 
 enum owner_state { OWNER_FREE, OWNER_FRONT, OWNER_QUEUED, OWNER_TAKEN };
 
@@ -53,6 +62,7 @@ struct layout {
 	uint32_t reserved;
 	_Atomic uint32_t front_sleeps __attribute__((aligned(LAYOUT_LINE)));
 	_Atomic uint64_t queue_head __attribute__((aligned(LAYOUT_LINE))); /* the front */
+	_Atomic uint64_t usual_ns; /* what a request takes of late (the front): a hint, no truth */
 	_Atomic uint64_t queue_tail
 		__attribute__((aligned(LAYOUT_LINE))); /* workers, and the front when it tidies */
 	_Atomic uint64_t idle_lanes[LIMIT_LANES / 64] __attribute__((aligned(LAYOUT_LINE)));
@@ -92,6 +102,7 @@ struct exchange {
 	bool *submitted;                    /* each slot: neither cancelled, buried nor put since */
 	uint64_t queue_head;                /* the truth; the one in shared memory is a copy */
 	unsigned unwoken;                   /* submitted since the last exchange_wake() */
+	uint64_t usual_ns;                  /* the truth, as with queue_head */
 	uint64_t ignored[LIMIT_LANES / 64]; /* lanes whose frames wait for a slow client */
 	/* worker */
 	uint64_t *
@@ -138,8 +149,6 @@ void lane_is_awake(struct exchange *x);
 void lane_clear_idle(struct exchange *x, unsigned lane);
 /* wake.c: every lane whose bit is taken, in case whoever took it has died before it woke the lane. */
 void wake_taken(struct exchange *x);
-/* One sleeper for each request that waits. Both sides, any thread. */
-void exchange_wake_queued(struct exchange *x);
 
 /* futex.c: 0, or -errno (-EAGAIN: the word was not expected; -EINTR; -ETIMEDOUT). timeout_ns 0 = for ever. */
 int futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_ns);

@@ -2,7 +2,8 @@
  * wake - who sleeps, who is woken, who takes nothing any more. Both sides use it.
  *
  * Woken all at once, workers drive the front off the CPU and find that the first of them has emptied the queue. So one is
- * woken at a time (waking_ns says that it is on its way), and the first thing that it does is to wake the next.
+ * woken at a time (waking_ns says that it is on its way), and the first thing that it does is to wake the next, if it
+ * cannot do at once what waits.
  *
  * A wake-up that is spent on a lane which then takes nothing is a request that waits beside idle workers. So whoever
  * takes lanes out of service (retire, a burial) wakes others afterwards, for everything that waits; so does a lane that
@@ -91,12 +92,21 @@ bool lane_gets_up(struct exchange *x, unsigned lane)
 	       !(atomic_fetch_and(mask, ~bit) & bit);
 }
 
+/* Behind the one that it takes itself. If that one takes longer than usual, the front's next look helps the others. */
+static bool another_is_worth_it(const struct exchange *x)
+{
+	uint64_t usual_ns = atomic_load_explicit(&x->m->usual_ns, memory_order_relaxed);
+	unsigned queued = exchange_queued(x);
+
+	return queued > 1 && (queued - 1) * MIN(usual_ns, USUAL_MOST_NS) >= WAKE_WORTH_NS;
+}
+
 void lane_is_awake(struct exchange *x)
 {
 	atomic_store(&x->m->waking_ns, 0);
 	/* who has submitted before this line has left it to us */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (exchange_queued(x) > 1)
+	if (another_is_worth_it(x))
 		wake_next(x);
 }
 
@@ -117,11 +127,6 @@ bool exchange_awaits_one(const struct exchange *x)
 	return exchange_queued(x) > 0 &&
 	       (atomic_load_explicit(&x->m->waking_ns, memory_order_relaxed) != 0 ||
 		anyone_sleeps(x));
-}
-
-void exchange_wake_another(struct exchange *x)
-{
-	wake_next(x);
 }
 
 void exchange_wake_queued(struct exchange *x)

@@ -284,6 +284,7 @@ static void release(struct front *f, unsigned lane, const struct gather *g, cons
 		overdue_ended(f, g->slot, lane); /* on record already */
 	else
 		record_times(f, r->queue_ns, r->app_ns);
+	exchange_took(f->exchange, r->app_ns);
 	job->conn = NULL;
 	if (job->watched)
 		fusebox_survived(f, g->slot);

@@ -204,7 +204,7 @@ static void retry_passes(struct front *f)
 	}
 }
 
-/* One that was woken for requests that wait, and does not come, is not waited for. */
+/* Requests that wait do so for nobody in particular: neither for one that was woken, nor behind one that takes long. */
 static void arm_wake(struct front *f)
 {
 	bool wanted = exchange_awaits_one(f->exchange);
@@ -221,7 +221,7 @@ static void on_wake(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	exchange_wake_another(f->exchange);
+	exchange_wake_queued(f->exchange);
 	arm_wake(f);
 }
 
@@ -282,8 +282,7 @@ static void turn(struct front *f)
 	update_gauges(f);
 	doze_note(f);
 	arm_tick(f);
-	if (sleep)
-		arm_wake(f);
+	arm_wake(f);
 	pressure_tell(f);
 	f->in_turn = false;
 	if (!sleep)
