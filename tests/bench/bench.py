@@ -58,6 +58,11 @@ def in_turn(arguments, measured):
     for _ in range(arguments.rounds):
         for name, measure in measured.items():
             samples[name].append(measure())
+    return medians_of(samples)
+
+
+def medians_of(samples):
+    """Says them, and between what they lie."""
     medians = {name: statistics.median(values) for name, values in samples.items()}
     for name, values in samples.items():
         print("  %-40s %8.1f us CPU per request   (%.1f .. %.1f)" % (name, medians[name], min(values), max(values)))
@@ -439,30 +444,41 @@ def section_static(a):
             promise("a file of %s: us / nginx" % name, m["vassal, " + name] / m["nginx, " + name], 1.67 if size < 4096 else 1.11)
 
 
+def through_nginx(a, app, workers):
+    """name -> CPU of nginx and of who stands behind it, by servers that nobody has measured before."""
+    def both(front, peer):
+        pids = [*front.pids(), *peer.pids()]
+        used = peer.cpu_s(pids)
+        requests, errors, _ = wrk(front.port, path=servers.APPS[app][3], seconds=a.seconds)
+        if errors:
+            print("  note: %d errors through nginx to %s" % (errors, peer.name))
+        return (peer.cpu_s(pids) - used) * 1e6 / max(requests, 1)
+
+    with running(servers.at_socket("vassal", app, workers), servers.at_socket("uwsgi", app, workers)) as peers:
+        with running(*(servers.nginx_before(peer) for peer in peers)) as fronts:
+            for front in fronts:
+                wrk(front.port, path=servers.APPS[app][3], seconds=1)
+            return {"%s, %d, nginx and %s" % (app, workers, peer.name): both(front, peer) for front, peer in zip(fronts, peers)}
+
+
 def section_nginx(a):
     """What an installation that exists gains by changing what stands behind its nginx: the CPU of both.
 
-    Beside two frameworks in four processes, as one runs them, the least that there is: an app that does nothing, in one
+    Each round has servers of its own: where the memory of one lies makes as much of a difference as what is measured.
+    Beside frameworks, and several processes as one runs them, the least that there is: an app that does nothing, in one
     process. There nginx and the kernel are nearly all of it, and who needs no second process for the network has less.
     """
-    for app, workers, most in (("hello", 1, None), ("flask", 4, 0.9), ("django", 4, 0.9)):
-        with running(servers.at_socket("vassal", app, workers), servers.at_socket("uwsgi", app, workers)) as (us, uwsgi):
-            with running(servers.nginx_before(us), servers.nginx_before(uwsgi)) as (before_us, before_uwsgi):
-                def both(front, peer):
-                    pids = [*front.pids(), *peer.pids()]
-                    used = peer.cpu_s(pids)
-                    requests, errors, _ = wrk(front.port, path=servers.APPS[app][3], seconds=a.seconds)
-                    if errors:
-                        print("  note: %d errors through nginx to %s" % (errors, peer.name))
-                    return (peer.cpu_s(pids) - used) * 1e6 / max(requests, 1)
-
-                m = in_turn(a, {app + ", nginx and vassal": lambda: both(before_us, us),
-                                app + ", nginx and uwsgi": lambda: both(before_uwsgi, uwsgi)})
-        ratio = m[app + ", nginx and vassal"] / m[app + ", nginx and uwsgi"]
+    for app, workers, most in (("hello", 1, None), ("hello", 4, 0.9), ("flask", 1, 0.9), ("flask", 4, 0.9), ("django", 4, 0.9)):
+        samples = {}
+        for _ in range(a.rounds):
+            for name, used in through_nginx(a, app, workers).items():
+                samples.setdefault(name, []).append(used)
+        us, uwsgi = medians_of(samples).values()
+        what = "%s by nginx's uwsgi_pass, %d process%s: with us / with uwsgi" % (app, workers, "es" if workers > 1 else "")
         if most:
-            promise("%s by nginx's uwsgi_pass, %d processes: with us / with uwsgi" % (app, workers), ratio, most)
+            promise(what, us / uwsgi, most)
         else:
-            print("  %s by nginx's uwsgi_pass, one process: with us / with uwsgi %10.2f  (not promised)" % (app, ratio))
+            print("  %-50s %10.2f  (not promised)" % (what, us / uwsgi))
 
 
 SECTIONS = ["hello", "connection", "gate", "nginx", "static", "django", "flask", "post", "stream", "memory", "slow", "many", "reload", "recycle", "wake", "nap",
