@@ -103,6 +103,14 @@ def raises_late(environ, start_response):
     return produce()
 
 
+def late(environ, start_response):
+    """The client has all of it, and the app is not done until the file that the query names is there."""
+    start_response("500 Late", [("Content-Length", "5")])
+    yield b"late\n"
+    while not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.01)
+
+
 def raises_after_much(environ, start_response):
     """More than a lane holds: the client has seen some of it when it fails."""
     start_response("200 OK", [("Content-Type", "text/plain")])

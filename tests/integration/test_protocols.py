@@ -246,6 +246,31 @@ class OneAddress(Spoken):
         self.assertTrue(raw(self.http, b"\x16\3\1\2\0\1\0\1\xfc\3\3").startswith(b"HTTP/1.1 400 "))
         self.assertNotIn("10.9.8.7", self.front.output())
 
+    def test_who_leaves_with_the_whole_answer_was_answered(self):
+        """It does not wait for a close() in the app, or for a word that this was all. A reset is a way of leaving too."""
+        port, path = harness.free_port(), str(self.folder / "sock")
+        self.serve("--socket", "127.0.0.1:%d" % port, "--socket", path, "--processes", "2")
+        n = 0
+        for address in (("127.0.0.1", port), path):
+            for speak in (uwsgi, scgi, fastcgi, lambda v: b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % v["REQUEST_URI"].encode(),
+                          lambda v: b"GET %s HTTP/1.0\r\n\r\n" % v["REQUEST_URI"].encode()):
+                for reset in (False, True):
+                    go = self.folder / ("go%d" % n)
+                    with socket.socket(socket.AF_UNIX if address == path else socket.AF_INET) as s:
+                        s.settimeout(10 * harness.PATIENCE)
+                        s.connect(address)
+                        s.sendall(speak({"REQUEST_METHOD": "GET", "REQUEST_URI": "/late?%s" % go}))
+                        got = b""
+                        while b"late\n" not in got:
+                            got += s.recv(4096)
+                        if reset:
+                            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.assertEqual(request(self.http, "/plain").status, 200)  # it has seen the end by now
+                    go.touch()
+                    self.says('"GET /late?%s" 500 5 ' % go)
+                    n += 1
+        self.assertNotIn('" - ', self.front.output())
+
     def test_why_something_is_refused_stands_in_the_log_with_its_id(self):
         port = harness.free_port()
         self.serve("--socket", "127.0.0.1:%d" % port)

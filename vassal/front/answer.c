@@ -212,11 +212,20 @@ static struct record times_of(const struct front *f, unsigned lane, const struct
 	};
 }
 
+bool answer_is_whole(const struct conn *c)
+{
+	const struct answer *a = &c->answer;
+
+	return c->state == CONN_WAIT && a->begun && spool_empty(&c->out) &&
+	       (a->body == FRAMING_NONE || (a->body == FRAMING_LENGTH && a->left == 0));
+}
+
 /* Puts the gathered frames on the wire. False: the client has gone, or was answered otherwise. */
 static bool put(struct conn *c, unsigned lane, const struct gather *g)
 {
 	struct iovec iov[GATHER_DATA + 4];
 	char chunk_line[24];
+	bool whole = answer_is_whole(c);
 	bool last;
 	unsigned n = 0;
 	struct record times;
@@ -244,11 +253,15 @@ static bool put(struct conn *c, unsigned lane, const struct gather *g)
 	c->answer.begun = true;
 	if (n == 0 && !(last && c->records))
 		return true;
-	if (records_write(c, iov, n, last) < 0) {
-		conn_lost(c);
-		return false;
+	if (records_write(c, iov, n, last) == 0)
+		return true;
+	if (whole) {
+		/* FastCGI's word that it was all: nobody waited for that */
+		c->answer.keep_alive = false;
+		return true;
 	}
-	return true;
+	conn_lost(c);
+	return false;
 }
 
 /* 103, if the client understands it (RFC 9110 15.2). False: it has gone. */

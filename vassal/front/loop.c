@@ -68,7 +68,8 @@ static void conn_event(struct conn *c, uint32_t events)
 
 	if (c->state == CONN_DEAD)
 		return;
-	if (events & (EPOLLERR | EPOLLHUP) && c->state != CONN_HEAD && c->state != CONN_BODY) {
+	if (events & (EPOLLERR | EPOLLHUP) && c->state != CONN_HEAD && c->state != CONN_BODY &&
+	    !answer_is_whole(c)) {
 		conn_lost(c);
 		return;
 	}
@@ -79,7 +80,7 @@ static void conn_event(struct conn *c, uint32_t events)
 	if (events & EPOLLOUT &&
 	    (c->state == CONN_FLUSH || c->state == CONN_FILE || !spool_empty(&c->out)))
 		conn_flush(c);
-	if (working && events & EPOLLRDHUP)
+	if (working && events & EPOLLRDHUP && !answer_is_whole(c))
 		on_read_shut(c);
 	if (c->state == CONN_LINGER)
 		conn_linger(c);
