@@ -87,6 +87,13 @@ struct route {
 	char text[];
 };
 
+enum queue_refusal { QUEUE_FULL, QUEUE_LATE, QUEUE_REFUSALS };
+
+struct refusal_said {
+	uint64_t at_ns;  /* 0: never */
+	unsigned unsaid; /* since then */
+};
+
 struct answer {
 	enum framing_body body;
 	bool begun; /* some of the head has been given to the socket or the spool */
@@ -287,6 +294,7 @@ struct front {
 	struct job jobs[EXCHANGE_SLOTS_MAX];
 	unsigned jobs_n; /* slots in use */
 	enum order order;
+	struct refusal_said refusals_said[QUEUE_REFUSALS];
 	unsigned parked_first, parked_last, parked_n; /* slots, oldest to newest */
 	bool lane_stalled[LIMIT_LANES];
 
