@@ -18,23 +18,37 @@
 #include "shared/fd.h"
 #include "shared/privs.h"
 
-#define DEFER_ACCEPT_S \
-	5 /* a client that sends nothing for so long is handed to accept all the same */
+/* A client that sends nothing for so long is handed to accept all the same. Linux counts in SYN-ACKs: after 1 + 2 s. */
+#define DEFER_ACCEPT_S   3
 #define SOMAXCONN_LIMIT  4096 /* Linux' default since 5.4, when /proc does not say */
 #define LISTEN_MODE_UNIX 0666
 
-static int somaxconn(void)
+static long kernel_says(const char *path, long otherwise)
 {
-	_cleanup_(fd_closep) int fd = open("/proc/sys/net/core/somaxconn", O_RDONLY | O_CLOEXEC);
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char text[32];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	long v;
 
 	if (n <= 0)
-		return SOMAXCONN_LIMIT;
+		return otherwise;
 	text[n] = '\0';
-	v = strtol(text, NULL, 10);
+	return strtol(text, NULL, 10);
+}
+
+static int somaxconn(void)
+{
+	long v = kernel_says("/proc/sys/net/core/somaxconn", SOMAXCONN_LIMIT);
+
 	return v > 0 && v <= INT32_MAX ? (int)v : SOMAXCONN_LIMIT;
+}
+
+/* Without cookies the mute fill the backlog of those that are being opened, where no limit of ours reaches them. */
+static void defer_accept(int fd, bool wanted)
+{
+	int s = wanted && kernel_says("/proc/sys/net/ipv4/tcp_syncookies", 1) != 0 ? DEFER_ACCEPT_S
+										   : 0;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &s, sizeof(s));
 }
 
 static int new_socket(int family, struct err *err, int *ret_fd)
@@ -235,7 +249,6 @@ static int open_tcp(const struct address *a, const struct listen_options *o, int
 	_cleanup_(fd_closep) int fd = -1;
 	int on = 1;
 	int off = 0;
-	int defer = DEFER_ACCEPT_S;
 	int r = new_socket(a->sa.sa_family, err, &fd);
 
 	if (r < 0)
@@ -244,8 +257,7 @@ static int open_tcp(const struct address *a, const struct listen_options *o, int
 		return err_set(err, -errno, "SO_REUSEADDR: %s", strerror(errno));
 	/* Inherited by every accepted connection: one call here instead of one for each of them. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (o->defer_accept)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof(defer));
+	defer_accept(fd, o->defer_accept);
 	if (a->sa.sa_family == AF_INET6 &&
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, a->any ? &off : &on, sizeof(on)) < 0)
 		return err_set(err, -errno, "IPV6_V6ONLY: %s", strerror(errno));
@@ -369,13 +381,13 @@ int listen_adjust(int fd, int name_fd, const struct address *a, const struct lis
 		  const struct listen_options *now, struct err *err)
 {
 	int most = somaxconn();
-	int defer = now->defer_accept ? DEFER_ACCEPT_S : 0;
 
 	if (now->backlog != was->backlog &&
 	    listen(fd, now->backlog > 0 && now->backlog < most ? now->backlog : most) < 0)
 		return err_set(err, -errno, "listen: %s", strerror(errno));
-	if (now->defer_accept != was->defer_accept && a->sa.sa_family != AF_UNIX)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof(defer));
+	/* whatever it was: one that was kept over an upgrade may be an older build's */
+	if (a->sa.sa_family != AF_UNIX)
+		defer_accept(fd, now->defer_accept);
 	return name_fd >= 0 ? adjust_name(name_fd, a->un.sun_path, was, now, err) : 0;
 }
 

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -284,16 +283,6 @@ static void every_group_of_the_app_counts_and_a_refusal_names_the_directory(void
 	(void)close(fd);
 }
 
-static in_port_t port_of(int fd)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-	return ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
-					: ((struct sockaddr_in *)&ss)->sin_port;
-}
-
 static mode_t mode_of(const char *file)
 {
 	struct stat st;
@@ -390,67 +379,6 @@ static void a_name_that_others_swapped_is_not_changed(void **state)
 	}
 }
 
-static void a_port_in_use_is_said(void **state)
-{
-	struct address a = parsed("127.0.0.1:1");
-	struct err err = {0};
-	int fd, second;
-
-	(void)state;
-	a.in.sin_port = 0;
-	assert_int_equal(listen_open(&a, &plain, &fd, NULL, NULL), 0);
-	a.in.sin_port = port_of(fd);
-	assert_int_equal(try_connect(&a), 0);
-	assert_int_equal(listen_open(&a, &plain, &second, NULL, &err), -EADDRINUSE);
-	assert_non_null(strstr(err.text, "127.0.0.1:"));
-	(void)close(fd);
-}
-
-static void any_answers_on_ipv4_too(void **state)
-{
-	struct address any = parsed(":1");
-	struct address four = parsed("127.0.0.1:1");
-	int fd;
-
-	(void)state;
-	if (any.sa.sa_family == AF_INET6)
-		any.in6.sin6_port = 0;
-	else
-		any.in.sin_port = 0;
-	assert_int_equal(listen_open(&any, &plain, &fd, NULL, NULL), 0);
-	four.in.sin_port = port_of(fd);
-	assert_int_equal(try_connect(&four), 0);
-	(void)close(fd);
-}
-
-static void a_backlog_beyond_somaxconn_is_clamped_and_told(void **state)
-{
-	struct listen_options o = plain;
-	struct address a = parsed("127.0.0.1:1");
-	bool clamped;
-	int fd;
-
-	(void)state;
-	a.in.sin_port = 0;
-	o.backlog = INT32_MAX;
-	assert_int_equal(listen_open(&a, &o, &fd, &clamped, NULL), 0);
-	assert_true(clamped);
-	(void)close(fd);
-	o.backlog = 1;
-	assert_int_equal(listen_open(&a, &o, &fd, &clamped, NULL), 0);
-	assert_false(clamped);
-	(void)close(fd);
-}
-
-static void an_empty_address_is_refused(void **state)
-{
-	struct address a = {0};
-	int fd;
-
-	(void)state;
-	assert_int_equal(listen_open(&a, &plain, &fd, NULL, NULL), -EAFNOSUPPORT);
-}
-
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -470,10 +398,6 @@ int main(void)
 		TEST(mode_and_owner_of_a_name_change_while_it_listens),
 		TEST(what_did_not_change_is_not_touched),
 		TEST(a_name_that_others_swapped_is_not_changed),
-		cmocka_unit_test(a_port_in_use_is_said),
-		cmocka_unit_test(any_answers_on_ipv4_too),
-		cmocka_unit_test(a_backlog_beyond_somaxconn_is_clamped_and_told),
-		cmocka_unit_test(an_empty_address_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

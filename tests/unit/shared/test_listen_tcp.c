@@ -1,0 +1,153 @@
+/*
+ * test_listen_tcp - ports: who has one, who is heard on it, and who is left to the kernel.
+ */
+#include "shared/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "shared/err.h"
+
+static const struct listen_options plain = {.owner_uid = (uid_t)-1, .owner_gid = (gid_t)-1};
+
+static struct address parsed(const char *text)
+{
+	struct address a;
+
+	assert_int_equal(address_parse(text, &a, NULL), 0);
+	return a;
+}
+
+static in_port_t port_of(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
+	return ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
+					: ((struct sockaddr_in *)&ss)->sin_port;
+}
+
+static int try_connect(const struct address *a)
+{
+	int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = connect(fd, &a->sa, a->len) < 0 ? -errno : 0;
+
+	(void)close(fd);
+	return r;
+}
+
+static int deferred_s(int fd)
+{
+	int s = -1;
+	socklen_t n = sizeof(s);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &s, &n), 0);
+	return s;
+}
+
+static void whoever_says_nothing_is_kept_by_the_kernel(void **state)
+{
+	struct address a = parsed("127.0.0.1:1");
+	struct listen_options o = plain;
+	FILE *cookies = fopen("/proc/sys/net/ipv4/tcp_syncookies", "re");
+	/* without them the mute could keep everybody else out */
+	int expected = cookies && fgetc(cookies) == '0' ? 0 : 3;
+	int fd;
+
+	(void)state;
+	if (cookies)
+		(void)fclose(cookies);
+	a.in.sin_port = 0;
+	o.defer_accept = true;
+	assert_int_equal(listen_open(&a, &o, &fd, NULL, NULL), 0);
+	assert_int_equal(deferred_s(fd), expected);
+	(void)close(fd);
+	/* one that was kept may be another build's, whatever is known of it */
+	assert_int_equal(listen_open(&a, &plain, &fd, NULL, NULL), 0);
+	assert_int_equal(deferred_s(fd), 0);
+	assert_int_equal(listen_adjust(fd, -1, &a, &o, &o, NULL), 0);
+	assert_int_equal(deferred_s(fd), expected);
+	(void)close(fd);
+}
+
+static void a_port_in_use_is_said(void **state)
+{
+	struct address a = parsed("127.0.0.1:1");
+	struct err err = {0};
+	int fd, second;
+
+	(void)state;
+	a.in.sin_port = 0;
+	assert_int_equal(listen_open(&a, &plain, &fd, NULL, NULL), 0);
+	a.in.sin_port = port_of(fd);
+	assert_int_equal(try_connect(&a), 0);
+	assert_int_equal(listen_open(&a, &plain, &second, NULL, &err), -EADDRINUSE);
+	assert_non_null(strstr(err.text, "127.0.0.1:"));
+	(void)close(fd);
+}
+
+static void any_answers_on_ipv4_too(void **state)
+{
+	struct address any = parsed(":1");
+	struct address four = parsed("127.0.0.1:1");
+	int fd;
+
+	(void)state;
+	if (any.sa.sa_family == AF_INET6)
+		any.in6.sin6_port = 0;
+	else
+		any.in.sin_port = 0;
+	assert_int_equal(listen_open(&any, &plain, &fd, NULL, NULL), 0);
+	four.in.sin_port = port_of(fd);
+	assert_int_equal(try_connect(&four), 0);
+	(void)close(fd);
+}
+
+static void a_backlog_beyond_somaxconn_is_clamped_and_told(void **state)
+{
+	struct listen_options o = plain;
+	struct address a = parsed("127.0.0.1:1");
+	bool clamped;
+	int fd;
+
+	(void)state;
+	a.in.sin_port = 0;
+	o.backlog = INT32_MAX;
+	assert_int_equal(listen_open(&a, &o, &fd, &clamped, NULL), 0);
+	assert_true(clamped);
+	(void)close(fd);
+	o.backlog = 1;
+	assert_int_equal(listen_open(&a, &o, &fd, &clamped, NULL), 0);
+	assert_false(clamped);
+	(void)close(fd);
+}
+
+static void an_empty_address_is_refused(void **state)
+{
+	struct address a = {0};
+	int fd;
+
+	(void)state;
+	assert_int_equal(listen_open(&a, &plain, &fd, NULL, NULL), -EAFNOSUPPORT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whoever_says_nothing_is_kept_by_the_kernel),
+		cmocka_unit_test(a_port_in_use_is_said),
+		cmocka_unit_test(any_answers_on_ipv4_too),
+		cmocka_unit_test(a_backlog_beyond_somaxconn_is_clamped_and_told),
+		cmocka_unit_test(an_empty_address_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
