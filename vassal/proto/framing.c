@@ -191,8 +191,7 @@ ssize_t framing_head(char *buf, size_t size, const struct framing_facts *f,
 	if (f->status >= 200) {
 		put(&o, f->added);
 		put(&o, f->routed);
-		if (f->wire != FRAMING_UWSGI)
-			put_field(&o, SPAN("Date: "), f->date);
+		put_field(&o, SPAN("Date: "), f->date);
 		put_field(&o, SPAN("Server: "), f->server);
 		put_field(&o, SPAN("X-Request-ID: "), f->request_id);
 		put_framing(&o, f, body);

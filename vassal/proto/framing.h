@@ -8,9 +8,8 @@
 /* As what the head is written. */
 enum framing_wire {
 	FRAMING_HTTP,
-	FRAMING_CGI, /* "Status: 200 OK", and nothing of the connection (RFC 3875 6.2) */
-	/* a status line, nothing of the connection, and no Date: whoever speaks it is a server with a clock of its own */
-	FRAMING_UWSGI,
+	FRAMING_CGI,   /* "Status: 200 OK", and nothing of the connection (RFC 3875 6.2) */
+	FRAMING_UWSGI, /* a status line, and nothing of the connection either */
 };
 
 enum framing_body {
