@@ -93,8 +93,8 @@ void exchange_submit(struct exchange *x, unsigned slot);
 void exchange_wake(struct exchange *x);
 /*
  * Requests wait for one that was woken and does not run yet, since its process is stopped or its CPU somebody else's, or
- * beside one that takes longer than usual. The front then calls exchange_wake_queued() a millisecond or two later, until
- * this is false.
+ * beside one that takes longer than usual. The front then calls exchange_wake_queued() once this has been so for a
+ * millisecond.
  */
 bool exchange_awaits_one(const struct exchange *x);
 /* Wakes one sleeper for each request that waits, whoever was woken for it before. Both sides, any thread. */

@@ -21,7 +21,8 @@
 
 /*
  * Two context switches cost more than a small app: a worker that is woken wakes the next only if those that wait behind
- * its own request would usually keep it for so long. A client does not notice such a wait.
+ * its own request would usually keep it for so long. Behind one that takes longer than usual they wait for the front's
+ * look: a millisecond or two, and longer if the front gets no CPU.
  */
 #define WAKE_WORTH_NS (50 * NS_PER_US)
 /* A request counts for no more: one that was preempted among fast ones would make them all look slow. */

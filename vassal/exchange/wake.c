@@ -135,7 +135,8 @@ void exchange_wake_queued(struct exchange *x)
 	atomic_store(&x->m->waking_ns, 0);
 	atomic_thread_fence(memory_order_seq_cst);
 	/* a worker that was woken may have emptied the queue and sleep again before we look: leave it asleep */
-	for (unsigned n = exchange_queued(x); n > 0 && exchange_queued(x) > 0 && wake_one(x); n--)
+	for (unsigned n = MIN(exchange_queued(x), x->lanes);
+	     n > 0 && exchange_queued(x) > 0 && wake_one(x); n--)
 		;
 }
 

@@ -31,8 +31,9 @@
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 
-#define TICK_S 0.25  /* deadlines are told to the second */
-#define WAKE_S 0.001 /* as long as the exchange waits for one; libev counts no finer */
+#define TICK_S  0.25  /* deadlines are told to the second */
+#define WAKE_S  0.001 /* as long as the exchange waits for one; libev counts no finer */
+#define WAKE_NS (1 * NS_PER_MS)
 
 static void look_at_clock(struct front *f)
 {
@@ -226,6 +227,19 @@ static void on_wake(struct ev_loop *loop, ev_timer *w, int revents)
 	arm_wake(f);
 }
 
+/* The same while there is no time to sleep: a turn may be long. */
+static void look_after_waiting(struct front *f)
+{
+	if (!exchange_awaits_one(f->exchange)) {
+		f->awaited_ns = 0;
+	} else if (f->awaited_ns == 0) {
+		f->awaited_ns = f->now_ns;
+	} else if (f->now_ns - f->awaited_ns >= WAKE_NS) {
+		exchange_wake_queued(f->exchange);
+		f->awaited_ns = 0;
+	}
+}
+
 static void update_gauges(struct front *f)
 {
 	struct board_bank *b = f->bank;
@@ -261,6 +275,7 @@ static bool round_of_events(struct front *f)
 		dispatch(f, &events[i]);
 	any |= run_ready(f);
 	exchange_wake(f->exchange);
+	look_after_waiting(f);
 	any |= answer_drain(f);
 	return any;
 }

@@ -45,7 +45,7 @@ struct vassal_config;
 #define FRONT_SCRATCH (64UL * 1024) /* one read; also the largest head */
 #define FRONT_EVENTS  256           /* of one epoll_wait */
 #define FRONT_ROUNDS \
-	32 /* of our epoll set before libev gets its turn: signals and timers may wait 1 ms */
+	32 /* of our epoll set before libev gets its turn: signals and timers may wait for 0.1 s */
 
 /* What an event of our epoll set belongs to; the first member of whatever is registered there. */
 enum watch_kind { WATCH_CONN, WATCH_DOOR, WATCH_EXCHANGE };
@@ -294,6 +294,8 @@ struct front {
 	struct job jobs[EXCHANGE_SLOTS_MAX];
 	unsigned jobs_n; /* slots in use */
 	enum order order;
+	uint64_t
+		awaited_ns; /* since when requests wait for a worker that sleeps or is on its way; 0: none do */
 	struct refusal_said refusals_said[QUEUE_REFUSALS];
 	unsigned parked_first, parked_last, parked_n; /* slots, oldest to newest */
 	bool lane_stalled[LIMIT_LANES];
