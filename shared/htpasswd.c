@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #define HASH_MAX (CRYPT_OUTPUT_SIZE - 1)
+#define DES_LEN  13
 /* What an unknown user costs: bcrypt of cost 10. A salt without a hash is the hash of nobody's password. */
 #define NOBODY "$2y$10$abcdefghijklmnopqrstuu"
 
@@ -61,21 +62,44 @@ static bool copy_hash(char to[HASH_MAX + 1], struct span hash)
 	return true;
 }
 
-/* What libcrypt calls legacy are DES and MD5, and a password in plain text, which is no salt at all; but also SHA-256, which
-   costs as much as SHA-512 and is what many files have. */
-static bool is_taken(const char *hash)
+static bool begins(const char *hash, const char *with)
+{
+	return strncmp(hash, with, strlen(with)) == 0;
+}
+
+/* A password in plain text is a salt of DES as well to libcrypt, which looks at two letters. */
+static bool is_des(const char *hash)
+{
+	static const char letters[] = "./0123456789"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+	return strlen(hash) == DES_LEN && strspn(hash, letters) == DES_LEN;
+}
+
+/* SHA-256 is legacy to libcrypt too, but costs as much as SHA-512. A libcrypt without the old ones calls them invalid. */
+static enum htpasswd_kind kind_of(const char *hash)
 {
 	int salt = crypt_checksalt(hash);
 
-	return salt == CRYPT_SALT_OK ||
-	       (salt == CRYPT_SALT_METHOD_LEGACY && strncmp(hash, "$5$", 3) == 0);
+	if (salt == CRYPT_SALT_OK)
+		return HTPASSWD_GOOD;
+	if (salt == CRYPT_SALT_METHOD_LEGACY) {
+		if (begins(hash, "$5$"))
+			return HTPASSWD_GOOD;
+		if (begins(hash, "$") || begins(hash, "_"))
+			return HTPASSWD_OLD;
+		return is_des(hash) ? HTPASSWD_DES : HTPASSWD_NONE;
+	}
+	if (begins(hash, "{SHA}"))
+		return HTPASSWD_SHA;
+	return begins(hash, "$apr1$") ? HTPASSWD_APR : HTPASSWD_NONE;
 }
 
-bool htpasswd_takes(struct span hash)
+enum htpasswd_kind htpasswd_kind(struct span hash)
 {
 	char text[HASH_MAX + 1];
 
-	return copy_hash(text, hash) && is_taken(text);
+	return copy_hash(text, hash) ? kind_of(text) : HTPASSWD_NONE;
 }
 
 static bool hashes_to(const char *password, const char *hash)
@@ -93,15 +117,23 @@ static bool hashes_to(const char *password, const char *hash)
 enum htpasswd_verdict htpasswd_check(struct span file, struct span user, const char *password)
 {
 	char hash[HASH_MAX + 1];
+	enum htpasswd_kind kind;
 	struct span found;
 
 	if (user.n == 0 || memchr(user.p, ':', user.n) || !find(file, user, &found)) {
 		(void)hashes_to(password, NOBODY);
 		return HTPASSWD_UNKNOWN;
 	}
-	if (!copy_hash(hash, found) || !is_taken(hash))
+	if (!copy_hash(hash, found))
 		return HTPASSWD_WEAK;
-	return hashes_to(password, hash) ? HTPASSWD_IN : HTPASSWD_WRONG;
+	kind = kind_of(hash);
+	if (kind >= HTPASSWD_SHA)
+		return HTPASSWD_WEAK;
+	if (hashes_to(password, hash))
+		return HTPASSWD_IN;
+	if (kind != HTPASSWD_GOOD)
+		(void)hashes_to(password, NOBODY);
+	return HTPASSWD_WRONG;
 }
 
 /* -- credentials ---------------------------------------------------------------------------------------- */

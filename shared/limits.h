@@ -184,4 +184,6 @@
 	 1024) /* one .pyc that the engine reads itself; the largest of Debian's has 0.6 MB */
 #define LIMIT_MODULES       8192 /* files that py-autoreload watches of one app; large ones import 3000 */
 #define LIMIT_MODULES_BYTES (4UL * 1024 * 1024) /* their paths, as a worker tells them */
-#define LIMIT_MSG_TEXT      2048 /* text in a control message: the last lines of a traceback */
+/* Of one generation, in `emperorctl status`: who has more to say has said it in its log */
+#define LIMIT_FRONT_NOTES 16
+#define LIMIT_MSG_TEXT    2048 /* text in a control message: the last lines of a traceback */

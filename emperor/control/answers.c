@@ -29,11 +29,11 @@ static bool find_app(struct client *c, const char *name, struct app_info *ret)
 
 static void add_detail(struct vassals *vassals, const struct app_info *info, json_t *apps)
 {
+	_cleanup_(freep) char *notes = vassals_notes(vassals, info->name);
 	struct app_release release;
 
 	vassals_release(vassals, info->name, &release);
-	(void)json_array_append_new(apps,
-				    report_app(info, vassals_notes(vassals, info->name), &release));
+	(void)json_array_append_new(apps, report_app(info, notes ? notes : "", &release));
 }
 
 static void run_status(struct client *c, const struct command *cmd)

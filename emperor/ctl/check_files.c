@@ -7,10 +7,7 @@
 #include <stdio.h>
 
 #include "emperor/ctl/check_inner.h"
-#include "shared/htpasswd.h"
-#include "shared/limits.h"
-
-#define USER_SHOWN 64 /* bytes of a user's name: who it is, not all of it */
+#include "shared/htpasswd_review.h"
 
 /* The line that names the path; values that were refused, and rules, name none. */
 static const struct config_item *item_of(const struct check *k, const char *key, const char *path)
@@ -111,46 +108,16 @@ _printf_(3, 4) static void note_rule(struct check *k, const struct routing_rule 
 			  text);
 }
 
-/* The app may write that file: what is no text must not come to a terminal. */
-static void show_user(struct span user, char ret[USER_SHOWN + 1])
+struct place {
+	struct check *check;
+	const struct routing_rule *rule;
+};
+
+static void on_remark(void *arg, const char *text)
 {
-	size_t n = MIN(user.n, (size_t)USER_SHOWN);
+	const struct place *p = arg;
 
-	for (size_t i = 0; i < n; i++)
-		ret[i] = (unsigned char)user.p[i] < ' ' || user.p[i] == 0x7f ? '?' : user.p[i];
-	ret[n] = '\0';
-}
-
-/* fd is closed. */
-static void check_hashes(struct check *k, const struct routing_rule *rule, int fd)
-{
-	_cleanup_(fd_closep) int owned = fd;
-	_cleanup_(freep) char *bytes = malloc(LIMIT_HTPASSWD_BYTES + 1);
-	char name[USER_SHOWN + 1];
-	struct span file, user, hash;
-	ssize_t got = -1;
-	size_t n = 0;
-
-	while (bytes && n <= LIMIT_HTPASSWD_BYTES &&
-	       (got = read(owned, bytes + n, LIMIT_HTPASSWD_BYTES + 1 - n)) > 0)
-		n += (size_t)got;
-	if (got < 0 || n > LIMIT_HTPASSWD_BYTES) {
-		note_rule(k, rule, "basicauth: %s: %s: whoever is asked for a password gets 503",
-			  rule->file,
-			  n > LIMIT_HTPASSWD_BYTES ? strerror(EFBIG) : "cannot be read");
-		return;
-	}
-	file = span_of(bytes, n);
-	while (htpasswd_next(&file, &user, &hash)) {
-		if (htpasswd_takes(hash))
-			continue;
-		show_user(user, name);
-		note_rule(
-			k, rule,
-			"basicauth: %s: the hash of \"%s\" is of a kind that is not taken: make it "
-			"anew with htpasswd -B",
-			rule->file, name);
-	}
+	note_rule(p->check, p->rule, "%s", text);
 }
 
 static void check_rules(const struct world *w)
@@ -162,14 +129,11 @@ static void check_rules(const struct world *w)
 		int r;
 
 		if (rule->file) {
-			r = check_open(w, rule->file, O_RDONLY);
-			if (r >= 0)
-				check_hashes(w->k, rule, r);
-			else if (r != -ESTALE)
-				note_rule(w->k, rule,
-					  "basicauth: %s: %s: whoever is asked for a password gets "
-					  "503",
-					  rule->file, strerror(-r));
+			struct place place = {.check = w->k, .rule = rule};
+			_cleanup_(fd_closep) int fd = check_open(w, rule->file, O_RDONLY);
+
+			if (fd != -ESTALE)
+				htpasswd_review(rule->file, fd, on_remark, &place);
 		}
 		r = rule->root ? try_open(w, rule->root, O_PATH) : 0;
 		if (r < 0)

@@ -226,9 +226,14 @@ void app_free(struct app *a)
 	free(a);
 }
 
+const struct generation *app_shown(const struct app *a)
+{
+	return a->serving ? a->serving : a->candidate;
+}
+
 void app_fill_info(const struct app *a, struct app_info *ret)
 {
-	const struct generation *g = a->serving ? a->serving : a->candidate;
+	const struct generation *g = app_shown(a);
 	const struct loaded *l = a->serving ? a->serving->loaded : a->face;
 	uint64_t now = clock_now_ns();
 	bool waits = a->state == APP_BACKOFF;
@@ -265,4 +270,5 @@ void app_fill_info(const struct app *a, struct app_info *ret)
 		ret->overlaps |= old->part == PART_LEAVING && old->serving_ns > 0 && !old->drains;
 	for (const char *p = a->notes ? a->notes : ""; *p; p++)
 		ret->warnings += *p == '\n';
+	ret->warnings += g ? g->notes_n : 0;
 }

@@ -50,11 +50,14 @@ bool vassals_find(struct vassals *v, const char *name, struct app_info *ret_info
 	return true;
 }
 
-const char *vassals_notes(struct vassals *v, const char *name)
+char *vassals_notes(struct vassals *v, const char *name)
 {
 	const struct app *a = find(v, name);
+	const struct generation *g = a ? app_shown(a) : NULL;
+	char *text = NULL;
 
-	return a && a->notes ? a->notes : "";
+	app_put_text(&text, "%s%s", a && a->notes ? a->notes : "", g && g->notes ? g->notes : "");
+	return text;
 }
 
 void vassals_inis(struct vassals *v, const char *name, struct app_inis *ret)

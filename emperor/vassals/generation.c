@@ -223,6 +223,7 @@ void generation_free(struct generation *g)
 	logpipe_close(&g->log);
 	limits_done(&g->pending);
 	free(g->config);
+	free(g->notes);
 	loaded_unref(g->loaded);
 	ini_unref(g->ini);
 	free(g);

@@ -20,6 +20,21 @@
 #define MESSAGES_PER_S \
 	64 /* ... nor fills the log: one that means well has a few to say in its life */
 
+/* Where the app has no file for its log, it stands in ours already. */
+static void take_note(struct generation *g, char *text)
+{
+	struct app *a = g->app;
+
+	utf8_clean(text, "");
+	if (g->loaded->config.logto)
+		log_warning("%s: %s", a->name, text);
+	if (g->notes_n >= LIMIT_FRONT_NOTES)
+		return;
+	g->notes_n++;
+	app_put_text(&g->notes, "%s%s\n", g->notes ? g->notes : "", text);
+	tell_change_of(a, g->number, EVENT_NOTE, text);
+}
+
 static void take(struct generation *g, struct msg *m)
 {
 	struct app *a = g->app;
@@ -64,7 +79,7 @@ static void take(struct generation *g, struct msg *m)
 			tell_change(a, EVENT_NONE, NULL);
 		}
 		if (m->text_n > 0)
-			log_info("%s: %s", a->name, m->text);
+			take_note(g, m->text);
 		break;
 	case MSG_WANT_RELOAD:
 		if (g->part == PART_SERVING)

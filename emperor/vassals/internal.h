@@ -107,6 +107,8 @@ struct generation {
 	uint64_t said_ns;         /* when this second of its began */
 	unsigned said;            /* messages since */
 	bool chatters;            /* which has been told */
+	char *notes; /* owned, or NULL: "text" one per line, what its front has to say of itself */
+	unsigned notes_n;
 };
 
 struct app {
@@ -241,6 +243,8 @@ int app_open(struct app *a, struct err *err);
 int app_mend_board(struct app *a, struct err *err);
 /* None of its processes lives: what they may have damaged, board and gate door, is made anew. Tells the roles. */
 void app_renew(struct app *a);
+/* Of its generations the one that people mean; NULL: none. */
+const struct generation *app_shown(const struct app *a);
 void app_fill_info(const struct app *a, struct app_info *ret);
 /* Keeps what was there if memory has run out: an old text is better than none. */
 void app_put_text(char **text, const char *fmt, ...) _printf_(2, 3);

@@ -38,7 +38,7 @@ struct app_info {
 	const char *addresses;     /* its own listeners, as its ini says them */
 	const struct doors *doors; /* what it listens on, stats too: vassals_listens() */
 	int board_fd;              /* scoreboard, read-only descriptor; -1 */
-	unsigned warnings;         /* notes about its ini; texts by vassals_notes() */
+	unsigned warnings; /* notes about its ini and of its front; texts by vassals_notes() */
 };
 
 /* The i-th address that it has open by now, ADDRESS_TEXT bytes; false: there are no more. */
@@ -73,8 +73,8 @@ struct app_release {
 	uint64_t held_number;     /* the generation that ran it; 0 unknown */
 };
 void vassals_release(struct vassals *v, const char *name, struct app_release *ret);
-/* The notes of its ini, "file:line: text" one per line; "" if none. Borrowed. */
-const char *vassals_notes(struct vassals *v, const char *name);
+/* The notes of its ini and of its front, "file:line: text" one per line; "" if none. The caller's; NULL: no memory. */
+char *vassals_notes(struct vassals *v, const char *name);
 
 /* Commands of people. They reset back-off. err says why not (no such app, already so). */
 int vassals_reload(struct vassals *v, const char *name, struct err *err); /* NULL: all */

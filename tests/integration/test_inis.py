@@ -167,8 +167,8 @@ class Broken(Case):
         self.assertIn("kept.ini:16: stats: %s/no.stats/s.sock: there is no such folder\n" % folder, done.stdout)
         self.assertIn("no.html: No such file", told[5])
         self.assertIn("gets 503", told[14])
-        self.assertIn('the hash of "ann"', done.stdout)
-        self.assertIn('the hash of "e?[2Jve"', told[15])  # whoever writes that file writes no terminal
+        self.assertIn('"ann": an $apr1$ hash', done.stdout)
+        self.assertIn('"e?[2Jve": a hash of a kind', told[15])  # whoever writes that file writes no terminal
         self.assertNotIn("bob", done.stdout)
 
     def test_check_knows_what_the_emperor_that_runs_has_and_says(self):

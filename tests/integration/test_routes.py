@@ -126,6 +126,29 @@ class Routes(harness.Case):
         eventually(lambda: self.ask("/pid", basic("joe", "three")).status == 503, 15, "without the file nobody comes in")
         eventually(lambda: "basicauth: %s: No such file" % path in daemon.output(), 5, "the reason")
 
+    def test_old_hashes_let_in_and_are_told_about(self):
+        path = self.folder / "htpasswd"
+        path.write_text("des:sj.xn7.g48Jyw\nmd5:$1$fkb2x1CL$6QKbBTp7QcmUh6liMY6QQ/\nsha:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n"
+                        "new:%s\n" % crypt.crypt("secret", crypt.mksalt(crypt.METHOD_SHA512, rounds=20000)))
+        path.chmod(0o644)
+        e = self.emperor()
+        for name, logto in (("one", None), ("two", self.folder / "two.log")):
+            with self.subTest(app=name):
+                e.drop(name, extra="route = ^/ basicauth:Place,%s\n%s" % (path, "logto = %s\n" % logto if logto else ""))
+                e.wait_up(name, status=401)
+                for user, password, status in (("des", "secret", 200), ("des", "secret-and-more", 401), ("md5", "secret", 200), ("md5", "wrong", 401),
+                                               ("sha", "secret", 503), ("new", "secret", 200)):
+                    self.assertEqual(e.get(name, headers=basic(user, password)).status, status, user)
+                status = e.ctl("status", name)["apps"][0]
+                self.assertEqual(status["warnings"], 3, status)
+                for user, word in (("des", "a DES hash"), ("md5", "an old kind"), ("sha", "a {SHA} hash is not taken")):
+                    line = '%s.ini:5: basicauth: %s: "%s": %s' % (name, path, user, word)
+                    self.assertIn(line, status["notes"])
+                    # once in each log, whichever those are
+                    self.assertEqual(e.output().count(line), 1)
+                    if logto:
+                        self.assertEqual(logto.read_text().count(line), 1)
+
     def test_many_who_try_passwords_hold_nobody_else_up_and_are_limited(self):
         path = self.folder / "htpasswd"
         path.write_text("joe:%s\n" % crypt.crypt("one", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=2**11)))

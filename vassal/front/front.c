@@ -22,6 +22,7 @@
 #include "vassal/front/link.h"
 #include "vassal/front/live.h"
 #include "vassal/front/loop.h"
+#include "vassal/front/notes.h"
 #include "vassal/front/routed.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
@@ -167,6 +168,7 @@ static int start(struct front *f, const struct front_setup *setup, struct err *e
 		return r;
 	link_init(f, setup->link_fd);
 	link_say(f, MSG_HELLO, (uint64_t)getpid(), 0, "");
+	notes_passwords(f);
 	if (bare_start(f))
 		return 0;
 	with_exchange.exchange = f->exchange;

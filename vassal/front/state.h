@@ -305,6 +305,7 @@ struct front {
 	struct diskpool
 		far_disk; /* one that gives no answer must not hold up bodies, and files that are near */
 	struct logbook log;
+	unsigned notes_n; /* said so far: see notes.h */
 	struct spool_budget temp_bytes;
 	struct spool_limits out_limits, body_limits;
 	bool forwarded_said;    /* that X-Forwarded-* was dropped */

@@ -71,10 +71,10 @@ bool vassals_find(struct vassals *v, const char *name, struct app_info *ret_info
 	return false;
 }
 
-const char *vassals_notes(struct vassals *v, const char *name)
+char *vassals_notes(struct vassals *v, const char *name)
 {
 	(void)v;
-	return str_eq(name, "blog") ? "blog.ini:3: unknown key" : "";
+	return strdup(str_eq(name, "blog") ? "blog.ini:3: unknown key" : "");
 }
 
 static int need_app(struct vassals *v, const char *name, struct err *err)

@@ -29,7 +29,9 @@ static void users_come_in_with_their_password_alone(_unused_ void **state)
 		{"jo", "secret", HTPASSWD_UNKNOWN}, {"joey", "secret", HTPASSWD_UNKNOWN},
 		{"", "", HTPASSWD_UNKNOWN},         {"# ann", "x", HTPASSWD_UNKNOWN},
 		{"apr", "secret", HTPASSWD_WEAK},   {"sha", "secret", HTPASSWD_WEAK},
-		{"des", "secret", HTPASSWD_WEAK},   {"plain", "plain", HTPASSWD_WEAK},
+		{"des", "secret", HTPASSWD_IN},     {"des", "wrong", HTPASSWD_WRONG},
+		{"md5", "secret", HTPASSWD_IN},     {"md5", "wrong", HTPASSWD_WRONG},
+		{"plain", "plain", HTPASSWD_WEAK},  {"short", "secret", HTPASSWD_WEAK},
 		{"void", "", HTPASSWD_WEAK},        {"joe:x", "secret", HTPASSWD_UNKNOWN},
 		{"old", "past", HTPASSWD_IN},       {"old", "secret", HTPASSWD_WRONG},
 	};
@@ -43,7 +45,8 @@ static void users_come_in_with_their_password_alone(_unused_ void **state)
 		       "# "
 		       "people\n\njoe:%s\r\napr:$apr1$x$abcdefghijklmnopqrstuv\nsha:{SHA}"
 		       "5en6G6MezRroT3XKqkdPOmY/BfQ=\n"
-		       "des:abJnggxhB/yWI\nplain:plain\nvoid:\nann:%s\nold:%s",
+		       "des:sj.xn7.g48Jyw\nmd5:$1$fkb2x1CL$6QKbBTp7QcmUh6liMY6QQ/"
+		       "\nshort:sj.xn7.g48Jy\nplain:plain\nvoid:\nann:%s\nold:%s",
 		       bcrypt, sha512, sha256);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		enum htpasswd_verdict is =
@@ -57,18 +60,30 @@ static void users_come_in_with_their_password_alone(_unused_ void **state)
 
 static void each_line_is_told_with_what_can_be_done_with_it(_unused_ void **state)
 {
-	struct span file = SPAN("# a: b\n\njoe:$2y$05$abcdefghijklmnopqrstuu\r\n no colon\n"
-				"apr:$apr1$x$y\nlast:");
+	struct span file =
+		SPAN("# a: b\n\njoe:$2y$05$abcdefghijklmnopqrstuu\r\n no colon\n"
+		     "six:$6$a$b\nfive:$5$a$b\nyes:$y$j9T$a$b\n"
+		     "des:sj.xn7.g48Jyw\nmd5:$1$a$b\nsun:$md5$a$b\nbsd:_J9..rasmBYk8r9AiWNc\n"
+		     "sha:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\napr:$apr1$x$y\n"
+		     "plain:secret\nsign:sj.xn7.g48Jy*\nlast:");
 	static const struct {
 		struct span user;
-		bool taken;
-	} lines[] = {{SPAN("joe"), true}, {SPAN("apr"), false}, {SPAN("last"), false}};
+		enum htpasswd_kind kind;
+	} lines[] = {
+		{SPAN("joe"), HTPASSWD_GOOD},   {SPAN("six"), HTPASSWD_GOOD},
+		{SPAN("five"), HTPASSWD_GOOD},  {SPAN("yes"), HTPASSWD_GOOD},
+		{SPAN("des"), HTPASSWD_DES},    {SPAN("md5"), HTPASSWD_OLD},
+		{SPAN("sun"), HTPASSWD_OLD},    {SPAN("bsd"), HTPASSWD_OLD},
+		{SPAN("sha"), HTPASSWD_SHA},    {SPAN("apr"), HTPASSWD_APR},
+		{SPAN("plain"), HTPASSWD_NONE}, {SPAN("sign"), HTPASSWD_NONE},
+		{SPAN("last"), HTPASSWD_NONE},
+	};
 	struct span user, hash;
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		assert_true(htpasswd_next(&file, &user, &hash));
 		assert_true(span_eq(user, lines[i].user));
-		assert_int_equal(htpasswd_takes(hash), lines[i].taken);
+		assert_int_equal(htpasswd_kind(hash), lines[i].kind);
 	}
 	assert_false(htpasswd_next(&file, &user, &hash));
 }
@@ -78,6 +93,16 @@ static void a_name_that_is_not_there_costs_a_hash_too(_unused_ void **state)
 	uint64_t from = clock_now_ns();
 
 	assert_int_equal(htpasswd_check(SPAN("a:b"), SPAN("nobody"), "x"), HTPASSWD_UNKNOWN);
+	assert_true(clock_now_ns() - from > 5 * NS_PER_MS);
+}
+
+/* Else it would be told from a name that is not there, and all passwords be tried in an hour. */
+static void a_wrong_password_costs_the_same_where_the_hash_is_a_cheap_one(_unused_ void **state)
+{
+	const struct span file = SPAN("des:sj.xn7.g48Jyw");
+	uint64_t from = clock_now_ns();
+
+	assert_int_equal(htpasswd_check(file, SPAN("des"), "wrong"), HTPASSWD_WRONG);
 	assert_true(clock_now_ns() - from > 5 * NS_PER_MS);
 }
 
@@ -137,6 +162,7 @@ int main(void)
 		cmocka_unit_test(users_come_in_with_their_password_alone),
 		cmocka_unit_test(each_line_is_told_with_what_can_be_done_with_it),
 		cmocka_unit_test(a_name_that_is_not_there_costs_a_hash_too),
+		cmocka_unit_test(a_wrong_password_costs_the_same_where_the_hash_is_a_cheap_one),
 		cmocka_unit_test(credentials_are_base64_of_name_and_password),
 		cmocka_unit_test(texts_are_the_same_or_not),
 	};
