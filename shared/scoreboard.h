@@ -143,6 +143,8 @@ struct board_task {
 	char name[LIMIT_TASK_NAME];        /* written once, before kind and state */
 };
 
+#define BOARD_STAMP 24 /* "2026-11-21T06:52:09.123Z" */
+
 struct board_log {      /* written by the front */
 	board_u64 head; /* bytes ever written; the ring holds the last BOARD_LOG_BYTES */
 	char ring[BOARD_LOG_BYTES];
@@ -270,6 +272,8 @@ void board_event(struct scoreboard *b, uint64_t wall_ns, uint64_t generation,
 /* r's number is not looked at; texts are copied up to their end only. */
 void board_blame_write(struct scoreboard *b, const struct board_blame *r);
 void board_log_write(struct board_bank *bank, const char *text, size_t n);
+/* The mark of a generation that begins to write behind an earlier one. stamp: BOARD_STAMP bytes, as lines begin with. */
+void board_log_begin(struct board_bank *bank, const char *stamp);
 
 /* A counter with one writer needs no locked instruction. */
 static inline void board_add(board_u64 *c, uint64_t n)
@@ -379,6 +383,8 @@ struct board_task_now {
 /* False: there is no such row. */
 bool board_read_task(const struct board_bank *bank, unsigned i, struct board_task_now *ret);
 
+/* Is this line (without its newline) no line, but the mark of board_log_begin()? The stamp stands behind its first byte. */
+bool board_log_is_mark(const char *line, size_t n);
 /* Log bytes from *at on (absolute position; moved forward). Skips what was overwritten. Returns bytes copied. */
 size_t board_log_read(const struct board_bank *bank, uint64_t *at, char *buf, size_t size);
 

@@ -10,6 +10,7 @@
 #define LOG_RING  ((size_t)BOARD_LOG_BYTES)
 #define LOG_PIECE ((size_t)4096)
 #define LOG_SAFE  (LOG_RING - LOG_PIECE)
+#define LOG_MARK  '\x1e' /* ASCII's record separator */
 
 void board_log_write(struct board_bank *bank, const char *text, size_t n)
 {
@@ -26,6 +27,28 @@ void board_log_write(struct board_bank *bank, const char *text, size_t n)
 		n -= piece;
 		atomic_store_explicit(&log->head, head, memory_order_release);
 	}
+}
+
+void board_log_begin(struct board_bank *bank, const char *stamp)
+{
+	const struct board_log *log = &bank->log;
+	uint64_t head = board_get(&log->head);
+	char mark[BOARD_STAMP + 3];
+	char *p = mark;
+
+	/* who wrote before was killed within a line */
+	if (head > 0 && log->ring[(head - 1) % LOG_RING] != '\n')
+		*p++ = '\n';
+	*p++ = LOG_MARK;
+	memcpy(p, stamp, BOARD_STAMP);
+	p += BOARD_STAMP;
+	*p++ = '\n';
+	board_log_write(bank, mark, (size_t)(p - mark));
+}
+
+bool board_log_is_mark(const char *line, size_t n)
+{
+	return n == BOARD_STAMP + 1 && line[0] == LOG_MARK;
 }
 
 /* Copies n bytes from absolute position at. */

@@ -7,7 +7,7 @@
 
 #include "shared/limits.h"
 
-struct run { /* the lines of one generation, as they came */
+struct run { /* the lines of one bank, as they came: of a generation, and of earlier ones */
 	struct merge_line *v;
 	size_t n, at;
 };
@@ -43,12 +43,15 @@ static const char *split(const struct merge_text *t, struct run *run, const char
 	while (p < end) {
 		char *newline = memchr(p, '\n', (size_t)(end - p));
 		size_t n = (size_t)((newline ? newline : end) - p);
+		bool is_mark = board_log_is_mark(p, n) && is_stamp(p + 1, n - 1);
+		const char *at = p + is_mark;
 
-		if (is_stamp(p, n)) {
-			first = stamp ? first : p;
-			stamp = p;
+		if (is_stamp(at, n - is_mark)) {
+			first = stamp ? first : at;
+			stamp = at;
 		}
-		run->v[run->n++] = (struct merge_line){.p = p, .n = n, .stamp = stamp};
+		if (!is_mark)
+			run->v[run->n++] = (struct merge_line){.p = p, .n = n, .stamp = stamp};
 		p += n + (newline != NULL);
 	}
 	/* A ring that has gone round begins in the middle: what comes before its first stamp is about as old. */

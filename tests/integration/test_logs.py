@@ -92,6 +92,26 @@ class Logs(Case):
         e.get("one", "/?after")
         eventually(lambda: "/?after" in log.read_text(), 5, "a line in the new log")
 
+    def test_what_a_start_prints_stands_behind_what_was_before_it(self):
+        (self.folder / "speaks.py").write_text(
+            "import time\nprint('imported at', time.time())\n"
+            "def application(environ, start_response):\n    start_response('200 OK', [])\n    return []\n")
+        log = self.folder / "app.txt"
+        log.touch()
+        log.chmod(0o666)
+        e = self.emperor()
+        e.drop("one", "speaks", "logto = %s" % log, app=self.folder)
+        e.wait_up("one")
+        # so many that the last writes where the first has written
+        for n in range(4):
+            e.ctl("reload", "one")
+            e.get("one", "/?%d" % n)
+            eventually(lambda: '"GET /?%d"' % n in log.read_text(), 5, "the line of the request")
+        written = log.read_text()
+        self.assertEqual(written.count("imported at"), 5)
+        shown = e.ctl_text("logs", "one", "-n", "200").stdout
+        self.assertEqual(shown[:len(written)], written)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

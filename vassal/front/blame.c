@@ -114,7 +114,8 @@ static void note_log(const struct front *f, struct board_blame *r)
 		const char *end = memchr(text + i, '\n', n - i);
 		size_t line_n = end ? (size_t)(end - text) + 1 - i : n - i;
 
-		if (line_n > 1 && !stacks_is_line(text + i, line_n)) {
+		if (line_n > 1 && !stacks_is_line(text + i, line_n) &&
+		    !board_log_is_mark(text + i, line_n - 1)) {
 			memmove(text + kept, text + i, line_n);
 			kept += line_n;
 		}

@@ -203,6 +203,7 @@ int front_run(struct front_setup *setup, struct err *err)
 	set_limits(f);
 	r = logbook_init(&f->log, f->alone ? "" : f->name, f->bank, setup->log_fd, setup->log_path);
 	if (r == 0) {
+		logbook_begin(&f->log, board_get(&f->bank->started_wall_ns));
 		watch_signals(f);
 		r = start(f, setup, err);
 	}

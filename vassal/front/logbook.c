@@ -222,6 +222,15 @@ void logbook_flush(struct logbook *b, unsigned timeout_ms)
 	(void)pthread_mutex_unlock(&b->lock);
 }
 
+void logbook_begin(struct logbook *b, uint64_t wall_ns)
+{
+	char stamp[ACCESS_STAMP];
+
+	_Static_assert(ACCESS_STAMP == BOARD_STAMP, "marks have the lines' stamps");
+	(void)access_stamp(stamp, wall_ns);
+	board_log_begin(b->bank, stamp);
+}
+
 int logbook_init(struct logbook *b, const char *name, struct board_bank *bank, int fd,
 		 const char *path)
 {

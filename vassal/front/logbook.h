@@ -36,6 +36,8 @@ struct logbook {
 /* fd -1: stderr. Takes fd over. path is copied; may be NULL. */
 int logbook_init(struct logbook *b, const char *name, struct board_bank *bank, int fd,
 		 const char *path);
+/* This generation's lines begin here. The ring alone holds that; earlier ones may have written there. */
+void logbook_begin(struct logbook *b, uint64_t wall_ns);
 /* A finished line with its newline. to_board: also into the scoreboard's ring. */
 void logbook_line(struct logbook *b, const char *line, size_t n, bool to_board);
 /* Bytes of the app, in any pieces; a piece without a final newline gets one. */

@@ -10,6 +10,9 @@
 #include <cmocka.h>
 
 #define AT(second) "2026-11-21T06:52:0" second ".000Z "
+#define START(second) \
+	"\x1e"        \
+	"2026-11-21T06:52:0" second ".000Z\n"
 
 /* The lines' texts behind their stamps, joined by commas. */
 static const char *merged(const char *const texts[], size_t n)
@@ -65,6 +68,19 @@ static void lines_come_in_the_order_of_time(void **state)
 		{{AT("2") "b", "2026-11-21T06:52:01.000 no stamp\n" AT("1") "a\n", ""},
 		 "2026-11-21T06:52:01.000 no stamp,a,b"},
 		{{"\n\n", AT("1") "\n", ""}, ",,"},
+		/* what a start prints stands behind what an earlier one has written to the same place */
+		{{START("2") "trace2\n" AT("3") "fail2\n",
+		  START("1") "trace1\n" AT("1") "fail1\n" START("4") "trace4\n", ""},
+		 "trace1,fail1,trace2,fail2,trace4"},
+		{{AT("1") "a\n", START("2") "b\n" START("3"), START("4")}, "a,b"},
+		/* but nearly one is a line: of an app that prints such bytes */
+		{{"\x1e\n"
+		  "\x1e" AT("1") "\n"
+				 "\x1e"
+				 "24 bytes that are no tim\n",
+		  "", ""},
+		 "\x1e,\x1e" AT("1") ",\x1e"
+				     "24 bytes that are no tim"},
 	};
 
 	(void)state;

@@ -95,6 +95,8 @@ static void a_crash_is_on_record_with_the_request_the_worker_and_its_last_words(
 	(void)state;
 	memset(text + 10, 'x', 600);
 	(void)strcpy(text + 610, " HTTP/1.1\r\nHost: a\r\nX-Request-ID: id7\r\n\r\n");
+	logbook_output(&f->log, "before\n", 7);
+	logbook_begin(&f->log, 1); /* is no word of the app */
 	logbook_output(&f->log, said, sizeof(said) - 1);
 	(void)rig_ask(f, text, &end);
 	die("Thread 0x1\n", false, false);
@@ -110,7 +112,7 @@ static void a_crash_is_on_record_with_the_request_the_worker_and_its_last_words(
 	assert_string_equal(last.id, "id7");
 	assert_string_equal(last.reason, "killed by signal 11");
 	assert_string_equal(last.stacks, "Thread 0x1\n");
-	assert_non_null(strstr(last.log, "app says\nTraceback (most recent call last):\n"
+	assert_non_null(strstr(last.log, "before\napp says\nTraceback (most recent call last):\n"
 					 "  File \"a.py\", line 7, in view\n    1 / 0\nlast\n"));
 	assert_null(strstr(last.log, "in wait"));
 	assert_int_equal(status_of(end), 502);

@@ -117,6 +117,21 @@ static void a_reopened_log_begins_anew_and_the_old_one_is_let_go(void **state)
 	(void)unlink(old);
 }
 
+static void where_a_generation_begins_is_the_rings_to_know(void **state)
+{
+	char path[] = "/tmp/test-logbook-XXXXXX";
+	struct world *w = make(mkostemp(path, O_CLOEXEC | O_APPEND), path);
+
+	(void)state;
+	logbook_begin(&w->log, 1500000);
+	assert_memory_equal(w->bank.log.ring + 1, "1970-01-01T00:00:00.001Z\n", 25);
+	assert_true(board_log_is_mark(w->bank.log.ring, 25));
+	logbook_line(&w->log, "line\n", 5, true);
+	logbook_flush(&w->log, 1000);
+	assert_int_equal(size_of(path), 5);
+	(void)unlink(path);
+}
+
 static void a_peers_words_begin_no_line_of_their_own(void **state)
 {
 	char path[] = "/tmp/test-logbook-XXXXXX";
@@ -143,6 +158,7 @@ int main(void)
 		cmocka_unit_test(what_finds_no_room_is_counted_and_the_rest_is_whole),
 		cmocka_unit_test(lines_that_a_full_disk_refuses_are_counted),
 		cmocka_unit_test(a_reopened_log_begins_anew_and_the_old_one_is_let_go),
+		cmocka_unit_test(where_a_generation_begins_is_the_rings_to_know),
 		cmocka_unit_test(a_peers_words_begin_no_line_of_their_own),
 	};
 

@@ -309,6 +309,33 @@ static void the_log_gives_back_what_was_written(void **state)
 	assert_int_equal(board_log_read(&f->ro->bank[0], &at, buf, sizeof(buf)), 0);
 }
 
+static void where_a_generation_begins_is_marked_on_a_line_of_its_own(void **state)
+{
+	static const char stamp[] = "2026-11-21T06:52:09.123Z";
+	struct fixture *f = *state;
+	struct board_bank *bank = &f->b->bank[0];
+	uint64_t at = 0;
+	char buf[128] = "";
+	char *line;
+
+	board_log_begin(bank, stamp);
+	board_log_write(bank, "one\ntor", 7); /* killed within a line */
+	board_log_begin(bank, stamp);
+	assert_int_equal(board_log_read(&f->ro->bank[0], &at, buf, sizeof(buf) - 1),
+			 26 + 4 + 4 + 26);
+	line = strtok(buf, "\n");
+	assert_true(board_log_is_mark(line, strlen(line)));
+	assert_string_equal(line + 1, stamp);
+	line = strtok(NULL, "\n");
+	assert_string_equal(line, "one");
+	assert_false(board_log_is_mark(line, strlen(line)));
+	assert_string_equal(strtok(NULL, "\n"), "tor");
+	line = strtok(NULL, "\n");
+	assert_true(board_log_is_mark(line, strlen(line)));
+	assert_string_equal(line + 1, stamp);
+	assert_false(board_log_is_mark(stamp, BOARD_STAMP));
+}
+
 static void a_log_reader_that_comes_late_gets_whole_lines(void **state)
 {
 	struct fixture *f = *state;
@@ -471,6 +498,7 @@ int main(void)
 		TEST(hostile_events_are_terminated_bounded_and_end),
 		TEST(a_lane_shows_its_line_only_while_it_stands_still),
 		TEST(the_log_gives_back_what_was_written),
+		TEST(where_a_generation_begins_is_marked_on_a_line_of_its_own),
 		TEST(a_log_reader_that_comes_late_gets_whole_lines),
 		TEST(a_log_write_longer_than_the_ring_keeps_its_end),
 		TEST(a_hostile_log_head_harms_no_reader),
