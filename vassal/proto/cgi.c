@@ -135,6 +135,21 @@ static struct span before_query(struct span uri)
 }
 
 /*
+ * nginx's stock uwsgi_params send the whole path as PATH_INFO, whatever SCRIPT_NAME somebody has set beside them. The two
+ * together are the path of the URI (RFC 3875 3.3): if that has the script once, the path holds it already.
+ */
+static bool path_holds_script(const struct derived *d)
+{
+	struct span uri = before_query(d->uri);
+	struct span found;
+
+	return !d->path_is_raw && d->path_info.n > d->script.n &&
+	       proto_path_split(d->path_info, d->script, &found) &&
+	       proto_path_split(uri, found, &found) &&
+	       !proto_path_split(span_skip(uri, found.n), found, &found);
+}
+
+/*
  * PATH_INFO as sent; else DOCUMENT_URI (which is decoded too); else the path of REQUEST_URI. A SCRIPT_NAME that is
  * the whole path is what nginx's fastcgi_params say for "no idea".
  */
@@ -149,6 +164,7 @@ static void derive_path(struct derived *d, struct cgi_pairs *pairs, bool manage_
 	d->script = value_of(pairs, SPAN("SCRIPT_NAME"));
 	if (span_eq(d->path_info, SPAN("*")))
 		d->path_info = span_of("", 0);
+	manage_script |= path_holds_script(d);
 	if (manage_script && proto_path_split(d->path_info, d->script, &d->script))
 		d->path_info = span_skip(d->path_info, d->script.n);
 	else if (span_eq(d->script, d->path_info) || span_eq(d->script, SPAN("/")))

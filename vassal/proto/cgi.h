@@ -32,7 +32,8 @@ void cgi_begin(struct cgi_pairs *pairs, struct request *rq);
 bool cgi_add(struct cgi_pairs *pairs, struct span key, struct span value);
 /*
  * What the pairs mean: fills *rq and writes the environment. 0, or PROTO_BAD with status and reason. manage_script: the
- * proxy sends the whole path and SCRIPT_NAME beside it (uwsgi's modifier 30).
+ * proxy sends the whole path and SCRIPT_NAME beside it (uwsgi's modifier 30); one that does so without saying it is known
+ * by REQUEST_URI.
  */
 int cgi_request(struct cgi_pairs *pairs, bool manage_script, const struct request_facts *facts,
 		struct request *rq, struct vars *vars);
