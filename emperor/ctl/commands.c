@@ -359,7 +359,7 @@ static const struct ctl_command commands[] = {
 	 run_change, NULL},
 	{"unfuse", "APP", "let requests through again that had killed workers", 1, 1, "", false,
 	 run_change, NULL},
-	{"logs", "APP [-f] [-n N]", "its last lines; -f: and what follows", 1, 1, "fn", false,
+	{"logs", "APP [-f] [-n N]", "its last lines; -f: and what follows", 1, 1, "fn0", false,
 	 ctl_logs, NULL},
 	{"reopen", "[APP]", "open log files anew, after rotation", 0, 1, "", false, run_change,
 	 NULL},

@@ -11,9 +11,9 @@ struct ctl_command {
 	const char *usage; /* behind the name */
 	const char *help;  /* one line */
 	unsigned args_min, args_max;
-	const char *
-		options; /* of -f -n -v (--full) -a (--all) -w (--no-wait): those that mean something */
-	bool local;      /* needs no emperor */
+	/* of -f -n -v (--full) -a (--all) -w (--no-wait): those that mean something; 0: so does -n 0 */
+	const char *options;
+	bool local; /* needs no emperor */
 	int (*run)(const struct ctl *c);
 	void (*alone)(const struct ctl *c, const struct err *why); /* no emperor runs; or NULL */
 };

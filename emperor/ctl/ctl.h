@@ -21,8 +21,9 @@ struct ctl {
 	const char *number; /* "" = none given */
 	const char *command;
 	bool json, follow, no_wait, all, history, full;
+	bool no_lines;       /* -n 0 */
 	uint64_t generation; /* 0 = not given */
-	unsigned lines;      /* -n; 0 = not given */
+	unsigned lines;      /* -n; 0 = not given, or no_lines */
 	FILE *out;
 	size_t width; /* of the terminal; 0 = no terminal */
 	uint64_t wall_ns;

@@ -106,7 +106,8 @@ static int print_all(const struct ctl *c, const struct scoreboard *b, char *buf)
 {
 	const struct timespec nap = {0, FOLLOW_NS};
 	uint64_t at[LIMIT_BANKS] = {0};
-	int r = print_new(c, b, at, buf, c->lines ? c->lines : LINES_DEFAULT);
+	size_t most = c->lines > 0 || c->no_lines ? c->lines : LINES_DEFAULT;
+	int r = print_new(c, b, at, buf, most);
 
 	while (r == 0 && c->follow && !ferror(c->out)) {
 		(void)nanosleep(&nap, NULL);

@@ -56,7 +56,7 @@ static bool parse_lines(const char *text, unsigned *ret)
 	unsigned long n = strtoul(text, &end, 10);
 
 	*ret = (unsigned)n;
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && n >= 1 && n <= 100000;
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && n <= 100000;
 }
 
 static bool parse_generation(const char *text, uint64_t *ret)
@@ -123,7 +123,8 @@ static int parse_options(int argc, char **argv, struct ctl *c, const char **ret_
 			return CTL_OK + 1;
 		case 'n':
 			if (!parse_lines(optarg, &c->lines))
-				return usage_error("-n takes a number from 1 to 100000") + 1;
+				return usage_error("-n takes a number up to 100000") + 1;
+			c->no_lines = c->lines == 0;
 			break;
 		case 'c':
 			c->config = optarg;
@@ -185,6 +186,8 @@ int main(int argc, char **argv)
 	if (given[strspn(given, cmd->options)] != '\0')
 		return usage_error("%s: no such option: emperorctl %s%s%s", cmd->name, cmd->name,
 				   cmd->usage[0] ? " " : "", cmd->usage);
+	if (c.no_lines && !strchr(cmd->options, '0'))
+		return usage_error("%s: -n takes a number from 1 to 100000", cmd->name);
 	c.command = cmd->name;
 	c.run_dir = dir;
 	c.args = argv + optind + 1;

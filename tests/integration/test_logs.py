@@ -1,7 +1,9 @@
 """Logs that are moved away: a new file is begun, and no line is lost."""
 
 import contextlib
+import select
 import signal
+import subprocess
 import threading
 import time
 import unittest
@@ -111,6 +113,29 @@ class Logs(Case):
         self.assertEqual(written.count("imported at"), 5)
         shown = e.ctl_text("logs", "one", "-n", "200").stdout
         self.assertEqual(shown[:len(written)], written)
+
+    def test_following_from_no_line_on_shows_what_is_new(self):
+        e = self.emperor()
+        e.drop("one")
+        e.wait_up("one", "/?old")
+        eventually(lambda: "/?old" in e.ctl_text("logs", "one").stdout, 5, "the line of the request")
+        none = e.ctl_text("logs", "one", "-n", "0")
+        self.assertEqual((none.returncode, none.stdout, none.stderr), (0, "", ""))
+        follow = subprocess.Popen([str(harness.BIN / "emperorctl"), "--run-dir", str(e.run_dir), "logs", "one", "-f", "-n", "0"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        harness.started.add(follow.pid)
+
+        def speaks():
+            e.get("one", "/?new")
+            return select.select([follow.stdout], [], [], 0)[0]
+
+        try:
+            # nothing tells when it has begun: one of these requests comes after that
+            eventually(speaks, 10, "a line of what follows")
+            self.assertIn("/?new", follow.stdout.readline())
+        finally:
+            follow.kill()
+            follow.communicate()
 
 
 if __name__ == "__main__":

@@ -330,7 +330,8 @@ class NoEmperor(Case):
     def test_wrong_usage_is_explained_in_the_last_line(self):
         for args, words in ((["frobnicate"], 'unknown command "frobnicate"'), (["stop"], "stop [--no-wait] APP"),
                             (["version", "x"], "version: wrong number of arguments"), (["--frob", "status"], '"--frob"'),
-                            (["status", "-n", "3"], "status [APP]"), ([], "a command is needed"), (["-n", "0", "logs"], "100000")):
+                            (["status", "-n", "3"], "status [APP]"), ([], "a command is needed"),
+                            (["-n", "0", "events"], "events: -n takes a number from 1 to 100000"), (["-n", "100001", "logs", "a"], "100000"), (["status", "-n", "0"], "status [APP]")):
             done = self.ctl(*args)
             self.assertEqual((args, done.returncode, done.stdout), (args, 2, ""))
             self.assertIn(words, done.stderr.splitlines()[-1])
