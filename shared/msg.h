@@ -24,7 +24,7 @@ enum msg_kind {
 	MSG_IDLE,    /* nothing was asked of it for a = ms: would sleep, and goes on serving */
 	MSG_ASLEEP, /* after MSG_SLEEP: takes nothing from the doors any more, leaves; a = ms without a request */
 	/* emperor -> front */
-	MSG_SERVE, /* start to take connections from the doors */
+	MSG_SERVE, /* start to take connections from the doors. b = 1: its pidfile is the emperor's to write */
 	MSG_RETIRE, /* a newer generation serves: stop pulling, hand over idle connections, drain, exit.
 		       a = graceful timeout s; with one descriptor: the pair to pass idle connections into */
 	MSG_ADOPT, /* with one descriptor: a pair from which an older generation's connections come */

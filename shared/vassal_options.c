@@ -460,7 +460,9 @@ const struct option vassal_options[] = {
 	       OPTION_CLEAN),
 	STRING("pidfile", "pidfile2 safe-pidfile safe-pidfile2", OPTION_STRING, char *, pidfile,
 	       NULL, "file",
-	       "A file that holds the pid of the app's first process", "/run/blog.pid",
+	       "A file that holds the pid of the app's first process; where the app may not write, "
+	       "root does in a directory that is root's alone and that no symbolic link leads to",
+	       "/run/blog.pid",
 	       OPTION_CLEAN),
 	STRING("procname", "procname-prefix procname-prefix-spaced", OPTION_STRING, char *,
 	       procname, NULL, "name",

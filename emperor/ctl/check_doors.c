@@ -117,10 +117,20 @@ static void check_address(const struct world *w, const struct address *a, const 
 static void check_pidfile(const struct world *w)
 {
 	const char *path = w->k->config.pidfile;
+	int r;
 
+	if (!path || path[0] != '/')
+		return;
+	r = check_try_write(&w->privs, path);
+	if (r == -EACCES || r == -EPERM)
+		r = check_try_as_root(w->k, path);
 	/* What cannot be written keeps no app from serving. */
-	if (path && path[0] == '/')
-		judge_folder(w, &w->k->notes, path, check_try_write(&w->privs, path));
+	if (r == -ELOOP)
+		say(w->k, &w->k->notes, path,
+		    "may not be made in this folder by the app, and root follows no symbolic link "
+		    "to it: name the real path");
+	else
+		judge_folder(w, &w->k->notes, path, r);
 }
 
 void check_doors(const struct world *w)

@@ -64,4 +64,6 @@ void check_role_users(struct check *k, uid_t uid);
 void check_log(const struct world *w);
 /* May this user write the file, or make it if it is not there? Can it make any file beside path? 0 or -errno. */
 int check_try_write(const struct privs *p, const char *path);
+/* The same by root, who helps in directories of its own alone with inis of its own; -EACCES: not here. */
+int check_try_as_root(const struct check *k, const char *path);
 int check_try_folder(const struct privs *p, const char *path);

@@ -68,8 +68,7 @@ static bool is_denied(int r)
 	return r == -EACCES || r == -EPERM;
 }
 
-/* -EACCES: root does not help either. */
-static int try_as_root(const struct check *k, const char *path)
+int check_try_as_root(const struct check *k, const char *path)
 {
 	_cleanup_(fd_closep) int fd = -1;
 
@@ -116,7 +115,7 @@ void check_log(const struct world *w)
 	}
 	r = check_try_write(&w->privs, path);
 	if (is_denied(r))
-		r = try_as_root(k, path);
+		r = check_try_as_root(k, path);
 	if (is_denied(r))
 		say_denied(w, path);
 	else if (r == -ELOOP)

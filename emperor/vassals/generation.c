@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "emperor/vassals/rootpid.h"
 #include "emperor/vassals/spawn.h"
 #include "shared/clock.h"
 #include "shared/err.h"
@@ -123,6 +124,7 @@ static void on_exit_of(struct exits *x, int status)
 	if (g->link_fd >= 0)
 		(void)generation_hear(g);
 	stop_watching(g);
+	rootpid_remove(g->loaded, g->pid);
 	describe_exit(status, how, sizeof(how));
 	g->pid = 0;
 	logpipe_close(&g->log); /* its last words before ours about it */

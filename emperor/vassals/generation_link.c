@@ -20,13 +20,11 @@
 #define MESSAGES_PER_S \
 	64 /* ... nor fills the log: one that means well has a few to say in its life */
 
-/* Where the app has no file for its log, it stands in ours already. */
-static void take_note(struct generation *g, char *text)
+void generation_note(struct generation *g, const char *text, bool unsaid)
 {
 	struct app *a = g->app;
 
-	utf8_clean(text, "");
-	if (g->loaded->config.logto)
+	if (unsaid)
 		log_warning("%s: %s", a->name, text);
 	if (g->notes_n >= LIMIT_FRONT_NOTES)
 		return;
@@ -78,8 +76,11 @@ static void take(struct generation *g, struct msg *m)
 			app_generation_leaves(g);
 			tell_change(a, EVENT_NONE, NULL);
 		}
-		if (m->text_n > 0)
-			take_note(g, m->text);
+		if (m->text_n > 0) {
+			utf8_clean(m->text, "");
+			/* where the app has no file for its log, it stands in ours already */
+			generation_note(g, m->text, g->loaded->config.logto != NULL);
+		}
 		break;
 	case MSG_WANT_RELOAD:
 		if (g->part == PART_SERVING)

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "emperor/vassals/logfile.h"
+#include "emperor/vassals/rootpid.h"
 #include "shared/clock.h"
 #include "shared/err.h"
 #include "shared/fd.h"
@@ -66,6 +67,17 @@ int generation_ask(struct generation *g, enum msg_kind kind, uint64_t value, int
 	return r;
 }
 
+/* A front that is told that its pidfile is dealt with writes none. */
+static int serve(struct generation *g)
+{
+	struct err err = {0};
+	int r = rootpid_write(g->loaded, g->pid, &err);
+
+	if (r < 0)
+		generation_note(g, err.text, true);
+	return tell_both(g, MSG_SERVE, 0, r != 0, -1);
+}
+
 int generation_serve(struct generation *g)
 {
 	ev_timer_stop(g->app->v->setup.loop, &g->timer);
@@ -73,12 +85,12 @@ int generation_serve(struct generation *g)
 	g->serving_wall_ns = clock_wall_ns();
 	/* Whoever comes after us must never take one that serves for one that only starts. */
 	persist_now(g->app);
-	return tell(g, MSG_SERVE, 0, -1);
+	return serve(g);
 }
 
-void generation_serve_on(const struct generation *g)
+void generation_serve_on(struct generation *g)
 {
-	(void)tell(g, MSG_SERVE, 0, -1);
+	(void)serve(g);
 }
 
 void generation_retire(struct generation *old)

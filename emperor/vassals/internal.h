@@ -311,12 +311,15 @@ void generation_link_init(struct generation *g);
 /* What stands unread on the link, but a turn's worth at most. False once nothing more can come. */
 bool generation_hear(struct generation *g);
 
+/* What people should know of it (status, events). unsaid: the log does not have it yet. */
+void generation_note(struct generation *g, const char *text, bool unsaid);
+
 /* generation_orders.c */
 int generation_serve(struct generation *g);
 /* old hands its idle connections to g and drains. */
 void generation_replace(struct generation *g, struct generation *old);
 /* Says again what it may not have heard: that it serves; that it is to drain (old becomes PART_LEAVING). */
-void generation_serve_on(const struct generation *g);
+void generation_serve_on(struct generation *g);
 void generation_retire(struct generation *old);
 /* Stop: grace_s 0 = now. */
 void generation_end(struct generation *g, unsigned grace_s);

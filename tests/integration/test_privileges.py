@@ -85,6 +85,64 @@ class Roles(Case):
 
 
 @as_root
+class Pidfiles(Case):
+    def pid(self, path):
+        return int(path.read_text() or 0) if path.exists() else None
+
+    def test_root_writes_the_pid_of_an_app_that_may_not(self):
+        pidfile = self.folder / "own" / "one.pid"
+        pidfile.parent.mkdir(mode=0o755)
+        e = self.emperor()
+        ini = e.drop("one", extra="uid = %s\npidfile = %s" % (APP, pidfile))
+        e.wait_up("one")
+
+        def serves():
+            row = e.state("one")
+            return row["pid"] if row["state"] == "running" and row["pid"] == self.pid(pidfile) else None
+
+        first = eventually(serves, 10, "the pid of the front")
+        self.assertEqual((pidfile.stat().st_uid, pidfile.stat().st_mode & 0o777), (0, 0o644))
+        e.ctl("reload", "one")
+        second = eventually(lambda: (lambda p: p if p and p != first else None)(serves()), 10, "the pid of the next one")
+        # the older one is gone: it has left what is not its own
+        eventually(lambda: not os.path.exists("/proc/%d" % first), 15, "the older front leaves")
+        self.assertEqual(self.pid(pidfile), second)
+        os.kill(second, signal.SIGKILL)
+        eventually(lambda: (serves() or second) != second, 15, "the pid of one that comes after a crash")
+        status = e.ctl("status", "one")["apps"][0]
+        self.assertEqual(status["warnings"], 0, status["notes"])
+        self.assertNotIn("pidfile", e.output())
+        # and an emperor that has not written it itself
+        third = eventually(serves, 15, "it serves")
+        e.stop(signal.SIGKILL)
+        e = self.emperor()
+        eventually(lambda: serves() == third, 15, "the app is taken over")
+        ini.unlink()
+        eventually(lambda: not pidfile.exists(), 15, "the file goes with its app")
+
+    def test_a_pidfile_that_nobody_writes_is_told_of(self):
+        shared = self.folder / "shared"
+        shared.mkdir()
+        os.chown(shared, 0, 1)
+        shared.chmod(0o775)
+        precious = self.folder / "own" / "precious"
+        precious.parent.mkdir(mode=0o755)
+        precious.write_text("no pid\n")
+        e = self.emperor()
+        for name, path, why in (("one", shared / "one.pid", "Permission denied"), ("two", precious, "is something else than a file with a pid")):
+            with self.subTest(app=name):
+                e.drop(name, extra="uid = %s\npidfile = %s" % (APP, path))
+                e.wait_up(name)
+                note = "pidfile: %s: %s" % (path, why)
+                eventually(lambda: note in e.ctl("status", name)["apps"][0]["notes"], 10, "the note")
+                self.assertEqual(e.ctl("status", name)["apps"][0]["warnings"], 1)
+                eventually(lambda: note in e.ctl_text("events", name).stdout, 10, "the event")
+                self.assertEqual(e.output().count(note), 1)
+        self.assertEqual(precious.read_text(), "no pid\n")
+        self.assertFalse((shared / "one.pid").exists())
+
+
+@as_root
 class Log(Case):
     def test_an_app_holds_no_descriptor_of_the_emperors_log(self):
         log = self.folder / "emperor.log"

@@ -15,6 +15,7 @@
 #include "vassal/front/handback.h"
 #include "vassal/front/link.h"
 #include "vassal/front/loop.h"
+#include "vassal/front/notes.h"
 #include "vassal/front/pidfile.h"
 #include "vassal/front/state.h"
 #include "vassal/pool/pool.h"
@@ -71,9 +72,8 @@ void lifecycle_serve(struct front *f)
 	loop_kick(f);
 	if (f->alone)
 		log_info("serving");
-	else if (pidfile_write(f->config->pidfile, &err) <
-		 0) /* that the app serves is worth more */
-		logbook_say(&f->log, f->wall_ns, "%s", err.text);
+	else if (!f->pidfile_is_kept && pidfile_write(f->config->pidfile, &err) < 0)
+		notes_say(f, err.text); /* that the app serves is worth more */
 }
 
 static void stop_pool(struct front *f, unsigned grace_s)
@@ -167,7 +167,7 @@ static void leave(struct front *f)
 {
 	f->phase = PHASE_ENDED;
 	show_state(f, FRONT_GONE);
-	if (!f->alone)
+	if (!f->alone && !f->pidfile_is_kept)
 		pidfile_remove(f->config->pidfile);
 	if (f->exit_code == 0)
 		link_say(f, MSG_DRAINED, 0, 0, "");

@@ -19,8 +19,8 @@ typedef void handler(struct front *f, const struct msg *m, int *fd);
 
 static void on_serve(struct front *f, const struct msg *m, int *fd)
 {
-	(void)m;
 	(void)fd;
+	f->pidfile_is_kept = m->b != 0;
 	lifecycle_serve(f);
 }
 

@@ -1,6 +1,6 @@
 /*
  * pidfile - the file that holds the pid of the front that serves, for scripts that send it signals. Written and removed
- * with the app's own rights; both take NULL for none.
+ * with the app's own rights; where only root's do, a root emperor does it (emperor/vassals/rootpid.h). Both take NULL for none.
  */
 #pragma once
 struct err;

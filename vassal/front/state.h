@@ -257,11 +257,12 @@ struct front {
 	/* link */
 	int link_fd;
 	ev_io link_io;
-	int heir_fd;       /* next generation takes idle connections here; -1 none */
-	ev_io heir_io;     /* while more are idle than it has room for */
-	int heir_says;     /* -errno of the last that it did not take */
-	bool gate_ends;    /* with us: it takes nothing back */
-	uint64_t drain_ns; /* when draining began */
+	int heir_fd;          /* next generation takes idle connections here; -1 none */
+	ev_io heir_io;        /* while more are idle than it has room for */
+	int heir_says;        /* -errno of the last that it did not take */
+	bool gate_ends;       /* with us: it takes nothing back */
+	bool pidfile_is_kept; /* by the emperor */
+	uint64_t drain_ns;    /* when draining began */
 
 	/* doze */
 	struct {

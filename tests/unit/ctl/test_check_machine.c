@@ -207,7 +207,11 @@ static void folders_that_a_socket_or_pidfile_cannot_be_made_in_are_found(void **
 		{"domain = a\n", "socket", "mine/a.sock",
 		 " may not write the folder, as whom an app without uid", CTL_OK},
 		{"domain = a\n", "pidfile", "none/a.pid", ": there is no such folder\n", CTL_OK},
-		{"domain = a\nuid = nobody\n", "pidfile", "mine/a.pid",
+		{"domain = a\nuid = nobody\n", "pidfile", "mine/a.pid", "", CTL_OK}, /* by root */
+		{"domain = a\nuid = nobody\n", "pidfile", "link/a.pid",
+		 ": may not be made in this folder by the app, and root follows no symbolic link",
+		 CTL_OK},
+		{"domain = a\nuid = nobody\n", "pidfile", "shared/a.pid",
 		 ": may not be made in this folder (as uid = nobody)\n", CTL_OK},
 		{"domain = a\nuid = root\n", "pidfile", "mine/a.pid", "", CTL_OK},
 	};
@@ -216,6 +220,9 @@ static void folders_that_a_socket_or_pidfile_cannot_be_made_in_are_found(void **
 	(void)state;
 	if (geteuid() != 0)
 		return; /* only root can look with another's eyes */
+	assert_int_equal(symlink("mine", in_folder("link")), 0);
+	assert_int_equal(mkdir(in_folder("shared"), 0755), 0);
+	assert_int_equal(chown(in_folder("shared"), 0, 1) | chmod(in_folder("shared"), 0775), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		const char *text;
 
@@ -231,6 +238,8 @@ static void folders_that_a_socket_or_pidfile_cannot_be_made_in_are_found(void **
 	}
 	assert_int_equal(access(in_folder("mine/a.sock"), F_OK), -1); /* nothing was made */
 	assert_int_equal(access(in_folder("mine/a.pid"), F_OK), -1);
+	(void)unlink(in_folder("link"));
+	(void)rmdir(in_folder("shared"));
 }
 
 int main(void)
