@@ -233,7 +233,8 @@ class Damage(Case):
 
     def test_a_front_that_chatters_fills_neither_the_log_nor_the_emperors_time(self):
         e = self.emperor()
-        e.drop("a")
+        # it has a log of its own: what its front says of itself stands in the emperor's too
+        e.drop("a", extra="logto = %s" % (self.folder / "a.txt"))
         e.wait_up("a")
         pid = e.state("a")["pid"]
         with socket.socket(fileno=descriptor_of(pid, LINK_FD)) as link:
@@ -250,6 +251,7 @@ class Damage(Case):
             self.assertLess(heard, 500)
             self.assertLess(ticks(e.process.pid) - before, 40)
             self.assertEqual(e.output().count("heard once a second"), 1)
+        self.assertEqual(e.ctl("status", "a")["apps"][0]["notes"].count("chatter"), 16)
         # it is still an app like others
         e.ctl("reload", "a")
         e.wait_up("a")
