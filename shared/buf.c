@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "shared/copy.h"
+
 /* The first allocation: most heads and control lines fit, so that growing is the exception. */
 #define FIRST_ROOM 512
 
@@ -53,7 +55,7 @@ int buf_append(struct buf *b, const void *data, size_t n, size_t limit)
 	p = buf_reserve(b, n, limit);
 	if (!p)
 		return b->n > limit || n > limit - b->n ? -ENOBUFS : -ENOMEM;
-	memcpy(p, data, n);
+	copy_bytes(p, data, n);
 	b->n += n;
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "shared/copy.h"
 #include "vassal/engine/forked.h"
 
 /* A process that the app forked may outlive the request: the memory of its body is then another one's. */
@@ -99,7 +100,7 @@ static int copy(struct input *in, uint8_t *p, size_t want)
 		return 0;
 	if (!in->memory)
 		return read_file(in, p, want, in->at);
-	memcpy(p, in->memory + in->at, want);
+	copy_bytes(p, in->memory + in->at, want);
 	return 0;
 }
 

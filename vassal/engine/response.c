@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "shared/clock.h"
+#include "shared/copy.h"
 #include "shared/log.h"
 #include "vassal/engine/engine.h"
 #include "vassal/engine/filewrapper.h"
@@ -84,7 +85,7 @@ static int put_frame(struct lane *l, enum frame_kind kind, const void *p, size_t
 		return -1;
 	if (is_late(l, kind))
 		return 0;
-	memcpy(room, p, n);
+	copy_bytes(room, p, n);
 	exchange_reply_commit(l->engine->exchange, l->number, l->slot, kind, n, publish);
 	return 0;
 }

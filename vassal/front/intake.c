@@ -9,6 +9,7 @@
 
 #include <sys/uio.h>
 
+#include "shared/copy.h"
 #include "shared/limits.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/bare.h"
@@ -70,7 +71,7 @@ static bool submit_at_once(struct conn *c, const struct parsed_head *in, const c
 	xr = exchange_request(f->exchange, (unsigned)slot);
 	f->jobs[slot].touched = vars.n + body_n;
 	if (body_n > 0) {
-		memcpy(vars.p + vars.n, body, body_n);
+		copy_bytes(vars.p + vars.n, body, body_n);
 		xr->body = EXCHANGE_BODY_MEMORY;
 		xr->body_n = body_n;
 	}
