@@ -199,7 +199,7 @@ static void do_back_off(struct app *a, const char *why)
 	double wait_s;
 	char text[ERR_TEXT_MAX];
 
-	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	(void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
 	wait_s = (double)(restart_wait(&a->restart, now, random) - now) / 1e9;
 	a->woken_ns = 0;
 	ev_timer_stop(a->v->setup.loop, &a->retry);
