@@ -31,9 +31,12 @@ struct exchange;
 #define EXCHANGE_SLOT_BYTES \
 	(192UL * 1024) /* vars (a 64 KiB head grows when names become HTTP_*) + body in memory */
 #define EXCHANGE_BODY_MAX (64UL * 1024) /* a longer body travels as a file (EXCHANGE_BODY_FILE) */
-#define EXCHANGE_RING_BYTES \
-	(128UL * 1024) /* per lane; an answer that is larger waits for the front to take it */
-#define EXCHANGE_FRAME_MAX (64UL * 1024) /* payload of one frame */
+/*
+ * Per lane; an answer that is larger waits for the front to take it, and each wait is two context switches: with half of
+ * this a stream of 1 MiB had 8.5 of them instead of 4, and cost 13 % more.
+ */
+#define EXCHANGE_RING_BYTES (256UL * 1024)
+#define EXCHANGE_FRAME_MAX  (64UL * 1024) /* payload of one frame */
 
 struct exchange_shape {
 	unsigned slots;   /* requests that can be queued or in work */

@@ -14,7 +14,7 @@
 #include "vassal/exchange/exchange.h"
 
 #define LAYOUT_MAGIC   0x47434358u /* "XCCG" */
-#define LAYOUT_VERSION 7
+#define LAYOUT_VERSION 8
 #define LAYOUT_CELLS \
 	(2UL * EXCHANGE_SLOTS_MAX) /* room for stale entries before the front has to tidy up */
 #define LAYOUT_LINE 64             /* cache line: what two processes write stays apart */
