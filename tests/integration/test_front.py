@@ -85,7 +85,7 @@ class Queue(Pressed):
         self.assertGreater(int(answer.headers["Retry-After"]), 0)
         self.assertGreater(time.monotonic() - started, 0.9)
         self.assertLess(time.monotonic() - started, 3 * harness.PATIENCE)
-        self.assertEqual(self.said(r"503: a request has waited for 1 s \(queue-timeout\)"), 1)
+        eventually(lambda: self.said(r"503: a request has waited for 1 s \(queue-timeout\)") == 1, 5, "why, in the log")
         self.release()
         self.all_held(held)  # being in the app is not waiting
         self.assertEqual(request(self.port, "/plain").status, 200)
@@ -109,7 +109,7 @@ class Queue(Pressed):
 
         eventually(five_refused, 5, "those who find no room are told")
         self.assertEqual(len(refused), 5)
-        self.assertEqual(self.said(r"503: as many requests wait as may \(queue-size = 3\)"), 1)  # not for each
+        eventually(lambda: self.said(r"503: as many requests wait as may \(queue-size = 3\)") == 1, 5, "why, once and not for each")
         self.release()
         self.all_held(held)
         for s in waiting:
