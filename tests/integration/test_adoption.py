@@ -252,6 +252,7 @@ class Adoption(Succession):
         os.kill(keeper, signal.SIGSTOP)  # or it would be started again, or the other way round
         self.kill(e)
         os.kill(keeper, signal.SIGKILL)
+        eventually(lambda: keeper not in process_tree(), 5, "the keeper's end: the successor would still hear it")
         f = self.successor(e)
         for name in ("a", "b"):
             f.wait_up(name)
