@@ -218,3 +218,31 @@ int fd_write_all(int fd, const void *data, size_t n)
 	}
 	return 0;
 }
+
+int fd_read_file(int fd, size_t max, char **ret_text, size_t *ret_n)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct stat st;
+	ssize_t got = 0;
+	size_t n = 0;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+		return -EINVAL;
+	text = malloc(max + 1);
+	if (!text)
+		return -ENOMEM;
+	while (n <= max && (got = read(fd, text + n, max + 1 - n)) != 0) {
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		n += got > 0 ? (size_t)got : 0;
+	}
+	if (n > max)
+		return -EFBIG;
+	*ret_text = TAKE_PTR(text);
+	*ret_n = n;
+	return 0;
+}

@@ -41,5 +41,11 @@ int fd_map_sealed(int fd, size_t max, const void **ret_data, size_t *ret_n, stru
  */
 bool fd_is_far(int fd);
 
+/*
+ * A whole file, from where fd stands: at most max bytes, then -EFBIG. -EINVAL: what could keep a reader waiting (a FIFO, a
+ * socket), or a directory; -errno. fd < 0 is returned as it is. *ret_text: malloc'ed, the caller's, no NUL behind.
+ */
+int fd_read_file(int fd, size_t max, char **ret_text, size_t *ret_n);
+
 /* write() until all is out or an error. For files and pipes that may block. 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t n);

@@ -3,10 +3,9 @@
  */
 #include "shared/htpasswd_review.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
+#include "shared/fd.h"
 #include "shared/htpasswd.h"
 #include "shared/limits.h"
 
@@ -30,26 +29,6 @@ struct found {
 	struct span user;
 	size_t n;
 };
-
-static int read_all(int fd, char *buf, size_t size, size_t *ret_n)
-{
-	struct stat st;
-	ssize_t got = 0;
-	size_t n = 0;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	while (n < size && (got = read(fd, buf + n, size - n)) > 0)
-		n += (size_t)got;
-	if (got < 0)
-		return -errno;
-	*ret_n = n;
-	return n < size ? 0 : -EFBIG;
-}
 
 /* The app may write that file: what is no text must not come to a terminal. */
 static void show_user(struct span user, char ret[USER_SHOWN + 1])
@@ -75,12 +54,12 @@ static void tell(const char *path, const struct found *found, const char *remark
 
 void htpasswd_review(const char *path, int fd, htpasswd_review_fn *fn, void *arg)
 {
-	_cleanup_(freep) char *bytes = malloc(LIMIT_HTPASSWD_BYTES + 1);
+	_cleanup_(freep) char *bytes = NULL;
 	struct found found[HTPASSWD_KIND_COUNT] = {0};
 	struct span file, user, hash;
 	char text[TEXT_MAX];
 	size_t n = 0;
-	int r = bytes ? read_all(fd, bytes, LIMIT_HTPASSWD_BYTES + 1, &n) : -ENOMEM;
+	int r = fd_read_file(fd, LIMIT_HTPASSWD_BYTES, &bytes, &n);
 
 	if (r < 0) {
 		(void)snprintf(text, sizeof(text),

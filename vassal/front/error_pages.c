@@ -21,20 +21,12 @@ static int read_page(const char *path, struct error_page *ret)
 {
 	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	const struct static_types built_in = {0};
-	char *text = fd < 0 ? NULL : malloc(LIMIT_ERROR_PAGE + 1);
-	ssize_t got = -1;
-	size_t n = 0;
+	char *text;
+	size_t n;
+	int r = fd_read_file(fd < 0 ? -errno : fd, LIMIT_ERROR_PAGE, &text, &n);
 
-	if (!text)
-		return fd < 0 ? -errno : -ENOMEM;
-	while (n <= LIMIT_ERROR_PAGE && (got = read(fd, text + n, LIMIT_ERROR_PAGE + 1 - n)) > 0)
-		n += (size_t)got;
-	if (got < 0 || n > LIMIT_ERROR_PAGE) {
-		int r = got < 0 ? -errno : -EFBIG;
-
-		free(text);
+	if (r < 0)
 		return r;
-	}
 	ret->type = static_types_find(&built_in, path);
 	if (span_eq(ret->type, SPAN("application/octet-stream")))
 		ret->type = SPAN("text/html; charset=utf-8");

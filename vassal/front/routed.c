@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "shared/clock.h"
 #include "shared/err.h"
@@ -96,32 +95,15 @@ static enum verdict look_up(struct front *f, uint64_t digest)
 	return k->digest == digest && k->until_ns > f->now_ns ? k->verdict : VERDICT_NONE;
 }
 
-static int read_file(const char *path, char *buf, size_t size, size_t *ret_n)
-{
-	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-	ssize_t got = -1;
-	size_t n = 0;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	while (n < size && (got = read(fd, buf + n, size - n)) > 0)
-		n += (size_t)got;
-	if (got < 0)
-		return -errno;
-	*ret_n = n;
-	return n < size ? 0 : -EFBIG;
-}
-
 /* In a disk thread. */
 static void work(struct diskjob *disk)
 {
 	struct routed_job *job = container_of(disk, struct routed_job, disk);
-	char *file = malloc(LIMIT_HTPASSWD_BYTES + 1);
+	_cleanup_(fd_closep) int fd =
+		open(job->rule->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_(freep) char *file = NULL;
 	size_t n = 0;
-	int r = file ? read_file(job->rule->file, file, LIMIT_HTPASSWD_BYTES + 1, &n) : -ENOMEM;
+	int r = fd_read_file(fd < 0 ? -errno : fd, LIMIT_HTPASSWD_BYTES, &file, &n);
 
 	job->verdict = VERDICT_BROKEN;
 	if (r < 0) {
@@ -140,7 +122,6 @@ static void work(struct diskjob *disk)
 			break;
 		}
 	}
-	free(file);
 }
 
 static void say_broken(struct front *f, const struct routed_job *job)

@@ -68,22 +68,12 @@ int static_root_of(struct front *f, unsigned i, int *ret_fd)
 /* A file of types, whole or not at all. */
 static int read_types(struct static_types *t, const char *path)
 {
-	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	char *text = fd < 0 ? NULL : malloc(LIMIT_MIME_BYTES + 1);
-	size_t n = 0;
-	ssize_t got = -1;
-	int r;
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_(freep) char *text = NULL;
+	size_t n;
+	int r = fd_read_file(fd < 0 ? -errno : fd, LIMIT_MIME_BYTES, &text, &n);
 
-	if (!text)
-		return fd < 0 ? -errno : -ENOMEM;
-	while (n <= LIMIT_MIME_BYTES && (got = read(fd, text + n, LIMIT_MIME_BYTES + 1 - n)) > 0)
-		n += (size_t)got;
-	if (got < 0)
-		r = -errno;
-	else
-		r = n > LIMIT_MIME_BYTES ? -EFBIG : static_types_add(t, span_of(text, n));
-	free(text);
-	return r;
+	return r < 0 ? r : static_types_add(t, span_of(text, n));
 }
 
 static void load_types(struct front *f, struct static_types *t)

@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "shared/err.h"
 #include "shared/fd.h"
@@ -223,6 +225,49 @@ static void an_empty_memfd_is_nothing_to_map(void **state)
 	(void)close(fd);
 }
 
+static int read_of(const char *path, size_t max, size_t *ret_n)
+{
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char *text = NULL;
+	int r = fd_read_file(fd < 0 ? -errno : fd, max, &text, ret_n);
+
+	if (r == 0 && *ret_n > 0)
+		assert_memory_equal(text, "12345", *ret_n);
+	free(text);
+	return r;
+}
+
+static void a_file_is_read_whole_or_not_at_all(void **state)
+{
+	char dir[] = "/tmp/emperor-fd-XXXXXX", file[40], fifo[40], none[40];
+	size_t n = 9;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(file, sizeof(file), "%s/file", dir);
+	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
+	(void)snprintf(none, sizeof(none), "%s/none", dir);
+	fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(fd_write_all(fd, "12345", 5), 0);
+	(void)close(fd);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+
+	assert_int_equal(read_of(file, 5, &n), 0);
+	assert_int_equal(n, 5);
+	assert_int_equal(read_of(file, 4, &n), -EFBIG);
+	assert_int_equal(read_of(file, 100, &n), 0);
+	assert_int_equal(n, 5);
+	assert_int_equal(read_of("/dev/null", 5, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(read_of("/dev/zero", 5, &n), -EFBIG);
+	assert_int_equal(read_of(fifo, 5, &n), -EINVAL);
+	assert_int_equal(read_of(dir, 5, &n), -EINVAL);
+	assert_int_equal(read_of(none, 5, &n), -ENOENT);
+
+	assert_int_equal(unlink(file) | unlink(fifo) | rmdir(dir), 0);
+}
+
 static void everything_is_written_or_the_error_named(void **state)
 {
 	static char data[100000];
@@ -253,6 +298,7 @@ int main(void)
 		cmocka_unit_test(a_sealed_memfd_cannot_change_and_maps_whole),
 		cmocka_unit_test(what_could_still_shrink_is_not_mapped),
 		cmocka_unit_test(an_empty_memfd_is_nothing_to_map),
+		cmocka_unit_test(a_file_is_read_whole_or_not_at_all),
 		cmocka_unit_test(everything_is_written_or_the_error_named),
 	};
 
