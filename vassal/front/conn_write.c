@@ -7,26 +7,21 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "shared/clock.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/loop.h"
+#include "vassal/front/notes.h"
 #include "vassal/front/patience.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
-
-#define SPOOL_SAY_NS (60 * NS_PER_S) /* a disk stays full for a while: not a line for each answer */
 
 static void say_if_refused(const struct conn *c)
 {
 	struct front *f = c->front;
 
-	if (c->out.refused == 0 ||
-	    (f->spool_said_ns > 0 && f->now_ns - f->spool_said_ns < SPOOL_SAY_NS))
-		return;
-	f->spool_said_ns = f->now_ns;
-	logbook_say(&f->log, f->wall_ns,
-		    "%s: answers cannot be stored: %s; workers wait for slow clients",
-		    f->out_limits.tmpdir, strerror(-c->out.refused));
+	if (c->out.refused)
+		notes_rarely(f, RARE_SPOOL,
+			     "%s: answers cannot be stored: %s; workers wait for slow clients",
+			     f->out_limits.tmpdir, strerror(-c->out.refused));
 }
 
 /* A disk thread has written: there is more to send, and room for what waits in the worker's lane. */

@@ -7,27 +7,20 @@
 
 #include "shared/clock.h"
 #include "shared/limits.h"
-#include "shared/scoreboard.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
+#include "vassal/front/notes.h"
 #include "vassal/front/state.h"
 
-#define LOOKS  16 /* idle ones that turn out to have asked: they are busy in a moment */
-#define SAY_NS (60 * NS_PER_S) /* it goes on for as long as they come: not a line for each */
+#define LOOKS 16 /* idle ones that turn out to have asked: they are busy in a moment */
 
 static void say(struct front *f)
 {
-	if (f->crowd_said_ns > 0 && f->now_ns - f->crowd_said_ns < SAY_NS)
-		return;
-	f->crowd_said_ns = f->now_ns;
-	logbook_say(&f->log, f->wall_ns,
-		    "%u connections, no more may be open (max-fd): those that ask nothing are "
-		    "closed for new ones",
-		    f->conns_n);
-	board_event(f->board, f->wall_ns, f->generation, EVENT_NOTE, 0,
-		    "%u connections, no more may be open (max-fd): those that ask nothing are "
-		    "closed for new ones",
-		    f->conns_n);
+	notes_rarely(
+		f, RARE_CROWD,
+		"%u connections, no more may be open (max-fd): those that ask nothing are closed "
+		"for new ones",
+		f->conns_n);
 }
 
 /* A request may have come that we have not been told of: closed now, its client would get no answer. */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "shared/clock.h"
@@ -16,6 +17,8 @@
 #include "vassal/front/link.h"
 #include "vassal/front/state.h"
 
+#define RARELY_NS (60 * NS_PER_S)
+
 void notes_say(struct front *f, const char *text)
 {
 	logbook_say(&f->log, clock_wall_ns(), "%s", text);
@@ -23,6 +26,30 @@ void notes_say(struct front *f, const char *text)
 	if (f->notes_n++ < LIMIT_FRONT_NOTES)
 		link_say(f, MSG_STATE, atomic_load_explicit(&f->bank->state, memory_order_relaxed),
 			 0, text);
+}
+
+void notes_rarely(struct front *f, enum rare_note note, const char *fmt, ...)
+{
+	uint64_t *at_ns = &f->rare_notes.v[note].at_ns;
+	unsigned *unsaid = &f->rare_notes.v[note].unsaid;
+	char text[LIMIT_MSG_TEXT];
+	va_list ap;
+	int n;
+
+	if (*at_ns > 0 && f->now_ns - *at_ns < RARELY_NS) {
+		(*unsaid)++;
+		return;
+	}
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (*unsaid > 0 && n > 0 && (size_t)n < sizeof(text))
+		(void)snprintf(text + n, sizeof(text) - (size_t)n,
+			       "; %u more since this was said last", *unsaid);
+	*at_ns = f->now_ns;
+	*unsaid = 0;
+	logbook_say(&f->log, f->wall_ns, "%s", text);
+	board_event(f->board, f->wall_ns, f->generation, EVENT_NOTE, 0, "%s", text);
 }
 
 struct place {

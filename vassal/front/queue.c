@@ -3,23 +3,20 @@
  */
 #include "vassal/front/queue.h"
 
-#include <stdio.h>
-
 #include "shared/clock.h"
-#include "shared/scoreboard.h"
 #include "shared/vassal_config.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
 #include "vassal/front/fusebox.h"
 #include "vassal/front/head.h"
+#include "vassal/front/notes.h"
 #include "vassal/front/record.h"
 #include "vassal/front/standing.h"
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 #include "vassal/front/wrapped.h"
 
-#define SAY_REFUSED_NS (60 * NS_PER_S)
-#define RETRY_AFTER_S  5 /* a full queue of a healthy app is gone by then */
+#define RETRY_AFTER_S 5 /* a full queue of a healthy app is gone by then */
 
 int queue_slot(struct front *f)
 {
@@ -143,30 +140,16 @@ static void submit_kept(struct conn *c, unsigned slot)
 	submit(c, slot);
 }
 
-/* Why the queue refuses them, in the log and among the events. It goes on for as long as they come: not a line for each. */
-static void say_refused(struct front *f, enum queue_refusal why)
+static void say_full(struct front *f)
 {
-	struct refusal_said *s = &f->refusals_said[why];
-	char text[160], before[64] = "";
+	notes_rarely(f, RARE_QUEUE_FULL, "503: as many requests wait as may (queue-size = %u)",
+		     f->config->queue_size);
+}
 
-	if (s->at_ns > 0 && f->now_ns - s->at_ns < SAY_REFUSED_NS) {
-		s->unsaid++;
-		return;
-	}
-	if (s->unsaid > 0)
-		(void)snprintf(before, sizeof(before), "; %u more since this was said last",
-			       s->unsaid);
-	if (why == QUEUE_FULL)
-		(void)snprintf(text, sizeof(text),
-			       "503: as many requests wait as may (queue-size = %u)%s",
-			       f->config->queue_size, before);
-	else
-		(void)snprintf(text, sizeof(text),
-			       "503: a request has waited for %u s (queue-timeout)%s",
-			       f->config->queue_timeout_s, before);
-	*s = (struct refusal_said){.at_ns = f->now_ns};
-	logbook_say(&f->log, f->wall_ns, "%s", text);
-	board_event(f->board, f->wall_ns, f->generation, EVENT_NOTE, 0, "%s", text);
+static void say_late(struct front *f)
+{
+	notes_rarely(f, RARE_QUEUE_LATE, "503: a request has waited for %u s (queue-timeout)",
+		     f->config->queue_timeout_s);
 }
 
 static void reject(struct conn *c)
@@ -186,7 +169,7 @@ bool queue_refuse_stale(struct conn *c)
 		return false;
 	c->complete_ns = f->now_ns - MIN(f->now_ns, c->waited_ns);
 	board_add(&f->count->queue_timeouts, 1);
-	say_refused(f, QUEUE_LATE);
+	say_late(f);
 	reject(c);
 	return true;
 }
@@ -230,7 +213,7 @@ static void add_newest(struct conn *c)
 
 		if (!oldest || !leave_queue(oldest))
 			break;
-		say_refused(f, QUEUE_FULL);
+		say_full(f);
 		reject(oldest);
 	}
 	append_queued(c);
@@ -248,7 +231,7 @@ void queue_add_kept(struct conn *c)
 		return;
 	}
 	if (f->queued_n > 0 ? queue_length(f) >= f->config->queue_size : !queue_is_open(f)) {
-		say_refused(f, QUEUE_FULL);
+		say_full(f);
 		reject(c);
 		return;
 	}
@@ -385,7 +368,7 @@ void queue_expire(struct conn *c)
 	if (!leave_queue(c))
 		return;
 	board_add(&f->count->queue_timeouts, 1);
-	say_refused(f, QUEUE_LATE);
+	say_late(f);
 	reject(c);
 }
 

@@ -20,6 +20,7 @@
 #include "vassal/front/diskpool.h"
 #include "vassal/front/fuse.h"
 #include "vassal/front/logbook.h"
+#include "vassal/front/notes.h"
 #include "vassal/front/order.h"
 #include "vassal/front/pace.h"
 #include "vassal/front/siphash.h"
@@ -85,13 +86,6 @@ struct route {
 	size_t host_n;
 	struct span script, carve; /* into text */
 	char text[];
-};
-
-enum queue_refusal { QUEUE_FULL, QUEUE_LATE, QUEUE_REFUSALS };
-
-struct refusal_said {
-	uint64_t at_ns;  /* 0: never */
-	unsigned unsaid; /* since then */
 };
 
 struct answer {
@@ -284,7 +278,6 @@ struct front {
 	struct conn *free_conns, *dead_conns;
 	unsigned conns_n, conns_limit;
 	unsigned fds_limit;      /* descriptors that we may have */
-	uint64_t crowd_said_ns;  /* that there are too many; 0: never */
 	unsigned conns_carefree; /* up to so many connections there are descriptors for all */
 	struct conn *ready_first, **ready_last;
 	struct timer_list timers[TIMER_COUNT];
@@ -297,7 +290,6 @@ struct front {
 	enum order order;
 	uint64_t
 		awaited_ns; /* since when requests wait for a worker that sleeps or is on its way; 0: none do */
-	struct refusal_said refusals_said[QUEUE_REFUSALS];
 	unsigned parked_first, parked_last, parked_n; /* slots, oldest to newest */
 	bool lane_stalled[LIMIT_LANES];
 
@@ -307,11 +299,11 @@ struct front {
 		far_disk; /* one that gives no answer must not hold up bodies, and files that are near */
 	struct logbook log;
 	unsigned notes_n; /* said so far: see notes.h */
+	struct rare_notes rare_notes;
 	struct spool_budget temp_bytes;
 	struct spool_limits out_limits, body_limits;
-	bool forwarded_said;    /* that X-Forwarded-* was dropped */
-	uint64_t spool_said_ns; /* that answers cannot be stored; 0: never */
-	struct blame *blame;    /* NULL until the first one is needed */
+	bool forwarded_said; /* that X-Forwarded-* was dropped */
+	struct blame *blame; /* NULL until the first one is needed */
 	struct fuse fuse;
 	bool fuse_blown; /* in the burial that is under way */
 	struct siphash_key digest_key;
