@@ -4,6 +4,7 @@ import pathlib
 import select
 import socket
 import struct
+import time
 import unittest
 
 import harness
@@ -50,6 +51,13 @@ def fastcgi(variables, body=b"", number=1, keep=True, piece=60000):
     for at in range(0, len(body), piece):
         data += record(5, number, body[at:at + piece], at % 7)
     return data + record(5, number)
+
+
+def at_the_server(client):
+    """The fields of its line in /proc/net/tcp (proc(5)) there: [3] is the state, [4] "sent:unread"."""
+    ends = ["%08X:%04X" % (*struct.unpack("=I", socket.inet_aton(a)), port) for a, port in (client.getpeername(), client.getsockname())]
+    lines = (line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return next(line for line in lines if line[1:3] == ends)
 
 
 class Records:
@@ -179,6 +187,22 @@ class Fastcgi(Spoken):
         self.assertTrue(first.answer()[0].endswith(b"slept"))
         self.assertTrue(second.answer()[0].endswith(b"slept"))
 
+    def test_an_abort_of_a_whole_answer_changes_nothing(self):
+        r = self.fastcgi("--threads", "2")
+        go = self.folder / "go"
+        r.send(fastcgi(dict(GET, REQUEST_URI="/late?%s" % go)))
+        out = b""
+        while b"late\n" not in out:
+            out += r.next()[2]
+        r.send(record(2, 1))
+        eventually(lambda: at_the_server(r.socket)[4].endswith(":00000000"), 5, "the front reads it")
+        self.assertEqual(request(self.http, "/plain").status, 200)  # and is done with it
+        go.touch()
+        self.assertEqual(r.answer(), (b"", 0))
+        self.says('"GET /late?%s" 500 5 ' % go)
+        r.send(fastcgi(GET))
+        self.assertTrue(r.answer()[0].endswith(b"plain"))
+
     def test_an_idle_connection_ends_after_keepalive(self):
         r = self.fastcgi("--keepalive", "2")
         r.send(fastcgi(GET))
@@ -224,17 +248,9 @@ class OneAddress(Spoken):
         asked = (b"GET /plain HTTP/1.0\r\n\r\n", uwsgi(GET), uwsgi(GET), fastcgi(GET, keep=False), scgi(GET))
         for port, data in zip(ports, 2 * asked):
             with socket.create_connection(("127.0.0.1", port), timeout=10 * harness.PATIENCE) as s:
-                self.assertEqual(self.state_at_the_server(s), SYN_RECV if cookies else ESTABLISHED, port)
+                self.assertEqual(at_the_server(s)[3], SYN_RECV if cookies else ESTABLISHED, port)
                 s.sendall(data)
                 self.assertIn(b"plain", s.makefile("rb").read())
-
-    @staticmethod
-    def state_at_the_server(client):
-        """Of proc(5)'s /proc/net/tcp."""
-        ends = ["%08X:%04X" % (*struct.unpack("=I", socket.inet_aton(a)), port) for a, port in
-                (client.getpeername(), client.getsockname())]
-        lines = (line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
-        return next((line[3] for line in lines if line[1:3] == ends), None)
 
     def test_an_http_address_speaks_nothing_else(self):
         self.serve()
@@ -247,29 +263,38 @@ class OneAddress(Spoken):
         self.assertTrue(raw(self.http, b"\x16\3\1\2\0\1\0\1\xfc\3\3").startswith(b"HTTP/1.1 400 "))
         self.assertNotIn("10.9.8.7", self.front.output())
 
+    def watched(self):
+        """How many descriptors the front has in its epoll sets."""
+        folder = pathlib.Path("/proc/%d/fdinfo" % self.front.process.pid)
+        return sum(f.read_text().count("tfd:") for f in folder.iterdir())
+
     def test_who_leaves_with_the_whole_answer_was_answered(self):
         """It does not wait for a close() in the app, or for a word that this was all. A reset is a way of leaving too."""
         port, path = harness.free_port(), str(self.folder / "sock")
-        self.serve("--socket", "127.0.0.1:%d" % port, "--socket", path, "--processes", "2")
-        n = 0
+        self.serve("--socket", "127.0.0.1:%d" % port, "--socket", path, "--threads", "21")
+        before, go, clients = self.watched(), self.folder / "go", []
         for address in (("127.0.0.1", port), path):
             for speak in (uwsgi, scgi, fastcgi, lambda v: b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % v["REQUEST_URI"].encode(),
                           lambda v: b"GET %s HTTP/1.0\r\n\r\n" % v["REQUEST_URI"].encode()):
                 for reset in (False, True):
-                    go = self.folder / ("go%d" % n)
-                    with socket.socket(socket.AF_UNIX if address == path else socket.AF_INET) as s:
-                        s.settimeout(10 * harness.PATIENCE)
-                        s.connect(address)
-                        s.sendall(speak({"REQUEST_METHOD": "GET", "REQUEST_URI": "/late?%s" % go}))
-                        got = b""
-                        while b"late\n" not in got:
-                            got += s.recv(4096)
-                        if reset:
-                            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    self.assertEqual(request(self.http, "/plain").status, 200)  # it has seen the end by now
-                    go.touch()
-                    self.says('"GET /late?%s" 500 5 ' % go)
-                    n += 1
+                    s = socket.socket(socket.AF_UNIX if address == path else socket.AF_INET)
+                    self.addCleanup(s.close)
+                    s.settimeout(10 * harness.PATIENCE)
+                    s.connect(address)
+                    s.sendall(speak({"REQUEST_METHOD": "GET", "REQUEST_URI": "/late?%s" % go}))
+                    got = b""
+                    while b"late\n" not in got:
+                        got += s.recv(4096)
+                    if reset:
+                        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    clients.append(s)
+        eventually(lambda: self.watched() >= before + len(clients), 5, "the front hears of their ends")
+        time.sleep(0.3)  # and does not take one for a half that is shut, as it would a client that has just asked
+        for s in clients:
+            s.close()
+        self.assertEqual(request(self.http, "/plain").status, 200)  # it has seen them by now
+        go.touch()
+        eventually(lambda: self.front.output().count('"GET /late?%s" 500 5 ' % go) == len(clients), 5, "a line for each")
         self.assertNotIn('" - ', self.front.output())
 
     def test_why_something_is_refused_stands_in_the_log_with_its_id(self):

@@ -216,8 +216,7 @@ bool answer_is_whole(const struct conn *c)
 {
 	const struct answer *a = &c->answer;
 
-	return c->state == CONN_WAIT && a->begun && spool_empty(&c->out) &&
-	       (a->body == FRAMING_NONE || (a->body == FRAMING_LENGTH && a->left == 0));
+	return c->state == CONN_WAIT && a->given && spool_empty(&c->out);
 }
 
 /* Puts the gathered frames on the wire. False: the client has gone, or was answered otherwise. */
@@ -225,7 +224,6 @@ static bool put(struct conn *c, unsigned lane, const struct gather *g)
 {
 	struct iovec iov[GATHER_DATA + 4];
 	char chunk_line[24];
-	bool whole = answer_is_whole(c);
 	bool last;
 	unsigned n = 0;
 	struct record times;
@@ -253,15 +251,14 @@ static bool put(struct conn *c, unsigned lane, const struct gather *g)
 	c->answer.begun = true;
 	if (n == 0 && !(last && c->records))
 		return true;
-	if (records_write(c, iov, n, last) == 0)
-		return true;
-	if (whole) {
-		/* FastCGI's word that it was all: nobody waited for that */
-		c->answer.keep_alive = false;
-		return true;
+	if (records_write(c, iov, n, last) < 0) {
+		conn_lost(c);
+		/* what failed may be FastCGI's word that it was all: nobody waited for that */
+		return c->state != CONN_DEAD;
 	}
-	conn_lost(c);
-	return false;
+	c->answer.given = c->answer.body == FRAMING_NONE ||
+			  (c->answer.body == FRAMING_LENGTH && c->answer.left == 0);
+	return true;
 }
 
 /* 103, if the client understands it (RFC 9110 15.2). False: it has gone. */

@@ -14,6 +14,7 @@
 #include "shared/clock.h"
 #include "shared/limits.h"
 #include "shared/vassal_config.h"
+#include "vassal/front/answer.h"
 #include "vassal/front/doors.h"
 #include "vassal/front/handback.h"
 #include "vassal/front/patience.h"
@@ -148,11 +149,11 @@ ssize_t conn_read(struct conn *c, char *p, size_t size)
 		c->readable = (size_t)n == size || c->end_told;
 		return n;
 	}
+	c->readable = false;
 	if (n < 0 && errno != EAGAIN) {
 		conn_lost(c);
 		return -1;
 	}
-	c->readable = false;
 	return n;
 }
 
@@ -233,7 +234,7 @@ void conn_kill(struct conn *c, bool cut)
 	(void)close(fd);
 }
 
-void conn_lost(struct conn *c)
+void conn_drop(struct conn *c)
 {
 	struct front *f = c->front;
 
@@ -245,6 +246,15 @@ void conn_lost(struct conn *c)
 	queue_forget(c);
 	/* where the end of the connection is the end of the body, a plain end would call this the whole of it */
 	conn_kill(c, c->answer.begun && c->answer.body == FRAMING_CLOSE);
+}
+
+void conn_lost(struct conn *c)
+{
+	/* its connection ends, and its answer is on record, when the worker is done */
+	if (answer_is_whole(c))
+		c->answer.keep_alive = false;
+	else
+		conn_drop(c);
 }
 
 void conn_linger(struct conn *c)

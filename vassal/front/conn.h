@@ -56,8 +56,13 @@ void conn_next(struct conn *c);
 void conn_close(struct conn *c);
 /* Ends it at once; cut: by a reset, so that the client cannot take what it has for the whole. */
 void conn_kill(struct conn *c, bool cut);
-/* The client has gone, whatever state the connection is in: its request is cancelled and counted. */
+/*
+ * The client has gone, whatever state the connection is in: its request is cancelled and counted. One that had its whole
+ * answer (answer_is_whole) was answered: nothing happens until the worker is done.
+ */
 void conn_lost(struct conn *c);
+/* It is of no use any more: the same, and never waits. */
+void conn_drop(struct conn *c);
 /* Gives up the descriptor, which now is the caller's. */
 int conn_release(struct conn *c);
 

@@ -31,9 +31,8 @@
 #include "vassal/front/state.h"
 #include "vassal/front/static_file.h"
 
-#define TICK_S  0.25  /* deadlines are told to the second */
-#define WAKE_S  0.001 /* as long as the exchange waits for one; libev counts no finer */
-#define WAKE_NS (1 * NS_PER_MS)
+#define TICK_S  0.25            /* deadlines are told to the second */
+#define WAKE_NS (1 * NS_PER_MS) /* as long as the exchange waits for one; libev counts no finer */
 
 static void look_at_clock(struct front *f)
 {
@@ -69,8 +68,7 @@ static void conn_event(struct conn *c, uint32_t events)
 
 	if (c->state == CONN_DEAD)
 		return;
-	if (events & (EPOLLERR | EPOLLHUP) && c->state != CONN_HEAD && c->state != CONN_BODY &&
-	    !answer_is_whole(c)) {
+	if (events & (EPOLLERR | EPOLLHUP) && c->state != CONN_HEAD && c->state != CONN_BODY) {
 		conn_lost(c);
 		return;
 	}
@@ -81,7 +79,7 @@ static void conn_event(struct conn *c, uint32_t events)
 	if (events & EPOLLOUT &&
 	    (c->state == CONN_FLUSH || c->state == CONN_FILE || !spool_empty(&c->out)))
 		conn_flush(c);
-	if (working && events & EPOLLRDHUP && !answer_is_whole(c))
+	if (working && events & EPOLLRDHUP)
 		on_read_shut(c);
 	if (c->state == CONN_LINGER)
 		conn_linger(c);
@@ -382,7 +380,7 @@ int loop_init(struct front *f, struct err *err)
 	ev_init(&f->tick, on_tick);
 	f->tick.repeat = TICK_S;
 	ev_init(&f->wake_timer, on_wake);
-	f->wake_timer.repeat = WAKE_S;
+	f->wake_timer.repeat = (double)WAKE_NS / NS_PER_S;
 	ev_idle_init(&f->more, on_more);
 	ev_prepare_init(&f->before_sleep, on_before_sleep);
 	ev_prepare_start(f->loop, &f->before_sleep);

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "shared/vassal_config.h"
+#include "vassal/front/answer.h"
 #include "vassal/front/body.h"
 #include "vassal/front/conn.h"
 #include "vassal/front/errors.h"
@@ -27,7 +28,7 @@ static void end_at_once(struct conn *c, const char *reason)
 		logbook_say(&f->log, f->wall_ns, "client %s: %s%s%s", conn_client(c), reason,
 			    c->id[0] ? " id=" : "", c->id);
 	if (c->state == CONN_WAIT || c->state == CONN_QUEUED)
-		conn_lost(c);
+		conn_drop(c);
 	else
 		conn_kill(c, false);
 }
@@ -81,6 +82,9 @@ static void on_abort(struct conn *c)
 {
 	struct iovec none = {0};
 
+	/* it has all but the word that this was all, which comes when the worker is done */
+	if (answer_is_whole(c))
+		return;
 	if (c->state == CONN_WAIT || c->state == CONN_QUEUED)
 		queue_forget(c);
 	else
@@ -165,7 +169,7 @@ static void feed(struct conn *c, const char *p, size_t n)
 	/* a file is sent, a password is looked up, an answer waits for its reader: what follows is for afterwards */
 	if (at < n && c->state != CONN_LINGER &&
 	    buf_append(&c->rest, p + at, n - at, SIZE_MAX / 2) < 0)
-		conn_lost(c);
+		conn_drop(c);
 }
 
 static void on_end_of_input(struct conn *c)

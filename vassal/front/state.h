@@ -91,6 +91,7 @@ struct route {
 struct answer {
 	enum framing_body body;
 	bool begun; /* some of the head has been given to the socket or the spool */
+	bool given; /* all of it has, as far as its client waits for: it knows its length */
 	bool keep_alive;
 	unsigned status;
 	uint64_t left; /* FRAMING_LENGTH: body bytes still to come */
