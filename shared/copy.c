@@ -20,16 +20,18 @@ void copy_bytes(void *to, const void *from, size_t n)
 	char *t = to;
 	const char *f = from;
 
-	/* from the end, so that no load waits for a store that only looks like its own: 2.7 us */
-	for (bool slow = is_slow(to, from, n); slow && n >= BLOCK;) {
-		char block[BLOCK];
+	/*
+	 * From the end, so that no load waits for a store that only looks like its own: 2.7 us. The barrier: a compiler that
+	 * knows memcpy by its shape would call it.
+	 */
+	if (is_slow(to, from, n)) {
+		for (; n >= BLOCK; n -= BLOCK) {
+			char block[BLOCK];
 
-		n -= BLOCK;
-		memcpy(block, f + n, BLOCK);
-		memcpy(t + n, block, BLOCK);
-		__asm__ volatile(
-			"" ::
-				: "memory"); /* a compiler that knows memcpy by its shape would call it */
+			memcpy(block, f + n - BLOCK, BLOCK);
+			memcpy(t + n - BLOCK, block, BLOCK);
+			__asm__ volatile("" ::: "memory");
+		}
 	}
 	if (n > 0)
 		memcpy(t, f, n);
