@@ -55,7 +55,7 @@ static void try_again(struct role *role, bool ran)
 	uint32_t random = 0;
 	uint64_t at;
 
-	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	(void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
 	if (ran && backoff_ran(&role->backoff, role->started_ns, now))
 		at = now;
 	else
