@@ -94,10 +94,13 @@ def raises(environ, start_response):
 
 
 def raises_late(environ, start_response):
+    """When the client has seen the first piece: when the file that the query names is there."""
     start_response("200 OK", [("Content-Type", "text/plain")])
 
     def produce():
         yield b"first piece"
+        while not os.path.exists(environ["QUERY_STRING"]):
+            time.sleep(0.01)
         raise RuntimeError("raised late on purpose")
 
     return produce()
