@@ -93,6 +93,7 @@ static void no_more_wait_than_queue_size_says(void **state)
 		(void)ask(f, i, &ends[i]);
 	assert_int_equal(queue_length(f), 3);
 	assert_int_equal(atomic_load(&f->count->rejected), 2);
+	assert_int_equal(f->rare_notes.v[RARE_QUEUE_FULL].unsaid, 1); /* of two */
 	expect_503(ends[3]);
 	expect_503(ends[4]);
 	for (unsigned i = 0; i < 3; i++)
@@ -271,6 +272,8 @@ static void a_queue_that_stands_is_served_from_its_end(void **state)
 		expect_line(f, slot, order[i]);
 		answer_it(f, slot);
 	}
+	/* they took no time: the workers hear of it */
+	assert_in_range(atomic_load(&f->exchange->m->usual_ns), 1, USUAL_MOST_NS * 3 / 4);
 	assert_int_equal(f->jobs_n, 0);
 	assert_int_equal(f->parked_n, 0);
 	standing_check(f);
@@ -295,6 +298,7 @@ static void whoever_comes_to_a_full_queue_that_stands_takes_the_oldest_ones_plac
 	assert_int_equal(f->queued_n + f->parked_n, before + 1);
 	(void)ask(f, 9, &end);
 	assert_int_equal(atomic_load(&f->count->rejected), 1);
+	assert_int_equal(f->rare_notes.v[RARE_QUEUE_FULL].at_ns, f->now_ns);
 	assert_int_equal(f->queued_n + f->parked_n, before + 1);
 	expect_503(ends[1]);
 	answer_it(f, (unsigned)c[0]->slot);

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -78,6 +80,38 @@ static void whoever_says_nothing_is_kept_by_the_kernel(void **state)
 	(void)close(fd);
 }
 
+/* In a network of its own, whose cookies it may switch off. 0: nothing was deferred. */
+static int child_without_cookies(void)
+{
+	struct address a = parsed("0.0.0.0:1");
+	struct listen_options o = plain;
+	int fd = unshare(CLONE_NEWNET) < 0
+			 ? -1
+			 : open("/proc/sys/net/ipv4/tcp_syncookies", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		return 77;
+	a.in.sin_port = 0;
+	o.defer_accept = true;
+	return listen_open(&a, &o, &fd, NULL, NULL) < 0 ? 78 : deferred_s(fd);
+}
+
+static void the_mute_could_keep_others_out_where_there_are_no_cookies(void **state)
+{
+	pid_t pid = geteuid() == 0 ? fork() : 0;
+	int status;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	if (pid == 0)
+		_exit(child_without_cookies());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (status == W_EXITCODE(77, 0))
+		skip(); /* a container that gives no network away */
+	assert_int_equal(status, 0);
+}
+
 static void a_port_in_use_is_said(void **state)
 {
 	struct address a = parsed("127.0.0.1:1");
@@ -143,6 +177,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whoever_says_nothing_is_kept_by_the_kernel),
+		cmocka_unit_test(the_mute_could_keep_others_out_where_there_are_no_cookies),
 		cmocka_unit_test(a_port_in_use_is_said),
 		cmocka_unit_test(any_answers_on_ipv4_too),
 		cmocka_unit_test(a_backlog_beyond_somaxconn_is_clamped_and_told),
