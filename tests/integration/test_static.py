@@ -70,8 +70,9 @@ class Changes(Files):
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 s.sendall(b"GET /s/big.bin HTTP/1.1\r\nHost: a\r\n\r\n")
                 s.recv(10)
-        eventually(lambda: self.front_fds() <= before, 20, "files are closed again")
-        self.assertFalse([name for name in open_files(self.process.process.pid) if name.startswith(str(self.root) + "/")])
+        eventually(lambda: not [name for name in open_files(self.process.process.pid)
+                                if name.startswith(str(self.root) + "/")], 20, "files are closed again")
+        eventually(lambda: self.front_fds() <= before, 20, "so is all else")
 
 
 class Releases(Files):
