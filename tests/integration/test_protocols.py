@@ -300,6 +300,22 @@ class OneAddress(Spoken):
         eventually(lambda: self.front.output().count('"GET /late?%s" 500 5 ' % go) == len(clients), 5, "a line for each")
         self.assertNotIn('" - ', self.front.output())
 
+    def test_who_has_the_whole_answer_may_ask_once_more_and_shut_its_half(self):
+        """Whatever its worker has to do yet: what it asks is no sign that it has gone."""
+        self.serve("--threads", "2")
+        before, go = self.watched(), self.folder / "go"
+        with socket.create_connection(("127.0.0.1", self.http), timeout=10 * harness.PATIENCE) as s:
+            s.sendall(b"GET /late?%s HTTP/1.1\r\nHost: a\r\n\r\n" % str(go).encode())
+            file = s.makefile("rb")
+            self.assertIn(b"late\n", iter(file.readline, b""))
+            eventually(lambda: self.watched() > before, 5, "the front hears of its end")
+            time.sleep(0.3)  # and does not take it for that of a client that has just asked
+            s.sendall(b"GET /plain HTTP/1.1\r\nHost: a\r\n\r\n")
+            s.shutdown(socket.SHUT_WR)
+            self.assertEqual(request(self.http, "/plain").status, 200)  # it has seen it by now
+            go.touch()
+            self.assertTrue(file.read().endswith(b"plain"))
+
     def test_why_something_is_refused_stands_in_the_log_with_its_id(self):
         port = harness.free_port()
         self.serve("--socket", "127.0.0.1:%d" % port)

@@ -58,7 +58,8 @@ static void on_read_shut(struct conn *c)
 
 	if (f->now_ns - MIN(f->now_ns, since_ns) < LIMIT_HALF_CLOSE_MS * NS_PER_MS)
 		c->half_closed = true;
-	else if (!c->half_closed)
+	/* who has its whole answer may have asked for more before: the end is met behind that */
+	else if (!c->half_closed && !answer_is_whole(c))
 		conn_lost(c);
 }
 
