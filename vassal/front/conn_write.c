@@ -69,6 +69,7 @@ static bool join(struct front *f, const struct iovec *iov, unsigned n, struct io
 static int write_with(struct conn *c, struct iovec *iov, unsigned n, int flags)
 {
 	struct front *f = c->front;
+	bool was_refused = c->out.refused;
 	struct iovec one;
 	unsigned i = 0;
 
@@ -101,7 +102,8 @@ static int write_with(struct conn *c, struct iovec *iov, unsigned n, int flags)
 		if (r < 0)
 			return r;
 	}
-	say_if_refused(c);
+	if (!was_refused)
+		say_if_refused(c);
 	return conn_watch(c) ? 0 : -EPIPE;
 }
 

@@ -128,7 +128,7 @@ static inline struct front *rig_make(unsigned slots, unsigned queue_size)
 static inline void rig_free(struct front *f)
 {
 	while (f->conns)
-		conn_lost(f->conns);
+		conn_drop(f->conns);
 	for (unsigned i = 0; i < f->shape.slots; i++)
 		spool_done(&f->jobs[i].body);
 	/* a kick that came outside a turn must not find the front gone */

@@ -46,10 +46,40 @@ static void a_minute_has_one_line_of_each_and_the_next_counts_the_others(void **
 	rig_free(f);
 }
 
+static void an_answer_that_cannot_be_stored_counts_once_however_long_it_is(void **state)
+{
+	static char fill[65536];
+	struct front *f = rig_make(2, 2);
+	struct iovec iov;
+	struct conn *c;
+	int ends[2];
+
+	(void)state;
+	f->out_limits.tmpdir = "/nonexistent";
+	for (unsigned i = 0; i < 2; i++) {
+		c = rig_ask(f, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", &ends[i]);
+		for (unsigned k = 0; k < 64 && !c->out.refused; k++) {
+			iov = (struct iovec){fill, sizeof(fill)};
+			assert_int_equal(conn_write(c, &iov, 1), 0);
+		}
+		assert_int_equal(c->out.refused, -ENOENT);
+		for (unsigned k = 0; k < 3; k++) {
+			iov = (struct iovec){fill, 1};
+			assert_int_equal(conn_write(c, &iov, 1), 0);
+		}
+		assert_int_equal(f->rare_notes.v[RARE_SPOOL].unsaid, i);
+	}
+	assert_int_equal(said(f, "answers cannot be stored"), 1);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	rig_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_minute_has_one_line_of_each_and_the_next_counts_the_others),
+		cmocka_unit_test(an_answer_that_cannot_be_stored_counts_once_however_long_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
