@@ -135,18 +135,14 @@ static struct span before_query(struct span uri)
 }
 
 /*
- * nginx's stock uwsgi_params send the whole path as PATH_INFO, whatever SCRIPT_NAME somebody has set beside them. The two
- * together are the path of the URI (RFC 3875 3.3): if that has the script once, the path holds it already.
+ * nginx's stock uwsgi_params send the whole path as PATH_INFO, whatever SCRIPT_NAME somebody has set beside them. Only if it
+ * is that of the URI does it hold the script: a client that writes the URI in another way must not have a part of the path
+ * taken away that its web server has looked at.
  */
 static bool path_holds_script(const struct derived *d)
 {
-	struct span uri = before_query(d->uri);
-	struct span found;
-
 	return !d->path_is_raw && d->path_info.n > d->script.n &&
-	       proto_path_split(d->path_info, d->script, &found) &&
-	       proto_path_split(uri, found, &found) &&
-	       !proto_path_split(span_skip(uri, found.n), found, &found);
+	       proto_path_is(before_query(d->uri), d->path_info);
 }
 
 /*

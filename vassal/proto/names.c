@@ -184,6 +184,26 @@ bool proto_path_holds_nul(struct span path)
 	return false;
 }
 
+bool proto_path_is(struct span raw, struct span path)
+{
+	size_t at = 0;
+
+	while (raw.n > 0) {
+		char c = raw.p[0];
+		bool escaped = c == '%' && raw.n >= 3 && http_char_is(raw.p[1], HTTP_HEX) &&
+			       http_char_is(raw.p[2], HTTP_HEX);
+
+		if (escaped)
+			c = (char)(hex(raw.p[1]) << 4 | hex(raw.p[2]));
+		raw = span_skip(raw, escaped ? 3 : 1);
+		if (at < path.n && path.p[at] == c)
+			at++;
+		else if (c != '/' || at == 0 || path.p[at - 1] != '/')
+			return false;
+	}
+	return at == path.n;
+}
+
 bool proto_path_split(struct span path, struct span script, struct span *ret_script)
 {
 	while (script.n > 0 && script.p[script.n - 1] == '/')

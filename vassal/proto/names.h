@@ -55,5 +55,8 @@ size_t proto_path_decode(char *to, struct span path);
 /* Would decoding give a NUL? No file system and few apps can live with one. */
 bool proto_path_holds_nul(struct span path);
 
+/* Is raw, decoded, this path? Of slashes in a row, which web servers make one, raw may have more. */
+bool proto_path_is(struct span raw, struct span path);
+
 /* Is path inside script, on a segment boundary? Slashes at script's end do not count: *ret_script is without. */
 bool proto_path_split(struct span path, struct span script, struct span *ret_script);
