@@ -160,6 +160,15 @@ def raw(port, data, timeout=5, shutdown=False, address="127.0.0.1"):
         return received
 
 
+def until(s, words, data=b""):
+    """What came, behind data, up to these words at least; an end before them is a failure."""
+    while words not in data:
+        piece = s.recv(65536)
+        assert piece, data
+        data += piece
+    return data
+
+
 class Daemon:
     """A program of ours in the foreground; its output goes to a file that tests may read."""
 

@@ -15,7 +15,7 @@ import time
 import unittest
 
 import harness
-from harness import Case, eventually, raw, request
+from harness import Case, eventually, raw, request, until
 from test_http import answers, serve
 
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -375,9 +375,7 @@ class Variants(Pressed):
             self.go.unlink(missing_ok=True)
             s = opened(self.port, b"GET /raises_late?%s HTTP/%s\r\nHost: a\r\nConnection: close\r\n\r\n" % (
                 str(self.go).encode(), version))
-            data = b""
-            while b"first piece" not in data:
-                data += s.recv(4096)
+            until(s, b"first piece")
             self.release()
             rest, cut = rest_of(s)
             if version == b"1.0":

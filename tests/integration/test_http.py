@@ -6,7 +6,7 @@ import time
 import unittest
 
 import harness
-from harness import Case, eventually, raw, request
+from harness import Case, eventually, raw, request, until
 
 
 def serve(case, *args, module="shapes", **kw):
@@ -130,12 +130,9 @@ class Good(Case):
         with socket.create_connection(("127.0.0.1", self.port), 5 * harness.PATIENCE) as s:
             s.sendall(b"GET /slow_stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             started = time.monotonic()
-            data = b""
-            while b"piece 0" not in data:
-                data += s.recv(4096)
+            data = until(s, b"piece 0")
             self.assertLess(time.monotonic() - started, 0.9 * harness.PATIENCE)
-            while b"piece 4" not in data:
-                data += s.recv(4096)
+            data = until(s, b"piece 4", data)
             self.assertGreater(time.monotonic() - started, 1.0)
             self.assertTrue((data + s.makefile("rb").read()).endswith(b"0\r\n\r\n"))
 

@@ -8,7 +8,7 @@ import time
 import unittest
 
 import harness
-from harness import Case, eventually, raw, request
+from harness import Case, eventually, raw, request, until
 
 GET = {"REQUEST_METHOD": "GET", "REQUEST_URI": "/plain"}
 SYN_RECV, ESTABLISHED = "03", "01"
@@ -285,9 +285,7 @@ class OneAddress(Spoken):
                     s.settimeout(10 * harness.PATIENCE)
                     s.connect(address)
                     s.sendall(speak({"REQUEST_METHOD": "GET", "REQUEST_URI": "/late?%s" % go}))
-                    got = b""
-                    while b"late\n" not in got:
-                        got += s.recv(4096)
+                    until(s, b"late\n")
                     if reset:
                         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     clients.append(s)
@@ -306,15 +304,14 @@ class OneAddress(Spoken):
         before, go = self.watched(), self.folder / "go"
         with socket.create_connection(("127.0.0.1", self.http), timeout=10 * harness.PATIENCE) as s:
             s.sendall(b"GET /late?%s HTTP/1.1\r\nHost: a\r\n\r\n" % str(go).encode())
-            file = s.makefile("rb")
-            self.assertIn(b"late\n", iter(file.readline, b""))
+            until(s, b"late\n")
             eventually(lambda: self.watched() > before, 5, "the front hears of its end")
             time.sleep(0.3)  # and does not take it for that of a client that has just asked
             s.sendall(b"GET /plain HTTP/1.1\r\nHost: a\r\n\r\n")
             s.shutdown(socket.SHUT_WR)
             self.assertEqual(request(self.http, "/plain").status, 200)  # it has seen it by now
             go.touch()
-            self.assertTrue(file.read().endswith(b"plain"))
+            self.assertTrue(s.makefile("rb").read().endswith(b"plain"))
 
     def test_why_something_is_refused_stands_in_the_log_with_its_id(self):
         port = harness.free_port()

@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 import harness
-from harness import Case, eventually, raw, request
+from harness import Case, eventually, raw, request, until
 from test_http import serve
 
 
@@ -49,9 +49,7 @@ class Shapes(Case):
         go = self.folder / "go"
         with socket.create_connection(("127.0.0.1", self.port), timeout=10 * harness.PATIENCE) as s:
             s.sendall(b"GET /raises_late?%s HTTP/1.1\r\nHost: a\r\n\r\n" % str(go).encode())
-            data = b""
-            while b"first piece" not in data:
-                data += s.recv(4096)
+            data = until(s, b"first piece")
             go.touch()
             with contextlib.suppress(ConnectionResetError):
                 while piece := s.recv(4096):
