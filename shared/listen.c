@@ -42,10 +42,13 @@ static int somaxconn(void)
 	return v > 0 && v <= INT32_MAX ? (int)v : SOMAXCONN_LIMIT;
 }
 
-/* Without cookies the mute fill the backlog of those that are being opened, where no limit of ours reaches them. */
+/*
+ * Without cookies the mute fill the backlog of those that are being opened, where no limit of ours reaches them. Where no
+ * file tells of cookies the kernel may have none.
+ */
 static void defer_accept(int fd, bool wanted)
 {
-	int s = wanted && kernel_says("/proc/sys/net/ipv4/tcp_syncookies", 1) != 0 ? DEFER_ACCEPT_S
+	int s = wanted && kernel_says("/proc/sys/net/ipv4/tcp_syncookies", 0) != 0 ? DEFER_ACCEPT_S
 										   : 0;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &s, sizeof(s));

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -61,7 +62,7 @@ static void whoever_says_nothing_is_kept_by_the_kernel(void **state)
 	struct listen_options o = plain;
 	FILE *cookies = fopen("/proc/sys/net/ipv4/tcp_syncookies", "re");
 	/* without them the mute could keep everybody else out */
-	int expected = cookies && fgetc(cookies) == '0' ? 0 : 3;
+	int expected = cookies && fgetc(cookies) != '0' ? 3 : 0;
 	int fd;
 
 	(void)state;
@@ -96,20 +97,48 @@ static int child_without_cookies(void)
 	return listen_open(&a, &o, &fd, NULL, NULL) < 0 ? 78 : deferred_s(fd);
 }
 
-static void the_mute_could_keep_others_out_where_there_are_no_cookies(void **state)
+/* Nothing tells of cookies: a kernel that has none, or a /proc that is hidden. 0: nothing was deferred. */
+static int child_that_cannot_know(void)
 {
-	pid_t pid = geteuid() == 0 ? fork() : 0;
-	int status;
+	struct address a = parsed("127.0.0.1:1");
+	struct listen_options o = plain;
+	int fd;
 
-	(void)state;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "/proc/sys", "tmpfs", 0, NULL) < 0)
+		return 77;
+	a.in.sin_port = 0;
+	o.defer_accept = true;
+	return listen_open(&a, &o, &fd, NULL, NULL) < 0 ? 78 : deferred_s(fd);
+}
+
+static void nobody_is_deferred_in(int (*child)(void))
+{
+	int status = 0;
+	pid_t pid;
+
 	if (geteuid() != 0)
 		skip();
+	pid = fork();
 	if (pid == 0)
-		_exit(child_without_cookies());
+		_exit(child());
+	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (status == W_EXITCODE(77, 0))
-		skip(); /* a container that gives no network away */
+		skip(); /* a container that gives nothing of the kind away */
 	assert_int_equal(status, 0);
+}
+
+static void the_mute_could_keep_others_out_where_there_are_no_cookies(void **state)
+{
+	(void)state;
+	nobody_is_deferred_in(child_without_cookies);
+}
+
+static void nor_are_they_believed_in_unseen(void **state)
+{
+	(void)state;
+	nobody_is_deferred_in(child_that_cannot_know);
 }
 
 static void a_port_in_use_is_said(void **state)
@@ -178,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whoever_says_nothing_is_kept_by_the_kernel),
 		cmocka_unit_test(the_mute_could_keep_others_out_where_there_are_no_cookies),
+		cmocka_unit_test(nor_are_they_believed_in_unseen),
 		cmocka_unit_test(a_port_in_use_is_said),
 		cmocka_unit_test(any_answers_on_ipv4_too),
 		cmocka_unit_test(a_backlog_beyond_somaxconn_is_clamped_and_told),
