@@ -55,6 +55,7 @@ int rootpid_write(const struct loaded *l, pid_t pid, struct err *err)
 	_cleanup_(fd_closep) int fd = -1;
 	char text[TEXT_MAX];
 	struct stat st;
+	size_t size;
 	int n;
 
 	if (dir < 0)
@@ -70,7 +71,10 @@ int rootpid_write(const struct loaded *l, pid_t pid, struct err *err)
 			       "as it is",
 			       path);
 	n = snprintf(text, sizeof(text), "%d\n", (int)pid);
-	if (pwrite(fd, text, (size_t)n, 0) != n)
+	/* what is left of a longer one would be a pid as well, for whoever reads it now */
+	memset(text + n, '\n', sizeof(text) - (size_t)n);
+	size = MAX((size_t)n, (size_t)MIN(st.st_size, (off_t)sizeof(text)));
+	if (pwrite(fd, text, size, 0) != (ssize_t)size)
 		return err_set(err, -EIO, "pidfile: %s: cannot be written", path);
 	/* Only now: at no time is the pid of the one before gone and this one not there. */
 	if (ftruncate(fd, n) < 0)

@@ -11,6 +11,18 @@
 #include "tests/unit/vassals/fixture.h"
 
 static char dir[64];
+static char between[64]; /* what it held before it was cut */
+
+int __real_ftruncate(int fd, off_t n);
+int __wrap_ftruncate(int fd, off_t n);
+
+int __wrap_ftruncate(int fd, off_t n)
+{
+	ssize_t got = pread(fd, between, sizeof(between) - 1, 0);
+
+	between[MAX(got, 0)] = '\0';
+	return __real_ftruncate(fd, n);
+}
 
 /* A path in the folder; valid until the next but one. */
 static const char *at(const char *name)
@@ -83,6 +95,8 @@ static void the_pid_of_one_that_may_not_write_there_is_written_and_removed(void 
 	/* a newer generation, and then the older one leaves */
 	assert_int_equal(rootpid_write(l, 89, NULL), 1);
 	assert_string_equal(held(at("sub/pid")), "89\n");
+	/* and `kill $(cat pid)` meanwhile met nobody else */
+	assert_string_equal(between, "89\n\n\n\n\n\n");
 	rootpid_remove(l, 1234567);
 	assert_string_equal(held(at("sub/pid")), "89\n");
 	rootpid_remove(l, 89);
