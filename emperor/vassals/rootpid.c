@@ -42,7 +42,7 @@ static long read_pid(int fd)
 
 	if (n == 0)
 		return 0;
-	if (n < 0 || digits == 0 || digits > DIGITS_MAX ||
+	if (n < 0 || n == TEXT_MAX - 1 || digits == 0 || digits > DIGITS_MAX ||
 	    strspn(text + digits, " \n") != (size_t)n - digits)
 		return -1;
 	return strtol(text, NULL, 10);

@@ -144,8 +144,12 @@ static void what_is_not_roots_alone_is_left_to_the_front(void **state)
 
 static void nothing_but_a_pid_is_written_over(void **state)
 {
-	static const char *const texts[] = {"root:x:0:0\n", "12 monkeys\n", "\n", "-1\n",
-					    "1234567890123456789012345\n"};
+	static const char *const texts[] = {"root:x:0:0\n",
+					    "12 monkeys\n",
+					    "\n",
+					    "-1\n",
+					    "1234567890123456789012345\n",
+					    "12                      monkeys\n"};
 	struct err err = {0};
 	struct loaded *l;
 
