@@ -216,7 +216,7 @@ bool answer_is_whole(const struct conn *c)
 {
 	const struct answer *a = &c->answer;
 
-	return c->state == CONN_WAIT && a->given && spool_empty(&c->out);
+	return c->state == CONN_WAIT && a->given && spool_empty(&c->out) && !c->out.error;
 }
 
 /* Puts the gathered frames on the wire. False: the client has gone, or was answered otherwise. */

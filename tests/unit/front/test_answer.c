@@ -288,6 +288,35 @@ static void a_lane_waits_for_a_slow_client_without_keeping_the_front_awake(void 
 	rig_free(f);
 }
 
+static void who_has_all_of_it_is_left_alone_unless_some_of_it_was_lost(void **state)
+{
+	struct front *f = rig_make(4, 4);
+	struct conn *c;
+	unsigned slot;
+	int end;
+
+	(void)state;
+	c = rig_ask(f, GET11, &end);
+	slot = worker_take(f);
+	worker_head(f, slot, 200, 5, true);
+	rig_drain(f);
+	conn_flush(c);
+	assert_false(answer_is_whole(c));
+	worker_data(f, slot, "whole", 5, true);
+	rig_drain(f);
+	assert_true(answer_is_whole(c));
+	conn_lost(c);
+	assert_int_equal(c->state, CONN_WAIT);
+	assert_int_equal(atomic_load(&f->count->client_gone), 0);
+	/* neither on file nor in memory, as when both are full */
+	c->out.error = -ENOMEM;
+	conn_lost(c);
+	assert_int_equal(c->state, CONN_DEAD);
+	assert_int_equal(atomic_load(&f->count->client_gone), 1);
+	(void)close(end);
+	rig_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +328,7 @@ int main(void)
 		cmocka_unit_test(who_goes_on_after_the_answer_keeps_its_slot_and_not_the_client),
 		cmocka_unit_test(done_before_any_head_is_an_answer_of_ours),
 		cmocka_unit_test(a_lane_waits_for_a_slow_client_without_keeping_the_front_awake),
+		cmocka_unit_test(who_has_all_of_it_is_left_alone_unless_some_of_it_was_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
