@@ -30,12 +30,11 @@ static struct address parsed(const char *text)
 
 static in_port_t port_of(int fd)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
+	struct address a = {0};
+	socklen_t len = sizeof(a.storage);
 
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-	return ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
-					: ((struct sockaddr_in *)&ss)->sin_port;
+	assert_int_equal(getsockname(fd, &a.sa, &len), 0);
+	return a.sa.sa_family == AF_INET6 ? a.in6.sin6_port : a.in.sin_port;
 }
 
 static int try_connect(const struct address *a)
