@@ -133,6 +133,17 @@ class Handover(Files):
         head = self.get(path, method="HEAD")
         self.assertEqual((head.status, head.body, head.headers["Content-Length"]), (200, b"", "1024"))
 
+    def test_another_method_gets_the_file_as_it_is(self):
+        """The app has done what it was asked for: no 304, no 412 and no part can be said of that (9110 13.1.2, 14.2)."""
+        self.served("--sendfile-root", str(self.root))
+        path = self.named(X_Sendfile=str(self.root / "a.bin"))
+        etag = self.get(path).headers["ETag"]
+        for method in ("POST", "DELETE"):
+            for fields in ({"If-None-Match": etag}, {"If-Modified-Since": DATE}, {"If-Match": '"x"'}, {"Range": "bytes=0-1"}):
+                with self.subTest(method=method, fields=fields):
+                    answer = self.get(path, fields, method)
+                    self.assertEqual((answer.status, answer.body), (200, TEXT))
+
     def test_behind_nginx(self):
         port, own = harness.free_port(), harness.free_port()
         self.served("--socket", "127.0.0.1:%d" % own, "--sendfile-root", str(self.root))

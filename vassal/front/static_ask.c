@@ -60,16 +60,29 @@ void static_ask_head(struct static_ask *a, const struct http_head *head)
 	}
 }
 
+/* Another method has done its work by now: of that neither conditions nor ranges can say anything (9110 13.1.2, 14.2). */
+static bool asks_for_file(struct span method)
+{
+	return span_eq(method, SPAN("GET")) || span_eq(method, SPAN("HEAD"));
+}
+
 void static_ask_vars(struct static_ask *a, const uint8_t *p, size_t n)
 {
 	struct span key, value;
+	bool plain = false;
 	size_t at = 0;
 
 	while (vars_next(p, n, &at, &key, &value)) {
+		if (span_eq(key, SPAN("REQUEST_METHOD")))
+			plain = !asks_for_file(value);
 		if (!span_starts(key, SPAN("HTTP_")))
 			continue;
 		for (unsigned w = 0; w < WORD_COUNT; w++)
 			if (span_eq(key, span_str(words[w].var)))
 				take(a, w, value);
+	}
+	if (plain) {
+		a->cond = (struct http_cond){0};
+		a->range = (struct http_lines){0};
 	}
 }

@@ -1,6 +1,7 @@
 /*
  * static_ask - what a request says of the form in which it would have a file. From the fields of an HTTP head, or from
- * the variables that other protocols and exchange slots hold. Spans point into what was read.
+ * the variables that other protocols and exchange slots hold; there methods other than GET and HEAD have no conditions and
+ * no ranges. Spans point into what was read.
  */
 #pragma once
 #include "vassal/proto/http_accept.h"
