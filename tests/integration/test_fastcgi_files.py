@@ -103,6 +103,26 @@ class Files(test_protocols.Spoken):
             r.send(fastcgi(post(len(body), HTTP_AUTHORIZATION=bad), body))
             self.assertTrue(r.answer()[0].startswith(b"Status: 401 "))
 
+    def test_what_a_rule_does_not_find_meets_the_rules_that_follow(self):
+        ports = {name: harness.free_port() for name in ("scgi", "uwsgi")}
+        self.serve("--fastcgi-socket", "127.0.0.1:%d" % self.port, *("--%s-socket=127.0.0.1:%d" % p for p in ports.items()),
+                   "--route", "^/(.*) static:%s/$1" % self.root, "--route", "^/dump basicauth:Realm,%s" % (self.folder / "htpasswd"),
+                   "--route", "^/dump addheader:X-After: yes")
+        good = {"HTTP_AUTHORIZATION": "Basic " + base64.b64encode(b"ada:secret").decode()}
+        r = self.records(self.port)
+        for n in range(4):
+            for _ in range(2):  # nobody has asked the disk for that name, then it is known not to be there
+                status, head, body = self.ask(r, "/dump/%d" % n, **good)
+                self.assertEqual(status, 200)
+                self.assertIn(b"X-After: yes", head)
+                self.assertEqual(self.ask(r, "/dump/no%d" % n)[0], 401)
+            self.assertEqual(self.ask(r, "/small.txt")[2], b"small")
+            for speaks, port in ((test_protocols.scgi, ports["scgi"]), (test_protocols.uwsgi, ports["uwsgi"])):
+                for _ in range(2):
+                    path = "/dump/%s%d" % (speaks.__name__, n)
+                    self.assertIn(b"X-After: yes", raw(port, speaks(dict(GET, REQUEST_URI=path, **good))))
+                    self.assertIn(b" 401 ", raw(port, speaks(dict(GET, REQUEST_URI=path + "no"))))
+
     def test_files_that_the_app_names(self):
         scgi = harness.free_port()
         self.serve("--fastcgi-socket", "127.0.0.1:%d" % self.port, "--scgi-socket", "127.0.0.1:%d" % scgi, "--sendfile-root",

@@ -9,7 +9,7 @@ import time
 import unittest
 
 import harness
-from harness import eventually, request
+from harness import eventually, raw, request
 
 
 def basic(user, password):
@@ -231,6 +231,35 @@ class Routes(harness.Case):
                 answer = self.ask(path)
                 self.assertNotEqual(answer.text, "no")
                 self.assertNotIn("<p>", answer.text)
+
+    def test_what_is_no_file_there_meets_the_rules_that_follow(self):
+        site = self.folder / "site"
+        site.mkdir(mode=0o755)
+        os.chmod(self.folder, 0o755)
+        (site / "a.html").write_text("<p>a")
+        hashes = self.folder / "htpasswd"
+        hashes.write_text("joe:" + crypt.crypt("a", crypt.mksalt(crypt.METHOD_SHA512, rounds=20000)) + "\n")
+        self.port, daemon = self.serve("route ^/([a-z/.]*)$ static:%s/$1" % site, "route ^/plain basicauth:Area,%s" % hashes,
+                                       "route ^/plain addheader:X-After: yes", "route ^/(.*) static:%s/deep/$1" % site,
+                                       "route ^/plain/gone break:410")
+        self.assertEqual(self.ask("/a.html").text, "<p>a")
+        # its name is one that nobody has asked the disk for, then one that is known not to be there
+        for path, status in (("/plain/%s" % name, 200) for name in "abc"):
+            for _ in range(2):
+                self.assertEqual(self.ask(path).status, 401)
+            for _ in range(2):
+                answer = self.ask(path, basic("joe", "a"))
+                self.assertEqual((answer.status, answer.headers.get("X-After")), (status, "yes"))
+        for _ in range(2):
+            self.assertEqual(self.ask("/plain/gone", basic("joe", "a")).status, 410)
+            self.assertEqual(self.ask("/plain/../gone").status, 401)
+        for more in ({"method": "POST", "body": b"x"}, {"method": "DELETE"}):
+            self.assertEqual(self.ask("/plain/a", **more).status, 401)
+            self.assertEqual(self.ask("/plain/a", basic("joe", "a"), **more).headers.get("X-After"), "yes")
+        # others follow on the connection
+        wanted = raw(self.port, b"".join(b"GET /plain/%d HTTP/1.1\r\nHost: a\r\n\r\n" % n for n in range(20)) +
+                     b"GET /a.html HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        self.assertEqual((wanted.count(b"HTTP/1.1 401 "), wanted.count(b"HTTP/1.1 200 "), wanted[-4:]), (20, 1, b"<p>a"))
 
     def test_a_rule_that_cannot_be_judged_refuses(self):
         self.port, daemon = self.serve("route ^(/|a|aa)+$ basicauth:Place,joe:a")

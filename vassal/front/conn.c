@@ -322,6 +322,7 @@ static void forget_request(struct conn *c)
 		buf_consume(&c->in, c->head_n);
 	c->head_n = 0;
 	c->scanned = 0;
+	c->roots_missed = 0;
 	c->slot = -1;
 	if (c->body.total > 0 || c->body.has_file)
 		spool_done(&c->body);

@@ -50,6 +50,14 @@ void intake_go_on(struct conn *c)
 	conn_ready(c);
 }
 
+void intake_again(struct conn *c)
+{
+	c->state = CONN_HEAD;
+	c->head_n = 0;
+	c->was_held = true;
+	conn_ready(c);
+}
+
 /* The whole request stands at p: into a slot without a copy. False: there is no slot. */
 static bool submit_at_once(struct conn *c, const struct parsed_head *in, const char *body,
 			   size_t body_n)
@@ -179,6 +187,7 @@ static void answer_ping(struct conn *c)
 static size_t take_head(struct conn *c, char *p, size_t n)
 {
 	struct front *f = c->front;
+	const bool again = c->was_held;
 	struct parsed_head in;
 	size_t skip = 0;
 	long r;
@@ -219,14 +228,14 @@ static size_t take_head(struct conn *c, char *p, size_t n)
 		answer_ping(c);
 		return n;
 	}
-	skip = begin(c, p, n, (size_t)r, &in);
-	if (!c->held) /* it will be parsed again */
+	if (!again)
 		board_add(&f->count->bytes_in, (uint64_t)r);
-	return skip;
+	return begin(c, p, n, (size_t)r, &in);
 }
 
 void intake_head(struct conn *c)
 {
+	const bool again = c->was_held;
 	struct parsed_head in;
 	char *p = c->in.p ? c->in.p + c->in.start : c->front->scratch;
 	size_t n = c->in.n;
@@ -238,9 +247,9 @@ void intake_head(struct conn *c)
 		error_refuse(c, (unsigned)in.rq.status, in.rq.reason);
 		return;
 	}
-	(void)begin(c, p, n, n, &in);
-	if (!c->held) /* it will be parsed again */
+	if (!again)
 		board_add(&c->front->count->bytes_in, n);
+	(void)begin(c, p, n, n, &in);
 }
 
 static size_t take(struct conn *c, char *p, size_t n)

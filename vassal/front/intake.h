@@ -15,3 +15,5 @@ void intake_head(struct conn *c);
 void intake_complete(struct conn *c);
 /* It asks for nothing that is here: it is the app's. Its head stands in c->in, it has no body. */
 void intake_go_on(struct conn *c);
+/* Something is known now that its head, which stands in c->in, has to be parsed once more for. It has no body. */
+void intake_again(struct conn *c);

@@ -313,6 +313,7 @@ static enum routed_outcome pass(struct conn *c, const struct parsed_head *in,
 	return keep(c, v, user) ? ROUTED_ON : answer_later(c, in);
 }
 
+/* ROUTED_ON: it is no file there, or the request is none for a file: the rules that follow have their say. */
 static enum routed_outcome send_file(struct conn *c, const struct parsed_head *in,
 				     const struct rules_verdict *v, struct span user)
 {
@@ -355,6 +356,11 @@ enum routed_outcome routed_begin(struct conn *c, const struct parsed_head *in)
 		r = rules_run(f->routing->rules, variable, &vars, &v);
 		if (r < 0)
 			return refuse(c, r);
+		if (v.kind == RULES_STATIC && !denied) {
+			if (send_file(c, in, &v, asked.user) != ROUTED_ON)
+				return ROUTED_DONE;
+			continue;
+		}
 		if (v.kind != RULES_ASK)
 			break;
 		judge(c, v.rule, variable(&vars, SPAN("HTTP_AUTHORIZATION")), &asked);
@@ -394,7 +400,6 @@ enum routed_outcome routed_begin(struct conn *c, const struct parsed_head *in)
 		return ROUTED_DONE;
 	}
 	case RULES_STATIC:
-		return send_file(c, in, &v, asked.user);
 	case RULES_ASK:
 	case RULES_PASS:
 		break;

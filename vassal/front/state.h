@@ -149,6 +149,8 @@ struct conn {
 	struct routed *routed;   /* what the ini's rules have made of the request; NULL: nothing */
 	struct routed_job *held; /* a password is looked up: no byte of the request is used yet */
 	bool was_held;           /* its head is parsed again, and counted already */
+	unsigned
+		roots_missed; /* rules' folders before this one do not have its file: a disk thread has looked */
 
 	struct pace pace;     /* of a body that comes, or of an answer that is to be read */
 	bool is_awaited;      /* patience.c: something waits for the client to read */

@@ -377,6 +377,14 @@ static void go_on(struct conn *c, struct static_job *job, unsigned root, bool di
 	struct static_ask ask = {0};
 	enum static_outcome outcome;
 
+	if (root >= c->front->statics->sends_n && job->error == 0 &&
+	    job->found.verdict == STATIC_NONE) {
+		/* the rules that follow may protect what they do not find */
+		static_file_free(TAKE_PTR(c->file));
+		c->roots_missed = root + 1;
+		intake_again(c);
+		return;
+	}
 	if (head_parse(c, c->in.p + c->in.start, c->head_n, 0, &in) <= 0) {
 		static_file_free(TAKE_PTR(c->file));
 		error_refuse(c, 400, "head cannot be read again");
@@ -391,10 +399,7 @@ static void go_on(struct conn *c, struct static_job *job, unsigned root, bool di
 						&in.rq, NULL);
 	if (outcome == STATIC_NO_ROOM)
 		refuse_for_want(c);
-	if (outcome != STATIC_NOT_HERE)
-		return;
-	/* what a rule's folder does not have the maps may */
-	if (root < c->front->statics->sends_n ? walk(c, &in, root + 1) : static_begin(c, &in))
+	if (outcome != STATIC_NOT_HERE || walk(c, &in, root + 1))
 		return;
 	static_file_free(TAKE_PTR(c->file));
 	intake_go_on(c);
@@ -447,17 +452,17 @@ bool static_begin(struct conn *c, const struct parsed_head *in)
 
 bool static_begin_named(struct conn *c, const struct parsed_head *in, size_t rule, const char *path)
 {
+	unsigned root = static_root_of_route(c->front, rule);
 	struct static_ask ask = {0};
 
-	if (!request_has_no_body(&in->rq) ||
+	if (root < c->roots_missed || !request_has_no_body(&in->rq) ||
 	    (!in->rq.is_head && !span_eq(in->rq.method, SPAN("GET"))))
 		return false;
 	if (c->protocol == PROTO_HTTP)
 		static_ask_head(&ask, &in->head);
 	else
 		static_ask_vars(&ask, in->vars.p, in->vars.n);
-	switch (static_try(c, static_root_of_route(c->front, rule), path, false, &ask, &in->rq,
-			   NULL)) {
+	switch (static_try(c, root, path, false, &ask, &in->rq, NULL)) {
 	case STATIC_ANSWERED:
 		return true;
 	case STATIC_NO_ROOM:

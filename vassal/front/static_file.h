@@ -33,7 +33,10 @@ void statics_tend(struct front *f);
  * must be kept, for the app may get it after all). False: not ours.
  */
 bool static_begin(struct conn *c, const struct parsed_head *in);
-/* The same for a file that a rule of the ini names, by its number, below that rule's folder. */
+/*
+ * The same for a file that a rule of the ini names, by its number, below that rule's folder. If a disk thread does not find
+ * it, the head is parsed again (intake_again), and this is false then.
+ */
 bool static_begin_named(struct conn *c, const struct parsed_head *in, size_t rule,
 			const char *path);
 /* There is room in the socket again, or another turn. */
