@@ -330,6 +330,27 @@ static enum routed_outcome send_file(struct conn *c, const struct parsed_head *i
 		       : ROUTED_ON;
 }
 
+/* ROUTED_ON: whoever asks is let in by v's rule, or denied by it for as long as no later one lets him in. */
+static enum routed_outcome let_in(struct conn *c, const struct parsed_head *in,
+				  const struct rules_verdict *v, struct vars *vars,
+				  struct asked *asked, const struct routing_rule **ret_denied)
+{
+	judge(c, v->rule, variable(vars, SPAN("HTTP_AUTHORIZATION")), asked);
+	if (c->held)
+		return ROUTED_HELD;
+	if (asked->verdict == VERDICT_BROKEN)
+		return answer_later(c, in);
+	*ret_denied = asked->verdict == VERDICT_OUT ? v->rule : NULL;
+	if (!*ret_denied)
+		return ROUTED_ON;
+	asked->user = span_of("", 0);
+	if (v->rule->next_is_tried)
+		return ROUTED_ON;
+	(void)keep(c, v, asked->user);
+	challenge(c, in, v->rule);
+	return ROUTED_DONE;
+}
+
 enum routed_outcome routed_begin(struct conn *c, const struct parsed_head *in)
 {
 	struct front *f = c->front;
@@ -337,7 +358,6 @@ enum routed_outcome routed_begin(struct conn *c, const struct parsed_head *in)
 	const struct routing_rule *denied = NULL;
 	struct asked asked = {0};
 	struct vars vars;
-	int r;
 
 	if (!f->routing)
 		return ROUTED_ON;
@@ -353,31 +373,19 @@ enum routed_outcome routed_begin(struct conn *c, const struct parsed_head *in)
 	v.scheme = NULL;
 	v.headers_n = 0;
 	for (;;) {
-		r = rules_run(f->routing->rules, variable, &vars, &v);
+		int r = rules_run(f->routing->rules, variable, &vars, &v);
+		enum routed_outcome outcome;
+
 		if (r < 0)
 			return refuse(c, r);
-		if (v.kind == RULES_STATIC && !denied) {
-			if (send_file(c, in, &v, asked.user) != ROUTED_ON)
-				return ROUTED_DONE;
-			continue;
-		}
-		if (v.kind != RULES_ASK)
+		if (v.kind == RULES_ASK)
+			outcome = let_in(c, in, &v, &vars, &asked, &denied);
+		else if (v.kind == RULES_STATIC && !denied)
+			outcome = send_file(c, in, &v, asked.user);
+		else
 			break;
-		judge(c, v.rule, variable(&vars, SPAN("HTTP_AUTHORIZATION")), &asked);
-		if (c->held)
-			return ROUTED_HELD;
-		if (asked.verdict == VERDICT_BROKEN)
-			return answer_later(c, in);
-		if (asked.verdict == VERDICT_OUT) {
-			asked.user = span_of("", 0);
-			denied = v.rule;
-			if (v.rule->next_is_tried)
-				continue;
-			(void)keep(c, &v, asked.user);
-			challenge(c, in, v.rule);
-			return ROUTED_DONE;
-		}
-		denied = NULL;
+		if (outcome != ROUTED_ON)
+			return outcome;
 	}
 	/* basicauth-next, and nobody after it has let the client in */
 	if (denied && (v.kind == RULES_PASS || v.kind == RULES_STATIC)) {
