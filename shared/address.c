@@ -246,6 +246,19 @@ bool address_overlaps(const struct address *a, const struct address *b)
 	       (covers(a, b) || covers(b, a) || address_equal(a, b));
 }
 
+bool address_is_local(const struct address *a)
+{
+	if (!is_tcp(a))
+		return a->len > 0;
+	if (a->any)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return ntohl(a->in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr))
+		return a->in6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
+}
+
 static void split_sockaddr(const struct address *a, char host[INET6_ADDRSTRLEN], char port[8])
 {
 	const struct in6_addr *six = &a->in6.sin6_addr;

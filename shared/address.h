@@ -31,6 +31,8 @@ void address_format(const struct address *a, char buf[ADDRESS_TEXT]);
 bool address_equal(const struct address *a, const struct address *b);
 /* Can only one of the two be listened on? ":80" and "127.0.0.1:80" are not equal, and are in each other's way. */
 bool address_overlaps(const struct address *a, const struct address *b);
+/* Can only this machine connect to it: UNIX, 127.0.0.0/8 or ::1? */
+bool address_is_local(const struct address *a);
 /* Of a connected or listening socket; host and port apart, "" and "" for UNIX. 0 or -errno. */
 int address_of_peer(int fd, char host[INET6_ADDRSTRLEN], char port[8]);
 int address_of_self(int fd, char host[INET6_ADDRSTRLEN], char port[8]);

@@ -22,8 +22,24 @@ const char *listener_protocol_name(enum listener_protocol protocol)
 	return names[protocol];
 }
 
-static int add_listener(struct vassal_config *c, enum listener_protocol protocol, const char *value,
-			struct err *err)
+/*
+ * By CGI variables whoever connects says who asks, and who has logged in; that is what they are for. HTTP says nothing
+ * of the kind.
+ */
+static void note_who_is_believed(const struct option *o, const struct listener_config *l,
+				 const char *where, struct inifile_notes *notes)
+{
+	if (l->protocol != LISTENER_HTTP && !address_is_local(&l->address))
+		option_note(notes, where,
+			    "%s: whoever reaches %s may claim to be any client and any user, as "
+			    "uwsgi, FastCGI and SCGI allow: let only your web server in, or use "
+			    "http-socket",
+			    o->name, l->text);
+}
+
+static int add_listener(struct vassal_config *c, enum listener_protocol protocol,
+			const struct option *o, const char *value, const char *where,
+			struct inifile_notes *notes, struct err *err)
 {
 	struct listener_config *l = &c->listeners[c->listeners_n];
 	struct address address;
@@ -42,39 +58,35 @@ static int add_listener(struct vassal_config *c, enum listener_protocol protocol
 	l->protocol = protocol;
 	l->address = address;
 	c->listeners_n++;
+	note_who_is_believed(o, l, where, notes);
 	return 0;
 }
 
 VASSAL_PARSER(vassal_parse_http)
 {
-	(void)o, (void)where, (void)notes;
-	return add_listener(config, LISTENER_HTTP, value, err);
+	return add_listener(config, LISTENER_HTTP, o, value, where, notes, err);
 }
 
 VASSAL_PARSER(vassal_parse_socket)
 {
 	struct vassal_config *c = config;
 
-	(void)o, (void)where, (void)notes;
-	return add_listener(c, c->protocol, value, err);
+	return add_listener(c, c->protocol, o, value, where, notes, err);
 }
 
 VASSAL_PARSER(vassal_parse_uwsgi_socket)
 {
-	(void)o, (void)where, (void)notes;
-	return add_listener(config, LISTENER_UWSGI, value, err);
+	return add_listener(config, LISTENER_UWSGI, o, value, where, notes, err);
 }
 
 VASSAL_PARSER(vassal_parse_fastcgi_socket)
 {
-	(void)o, (void)where, (void)notes;
-	return add_listener(config, LISTENER_FASTCGI, value, err);
+	return add_listener(config, LISTENER_FASTCGI, o, value, where, notes, err);
 }
 
 VASSAL_PARSER(vassal_parse_scgi_socket)
 {
-	(void)o, (void)where, (void)notes;
-	return add_listener(config, LISTENER_SCGI, value, err);
+	return add_listener(config, LISTENER_SCGI, o, value, where, notes, err);
 }
 
 VASSAL_PARSER(vassal_parse_protocol)

@@ -164,6 +164,30 @@ static void wildcards_are_in_the_way_of_what_they_cover(void **state)
 	assert_false(address_overlaps(&none, &none));
 }
 
+static void others_reach_what_is_not_local(void **state)
+{
+	static const char *const local[] = {
+		"/a.sock",      "@a",       "localhost:80",         "127.0.0.1:80",
+		"127.9.8.7:80", "[::1]:80", "[::ffff:127.0.0.1]:80"};
+	static const char *const open[] = {
+		":80",         "*:80",         "0.0.0.0:80",   "[::]:80",
+		"10.0.0.1:80", "128.0.0.1:80", "[fe80::1]:80", "[::ffff:10.0.0.1]:80"};
+	struct address a = {0};
+
+	(void)state;
+	assert_false(address_is_local(&a));
+	for (size_t i = 0; i < ARRAY_SIZE(local); i++) {
+		assert_int_equal(address_parse(local[i], &a, NULL), 0);
+		if (!address_is_local(&a))
+			fail_msg("%s is local", local[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(open); i++) {
+		assert_int_equal(address_parse(open[i], &a, NULL), 0);
+		if (address_is_local(&a))
+			fail_msg("%s is not local", open[i]);
+	}
+}
+
 static void a_connection_tells_both_its_ends(void **state)
 {
 	int server = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -222,6 +246,7 @@ int main(void)
 		cmocka_unit_test(a_unix_path_fits_exactly_or_is_refused),
 		cmocka_unit_test(different_addresses_are_not_equal),
 		cmocka_unit_test(wildcards_are_in_the_way_of_what_they_cover),
+		cmocka_unit_test(others_reach_what_is_not_local),
 		cmocka_unit_test(a_connection_tells_both_its_ends),
 		cmocka_unit_test(a_unix_peer_has_no_host),
 	};

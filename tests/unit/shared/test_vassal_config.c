@@ -140,6 +140,30 @@ static void the_protocol_of_later_sockets_can_change(void **state)
 	done(&b);
 }
 
+static void where_anybody_may_claim_to_be_anybody_is_said(void **state)
+{
+	struct built b = build("[uwsgi]\n"
+			       "socket = :1\n"
+			       "uwsgi-socket = 0.0.0.0:2\n"
+			       "fastcgi-socket = 10.0.0.1:3\n"
+			       "scgi-socket = [::]:4\n"
+			       "http = :5\n"
+			       "socket = 127.0.0.1:6\n"
+			       "uwsgi-socket = /run/x.sock\n"
+			       "protocol = http\n"
+			       "socket = :7\n"
+			       "module = app\n");
+
+	(void)state;
+	assert_good(&b);
+	assert_int_equal(b.notes.n, 4);
+	assert_true(has_note(&b, 2, "socket: whoever reaches :1 may claim to be any client"));
+	assert_true(has_note(&b, 3, "uwsgi-socket: whoever reaches 0.0.0.0:2 may claim"));
+	assert_true(has_note(&b, 4, "fastcgi-socket: whoever reaches 10.0.0.1:3 may claim"));
+	assert_true(has_note(&b, 5, "scgi-socket: whoever reaches [::]:4 may claim"));
+	done(&b);
+}
+
 static void relative_paths_start_at_chdir(void **state)
 {
 	struct built b = build_with("chdir = /srv/app\nsocket = my.sock\nhttp = ./h.sock\n"
@@ -303,6 +327,7 @@ int main(void)
 		cmocka_unit_test(a_bare_app_has_sane_defaults),
 		cmocka_unit_test(domains_come_in_every_shape),
 		cmocka_unit_test(the_protocol_of_later_sockets_can_change),
+		cmocka_unit_test(where_anybody_may_claim_to_be_anybody_is_said),
 		cmocka_unit_test(relative_paths_start_at_chdir),
 		cmocka_unit_test(numbers_take_units),
 		cmocka_unit_test(time_to_finish_is_known_by_both_of_its_names),
