@@ -72,6 +72,11 @@ class Succession(Case):
         self.assertTrue(fresh.alive(), fresh.output())
         return fresh
 
+    def upgrade(self, e, *program):
+        """As soon as all of its processes are there: before that it says that it cannot now."""
+        return eventually(lambda: (lambda done: done if "not now" not in done.stderr else None)(e.ctl_text("upgrade", *program)),
+                          10, "an upgrade is possible")
+
     def slow_request(self, port, host, path):
         """Under way when this returns; join() it for its status."""
         class Slow(threading.Thread):

@@ -170,7 +170,7 @@ class Adoption(Succession):
         self.assertIn("is no emperor that starts here", e.ctl_text("upgrade", "/bin/false").stderr)
         self.assertIn("is no emperor that starts", e.ctl_text("upgrade", "/bin/true").stderr)
         for program in ((), (str(BIN / "emperor"),)):
-            done = e.ctl_text("upgrade", *program)
+            done = self.upgrade(e, *program)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("pid %d" % e.process.pid, done.stdout)
             self.assertEqual(e.state("a")["pid"], before["pid"])
@@ -184,7 +184,7 @@ class Adoption(Succession):
         self.assertIn("it belongs beside the emperor", e.ctl_text("upgrade", str(other / "emperor")).stderr)
         shutil.copytree(BIN, other, dirs_exist_ok=True)
         shutil.copytree(BIN.parent / "libexec", self.folder / "libexec")
-        done = e.ctl_text("upgrade", str(other / "emperor"))
+        done = self.upgrade(e, str(other / "emperor"))
         self.assertEqual(done.returncode, 0, done.stderr)
         eventually(lambda: {n: p for n, p in self.processes(e).items() if p in roles.values()} ==
                    {"keeper": roles["keeper"]}, 10, "gate and stats of the new build alone")
@@ -204,7 +204,8 @@ class Adoption(Succession):
         e = self.emperor()
         e.drop("a")
         e.wait_up("a")
-        self.assertEqual(e.ctl_text("upgrade", str(other / "emperor")).returncode, 0)
+        done = self.upgrade(e, str(other / "emperor"))
+        self.assertEqual(done.returncode, 0, done.stderr)
         pid, began = e.state("a")["pid"], e.ctl("version")["began_ns"]
         good = other / "good"
         (other / "emperor").rename(good)
@@ -231,14 +232,14 @@ class Adoption(Succession):
         self.assertIn("others than root may write it", e.ctl_text("upgrade").stderr)
         self.assertFalse(touched.exists())
         good.rename(other / "emperor")
-        self.assertEqual(e.ctl_text("upgrade").returncode, 0)
+        self.assertEqual(self.upgrade(e).returncode, 0)
         self.assertNotEqual(e.ctl("version")["began_ns"], began)
         self.assertEqual(e.state("a")["pid"], pid)
         # one from before it could say what it speaks
         began = e.ctl("version")["began_ns"]
         good.write_text(wrapper.replace(str(good), str(other / "emperor")) % "exit 2")
         os.chmod(good, 0o755)
-        self.assertEqual(e.ctl_text("upgrade", str(good)).returncode, 0)
+        self.assertEqual(self.upgrade(e, str(good)).returncode, 0)
         self.assertNotEqual(e.ctl("version")["began_ns"], began)
         self.assertEqual(e.state("a")["pid"], pid)
 

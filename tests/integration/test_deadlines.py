@@ -374,7 +374,7 @@ class Start(Case):
         self.assertEqual(self.stale(port).status, 200)
         path, port = str(self.folder / "own.sock"), harness.free_port()
         self.vassal("--uwsgi-socket", path, "--http", "127.0.0.1:%d" % port, "--chdir", str(harness.APPS), "--module", "stuck", name="unix")
-        eventually(lambda: os.path.exists(path), 10, "the socket")
+        eventually(lambda: "vassal: serving" in self.daemons[-1].output(), 10, "it serves")
 
         def ask_uwsgi():
             with socket.socket(socket.AF_UNIX) as s:

@@ -418,7 +418,7 @@ class Versions(State):
         e = self.emperor()
         e.drop("a")
         e.wait_up("a")
-        self.assertEqual(e.ctl_text("upgrade", str(other / "bin" / "emperor")).returncode, 0)
+        self.assertEqual(self.upgrade(e, str(other / "bin" / "emperor")).returncode, 0)
         e.ctl("reload", "a")
         before = e.state("a")
         (other / "bin" / "vassal").rename(other / "bin" / "vassal-itself")
