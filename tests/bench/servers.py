@@ -11,19 +11,18 @@ import signal
 import socket
 import subprocess
 import tempfile
+import sys
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+
+from ports import free_port  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BIN = TOP / "build" / "release" / "bin"
 EXAMPLES = TOP / "vassals.d.example" / "apps"
 PYTHON = "/usr/bin/python3"
 _alive = []
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def get(port, path="/", host="localhost", timeout=10):

@@ -14,20 +14,15 @@ import sys
 import tempfile
 import time
 
-from peers import EVERYBODY
-from suites import OURS, SUITES
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+
+import ports  # noqa: E402
+from peers import EVERYBODY  # noqa: E402
+from suites import OURS, SUITES  # noqa: E402
 
 BUDGET_S = 180  # for all cases of one server: who hangs is not asked for ever
 UP_S = 20
 NOT_ASKED, LATE = None, "not asked in time"
-
-
-def free_ports(n):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
 
 
 class Served:
@@ -52,7 +47,7 @@ class Served:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self):
-        self.ports = dict(zip(self.suite.keys, free_ports(len(self.suite.keys))))
+        self.ports = {key: ports.free_port() for key in self.suite.keys}
         for argv in self.suite.servers[self.name][0](self.folder, self.ports):
             with open(self.folder / "log", "ab") as log:
                 self.processes.append(subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,

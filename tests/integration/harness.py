@@ -21,6 +21,8 @@ import tempfile
 import time
 import unittest
 
+from ports import free_port  # noqa: F401  all tests have it from here
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("EMPEROR_BUILD", TOP / "build" / "dev"))
 
@@ -70,12 +72,6 @@ def faketime(library):
     for path in pathlib.Path("/usr/lib").glob("*/faketime/" + library):
         return str(path)
     raise AssertionError("%s is not installed: scripts/packages test" % library)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 # Whatever a daemon leaves behind becomes our child (PR_SET_CHILD_SUBREAPER), so nothing can hide in a session of its own.
@@ -226,7 +222,7 @@ class Emperor(Daemon):
         if http:
             argv += ["--http", "127.0.0.1:%d" % self.port]
         super().__init__(folder, "emperor", argv + list(args), env)
-        eventually(lambda: not self.alive() or self.hears(), 10, "control socket")
+        eventually(lambda: not self.alive() or self.hears() and (not http or self.listens()), 10, "control socket and gate")
         if not self.alive():
             raise AssertionError("emperor did not start:\n" + self.output())
 
@@ -234,6 +230,10 @@ class Emperor(Daemon):
         """Its name is there a moment before anybody listens."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as s:
             s.connect(str(self.run_dir / "control.sock"))
+            return True
+
+    def listens(self):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
 
     def ctl(self, *args, check=True):

@@ -55,6 +55,10 @@ class Succession(Case):
                 found[name[len("emperor: "):]] = pid
         return found
 
+    def roles(self, e):
+        """The same, as soon as all three are there."""
+        return eventually(lambda: (lambda p: p if len(p) == 3 else None)(self.processes(e)), 10, "three roles")
+
     def kill(self, e):
         os.kill(e.process.pid, signal.SIGKILL)
         e.process.wait()

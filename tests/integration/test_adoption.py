@@ -24,7 +24,7 @@ class Adoption(Succession):
         e.wait_up("a")
         e.wait_up("b")
         before = {name: e.state(name) for name in "ab"}
-        roles = eventually(lambda: (lambda p: p if len(p) == 3 else None)(self.processes(e)), 5, "three roles")
+        roles = self.roles(e)
         loads = [Load(e.port, "a.test"), Load(e.port, "b.test"), Load(own, "b.test")]
         for load in loads:
             load.more()
@@ -102,7 +102,7 @@ class Adoption(Succession):
         e.wait_state("broken", "backoff")
         e.ctl("stop", "stopped")
         before = {row["name"]: row for row in e.ctl("status")["apps"]}
-        keeper = self.processes(e)["keeper"]
+        keeper = self.roles(e)["keeper"]
         self.kill(e)
         e.drop("edited", module="named")
         (e.vassals / "deleted.ini").unlink()
@@ -161,7 +161,7 @@ class Adoption(Succession):
         e = self.emperor()
         e.drop("a", extra="disable-logging = true\nhttp-socket = 127.0.0.1:%d" % own)
         e.wait_up("a")
-        before, roles = e.state("a"), self.processes(e)
+        before, roles = e.state("a"), self.roles(e)
         loads = [Load(e.port, "a.test"), Load(own, "a.test")]
         for load in loads:
             load.more()
@@ -249,7 +249,7 @@ class Adoption(Succession):
             e.drop(name)
             e.wait_up(name)
         before = {name: e.state(name)["pid"] for name in ("a", "b")}
-        keeper = self.processes(e)["keeper"]
+        keeper = self.roles(e)["keeper"]
         os.kill(keeper, signal.SIGSTOP)  # or it would be started again, or the other way round
         self.kill(e)
         os.kill(keeper, signal.SIGKILL)
@@ -277,10 +277,10 @@ class Adoption(Succession):
         chance = random.Random(5)
         for hit in (None, None, None, None, "stats", "keeper"):
             load.more(5)
+            roles = self.roles(e)
             with subprocess.Popen([str(BIN / "emperorctl"), "--run-dir", str(e.run_dir), "reload", "a"],
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
                 time.sleep(chance.random() * 0.08)  # the moment is the point
-                roles = self.processes(e)
                 self.kill(e)
             if hit == "keeper":
                 os.kill(roles["keeper"], signal.SIGSTOP)
@@ -293,7 +293,7 @@ class Adoption(Succession):
         self.assertEqual(load.end(), [])
         eventually(lambda: len([p for p in e.strays() if title(p) == "vassal: a"]) == 1, 10, "one front")
         # the gate with it: who came since waits at the port, and is served
-        gate = self.processes(e)["gate"]
+        gate = self.roles(e)["gate"]
         self.kill(e)
         os.kill(gate, signal.SIGKILL)
         eventually(lambda: gate not in process_tree(), 5, "the end of the gate")
@@ -325,7 +325,7 @@ class Adoption(Succession):
         e.drop("a", extra="http-socket = 127.0.0.1:%d" % own)
         e.wait_up("a")
         pid = e.state("a")["pid"]
-        roles = self.processes(e)
+        roles = self.roles(e)
         self.kill(e)
         for name in ("keeper", "gate"):
             os.kill(roles[name], signal.SIGKILL)
