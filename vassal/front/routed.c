@@ -238,6 +238,8 @@ static bool keep(struct conn *c, const struct rules_verdict *v, struct span user
 	size_t n = v->headers_n + user.n;
 	struct routed *r;
 
+	/* of a rule before: whoever that let in may be denied by now */
+	free(TAKE_PTR(c->routed));
 	if (n == 0 && !v->donotlog)
 		return true;
 	r = malloc(sizeof(*r) + n);
@@ -247,7 +249,6 @@ static bool keep(struct conn *c, const struct rules_verdict *v, struct span user
 	memcpy(r->text, v->headers, v->headers_n);
 	if (user.n > 0)
 		memcpy(r->text + v->headers_n, user.p, user.n);
-	free(c->routed);
 	c->routed = r;
 	return true;
 }
